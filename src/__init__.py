@@ -1,0 +1,1 @@
+"""Product classification from text and picture: data, features, models, evaluation, serving."""

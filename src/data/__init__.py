@@ -1,0 +1,1 @@
+"""Products as tables: reading them, checking them, grouping duplicates, splitting them."""
