@@ -1,0 +1,211 @@
+"""The settings: one frozen, typed tree read from ``config/config.toml``.
+
+Every key of the file is a field here and every field is a key of the file. The comments that tell
+what a key means, its unit and why it has its value are in the file, where users read them; the
+classes below hold types and ranges. An unknown or missing key is an error (see ``typed_toml``).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+from src.typed_toml import Range, TomlSource, build_tree, read_toml
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+DEFAULT_CONFIG = REPOSITORY / "config" / "config.toml"
+
+Share = Annotated[float, Range(0.0, 1.0)]
+Positive = Annotated[int, Range(1)]
+NonNegative = Annotated[int, Range(0)]
+Weight = Annotated[float, Range(0.0)]
+Strength = Annotated[float, Range(1e-6, 1e6)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Paths:
+    """Where files lie; absolute after `load_config`."""
+
+    workspace: Path
+    import_dir: Path
+    artifacts_dir: Path
+    models_dir: Path
+    results_dir: Path
+    reports_dir: Path
+    cache_dir: Path
+    labels_map: Path
+    theme_map: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Images:
+    """Folders of the product pictures."""
+
+    train_dir: Path
+    test_dir: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Data:
+    """Where the rows come from and how they are split."""
+
+    source: Literal["postgres", "csv"]
+    holdout: Annotated[float, Range(0.01, 0.5)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Validation:
+    """What is refused before training."""
+
+    max_reject_rate: Share
+    min_class_rows: Positive
+    max_missing_description: Share
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFeatures:
+    """``[features.text]``: word n-grams and the weight of each text branch."""
+
+    max_features: Positive
+    ngram_range: tuple[Positive, Positive]
+    min_df: Positive
+    weights: dict[str, Weight]
+
+
+@dataclasses.dataclass(frozen=True)
+class Features:
+    """``[features]``."""
+
+    text: TextFeatures
+
+
+@dataclasses.dataclass(frozen=True)
+class Fusion:
+    """``[fusion]``: weight of each modality in the stacked matrix."""
+
+    weights: dict[str, Weight]
+
+
+@dataclasses.dataclass(frozen=True)
+class LinearSvc:
+    """``[model.linear_svc]``."""
+
+    C: Strength
+    balanced: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Logreg:
+    """``[model.logreg]``."""
+
+    C: Strength
+    balanced: bool
+    max_iter: Positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Model:
+    """``[model]``: the one switch and the hyper-parameters of each kind."""
+
+    name: Literal["linear_svc", "logreg"]
+    linear_svc: LinearSvc
+    logreg: Logreg
+
+
+@dataclasses.dataclass(frozen=True)
+class Compute:
+    """``[compute]``."""
+
+    seed: NonNegative
+    n_jobs: NonNegative
+
+
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """``[outputs]``: which optional files a run writes."""
+
+    full_pipeline: bool
+    submission: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Debug:
+    """``[debug]``."""
+
+    sample_rows: NonNegative
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """The whole tree.
+
+    Examples
+    --------
+    >>> load_config(overrides=["model.name=logreg"]).model.name
+    'logreg'
+    """
+
+    paths: Paths
+    images: Images
+    data: Data
+    validation: Validation
+    features: Features
+    fusion: Fusion
+    model: Model
+    compute: Compute
+    outputs: Outputs
+    debug: Debug
+
+    def digest(self) -> str:
+        """Return 16 hex digits that change with any setting but the paths."""
+        tree = dataclasses.asdict(self)
+        del tree["paths"], tree["images"]
+        text = json.dumps(tree, sort_keys=True, default=str)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
+    """Read a configuration file and lay ``section.key=value`` overrides over it.
+
+    Parameters
+    ----------
+    path : Path or None
+        The TOML file; None reads ``config/config.toml`` of the repository.
+    overrides : sequence of str
+        As given to ``--set``; values are TOML, bare words are strings.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or a key is unknown, missing, mistyped or out of range.
+    """
+    source = read_toml(path or DEFAULT_CONFIG, overrides)
+    cfg = build_tree(Config, source)
+    _check_ngrams(cfg, source)
+    return _resolve_paths(cfg)
+
+
+def _check_ngrams(cfg: Config, source: TomlSource) -> None:
+    low, high = cfg.features.text.ngram_range
+    if low > high:
+        raise source.fault(
+            "features.text.ngram_range", f"the first is above the second: {low}, {high}"
+        )
+
+
+def _resolve_paths(cfg: Config) -> Config:
+    """Make paths absolute: maps below the repository, everything else below the workspace."""
+    workspace = (REPOSITORY / cfg.paths.workspace).resolve()
+    maps = {name: REPOSITORY / getattr(cfg.paths, name) for name in ("labels_map", "theme_map")}
+    folders = {
+        field.name: workspace / getattr(cfg.paths, field.name)
+        for field in dataclasses.fields(Paths)
+        if field.name.endswith("_dir")
+    }
+    images = Images(workspace / cfg.images.train_dir, workspace / cfg.images.test_dir)
+    paths = Paths(workspace=workspace, **folders, **maps)
+    return dataclasses.replace(cfg, paths=paths, images=images)
