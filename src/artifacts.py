@@ -1,0 +1,300 @@
+"""Every file that a run writes: its name, how it is saved, how it is checked on the way back.
+
+A file is written beside its target and moved over it, so that no half file ever has a final name.
+``artifacts/manifest.json`` lists what each file is: sha256, run, stage, data snapshot, config,
+library versions, time. The new sha256 enters the manifest as *pending* before the move and is
+confirmed after it; `load` accepts either, so a kill in between loses nothing. `load` unpickles only
+what the manifest lists. This is the one user of ``joblib.dump`` and ``joblib.load``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import hmac
+import importlib.metadata
+import json
+import logging
+import os
+import platform
+import shlex
+from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.config import Paths
+from src.errors import ArtifactError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+logger = logging.getLogger(__name__)
+
+TRAIN_COMMAND = "python scripts/train_pipeline.py"
+KEY_VARIABLE = "ARTIFACT_KEY"
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "joblib")
+
+
+@dataclasses.dataclass(frozen=True)
+class Run:
+    """What every file of one run has in common.
+
+    Attributes
+    ----------
+    run_id : str
+        Time of the start in UTC, and the config digest: unique for one writer at a time.
+    snapshot : str
+        Data hash of the rows.
+    synthetic : bool
+        True when the rows come from the demo shop.
+    config : str
+        Digest of the configuration.
+    """
+
+    run_id: str
+    snapshot: str
+    synthetic: bool
+    config: str
+
+    @classmethod
+    def start(cls, snapshot: str, *, synthetic: bool, config: str) -> Run:
+        """Return a run that starts now."""
+        stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%S.%f")[:-3]
+        return cls(f"{stamp}-{config[:6]}", snapshot, synthetic, config)
+
+
+class ArtifactStore:
+    """The files of a workspace, by name.
+
+    Parameters
+    ----------
+    paths : Paths
+        Folders of the configuration.
+
+    Examples
+    --------
+    >>> from src.config import load_config
+    >>> ArtifactStore(load_config().paths).model("linear_svc", "final").name
+    'model_linear_svc_final.joblib'
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self.paths = paths
+        self.manifest = paths.artifacts_dir / "manifest.json"
+        self.feature_mapping = paths.artifacts_dir / "feature_mapping.json"
+        self.validation_report = paths.results_dir / "validation" / "report.json"
+        self.rejects = paths.results_dir / "rejects.csv"
+        self.submission = paths.results_dir / "predictions" / "test_predictions.csv"
+
+    def model(self, kind: str, phase: str) -> Path:
+        """Return the model of a phase: "holdout" (the scored one) or "final" (all rows)."""
+        return self.paths.artifacts_dir / f"model_{kind}_{phase}.joblib"
+
+    def full_pipeline(self, kind: str) -> Path:
+        """Return the one file that serving loads."""
+        return self.paths.artifacts_dir / f"{kind}_full_pipeline.joblib"
+
+    def metrics(self, kind: str, split: str, suffix: str) -> Path:
+        """Return a metrics file; `suffix` is what follows, as ".json" or "_per_class.csv"."""
+        return self.paths.results_dir / "metrics" / f"{kind}_{split}{suffix}"
+
+    def predictions(self, kind: str, split: str) -> Path:
+        """Return the predictions of a split, one row a product."""
+        return self.paths.results_dir / "predictions" / f"{split}_{kind}.csv"
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[None]:
+        """Hold the writer's lock; it goes with the process, however that ends.
+
+        Raises
+        ------
+        ArtifactError
+            Another run is writing to this workspace.
+        """
+        self.paths.artifacts_dir.mkdir(parents=True, exist_ok=True)
+        lock = self.paths.artifacts_dir / ".lock"
+        with lock.open("a+") as handle:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as e:
+                raise ArtifactError(
+                    f"{self.paths.artifacts_dir}: another run is writing here (lock {lock}); "
+                    "expected one at a time",
+                    next_command="ps -ef | grep train",
+                ) from e
+            yield
+
+    def save(self, path: Path, value: object, *, run: Run, stage: str) -> None:
+        """Write `value` under `path` in the format of its suffix and list it in the manifest.
+
+        Parameters
+        ----------
+        path : Path
+            One of the names of this class.
+        value : object
+            A DataFrame for .csv and .parquet, text for .txt, JSON values for .json, anything for
+            .joblib.
+        run : Run
+            What the manifest says of the file's origin.
+        stage : str
+            The stage that writes it.
+        """
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        try:
+            _write(temporary, path.suffix, value)
+            _flush_to_disk(temporary)
+            sha256 = _sha256(temporary)
+            entry = self._entry(sha256, run, stage)
+            self._update_manifest(path, {"pending": entry})
+            temporary.replace(path)
+            self._update_manifest(path, {"current": entry})
+        except OSError as e:
+            raise ArtifactError(
+                f"{path}: can't be written ({e}); what was there before is unchanged",
+                next_command=f"df -h {shlex.quote(str(path.parent))}",
+            ) from e
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def load(self, path: Path) -> Any:  # noqa: ANN401
+        """Read a file back after its sha256 (and HMAC, where a key is set) agreed.
+
+        Raises
+        ------
+        ArtifactError
+            The file is missing, not listed, or not what the manifest lists; the message gives the
+            command that makes it.
+        """
+        if not path.is_file():
+            raise ArtifactError(f"{path}: no such file", next_command=TRAIN_COMMAND)
+        entry = self._check(path)
+        _warn_about_versions(path, entry["versions"])
+        return _read(path)
+
+    def describe(self, path: Path) -> Mapping[str, Any]:
+        """Return the manifest's entry of a file, checked against the file."""
+        return self._check(path)
+
+    def _check(self, path: Path) -> Mapping[str, Any]:
+        found = _sha256(path)
+        entries = self._read_manifest().get(self._key(path), {})
+        for entry in entries.values():
+            if hmac.compare_digest(entry["sha256"], found) and self._is_signed(entry):
+                return entry
+        listed = ", ".join(entry["sha256"][:16] for entry in entries.values()) or "nothing"
+        raise ArtifactError(
+            f"{path}: refused: its sha256 starts with {found[:16]}, the manifest lists {listed}"
+            + (" with another key's signature" if listed.startswith(found[:16]) else ""),
+            next_command=TRAIN_COMMAND,
+        )
+
+    def _entry(self, sha256: str, run: Run, stage: str) -> dict[str, Any]:
+        entry: dict[str, Any] = {
+            "sha256": sha256,
+            **dataclasses.asdict(run),
+            "stage": stage,
+            "versions": library_versions(),
+            "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        }
+        if key := os.environ.get(KEY_VARIABLE):
+            entry["hmac"] = _sign(key, sha256)
+        return entry
+
+    def _is_signed(self, entry: Mapping[str, Any]) -> bool:
+        key = os.environ.get(KEY_VARIABLE)
+        expected = _sign(key, entry["sha256"]) if key else ""
+        return not key or hmac.compare_digest(entry.get("hmac", ""), expected)
+
+    def _key(self, path: Path) -> str:
+        return os.path.relpath(path, self.paths.workspace)
+
+    def _read_manifest(self) -> dict[str, dict[str, Any]]:
+        try:
+            return json.loads(self.manifest.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except ValueError as e:
+            raise ArtifactError(
+                f"{self.manifest}: not readable as JSON ({e})", next_command=TRAIN_COMMAND
+            ) from e
+
+    def _update_manifest(self, path: Path, change: dict[str, Any]) -> None:
+        """Lay `change` over the file's entry; "current" ends a "pending"."""
+        manifest = self._read_manifest()
+        kept = {} if "current" in change else manifest.get(self._key(path), {})
+        manifest[self._key(path)] = {**kept, **change}
+        temporary = self.manifest.with_name(f".{self.manifest.name}.{os.getpid()}.tmp")
+        self.manifest.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+        _flush_to_disk(temporary)
+        temporary.replace(self.manifest)
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions that a pickle depends on."""
+    versions = {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"python": platform.python_version(), **versions}
+
+
+def _warn_about_versions(path: Path, written: Mapping[str, str]) -> None:
+    for name, here in library_versions().items():
+        there = written.get(name, here)
+        if there.split(".")[:2] != here.split(".")[:2]:
+            logger.warning("%s was written with %s %s, here is %s", path.name, name, there, here)
+
+
+def _write(target: Path, suffix: str, value: Any) -> None:  # noqa: ANN401
+    if suffix == ".json":
+        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
+        target.write_text(text, encoding="utf-8")
+    elif suffix == ".csv":
+        frame: pd.DataFrame = value
+        frame.to_csv(target, index=False, lineterminator="\n")
+    elif suffix == ".parquet":
+        value.to_parquet(target, index=False)
+    elif suffix == ".txt":
+        target.write_text(value, encoding="utf-8")
+    elif suffix == ".joblib":
+        import joblib
+
+        joblib.dump(value, target)
+    else:
+        raise ValueError(f"no format for suffix {suffix!r}")
+
+
+def _read(path: Path) -> Any:  # noqa: ANN401
+    if path.suffix == ".json":
+        return json.loads(path.read_text(encoding="utf-8"))
+    if path.suffix == ".txt":
+        return path.read_text(encoding="utf-8")
+    if path.suffix == ".joblib":
+        import joblib
+
+        return joblib.load(path)
+    import pandas as pd
+
+    if path.suffix == ".csv":
+        return pd.read_csv(path)
+    return pd.read_parquet(path)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as handle:
+        for block in iter(lambda: handle.read(1 << 20), b""):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def _sign(key: str, sha256: str) -> str:
+    return hmac.new(key.encode(), sha256.encode(), hashlib.sha256).hexdigest()
+
+
+def _flush_to_disk(path: Path) -> None:
+    """Make sure that the bytes are on the disk before the name is."""
+    with path.open("rb") as handle:
+        os.fsync(handle.fileno())

@@ -1,0 +1,207 @@
+"""What was extracted from a product is kept, addressed by the product's own content.
+
+A *namespace* is one extractor with its settings and version; a *key* is a hash of what it reads
+(text, or the bytes of a picture). A namespace is a folder of immutable segments: one `.npz` a
+`put_many`, written beside and moved into place, so two processes may write at once and a half-
+written segment is never read. New settings open a new folder and touch no other.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import shutil
+import uuid
+import zipfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+
+KEY_BYTES = 16
+KEY_COLUMN = "__key__"
+OFFSETS_SUFFIX = "__offsets__"
+
+
+@dataclasses.dataclass(frozen=True)
+class Namespace:
+    """One extractor with its settings; they decide the folder.
+
+    Attributes
+    ----------
+    name : str
+        Readable name, as "text_cleaner".
+    settings : str
+        Canonical JSON of everything that changes the result, the extractor's version included.
+    """
+
+    name: str
+    settings: str
+
+    @classmethod
+    def of(cls, name: str, settings: Mapping[str, Any]) -> Namespace:
+        """Build a namespace from a mapping of JSON values."""
+        return cls(name, json.dumps(settings, sort_keys=True, ensure_ascii=False))
+
+    @property
+    def folder(self) -> str:
+        """Folder name: the readable name and a digest of the settings."""
+        return f"{self.name}-{hashlib.sha256(self.settings.encode()).hexdigest()[:16]}"
+
+
+def content_key(*parts: bytes) -> bytes:
+    """Hash the parts of a product into 16 bytes; ("ab", "c") differs from ("a", "bc")."""
+    digest = hashlib.blake2b(digest_size=KEY_BYTES)
+    for part in parts:
+        digest.update(len(part).to_bytes(8, "little"))
+        digest.update(part)
+    return digest.digest()
+
+
+class ExtractionCache:
+    """Rows of extracted values on disk.
+
+    Parameters
+    ----------
+    root : Path
+        Folder that this class alone writes to; made when first needed.
+
+    Notes
+    -----
+    Values are columns: float or integer arrays with one row a key, or arrays of `str`.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def get_many(
+        self, namespace: Namespace, keys: Sequence[bytes]
+    ) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Return the columns of the keys that are known.
+
+        Parameters
+        ----------
+        namespace : Namespace
+            Whose values.
+        keys : sequence of bytes
+            One `content_key` a row, n of them.
+
+        Returns
+        -------
+        columns : dict of str to ndarray
+            One row for each key found, in the order of `keys`; empty when none is.
+        found : ndarray of bool, shape (n,)
+            Which keys were found.
+        """
+        import numpy as np
+
+        where: dict[bytes, tuple[int, int]] = {}
+        segments: list[dict[str, Any]] = []
+        for path in sorted((self.root / namespace.folder).glob("*.npz")):
+            segment = _read_segment(path)
+            if segment is None:
+                continue
+            for row, key in enumerate(segment.pop(KEY_COLUMN)):
+                where[key.tobytes()] = (len(segments), row)
+            segments.append(segment)
+        places = [where.get(key) for key in keys]
+        found = np.array([place is not None for place in places], dtype=bool)
+        return _gather(segments, [place for place in places if place is not None]), found
+
+    def put_many(
+        self, namespace: Namespace, keys: Sequence[bytes], columns: Mapping[str, np.ndarray]
+    ) -> None:
+        """Keep one row a key; a key that is already there may come again with the same values."""
+        import numpy as np
+
+        if not keys:
+            return
+        folder = self.root / namespace.folder
+        folder.mkdir(parents=True, exist_ok=True)
+        settings = folder / "settings.json"
+        if not settings.exists():
+            settings.write_text(namespace.settings, encoding="utf-8")
+        arrays: dict[str, Any] = {KEY_COLUMN: np.frombuffer(b"".join(keys), np.uint8)}
+        arrays[KEY_COLUMN] = arrays[KEY_COLUMN].reshape(len(keys), KEY_BYTES)
+        for name, column in columns.items():
+            arrays |= _encode_column(name, column, len(keys))
+        name = uuid.uuid4().hex
+        temporary = folder / f".{name}.tmp"
+        try:
+            with temporary.open("wb") as handle:
+                np.savez(handle, **arrays)
+                handle.flush()
+                os.fsync(handle.fileno())
+            temporary.replace(folder / f"{name}.npz")
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def namespaces(self) -> list[tuple[str, int]]:
+        """Return (folder, bytes) of every namespace on disk."""
+        folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
+        return [(f.name, sum(p.stat().st_size for p in f.iterdir())) for f in folders if f.is_dir()]
+
+    def purge(self) -> int:
+        """Delete everything and return the number of bytes freed."""
+        freed = sum(size for _, size in self.namespaces())
+        if self.root.is_dir():
+            shutil.rmtree(self.root)
+        return freed
+
+
+def _encode_column(name: str, column: np.ndarray, n_rows: int) -> dict[str, np.ndarray]:
+    """Text becomes one UTF-8 blob and its offsets: no pickle on the way back."""
+    import numpy as np
+
+    if len(column) != n_rows:
+        raise ValueError(f"column {name!r} has {len(column)} rows for {n_rows} keys")
+    if column.dtype != object:
+        return {name: column}
+    blobs = [text.encode("utf-8", "surrogatepass") for text in column]
+    offsets = np.cumsum([0, *map(len, blobs)], dtype=np.int64)
+    return {name: np.frombuffer(b"".join(blobs), np.uint8), name + OFFSETS_SUFFIX: offsets}
+
+
+def _read_segment(path: Path) -> dict[str, Any] | None:
+    """Return the columns of a segment; None when another process purged it, or it is damaged."""
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
+        return None
+    for name in [name for name in arrays if name.endswith(OFFSETS_SUFFIX)]:
+        offsets, column = arrays.pop(name), name.removesuffix(OFFSETS_SUFFIX)
+        blob = arrays[column].tobytes()
+        texts = np.empty(len(offsets) - 1, dtype=object)
+        bounds = offsets.tolist()
+        texts[:] = [
+            blob[start:stop].decode("utf-8", "surrogatepass")
+            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
+        ]
+        arrays[column] = texts
+    return arrays
+
+
+def _gather(
+    segments: Sequence[Mapping[str, np.ndarray]], places: Sequence[tuple[int, int]]
+) -> dict[str, np.ndarray]:
+    """Pick (segment, row) places out of the segments, column by column."""
+    import numpy as np
+
+    if not places:
+        return {}
+    segment_of, row_of = (np.array(part) for part in zip(*places, strict=True))
+    columns = {}
+    for name, first in segments[segment_of[0]].items():
+        column = np.empty((len(places), *first.shape[1:]), dtype=first.dtype)
+        for number in np.unique(segment_of):
+            here = segment_of == number
+            column[here] = segments[number][name][row_of[here]]
+        columns[name] = column
+    return columns
