@@ -1,0 +1,119 @@
+"""Hold-out and folds: stratified by class, with every group of duplicates on one side.
+
+scikit-learn's StratifiedGroupKFold loops in Python over every group (here nearly one a product) and
+balances only roughly. Nearly all groups are single products, so here the few real groups are dealt
+first, each to the part that needs its classes most, and single products then fill every class of
+every part to its exact share. It is also what a hold-out needs: parts of unequal size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) -> np.ndarray:
+    """Choose the hold-out.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        Class of each row.
+    groups : ndarray of int64, shape (n,)
+        Group of each row.
+    share : float
+        Share of each class to hold out, between 0 and 1.
+    seed : int
+        Same seed, same rows.
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True for rows held out. Below a share of one half a class too small to split stays in
+        training.
+    """
+    return deal(y, groups, (1.0 - share, share), seed) == 1
+
+
+def split_folds(y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
+    """Return the fold, 0 to n_folds - 1, of each row; arguments as for `split_holdout`."""
+    return deal(y, groups, (1.0 / n_folds,) * n_folds, seed)
+
+
+def deal(y: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
+    """Deal rows into parts of the given shares.
+
+    Returns
+    -------
+    ndarray of int64, shape (n,)
+        Part of each row. Rows of one group are in one part. Every class is spread in proportion to
+        `shares`, to within one row where its groups are single rows.
+    """
+    rng = np.random.default_rng(seed)
+    codes = np.unique(y, return_inverse=True)[1]
+    n_classes = int(codes.max()) + 1 if len(codes) else 0
+    need = _targets(np.bincount(codes, minlength=n_classes), np.asarray(shares), rng)
+    part = np.full(len(y), -1, dtype=np.int64)
+    sizes = np.bincount(groups)
+    _deal_groups(part, codes, groups, sizes, need, rng)
+    for code in range(n_classes):
+        rows = np.flatnonzero((codes == code) & (part < 0))
+        part[rng.permutation(rows)] = _fill(need[:, code], len(rows))
+    return part
+
+
+def _targets(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Whole numbers of rows, shape (parts, classes), that add up to `counts` in every class.
+
+    The fractional rests are dealt part by part in turn, so that no part gets all of them; the first
+    part comes first for a class too small to be in all.
+    """
+    exact = shares[:, None] * counts[None, :]
+    need = np.floor(exact).astype(np.int64)
+    for code in range(len(counts)):
+        rest = counts[code] - need[:, code].sum()
+        fraction = exact[:, code] - need[:, code]
+        order = np.lexsort((rng.random(len(shares)), -fraction))
+        need[order[:rest], code] += 1
+    return need
+
+
+def _deal_groups(
+    part: np.ndarray,
+    codes: np.ndarray,
+    groups: np.ndarray,
+    sizes: np.ndarray,
+    need: np.ndarray,
+    rng: np.random.Generator,
+) -> None:
+    """Deal groups of several rows, the largest first; writes `part` and takes from `need`."""
+    several = np.flatnonzero(sizes > 1)
+    if not len(several):
+        return
+    order = several[np.lexsort((rng.random(len(several)), -sizes[several]))]
+    by_group = np.argsort(groups, kind="stable")
+    starts = np.concatenate(([0], np.cumsum(sizes)))
+    capacity = np.maximum(need, 1).astype(float)
+    for group in order:
+        rows = by_group[starts[group] : starts[group + 1]]
+        counts = np.bincount(codes[rows], minlength=need.shape[1])
+        wanted = ((need / capacity) * counts).sum(axis=1)
+        room = (need - counts).min(axis=1, where=counts > 0, initial=np.iinfo(np.int64).max)
+        chosen = int(np.lexsort((rng.random(len(need)), -wanted, room < 0))[0])
+        part[rows] = chosen
+        need[chosen] -= counts
+
+
+def _fill(need: np.ndarray, n_rows: int) -> np.ndarray:
+    """Return the part of each of n single rows, given how many every part still needs.
+
+    Large groups may have overfilled a part (need below 0); the others then get fewer rows, in
+    proportion.
+    """
+    need = np.maximum(need, 0)
+    while (excess := int(need.sum()) - n_rows) > 0:
+        largest = int(np.argmax(need))
+        need[largest] -= min(excess, max(1, int(need[largest]) // 2))
+    filled = np.repeat(np.arange(len(need)), need)
+    return np.concatenate([filled, np.zeros(n_rows - len(filled), dtype=np.int64)])
