@@ -145,6 +145,10 @@ class ExtractionCache:
         folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
         return [(f.name, sum(p.stat().st_size for p in f.iterdir())) for f in folders if f.is_dir()]
 
+    def forget(self, namespace: Namespace) -> None:
+        """Delete the values of one namespace."""
+        shutil.rmtree(self.root / namespace.folder, ignore_errors=True)
+
     def purge(self) -> int:
         """Delete everything and return the number of bytes freed."""
         freed = sum(size for _, size in self.namespaces())
@@ -171,7 +175,7 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
         return None

@@ -33,9 +33,7 @@ class Paths:
     workspace: Path
     import_dir: Path
     artifacts_dir: Path
-    models_dir: Path
     results_dir: Path
-    reports_dir: Path
     cache_dir: Path
     labels_map: Path
     theme_map: Path
@@ -121,7 +119,6 @@ class Compute:
     """``[compute]``."""
 
     seed: NonNegative
-    n_jobs: NonNegative
 
 
 @dataclasses.dataclass(frozen=True)

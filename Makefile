@@ -1,0 +1,36 @@
+# One or two lines a target; every target makes .venv when it is missing or older than requirements.txt.
+SHELL := /bin/bash
+PYTHON ?= python3
+BIN := .venv/bin
+export PYTHONWARNINGS ?= default
+
+.PHONY: demo init train test lint bench clean
+
+demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
+	PYTHON=$(BIN)/python bash init.sh --demo
+	$(BIN)/python scripts/train_pipeline.py
+
+init: .venv/ready  ## load import/*.csv into PostgreSQL
+	PYTHON=$(BIN)/python bash init.sh
+
+train: .venv/ready  ## the five stages
+	$(BIN)/python scripts/train_pipeline.py
+
+test: .venv/ready  ## the whole suite, one worker a core
+	$(BIN)/python -m pytest -n auto -q
+
+lint: .venv/ready  ## formatting, style, types, shell
+	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/shellcheck init.sh .ci/run
+
+bench: .venv/ready  ## speed against the plain library way, in one run
+	$(BIN)/python tools/benchmark.py
+
+clean:  ## what a run generated, the database included; import/ and .venv stay
+	-$(BIN)/python etl/postgres_server.py stop
+	rm -rf artifacts models results reports data snapshot.json images_manifest.json
+
+.venv/ready: requirements.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	touch $@
