@@ -1,0 +1,1 @@
+"""Scores, confusions and explanations: arrays in, values out."""

@@ -1,0 +1,49 @@
+"""The kinds of model that ``[model].name`` may name, each an unfitted scikit-learn classifier."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from src.config import Model
+
+if TYPE_CHECKING:
+    from sklearn.base import ClassifierMixin
+
+
+def build_head(cfg: Model, *, seed: int) -> ClassifierMixin:
+    """Return the unfitted classifier of ``cfg.name``.
+
+    Parameters
+    ----------
+    cfg : Model
+        The ``[model]`` section.
+    seed : int
+        Seed of solvers that draw.
+    """
+    return _BUILDERS[cfg.name](cfg, seed)
+
+
+def _linear_svc(cfg: Model, seed: int) -> ClassifierMixin:
+    from sklearn.svm import LinearSVC
+
+    options = cfg.linear_svc
+    return LinearSVC(C=options.C, class_weight=_class_weight(options.balanced), random_state=seed)
+
+
+def _logreg(cfg: Model, seed: int) -> ClassifierMixin:
+    from sklearn.linear_model import LogisticRegression
+
+    options = cfg.logreg
+    return LogisticRegression(
+        C=options.C,
+        class_weight=_class_weight(options.balanced),
+        max_iter=options.max_iter,
+        random_state=seed,
+    )
+
+
+def _class_weight(balanced: bool) -> str | None:  # noqa: FBT001
+    return "balanced" if balanced else None
+
+
+_BUILDERS: dict[str, Any] = {"linear_svc": _linear_svc, "logreg": _logreg}

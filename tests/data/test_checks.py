@@ -1,0 +1,118 @@
+"""The validation checks: every one passes on good products and names what is wrong on bad ones."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.data.checks import Check, Limits, check_products
+from src.data.dataset import COLUMNS, Dataset, Snapshot
+from src.data.duplicates import Groups, find_groups
+
+LIMITS = Limits(min_class_rows=2, max_missing_description=0.5)
+CODES = (10, 20)
+SNAPSHOT = Snapshot("0", "demo")
+
+
+def train(n: int = 8) -> Dataset:
+    frame = pd.DataFrame({name: [f"{name} {i}" for i in range(n)] for name in COLUMNS})
+    frame["productid"] = range(n)
+    return Dataset(frame, np.array([10, 20] * (n // 2), np.int64), "train", SNAPSHOT)
+
+
+def unlabelled() -> Dataset:
+    return Dataset(train(2).items, None, "test", SNAPSHOT)
+
+
+def change(dataset: Dataset, column: str, values: dict[int, object]) -> Dataset:
+    items = dataset.items.copy()
+    for row, value in values.items():
+        items.loc[row, column] = value
+    return dataclasses.replace(dataset, items=items)
+
+
+def run(dataset: Dataset, groups: Groups | None = None) -> dict[str, Check]:
+    found = groups or find_groups(dataset)
+    return {c.name: c for c in check_products(dataset, unlabelled(), found, CODES, LIMITS)}
+
+
+def test_good_products_pass() -> None:
+    checks = run(train())
+    assert len(checks) == 13
+    assert {name for name, check in checks.items() if check.status != "pass"} == set()
+
+
+@pytest.mark.parametrize(
+    ("dataset", "expected"),
+    [
+        (
+            change(train(), "productid", {3: 2}),
+            Check("productid unique", "fail", "0 repeated", "1 repeated"),
+        ),
+        (
+            change(train(), "designation", {0: " ", 1: ""}),
+            Check("designation present", "fail", "0 empty", "2 empty"),
+        ),
+        (
+            dataclasses.replace(train(), y=np.array([10, 20, 30, 40] * 2)),
+            Check("codes in the labels map", "fail", "all known", "unknown: 30, 40"),
+        ),
+        (
+            dataclasses.replace(train(), y=np.full(8, 10)),
+            Check("classes", "fail", "at least 2", "1"),
+        ),
+        (
+            dataclasses.replace(train(), y=np.array([10] * 7 + [20])),
+            Check("class size", "warn", "every class has 2 rows", "smaller: 20"),
+        ),
+        (
+            dataclasses.replace(train(), y=np.full(8, 10)),
+            Check("classes present", "warn", "all of the map", "absent: 20"),
+        ),
+        (
+            change(train(), "description", dict.fromkeys(range(6), "\n")),
+            Check("descriptions", "warn", "at most 50% missing", "75.0% missing"),
+        ),
+        (
+            change(train(), "image_path", {0: ""}),
+            Check("pictures", "warn", "every product has its file", "1 of 8 missing"),
+        ),
+        (
+            change(train(), "image_hash", {0: "same", 1: "same"}),
+            Check(
+                "labels of duplicates",
+                "warn",
+                "one label a group",
+                "1 groups of duplicates with several labels",
+            ),
+        ),
+        (
+            change(train(), "designation", {5: "caf\ufffd"}),
+            Check("encoding", "warn", "0 damaged titles", "1 titles with a replacement character"),
+        ),
+    ],
+)
+def test_bad_products_are_named(dataset: Dataset, expected: Check) -> None:
+    assert run(dataset)[expected.name] == expected
+
+
+def test_no_rows_at_all() -> None:
+    empty = train().take(np.array([], dtype=np.int64))
+    checks = run(empty)
+    assert checks["training rows"] == Check("training rows", "fail", "at least 1", "0")
+    assert set(checks) == {
+        "training rows",
+        "test rows",
+        "productid unique",
+        "designation present",
+    }
+
+
+def test_duplicates_and_placeholders_are_told() -> None:
+    groups = Groups(np.array([0, 0, 1, 2, 3, 4, 5, 6]), ("p.jpg",))
+    assert run(train(), groups)["duplicates kept together"].observed == (
+        "25.0% of the products have a duplicate; 1 placeholder pictures passed over"
+    )

@@ -1,0 +1,80 @@
+"""Groups of duplicates, against connected components found the slow way."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+from hypothesis import given
+from hypothesis import strategies as st
+
+from src.data.dataset import COLUMNS, Dataset, Snapshot
+from src.data.duplicates import PLACEHOLDER_PRODUCTS, Groups, connect, find_groups, normalise_text
+
+
+def slow_components(n: int, *keys: list[str]) -> list[int]:
+    group = list(range(n))
+    changed = True
+    while changed:
+        changed = False
+        for column in keys:
+            for i in range(n):
+                for j in range(i):
+                    if column[i] and column[i] == column[j] and group[i] != group[j]:
+                        group[i] = group[j] = min(group[i], group[j])
+                        changed = True
+    return pd.factorize(np.array(group))[0].tolist()
+
+
+key = st.sampled_from(["", "a", "b", "c", "d"])
+
+
+@given(st.lists(st.tuples(key, key), max_size=12))
+def test_connect_is_connected_components(rows: list[tuple[str, str]]) -> None:
+    texts, pictures = [r[0] for r in rows], [r[1] for r in rows]
+    found = connect(len(rows), texts, pictures)
+    assert found.tolist() == slow_components(len(rows), texts, pictures)
+    assert found.dtype == np.int64
+
+
+def dataset(rows: list[tuple[str, str, str]]) -> Dataset:
+    frame = pd.DataFrame({name: [""] * len(rows) for name in COLUMNS})
+    frame["designation"] = [row[0] for row in rows]
+    frame["description"] = [row[1] for row in rows]
+    frame["image_hash"] = [row[2] for row in rows]
+    return Dataset(frame, np.zeros(len(rows), np.int64), "train", Snapshot("0", "demo"))
+
+
+def test_text_and_picture_connect() -> None:
+    rows = [
+        ("Lampe LED", "", "h1"),
+        ("lampe  led!", "<br>", "h2"),
+        ("Autre", "", "h2"),
+        ("Lampe LED", "rouge", "h3"),
+        ("Seul", "", ""),
+        ("Seul deux", "", ""),
+    ]
+    groups = find_groups(dataset(rows))
+    assert groups.ids.tolist() == [0, 0, 0, 1, 2, 3]
+    assert groups.duplicate_share == 0.5
+    assert groups.placeholders == ()
+
+
+def test_placeholder_pictures_connect_nothing() -> None:
+    shared = [(f"product {i}", "", "none.jpg") for i in range(PLACEHOLDER_PRODUCTS + 1)]
+    groups = find_groups(dataset(shared))
+    assert groups.placeholders == ("none.jpg",)
+    assert len(set(groups.ids.tolist())) == len(shared)
+    groups = find_groups(dataset(shared[:-1]))
+    assert groups.placeholders == ()
+    assert set(groups.ids.tolist()) == {0}
+
+
+def test_products_of_symbols_alone_are_not_one_product() -> None:
+    assert find_groups(dataset([("!!!", "", ""), ("???", "", "")])).ids.tolist() == [0, 1]
+
+
+def test_normalised_text() -> None:
+    assert normalise_text("<b>Épée</b> - LED !") == "epee led"
+    assert normalise_text("STRASSE straße") == "strasse strasse"
+    assert normalise_text("数码 _x_") == "数码 x"
+    assert Groups(np.array([], dtype=np.int64), ()).duplicate_share == 0.0

@@ -1,0 +1,95 @@
+"""Splits: stratified, grouped, deterministic."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from sklearn.model_selection import StratifiedGroupKFold
+
+from src.data.splits import deal, split_folds, split_holdout
+
+
+def shop(seed: int, n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
+    """Labels at uneven shares, and groups of which one row in seven shares another's."""
+    rng = np.random.default_rng(seed)
+    y = rng.choice(27, size=n, p=rng.dirichlet(np.full(27, 2.0)))
+    groups = np.arange(n)
+    for row in np.flatnonzero(rng.random(n) < 0.14):
+        groups[row] = groups[rng.integers(0, n)]
+    return y, np.unique(groups, return_inverse=True)[1]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_holdout_is_stratified_and_never_straddles(seed: int) -> None:
+    y, groups = shop(seed)
+    held = split_holdout(y, groups, 0.15, seed)
+    assert not set(groups[held]) & set(groups[~held])
+    counts = np.bincount(y, minlength=27)
+    off = np.abs(np.bincount(y[held], minlength=27) - 0.15 * counts)
+    assert off.max() <= 1.0
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_folds_are_at_least_as_even_as_the_library(seed: int) -> None:
+    y, groups = shop(seed)
+    folds = split_folds(y, groups, 5, seed)
+    library = np.empty_like(folds)
+    splitter = StratifiedGroupKFold(5, shuffle=True, random_state=seed)
+    for number, (_, rows) in enumerate(splitter.split(y, y, groups)):
+        library[rows] = number
+
+    def unevenness(parts: np.ndarray) -> float:
+        table = np.zeros((5, 27))
+        np.add.at(table, (parts, y), 1)
+        return float(table.std(axis=0).mean())
+
+    assert unevenness(folds) <= unevenness(library)
+    assert all(len(set(folds[groups == g])) == 1 for g in np.flatnonzero(np.bincount(groups) > 1))
+
+
+@settings(max_examples=200)
+@given(
+    st.lists(st.tuples(st.integers(0, 3), st.integers(0, 6)), min_size=1, max_size=40),
+    st.integers(2, 4),
+    st.integers(0, 5),
+)
+def test_any_rows_are_dealt_whole(rows: list[tuple[int, int]], n_folds: int, seed: int) -> None:
+    y = np.array([row[0] for row in rows])
+    groups = np.unique([row[1] for row in rows], return_inverse=True)[1]
+    parts = split_folds(y, groups, n_folds, seed)
+    assert parts.shape == y.shape
+    assert set(parts.tolist()) <= set(range(n_folds))
+    for group in set(groups.tolist()):
+        assert len(set(parts[groups == group].tolist())) == 1
+    np.testing.assert_array_equal(parts, split_folds(y, groups, n_folds, seed))
+
+
+def test_single_rows_are_exact_to_one_row() -> None:
+    y = np.repeat([0, 1, 2], [10, 7, 2])
+    parts = deal(y, np.arange(19), (0.5, 0.3, 0.2), seed=0)
+    for code, n in enumerate((10, 7, 2)):
+        counts = np.bincount(parts[y == code], minlength=3)
+        assert counts.sum() == n
+        assert np.abs(counts - n * np.array([0.5, 0.3, 0.2])).max() < 1.0
+
+
+def test_another_seed_is_another_split() -> None:
+    y, groups = shop(0)
+    assert (split_holdout(y, groups, 0.15, 1) != split_holdout(y, groups, 0.15, 2)).any()
+
+
+def test_a_class_too_small_to_split_stays_in_training() -> None:
+    y = np.array([0] * 40 + [1] * 3 + [2])
+    held = split_holdout(y, np.arange(44), 0.15, 0)
+    assert held[:40].sum() == 6
+    assert not held[40:].any()
+
+
+def test_one_giant_group_is_kept_whole() -> None:
+    y = np.zeros(20, dtype=int)
+    groups = np.r_[np.zeros(15, dtype=int), np.arange(1, 6)]
+    held = split_holdout(y, groups, 0.25, 0)
+    assert len(set(held[:15].tolist())) == 1
+    assert 0 < held.sum() < 20
