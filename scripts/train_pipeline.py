@@ -1,0 +1,106 @@
+"""Train: the five stages from the loaded products to a scored model and a submission file."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.config import Config, load_config
+from src.errors import EXIT_FINE, EXIT_USAGE, ProjectError
+from src.labels import load_labels
+from src.log import set_up_logging
+
+if TYPE_CHECKING:
+    from src.artifacts import Run
+    from src.pipeline_steps.types import Scored
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, train, print the scores; return the exit code."""
+    args = _parser().parse_args(argv)
+    set_up_logging(verbose=args.verbose)
+    try:
+        return _train(args)
+    except ProjectError as e:
+        print(f"error: {e}", file=sys.stderr)
+        return e.exit_code
+    except KeyboardInterrupt:
+        print(
+            "interrupted: no half file was left; extracted features are kept in the cache\n"
+            "next: python scripts/train_pipeline.py",
+            file=sys.stderr,
+        )
+        return EXIT_USAGE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument(
+        "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
+    )
+    parser.add_argument("--skip-validation", action="store_true", help="leave the checks out")
+    parser.add_argument(
+        "--evaluate-on-train", action="store_true", help="score the training rows too, marked so"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="extract every feature anew, whatever the cache has"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key of the configuration, as in --set model.name=logreg; repeatable",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
+    return parser
+
+
+def _train(args: argparse.Namespace) -> int:
+    source = [f"data.source={args.source}"] if args.source else []
+    cfg = load_config(args.config, [*args.overrides, *source])
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    from src.pipelines.registry import branch_weights
+
+    branch_weights(cfg)  # a wrong weight is refused before any data is read
+    from src.pipeline_steps.runner import Options, run_pipeline
+
+    options = Options(args.skip_validation, args.evaluate_on_train, args.fresh)
+    run, evaluated = run_pipeline(cfg, labels, options)
+    for scored in evaluated.scored:
+        _print_scores(cfg, run, scored)
+    _print_files(cfg)
+    return EXIT_FINE
+
+
+def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
+    scores = scored.scores
+    rows = f"{len(scored.predictions):,} {scored.split} rows"
+    print(f"\n{cfg.model.name} on {rows} (run {run.run_id}, data {run.snapshot[:12]})")
+    if run.synthetic:
+        print("SYNTHETIC: these rows were drawn by the demo shop; the scores are about the shop.")
+    print(f"  {'weighted F1':<14}{scores['f1_weighted']:.4f}")
+    print(f"  {'macro F1':<14}{scores['f1_macro']:.4f}")
+    print(f"  {'accuracy':<14}{scores['accuracy']:.4f}")
+    hardest = scored.by_class[scored.by_class["support"] > 0].nsmallest(worst, "f1")
+    print(f"  {'hardest classes':<42} {'F1':>6} {'rows':>6}")
+    for row in hardest.itertuples():
+        print(f"    {row.prdtypecode:<6}{row.label[:32]:<34} {row.f1:>6.3f} {row.support:>6}")
+
+
+def _print_files(cfg: Config) -> None:
+    print("\nfiles")
+    for what, path in {
+        "models": cfg.paths.artifacts_dir,
+        "metrics": cfg.paths.results_dir / "metrics",
+        "submission": cfg.paths.results_dir / "predictions" / "test_predictions.csv",
+    }.items():
+        print(f"  {what:<12}{path}")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""The five stages: each one function from a frozen value to the next, in the runner's order."""

@@ -1,0 +1,104 @@
+"""The five stages in order: what runs, what it says, what it saves.
+
+Read this file and ``init.sh`` and you have seen the whole: products are read, checked, turned into
+features, trained on and scored, and what each stage made is saved before the next begins.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+from src.artifacts import ArtifactStore, Run
+from src.cache import ExtractionCache
+from src.config import Config
+from src.data.checks import Limits
+from src.labels import Labels
+from src.pipeline_steps import (
+    stage01_data_ingestion,
+    stage02_data_validation,
+    stage03_data_transformation,
+    stage04_model_training,
+    stage05_model_evaluation,
+)
+from src.pipeline_steps.saving import register, save_models, save_scores
+from src.pipeline_steps.types import Evaluated, Ingested, Validated
+from src.utils.profiling import stage
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """Switches of one run, as ``scripts/train_pipeline.py`` reads them."""
+
+    skip_validation: bool = False
+    evaluate_on_train: bool = False
+    fresh: bool = False
+
+
+def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
+    """Run the five stages and save what they made.
+
+    Raises
+    ------
+    ProjectError
+        Whatever a stage refuses; what was saved before stays.
+    """
+    store, cache = ArtifactStore(cfg.paths), ExtractionCache(cfg.paths.cache_dir)
+    with store.writing():
+        with stage(1, 5, "ingest") as line:
+            ingested = stage01_data_ingestion.run(cfg, labels.codes)
+            line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"
+        run = _start(ingested, cfg)
+        with stage(2, 5, "validate") as line:
+            validated = _validate(ingested, cfg, labels, options, store, run)
+            line.says = _checks_line(validated)
+        with stage(3, 5, "transform") as line:
+            transformed = stage03_data_transformation.run(
+                validated, cfg, cache, fresh=options.fresh
+            )
+            mapping = stage03_data_transformation.feature_mapping(transformed.matrix)
+            store.save(store.feature_mapping, mapping, run=run, stage="transform")
+            rows, columns = transformed.matrix.shape
+            dense = 100 * transformed.matrix.density
+            line.says = f"{rows:,} x {columns:,}  {dense:.2f} % dense"
+        with stage(4, 5, "train") as line:
+            trained = stage04_model_training.run(transformed)
+            save_models(store, run, cfg, labels, transformed, trained)
+            line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
+        with stage(5, 5, "evaluate") as line:
+            evaluated = stage05_model_evaluation.run(
+                transformed, trained, labels, on_train=options.evaluate_on_train
+            )
+            save_scores(store, run, cfg, evaluated)
+            line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
+        register(cfg, run, transformed, evaluated)
+    return run, evaluated
+
+
+def _start(ingested: Ingested, cfg: Config) -> Run:
+    snapshot = ingested.train.snapshot
+    return Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())
+
+
+def _validate(
+    ingested: Ingested,
+    cfg: Config,
+    labels: Labels,
+    options: Options,
+    store: ArtifactStore,
+    run: Run,
+) -> Validated:
+    limits = Limits(cfg.validation.min_class_rows, cfg.validation.max_missing_description)
+    validated = stage02_data_validation.run(
+        ingested, labels.codes, limits, skip=options.skip_validation
+    )
+    report = stage02_data_validation.report(validated)
+    store.save(store.validation_report, report, run=run, stage="validate")
+    stage02_data_validation.raise_on_failure(validated.checks)
+    return validated
+
+
+def _checks_line(validated: Validated) -> str:
+    if not validated.checks:
+        return "skipped"
+    warned = sum(check.status == "warn" for check in validated.checks)
+    return f"{len(validated.checks)} checks, {warned} with a warning"

@@ -1,0 +1,73 @@
+"""What the runner keeps of a run: models, scores, predictions, and records in the database."""
+
+from __future__ import annotations
+
+from src.artifacts import ArtifactStore, Run
+from src.config import Config
+from src.data import postgres
+from src.labels import Labels
+from src.pipeline_steps.types import Evaluated, Trained, Transformed
+from src.pipelines.product_model import FullPipeline
+
+
+def save_models(
+    store: ArtifactStore,
+    run: Run,
+    cfg: Config,
+    labels: Labels,
+    transformed: Transformed,
+    trained: Trained,
+) -> None:
+    """Save both phases, and the one file that serving loads."""
+    kind = cfg.model.name
+    phases = {"holdout": trained.holdout_model, "final": trained.final_model}
+    for phase, model in phases.items():
+        store.save(store.model(kind, phase), model, run=run, stage="train")
+    if cfg.outputs.full_pipeline:
+        bundle = FullPipeline(
+            transformed.extractors,
+            trained.final_model,
+            labels.names,
+            kind,
+            run.snapshot,
+            run.synthetic,
+        )
+        store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
+
+
+def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluated) -> None:
+    """Save scores, tables and predictions of every split, and the submission."""
+    kind = cfg.model.name
+    for scored in evaluated.scored:
+        facts = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
+        about = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
+        tables = {
+            ".json": {**scored.scores, **facts, **about},
+            "_per_class.csv": scored.by_class,
+            "_confusion_counts.csv": scored.confusion.reset_index(),
+        }
+        for suffix, table in tables.items():
+            path = store.metrics(kind, scored.split, suffix)
+            store.save(path, table, run=run, stage="evaluate")
+        path = store.predictions(kind, scored.split)
+        store.save(path, scored.predictions, run=run, stage="evaluate")
+    if cfg.outputs.submission:
+        submission = evaluated.submission.reset_index(names="")
+        store.save(store.submission, submission, run=run, stage="evaluate")
+
+
+def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluated) -> None:
+    """Write split and scores beside the data, where the data came from the database."""
+    if cfg.data.source != "postgres":
+        return
+    url = postgres.database_url()
+    names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
+    postgres.write_splits(url, run.snapshot, transformed.train.items["productid"], names)
+    postgres.write_model(
+        url,
+        run_id=run.run_id,
+        kind=cfg.model.name,
+        phase="holdout",
+        data_hash=run.snapshot,
+        scores=evaluated.scored[0].scores,
+    )

@@ -1,0 +1,71 @@
+"""Stage 1, data ingestion: products out of PostgreSQL or the CSVs, same rows, same order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import pandas as pd
+
+from src.config import Config
+from src.data import csv_files, images, postgres
+from src.data.dataset import COLUMNS, Dataset, Snapshot
+from src.data.splits import split_holdout
+from src.pipeline_steps.types import Ingested
+
+
+def run(cfg: Config, codes: Sequence[int]) -> Ingested:
+    """Read the products of ``cfg.data.source``.
+
+    Parameters
+    ----------
+    cfg : Config
+        Paths, images, data and debug sections are read.
+    codes : sequence of int
+        Codes of the labels map; with the CSVs, rows with another code are left out as the load
+        leaves them out.
+    """
+    if cfg.data.source == "csv":
+        tables = csv_files.read_csv_files(cfg.paths.import_dir, codes)
+        snapshot = Snapshot(tables.snapshot.data_hash, tables.snapshot.source)
+        labelled, unlabelled, rejected = tables.train, tables.test, tables.rejected_rows
+    else:
+        url = postgres.database_url()
+        loaded = postgres.latest_snapshot(url)
+        snapshot = Snapshot(loaded.data_hash, loaded.source)
+        labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
+        rejected = loaded.rejected_rows
+    hashes = images.read_fingerprints(cfg.paths.workspace / images.MANIFEST_NAME)
+    train = _dataset(labelled, "train", cfg.images.train_dir, hashes, snapshot)
+    test = _dataset(unlabelled, "test", cfg.images.test_dir, hashes, snapshot)
+    return Ingested(_sample(train, cfg.debug.sample_rows, cfg.compute.seed), test, rejected)
+
+
+def _dataset(
+    frame: pd.DataFrame,
+    split: Literal["train", "test"],
+    folder: Path,
+    hashes: dict[str, str],
+    snapshot: Snapshot,
+) -> Dataset:
+    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    names = [
+        images.file_name(imageid, productid)
+        for imageid, productid in zip(frame["imageid"], frame["productid"], strict=True)
+    ]
+    items = frame.assign(
+        image_path=[str(folder / name) if name in present else "" for name in names],
+        image_hash=[hashes.get(name, "") if name in present else "" for name in names],
+    )
+    y = frame["prdtypecode"].to_numpy(np.int64) if split == "train" else None
+    return Dataset(items[list(COLUMNS)], y, split, snapshot)
+
+
+def _sample(train: Dataset, rows: int, seed: int) -> Dataset:
+    """Take a stratified sample of about `rows` products; 0 takes all."""
+    if rows == 0 or rows >= len(train):
+        return train
+    singles = np.arange(len(train))
+    return train.take(split_holdout(train.labels, singles, rows / len(train), seed))

@@ -1,0 +1,67 @@
+"""Stage 3, data transformation: extract once over all rows, split, fit the branches on one side."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pandas as pd
+
+from src.cache import ExtractionCache, Namespace
+from src.config import Config
+from src.data.splits import split_holdout
+from src.features.matrix import FeatureMatrix
+from src.models.kinds import build_head
+from src.pipeline_steps.types import Transformed, Validated
+from src.pipelines.extraction import Extractor, extract
+from src.pipelines.fusion import WeightedFeatureUnion
+from src.pipelines.product_model import ProductModel
+from src.pipelines.registry import branch_weights, build_branches
+from src.pipelines.registry_types import Branch
+
+
+def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool) -> Transformed:
+    """Extract every product, choose the hold-out, fit the branches on the other rows.
+
+    Parameters
+    ----------
+    validated : Validated
+        Stage 2.
+    cfg : Config
+        Features, fusion, model, data and compute sections are read.
+    cache : ExtractionCache
+        What was extracted before.
+    fresh : bool
+        True forgets what these extractors gave before.
+    """
+    branches = build_branches(cfg)
+    extractors = _unique_extractors(branches)
+    if fresh:
+        for extractor in extractors:
+            cache.forget(Namespace.of(extractor.name, extractor.settings()))
+    train, test = validated.train, validated.test
+    items = pd.concat([train.items, test.items], ignore_index=True)
+    extracted = extract(items, extractors, cache)
+    in_train = items.index.to_numpy() < len(train)
+    extracted_train, extracted_test = extracted.take(in_train), extracted.take(~in_train)
+    seed = cfg.compute.seed
+    holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
+    union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
+    model = ProductModel(union, build_head(cfg.model, seed=seed))
+    matrix = union.fit_transform(extracted_train.take(~holdout), train.labels[~holdout])
+    return Transformed(
+        train, test, extracted_train, extracted_test, extractors, holdout, union, matrix, model
+    )
+
+
+def feature_mapping(matrix: FeatureMatrix) -> dict[str, Any]:
+    """Return the JSON values of ``artifacts/feature_mapping.json``: the columns of each block."""
+    blocks = [{"branch": b.branch, "start": b.start, "stop": b.stop} for b in matrix.blocks]
+    return {"columns": matrix.shape[1], "blocks": blocks}
+
+
+def _unique_extractors(branches: list[Branch]) -> tuple[Extractor, ...]:
+    """Extractors in order of first use; branches of one recipe share theirs."""
+    unique: list[Extractor] = []
+    for branch in branches:
+        unique += [extractor for extractor in branch.extractors if extractor not in unique]
+    return tuple(unique)

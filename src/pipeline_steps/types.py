@@ -1,0 +1,143 @@
+"""What each stage hands to the next."""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+import pandas as pd
+
+from src.data.checks import Check
+from src.data.dataset import Dataset
+from src.data.duplicates import Groups
+from src.features.matrix import FeatureMatrix
+from src.pipelines.extraction import Extracted, Extractor
+from src.pipelines.fusion import WeightedFeatureUnion
+from src.pipelines.product_model import ProductModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Ingested:
+    """Stage 1: the products, aligned with their labels.
+
+    Attributes
+    ----------
+    train, test : Dataset
+        Labelled and unlabelled products, ordered by row_index.
+    rejected_rows : int
+        Training rows that the load refused.
+    """
+
+    train: Dataset
+    test: Dataset
+    rejected_rows: int
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Validated:
+    """Stage 2: the same products, looked at.
+
+    Attributes
+    ----------
+    train, test : Dataset
+        As ingested.
+    groups : Groups
+        Duplicates of `train`.
+    checks : tuple of Check
+        Empty when validation was skipped.
+    """
+
+    train: Dataset
+    test: Dataset
+    groups: Groups
+    checks: tuple[Check, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Transformed:
+    """Stage 3: every product extracted once, and the branches fitted on the training side.
+
+    Attributes
+    ----------
+    train, test : Dataset
+        The products.
+    extracted, extracted_test : Extracted
+        What the extractors gave for each of them.
+    extractors : tuple of Extractor
+        Who gave it; serving needs them again.
+    holdout : ndarray of bool, shape (n_train,)
+        Rows kept for the score; no estimator has seen them.
+    features : WeightedFeatureUnion
+        Fitted on the rows that are not held out.
+    matrix : FeatureMatrix
+        What `features` made of those rows.
+    model : ProductModel
+        Unfitted; the same branches and the head.
+    """
+
+    train: Dataset
+    test: Dataset
+    extracted: Extracted
+    extracted_test: Extracted
+    extractors: tuple[Extractor, ...]
+    holdout: np.ndarray
+    features: WeightedFeatureUnion
+    matrix: FeatureMatrix
+    model: ProductModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Trained:
+    """Stage 4: the model that is scored, and the one that serves.
+
+    Attributes
+    ----------
+    holdout_model : ProductModel
+        Fitted without the hold-out.
+    final_model : ProductModel
+        The same, refitted on all labelled rows.
+    """
+
+    holdout_model: ProductModel
+    final_model: ProductModel
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Scored:
+    """Predictions of one split and what they are worth.
+
+    Attributes
+    ----------
+    split : str
+        "holdout" or "train"; a score on training rows carries the word in every file name.
+    predictions : DataFrame
+        Columns row_index, productid, prdtypecode (true), predicted.
+    scores : dict of str to float
+        Overall scores.
+    by_class : DataFrame
+        One row a class.
+    confusion : DataFrame
+        Counts, true by predicted.
+    """
+
+    split: str
+    predictions: pd.DataFrame
+    scores: dict[str, float]
+    by_class: pd.DataFrame
+    confusion: pd.DataFrame
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Evaluated:
+    """Stage 5: scores, and the answers for the unlabelled products.
+
+    Attributes
+    ----------
+    scored : tuple of Scored
+        The hold-out first.
+    submission : DataFrame
+        The challenge's format: index = row index, column prdtypecode; one row a test product.
+    """
+
+    scored: tuple[Scored, ...]
+    submission: pd.DataFrame

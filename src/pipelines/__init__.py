@@ -1,0 +1,1 @@
+"""Recipes: which extractor and which estimator make a branch, and how branches become a model."""

@@ -1,0 +1,118 @@
+"""Extract once: what depends on one product alone, for all products, out of the cache where known.
+
+An `Extractor` is pure: the same content and settings give the same values, whatever the other
+products are. `extract` asks the cache row by row and computes only what is missing.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from src.cache import ExtractionCache, Namespace
+
+logger = logging.getLogger(__name__)
+
+
+class Extractor(Protocol):
+    """One pure function of a product."""
+
+    @property
+    def name(self) -> str:
+        """Readable name; part of the cache's folder."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """JSON values that change the result, the extractor's version included."""
+
+    def keys(self, items: pd.DataFrame) -> list[bytes]:
+        """Return one content key a product: a hash of what the extractor reads of it."""
+
+    def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return columns with one row a product."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Extracted:
+    """What the extractors gave for n products: the currency of training.
+
+    Attributes
+    ----------
+    table : mapping of str to ndarray, each with n rows
+        Clean text (object), statistics and embeddings (float32).
+    masks : mapping of str to ndarray of bool, shape (n,)
+        True where a product has what the name says ("description", "image").
+    """
+
+    table: Mapping[str, np.ndarray]
+    masks: Mapping[str, np.ndarray]
+
+    def __len__(self) -> int:
+        return len(next(iter(self.table.values())))
+
+    def take(self, rows: np.ndarray) -> Extracted:
+        """Return the products at the positions (or where the mask) `rows`."""
+        return Extracted(
+            {name: column[rows] for name, column in self.table.items()},
+            {name: mask[rows] for name, mask in self.masks.items()},
+        )
+
+
+def extract(
+    items: pd.DataFrame, extractors: Sequence[Extractor], cache: ExtractionCache | None
+) -> Extracted:
+    """Run every extractor over every product.
+
+    Parameters
+    ----------
+    items : DataFrame
+        Products, columns of `Dataset.items`.
+    extractors : sequence of Extractor
+        Those that the branches in use need.
+    cache : ExtractionCache or None
+        None computes everything (serving one product).
+
+    Returns
+    -------
+    Extracted
+        All columns; masks for "description" and "image".
+    """
+    table: dict[str, np.ndarray] = {}
+    for extractor in extractors:
+        table |= _run(extractor, items, cache)
+    masks = {
+        "description": (items["description"].str.strip() != "").to_numpy(dtype=bool),
+        "image": (items["image_path"] != "").to_numpy(dtype=bool),
+    }
+    return Extracted(table, masks)
+
+
+def _run(
+    extractor: Extractor, items: pd.DataFrame, cache: ExtractionCache | None
+) -> dict[str, np.ndarray]:
+    if cache is None:
+        return extractor.extract(items)
+    namespace = Namespace.of(extractor.name, extractor.settings())
+    keys = extractor.keys(items)
+    known, found = cache.get_many(namespace, keys)
+    logger.debug("%s: %d of %d rows from the cache", extractor.name, found.sum(), len(found))
+    if found.all() and known:
+        return known
+    computed = extractor.extract(items[~found])
+    cache.put_many(
+        namespace, [key for key, here in zip(keys, found, strict=True) if not here], computed
+    )
+    return {name: _merge(known.get(name), column, found) for name, column in computed.items()}
+
+
+def _merge(known: np.ndarray | None, computed: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Put cached and computed rows back in the order of the products."""
+    merged = np.empty((len(found), *computed.shape[1:]), dtype=computed.dtype)
+    merged[~found] = computed
+    if known is not None:
+        merged[found] = known
+    return merged

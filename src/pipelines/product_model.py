@@ -1,0 +1,98 @@
+"""Branches and head put together: `ProductModel` learns, `FullPipeline` is what serving loads."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+from sklearn.base import BaseEstimator, ClassifierMixin
+
+from src.features.matrix import FeatureMatrix
+from src.models.model_trainer import ModelTrainer
+from src.pipelines.extraction import Extracted, Extractor, extract
+from src.pipelines.fusion import WeightedFeatureUnion
+
+
+class ProductModel(ClassifierMixin, BaseEstimator):
+    """A classifier of products: ``clone(model).fit(extracted.take(rows), y[rows])`` is one fold.
+
+    Parameters
+    ----------
+    features : WeightedFeatureUnion
+        Unfitted branches.
+    head : classifier
+        Unfitted; sees the stacked matrix.
+
+    Attributes
+    ----------
+    features_ : WeightedFeatureUnion
+        Fitted on the rows that `fit` saw, and no others.
+    head_ : classifier
+        Fitted likewise.
+    classes_ : ndarray of int64, shape (n_classes,)
+        prdtypecode of each column of `decision_function`.
+    """
+
+    def __init__(self, features: WeightedFeatureUnion, head: ClassifierMixin) -> None:
+        self.features = features
+        self.head = head
+
+    def fit(self, X: Extracted, y: np.ndarray) -> ProductModel:
+        """Fit branches and head on n products and their codes, shape (n,)."""
+        from sklearn.base import clone
+
+        features = clone(self.features)
+        return self.fit_head(features, features.fit_transform(X, y), y)
+
+    def fit_head(
+        self, features: WeightedFeatureUnion, matrix: FeatureMatrix, y: np.ndarray
+    ) -> ProductModel:
+        """Fit the head on a matrix that `features`, already fitted, made of the same rows."""
+        self.features_ = features
+        self.head_ = ModelTrainer(self.head).fit(matrix, y)
+        self.classes_ = self.head_.classes_
+        return self
+
+    def decision_function(self, X: Extracted) -> np.ndarray:
+        """Return margins of n products, shape (n, n_classes), larger is likelier.
+
+        Two classes give two columns here (scikit-learn gives one), the first with the sign turned.
+        """
+        margins = self.head_.decision_function(self.features_.transform(X).stack())
+        return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
+
+    def predict(self, X: Extracted) -> np.ndarray:
+        """Return the likeliest prdtypecode of each product, shape (n,)."""
+        return self.classes_[self.decision_function(X).argmax(axis=1)]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class FullPipeline:
+    """Everything that serving needs, in one file, so that files of two runs can't mix.
+
+    Attributes
+    ----------
+    extractors : tuple of Extractor
+        From raw text and picture to `Extracted`.
+    model : ProductModel
+        Fitted on all labelled rows.
+    labels : mapping of int to mapping of str to str
+        Label of each code by language.
+    kind, data_hash : str
+        Kind of model; state of the data it learned from.
+    synthetic : bool
+        True when it learned from the demo shop.
+    """
+
+    extractors: tuple[Extractor, ...]
+    model: ProductModel
+    labels: Mapping[int, Mapping[str, str]]
+    kind: str
+    data_hash: str
+    synthetic: bool
+
+    def predict(self, items: pd.DataFrame) -> np.ndarray:
+        """Return the prdtypecode of products given as `Dataset.items`, shape (n,)."""
+        return self.model.predict(extract(items, self.extractors, cache=None))
