@@ -119,6 +119,7 @@ class Compute:
     """``[compute]``."""
 
     seed: NonNegative
+    n_jobs: NonNegative
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 
-def build_head(cfg: Model, *, seed: int) -> ClassifierMixin:
+def build_head(cfg: Model, *, seed: int, n_jobs: int) -> ClassifierMixin:
     """Return the unfitted classifier of ``cfg.name``.
 
     Parameters
@@ -19,18 +19,25 @@ def build_head(cfg: Model, *, seed: int) -> ClassifierMixin:
         The ``[model]`` section.
     seed : int
         Seed of solvers that draw.
+    n_jobs : int
+        Threads of solvers that use them; 0 takes every core.
     """
-    return _BUILDERS[cfg.name](cfg, seed)
+    return _BUILDERS[cfg.name](cfg, seed, n_jobs)
 
 
-def _linear_svc(cfg: Model, seed: int) -> ClassifierMixin:
-    from sklearn.svm import LinearSVC
+def _linear_svc(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+    from src.models.linear_ovr import ThreadedLinearSVC
 
     options = cfg.linear_svc
-    return LinearSVC(C=options.C, class_weight=_class_weight(options.balanced), random_state=seed)
+    return ThreadedLinearSVC(
+        C=options.C,
+        class_weight=_class_weight(options.balanced),
+        n_jobs=n_jobs,
+        random_state=seed,
+    )
 
 
-def _logreg(cfg: Model, seed: int) -> ClassifierMixin:
+def _logreg(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
     from sklearn.linear_model import LogisticRegression
 
     options = cfg.logreg

@@ -62,7 +62,7 @@ def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluat
         return
     url = postgres.database_url()
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
-    postgres.write_splits(url, run.snapshot, transformed.train.items["productid"], names)
+    postgres.write_splits(url, run.snapshot, transformed.train.items["productid"].tolist(), names)
     postgres.write_model(
         url,
         run_id=run.run_id,

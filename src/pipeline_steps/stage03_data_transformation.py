@@ -46,7 +46,7 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     seed = cfg.compute.seed
     holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
     union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
-    model = ProductModel(union, build_head(cfg.model, seed=seed))
+    model = ProductModel(union, build_head(cfg.model, seed=seed, n_jobs=cfg.compute.n_jobs))
     matrix = union.fit_transform(extracted_train.take(~holdout), train.labels[~holdout])
     return Transformed(
         train, test, extracted_train, extracted_test, extractors, holdout, union, matrix, model

@@ -10,8 +10,9 @@ import pandas as pd
 from src.data.checks import Check
 from src.data.dataset import Dataset
 from src.data.duplicates import Groups
+from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
-from src.pipelines.extraction import Extracted, Extractor
+from src.pipelines.extraction import Extractor
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 

@@ -6,7 +6,6 @@ products are. `extract` asks the cache row by row and computes only what is miss
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
@@ -15,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
+from src.features.extracted import Extracted
 
 logger = logging.getLogger(__name__)
 
@@ -34,32 +34,6 @@ class Extractor(Protocol):
 
     def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return columns with one row a product."""
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Extracted:
-    """What the extractors gave for n products: the currency of training.
-
-    Attributes
-    ----------
-    table : mapping of str to ndarray, each with n rows
-        Clean text (object), statistics and embeddings (float32).
-    masks : mapping of str to ndarray of bool, shape (n,)
-        True where a product has what the name says ("description", "image").
-    """
-
-    table: Mapping[str, np.ndarray]
-    masks: Mapping[str, np.ndarray]
-
-    def __len__(self) -> int:
-        return len(next(iter(self.table.values())))
-
-    def take(self, rows: np.ndarray) -> Extracted:
-        """Return the products at the positions (or where the mask) `rows`."""
-        return Extracted(
-            {name: column[rows] for name, column in self.table.items()},
-            {name: mask[rows] for name, mask in self.masks.items()},
-        )
 
 
 def extract(

@@ -13,8 +13,8 @@ import numpy as np
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin
 
+from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix, Part, part_bytes
-from src.pipelines.extraction import Extracted
 
 logger = logging.getLogger(__name__)
 

@@ -9,9 +9,10 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.models.model_trainer import ModelTrainer
-from src.pipelines.extraction import Extracted, Extractor, extract
+from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
 
 

@@ -12,7 +12,8 @@ import pandas as pd
 
 from src.cache import ExtractionCache, content_key
 from src.data.dataset import COLUMNS
-from src.pipelines.extraction import Extracted, extract
+from src.features.extracted import Extracted
+from src.pipelines.extraction import extract
 
 
 @dataclasses.dataclass

@@ -9,7 +9,7 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from src.pipelines.extraction import Extracted
+from src.features.extracted import Extracted
 from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 
 TITLES = np.array(["red lamp", "blue lamp", "red book", "old blue book"], dtype=object)

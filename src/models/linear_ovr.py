@@ -1,0 +1,119 @@
+"""`ThreadedLinearSVC`: the one-vs-rest problems of LinearSVC, solved side by side in threads.
+
+scikit-learn's ``LinearSVC`` solves its classes one after the other on one core. Here they run in
+threads over one shared float32 matrix, each with its own random generator: the same digits for any
+number of threads, and the decision values of ``LinearSVC`` to its tolerance.
+"""
+
+from __future__ import annotations
+
+import os
+import warnings
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from src.models.dual_descent import compiled_solver
+
+
+class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
+    """Linear SVM, one-vs-rest, squared hinge loss, L2 penalty.
+
+    Parameters
+    ----------
+    C : float
+        Inverse regularisation.
+    class_weight : dict, "balanced" or None
+        As in ``LinearSVC``: the rows of a class count that much in its own problem.
+    tol : float
+        Stopping tolerance of the solver.
+    max_iter : int
+        Passes over the rows at the most, each class.
+    n_jobs : int
+        Threads; 0 takes every core this process may use.
+    random_state : int or None
+        Seed of the order of the rows; None is 0.
+
+    Attributes
+    ----------
+    classes_ : ndarray, shape (n_classes,)
+    coef_ : ndarray of float32, shape (n_classes, n_features), or (1, n_features) for two classes
+    intercept_ : ndarray of float32, shape (n_classes,) or (1,)
+    n_iter_ : int
+        Largest number of passes of any class.
+    """
+
+    def __init__(
+        self,
+        C: float = 1.0,
+        class_weight: dict | str | None = None,
+        tol: float = 1e-4,
+        max_iter: int = 1000,
+        n_jobs: int = 0,
+        random_state: int | None = None,
+    ) -> None:
+        self.C = C
+        self.class_weight = class_weight
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def fit(self, X: np.ndarray | sparse.csr_matrix, y: np.ndarray) -> ThreadedLinearSVC:
+        """Fit on n rows, shape (n, n_features), and their classes, shape (n,)."""
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=np.float32)
+        check_classification_targets(y)
+        X = sparse.csr_matrix(X)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise ValueError(
+                f"This solver needs samples of at least 2 classes, found 1 class: {self.classes_}"
+            )
+        norm = np.asarray(X.multiply(X).sum(axis=1), dtype=np.float64).ravel()
+        weights = compute_class_weight(self.class_weight, classes=self.classes_, y=y)
+        problems = [1] if len(self.classes_) == 2 else range(len(self.classes_))
+        solve = compiled_solver()
+
+        def solve_one(code: int) -> tuple[np.ndarray, int]:
+            mine = codes == code
+            rest = weights[0] if len(self.classes_) == 2 else 1.0
+            cost = self.C * np.where(mine, weights[code], rest)
+            sign = np.where(mine, 1.0, -1.0)
+            rows = (X.data, X.indices, X.indptr)
+            seed = (self.random_state or 0) * len(self.classes_) + code
+            return solve(*rows, sign, cost, norm, X.shape[1], self.tol, self.max_iter, seed)
+
+        with ThreadPoolExecutor(self.n_jobs or len(os.sched_getaffinity(0))) as pool:
+            solved = list(pool.map(solve_one, problems))
+        w = np.vstack([one for one, _ in solved]).astype(np.float32)
+        self.coef_, self.intercept_ = np.ascontiguousarray(w[:, :-1]), w[:, -1].copy()
+        self.n_iter_ = max(passes for _, passes in solved)
+        if self.n_iter_ >= self.max_iter:
+            warnings.warn(
+                "the solver did not converge, increase max_iter", ConvergenceWarning, stacklevel=2
+            )
+        return self
+
+    def decision_function(self, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+        """Return margins of n rows, shape (n, n_classes), or (n,) for two classes."""
+        check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
+        margins = np.asarray(X @ self.coef_.T) + self.intercept_
+        return margins.ravel() if len(self.classes_) == 2 else margins
+
+    def predict(self, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+        """Return the class of each row, shape (n,)."""
+        margins = self.decision_function(X)
+        chosen = (margins > 0).astype(int) if margins.ndim == 1 else margins.argmax(axis=1)
+        return self.classes_[chosen]
+
+    def __sklearn_tags__(self) -> object:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
