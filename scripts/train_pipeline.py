@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.command_line import report, report_interrupt
 from src.config import Config, load_config
-from src.errors import EXIT_FINE, EXIT_USAGE, ProjectError
+from src.errors import EXIT_FINE, ProjectError
 from src.labels import load_labels
 from src.log import set_up_logging
 
@@ -24,15 +25,10 @@ def main(argv: list[str] | None = None) -> int:
     try:
         return _train(args)
     except ProjectError as e:
-        print(f"error: {e}", file=sys.stderr)
-        return e.exit_code
+        return report(e)
     except KeyboardInterrupt:
-        print(
-            "interrupted: no half file was left; extracted features are kept in the cache\n"
-            "next: python scripts/train_pipeline.py",
-            file=sys.stderr,
-        )
-        return EXIT_USAGE
+        kept = "no half file was left; features that were extracted are in the cache"
+        return report_interrupt(kept, "python scripts/train_pipeline.py")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -139,6 +139,7 @@ def nearest(name: str, choices: Sequence[str]) -> str:
 
 def _show_command(path: Path, key: str = "") -> str:
     """Return the command that prints the section of `key`, or the whole file."""
+    path = path.resolve()
     if not path.is_file():
         return f"ls {shlex.quote(str(path.parent))}" if path.parent.is_dir() else "pwd"
     section = key.rpartition(".")[0]

@@ -32,10 +32,10 @@ ORDER = [
     {"src.config", "src.typed_toml"},
     {"src.errors"},
 ]
-FLOOR = {"src.artifacts", "src.cache"}
+FLOOR = {"src.artifacts", "src.cache", "src.command_line"}
 FLOOR_MAY = {"src.config", "src.errors"}
 ANYWHERE = {"src.log", "src.utils"}
-ETL_MAY = {"src.config", "src.labels", "src.errors", "src.data"}
+ETL_MAY = {"src.config", "src.labels", "src.errors", "src.data", "src.command_line"}
 APP_MAY_NOT = {"src.pipeline_steps", "psycopg", "torch"}
 HOMES = {
     "tomli": ["src/typed_toml.py"],

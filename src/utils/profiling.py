@@ -36,7 +36,7 @@ def stage(number: int, total: int, name: str) -> Iterator[StageLine]:
     started = time.perf_counter()
     yield line
     logger.info(
-        "[%d/%d] %-9s  %-46s %7.1f s %5.1f GB",
+        "[%d/%d] %-9s  %-41s %7.1f s %5.1f GB",
         number,
         total,
         name,

@@ -1,0 +1,263 @@
+"""The whole run on a demo shop, against the same thing built from library primitives."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import logging
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import psycopg
+import pytest
+from scipy import sparse
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import f1_score
+from sklearn.preprocessing import StandardScaler
+from sklearn.svm import LinearSVC
+
+from src.artifacts import ArtifactStore
+from src.cache import ExtractionCache
+from src.config import Config
+from src.data.checks import Limits
+from src.data.duplicates import normalise_text
+from src.errors import ArtifactError, ValidationError
+from src.features.text_cleaner import TextCleaner
+from src.labels import Labels, load_labels
+from src.pipeline_steps import (
+    stage01_data_ingestion,
+    stage02_data_validation,
+    stage03_data_transformation,
+    stage04_model_training,
+)
+from src.pipeline_steps.runner import Options, run_pipeline
+
+Configure = Callable[..., Config]
+OPTIONS = Options()
+
+
+def labels_of(cfg: Config) -> Labels:
+    return load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+
+
+def read(cfg: Config, name: str) -> pd.DataFrame:
+    return pd.read_csv(cfg.paths.import_dir / name, index_col=0, keep_default_na=False)
+
+
+def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
+    """Word TF-IDF and the two plain measures, weighted as smoke.toml says, by the library."""
+    cleaner = TextCleaner()
+
+    def texts(frame: pd.DataFrame) -> list[str]:
+        parts = (cleaner.clean(frame[c].tolist()) for c in ("designation", "description"))
+        return [f"{title}\n{body}" for title, body in zip(*parts, strict=True)]
+
+    def measures(frame: pd.DataFrame) -> np.ndarray:
+        has = frame["description"].str.strip() != ""
+        return np.column_stack([has, frame["designation"].str.len()]).astype(np.float32)
+
+    words = TfidfVectorizer(ngram_range=(1, 2), max_features=5000, min_df=2, sublinear_tf=True)
+    words.fit(texts(train))
+    scaler = StandardScaler().fit(measures(train))
+    blocks = [words.transform(texts(rows)), 0.3 * scaler.transform(measures(rows))]
+    return sparse.hstack(blocks, format="csr")
+
+
+def test_holdout_predictions_are_the_librarys(configure: Configure) -> None:
+    cfg = configure()
+    _, evaluated = run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    holdout = evaluated.scored[0].predictions
+    x, y = read(cfg, "X_train_update.csv"), read(cfg, "Y_train_CVw08PX.csv")["prdtypecode"]
+    held = x.index.isin(holdout["row_index"])
+    model = LinearSVC(C=0.5, random_state=0, max_iter=5000, tol=1e-6)
+    model.fit(design(x[~held], x[~held]), y[~held])
+    expected = model.predict(design(x[~held], x[held]))
+    assert (holdout["predicted"].to_numpy() == expected).mean() > 0.99
+    assert holdout["prdtypecode"].tolist() == y[held].tolist()
+    scores = evaluated.scored[0].scores
+    assert scores["f1_weighted"] == pytest.approx(
+        f1_score(holdout.prdtypecode, holdout.predicted, average="weighted")
+    )
+    assert scores["f1_weighted"] > 0.3  # 27 classes: chance is below 0.06
+
+
+def test_no_group_of_duplicates_straddles_the_holdout(configure: Configure) -> None:
+    cfg = configure()
+    _, evaluated = run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    x = read(cfg, "X_train_update.csv")
+    held = set(evaluated.scored[0].predictions["row_index"])
+    sides: dict[str, set[bool]] = {}
+    for index, row in x.iterrows():
+        text = normalise_text(f"{row['designation']} {row['description']}")
+        sides.setdefault(text, set()).add(index in held)
+    assert sum(len(side) > 1 for side in sides.values()) == 0
+    assert len(sides) < len(x)  # the shop does repeat texts
+    assert len(held) == pytest.approx(0.15 * len(x), rel=0.05)
+
+
+def test_files_of_a_run(configure: Configure) -> None:
+    cfg = configure()
+    run, evaluated = run_pipeline(cfg, labels_of(cfg), Options(evaluate_on_train=True))
+    store = ArtifactStore(cfg.paths)
+    submission = pd.read_csv(store.submission, index_col=0)
+    test = read(cfg, "X_test_update.csv")
+    assert submission.index.tolist() == test.index.tolist()
+    assert list(submission.columns) == ["prdtypecode"]
+    assert store.submission.read_text().startswith(",prdtypecode\n")
+    metrics = store.load(store.metrics("linear_svc", "holdout", ".json"))
+    assert metrics["f1_weighted"] == evaluated.scored[0].scores["f1_weighted"]
+    assert (metrics["run_id"], metrics["synthetic"]) == (run.run_id, True)
+    confusion = store.load(store.metrics("linear_svc", "holdout", "_confusion_counts.csv"))
+    assert confusion.drop(columns="true").to_numpy().sum() == metrics["rows"]
+    assert store.load(store.metrics("linear_svc", "train", ".json"))["split"] == "train"
+    bundle = store.load(store.full_pipeline("linear_svc"))
+    items = pd.DataFrame(
+        {"designation": test["designation"], "description": test["description"], "image_path": ""}
+    )
+    np.testing.assert_array_equal(bundle.predict(items), submission["prdtypecode"].to_numpy())
+    mapping = store.load(store.feature_mapping)
+    assert [block["branch"] for block in mapping["blocks"]] == [
+        "tfidf_word",
+        "has_description",
+        "title_length",
+    ]
+    assert mapping["blocks"][-1]["stop"] == mapping["columns"]
+    report = store.load(store.validation_report)
+    assert {check["status"] for check in report["checks"]} <= {"pass", "warn"}
+    assert (report["train_rows"], report["test_rows"]) == (
+        len(read(cfg, "X_train_update.csv")),
+        130,
+    )
+
+
+def test_same_seed_same_digits_any_threads_and_a_warm_cache(configure: Configure) -> None:
+    cold, warm = configure("compute.n_jobs=1"), configure("compute.n_jobs=2")
+    first = run_pipeline(cold, labels_of(cold), OPTIONS)[1]
+    second = run_pipeline(warm, labels_of(warm), OPTIONS)[1]
+    pd.testing.assert_frame_equal(first.submission, second.submission)
+    assert first.scored[0].scores == second.scored[0].scores
+    fresh = run_pipeline(warm, labels_of(warm), Options(fresh=True))[1]
+    pd.testing.assert_frame_equal(first.submission, fresh.submission)
+
+
+def test_what_is_held_out_has_no_part_in_what_is_learned(configure: Configure) -> None:
+    """Other texts and other labels on the rows held out: every learned number stays the same."""
+    cfg = configure()
+    labels = labels_of(cfg)
+    ingested = stage01_data_ingestion.run(cfg, labels.codes)
+    validated = stage02_data_validation.run(ingested, labels.codes, Limits(1, 1.0), skip=True)
+    cache = ExtractionCache(cfg.paths.cache_dir)
+    first = stage03_data_transformation.run(validated, cfg, cache, fresh=False)
+    held = first.holdout
+    train = validated.train
+    items = train.items.copy()
+    items.loc[held, "designation"] = [f"unheard {row} of" for row in range(held.sum())]
+    items.loc[held, "description"] = "zzz"
+    changed = dataclasses.replace(validated, train=dataclasses.replace(train, items=items))
+    second = stage03_data_transformation.run(changed, cfg, cache, fresh=False)
+    np.testing.assert_array_equal(first.holdout, second.holdout)
+    y = train.labels.copy()
+    y[held] = np.random.default_rng(0).permutation(y[held])
+    relabelled = dataclasses.replace(second, train=dataclasses.replace(second.train, y=y))
+    learned = [
+        learned_numbers(stage04_model_training.run(transformed).holdout_model)
+        for transformed in (first, relabelled)
+    ]
+    assert len(learned[0]) >= 6
+    assert learned[0].keys() == learned[1].keys()
+    for name, value in learned[0].items():
+        np.testing.assert_array_equal(value, learned[1][name], err_msg=name)
+
+
+def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
+    """Walk a fitted model and return every learned attribute (a name that ends in _)."""
+    found: dict[str, np.ndarray] = {}
+    if isinstance(value, (list, tuple)):
+        for number, item in enumerate(value):
+            found |= learned_numbers(item, f"{path}[{number}]")
+    elif isinstance(value, dict):
+        keys = sorted(value, key=str)
+        found[path] = np.array([str(key) for key in keys])
+        found[f"{path}.values"] = np.array([value[key] for key in keys])
+    elif isinstance(value, (np.ndarray, np.generic, int, float)):
+        found[path] = np.asarray(value)
+    elif hasattr(value, "__dict__"):
+        for name, inner in vars(value).items():
+            if path == "" or name.endswith("_") or name in {"steps", "features"}:
+                found |= learned_numbers(inner, f"{path}.{name}")
+    return found
+
+
+def test_logreg_trains_and_its_files_bear_its_name(configure: Configure) -> None:
+    cfg = configure("model.name=logreg", "outputs.submission=false")
+    run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    store = ArtifactStore(cfg.paths)
+    assert store.load(store.metrics("logreg", "holdout", ".json"))["kind"] == "logreg"
+    assert not store.submission.exists()
+
+
+def test_sample_is_stratified(configure: Configure) -> None:
+    cfg = configure("debug.sample_rows=400")
+    _, evaluated = run_pipeline(cfg, labels_of(cfg), Options(skip_validation=True))
+    rows = len(evaluated.scored[0].predictions)
+    assert rows == pytest.approx(60, abs=8)
+
+
+def test_unfit_data_is_refused_with_a_report(configure: Configure, tmp_path: Path) -> None:
+    cfg = configure()
+    folder = tmp_path / "one_class"
+    folder.mkdir()
+    for name in ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv"):
+        table = read(cfg, name).head(40)
+        if "prdtypecode" in table:
+            table["prdtypecode"] = 10
+        table.to_csv(folder / name, index_label="")
+    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    with pytest.raises(ValidationError, match="classes: expected at least 2, observed 1"):
+        run_pipeline(changed, labels_of(cfg), OPTIONS)
+    report = json.loads(ArtifactStore(cfg.paths).validation_report.read_text())
+    assert [c["name"] for c in report["checks"] if c["status"] == "fail"] == ["classes"]
+
+
+def test_two_runs_at_once_are_refused(configure: Configure) -> None:
+    cfg = configure()
+    with (
+        ArtifactStore(cfg.paths).writing(),
+        pytest.raises(ArtifactError, match="another run is writing here"),
+    ):
+        run_pipeline(cfg, labels_of(cfg), OPTIONS)
+
+
+def test_one_log_line_a_stage(configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
+    cfg = configure()
+    with caplog.at_level(logging.INFO, logger="src"):
+        run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    names = [message.split()[1] for message in caplog.messages]
+    assert names == ["ingest", "validate", "transform", "train", "evaluate"]
+    assert all(len(message) <= 80 for message in caplog.messages)
+
+
+def test_postgres_gives_the_predictions_of_the_csvs(
+    configure: Configure, database: str, load: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_csv = configure()
+    labels = labels_of(by_csv)
+    done = load(database, by_csv.paths.import_dir, codes=labels.codes)
+    assert done.returncode == 0, done.stderr
+    first = run_pipeline(by_csv, labels, OPTIONS)[1]
+    monkeypatch.setenv("DATABASE_URL", database)
+    nowhere = ["data.source=postgres", "paths.import_dir=deleted"]
+    run, second = run_pipeline(configure(*nowhere), labels, OPTIONS)
+    pd.testing.assert_frame_equal(first.submission, second.submission)
+    pd.testing.assert_frame_equal(first.scored[0].predictions, second.scored[0].predictions)
+    with psycopg.connect(database) as connection:
+        splits = connection.execute(
+            "SELECT split, count(*) FROM project.splits GROUP BY split ORDER BY split"
+        ).fetchall()
+        stored = connection.execute("SELECT run_id, scores FROM project.models").fetchall()
+    held = len(second.scored[0].predictions)
+    n_train = len(read(by_csv, "X_train_update.csv"))
+    assert splits == [("holdout", held), ("train", n_train - held)]
+    assert stored == [(run.run_id, second.scored[0].scores)]
