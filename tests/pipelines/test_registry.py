@@ -1,0 +1,56 @@
+"""Which branches a configuration switches on."""
+
+from __future__ import annotations
+
+import pytest
+
+from src.config import Config, load_config
+from src.errors import ConfigError
+from src.pipelines.registry import BRANCHES, branch_weights, build_branches
+
+
+def config(*overrides: str) -> Config:
+    return load_config(overrides=overrides)
+
+
+def test_weights_multiply() -> None:
+    cfg = config("fusion.weights.text=0.5", "features.text.weights.title_length=0.2")
+    weights = branch_weights(cfg)
+    assert weights["title_length"] == pytest.approx(0.1)
+    assert weights["tfidf_word"] == 0.5
+
+
+def test_zero_switches_off() -> None:
+    cfg = config("features.text.weights.title_length=0")
+    assert "title_length" not in branch_weights(cfg)
+    assert "title_length" not in [branch.name for branch in build_branches(cfg)]
+
+
+def test_every_branch_of_the_registry_builds() -> None:
+    for modality, names in BRANCHES.items():
+        for name in names:
+            built = build_branches(config(f"features.{modality}.weights.{name}=1.0"))
+            branch = next(branch for branch in built if branch.name == name)
+            assert branch.modality == modality
+            assert hasattr(branch.estimator, "fit")
+            assert branch.extractors
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("fusion.weights.txt=1", r"'fusion\.weights\.txt': a weight without a branch.*'text'"),
+        (
+            "features.text.weights.tfidf_wrd=1",
+            r"'features\.text\.weights\.tfidf_wrd': a weight without a branch.*'tfidf_word'",
+        ),
+    ],
+)
+def test_a_weight_without_a_branch(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        branch_weights(config(override))
+
+
+def test_nothing_switched_on() -> None:
+    with pytest.raises(ConfigError, match="no branch is switched on"):
+        branch_weights(config("fusion.weights.text=0"))

@@ -1,0 +1,39 @@
+"""The stage timer says what it measured, and nothing when the stage failed."""
+
+from __future__ import annotations
+
+import logging
+import re
+import time
+
+import pytest
+
+from src.utils.profiling import peak_memory_gb, stage
+
+
+def test_line(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, logger="src.stages"), stage(2, 5, "validate") as line:
+        time.sleep(0.12)
+        line.says = "14 checks"
+    found = re.fullmatch(
+        r"\[2/5\] validate   14 checks +([\d.]+) s +([\d.]+) GB", caplog.messages[0]
+    )
+    assert found is not None
+    assert 0.1 <= float(found[1]) < 5
+
+
+def test_a_failed_stage_says_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    with (
+        caplog.at_level(logging.INFO, logger="src.stages"),
+        pytest.raises(RuntimeError, match="broken"),
+        stage(1, 5, "ingest"),
+    ):
+        raise RuntimeError("broken")
+    assert caplog.messages == []
+
+
+def test_peak_memory_grows_with_what_is_held() -> None:
+    before = peak_memory_gb()
+    held = bytearray(int(1e9 * before) + 200_000_000)
+    held[::4096] = b"x" * len(held[::4096])
+    assert peak_memory_gb() >= before + 0.2

@@ -1,0 +1,1 @@
+"""What `tools/benchmark.py` measures: one module a section, each a function that gives figures."""
