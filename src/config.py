@@ -35,16 +35,29 @@ class Paths:
     artifacts_dir: Path
     results_dir: Path
     cache_dir: Path
+    networks_dir: Path
     labels_map: Path
     theme_map: Path
+    translate_map: Path
+
+
+@dataclasses.dataclass(frozen=True)
+class DimReduction:
+    """``[images.dim_reduction]``: of the raw pixels."""
+
+    method: Literal["pca", "svd"]
+    n_components: Positive
 
 
 @dataclasses.dataclass(frozen=True)
 class Images:
-    """Folders of the product pictures."""
+    """Folders of the product pictures, and how they are read."""
 
     train_dir: Path
     test_dir: Path
+    size: Annotated[int, Range(0, 1024)]
+    mode: Literal["letterbox", "stretch"]
+    dim_reduction: DimReduction
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,13 +78,117 @@ class Validation:
 
 
 @dataclasses.dataclass(frozen=True)
-class TextFeatures:
-    """``[features.text]``: word n-grams and the weight of each text branch."""
+class Cleaning:
+    """``[features.text.clean]``: switches of the text cleaner."""
+
+    html: bool
+    normalize: bool
+    emoji: bool
+    casefold: bool
+    units: bool
+    translate: bool
+    stop_words: bool
+    stemming: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Chars:
+    """``[features.text.char]``: character n-grams inside words."""
 
     max_features: Positive
     ngram_range: tuple[Positive, Positive]
     min_df: Positive
+
+
+@dataclasses.dataclass(frozen=True)
+class Lexicon:
+    """``[features.text.lexicon]``: words that chi2 finds typical of a class."""
+
+    top_k: Positive
+
+
+@dataclasses.dataclass(frozen=True)
+class TextSvd:
+    """``[features.text.svd]``: sparse text branches reduced to a few columns."""
+
+    enabled: bool
+    n_components: Positive
+
+
+@dataclasses.dataclass(frozen=True)
+class TextFeatures:
+    """``[features.text]``: word n-grams, and the weight of each text branch."""
+
+    max_features: Positive
+    ngram_range: tuple[Positive, Positive]
+    min_df: Positive
+    clean: Cleaning
+    char: Chars
+    lexicon: Lexicon
+    svd: TextSvd
     weights: dict[str, Weight]
+
+
+@dataclasses.dataclass(frozen=True)
+class Pixels:
+    """``[features.image.pixels]``."""
+
+    enabled: bool
+    size_px: Annotated[int, Range(4, 256)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Stats:
+    """``[features.image.stats]``."""
+
+    enabled: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class FineTune:
+    """``[features.image.cnn.fine_tune]``."""
+
+    enabled: bool
+    n_blocks: Positive
+    epochs: Positive
+    mixup_alpha: Weight
+    cutmix_alpha: Weight
+    label_smoothing: Share
+
+
+@dataclasses.dataclass(frozen=True)
+class Cnn:
+    """``[features.image.cnn]``."""
+
+    enabled: bool
+    backbone: Literal[
+        "resnet18", "resnet50", "resnet101", "efficientnet_lite0", "efficientnet_lite2"
+    ]
+    weights: str
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: Positive
+    runtime: Literal["auto", "torch", "onnxruntime", "openvino"]
+    fine_tune: FineTune
+
+
+@dataclasses.dataclass(frozen=True)
+class Vit:
+    """``[features.image.vit]``."""
+
+    enabled: bool
+    weights: str
+    device: Literal["auto", "cpu", "cuda"]
+    batch_size: Positive
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageFeatures:
+    """``[features.image]``."""
+
+    pixels: Pixels
+    stats: Stats
+    cnn: Cnn
+    vit: Vit
 
 
 @dataclasses.dataclass(frozen=True)
@@ -79,6 +196,7 @@ class Features:
     """``[features]``."""
 
     text: TextFeatures
+    image: ImageFeatures
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,7 +279,7 @@ class Config:
     def digest(self) -> str:
         """Return 16 hex digits that change with any setting but the paths."""
         tree = dataclasses.asdict(self)
-        del tree["paths"], tree["images"]
+        del tree["paths"], tree["images"]["train_dir"], tree["images"]["test_dir"]
         text = json.dumps(tree, sort_keys=True, default=str)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -188,22 +306,28 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
 
 
 def _check_ngrams(cfg: Config, source: TomlSource) -> None:
-    low, high = cfg.features.text.ngram_range
-    if low > high:
-        raise source.fault(
-            "features.text.ngram_range", f"the first is above the second: {low}, {high}"
-        )
+    text = cfg.features.text
+    ranges = {"ngram_range": text.ngram_range, "char.ngram_range": text.char.ngram_range}
+    for key, (low, high) in ranges.items():
+        if low > high:
+            problem = f"the first is above the second: {low}, {high}"
+            raise source.fault(f"features.text.{key}", problem)
 
 
 def _resolve_paths(cfg: Config) -> Config:
     """Make paths absolute: maps below the repository, everything else below the workspace."""
     workspace = (REPOSITORY / cfg.paths.workspace).resolve()
-    maps = {name: REPOSITORY / getattr(cfg.paths, name) for name in ("labels_map", "theme_map")}
+    names = ("labels_map", "theme_map", "translate_map")
+    maps = {name: REPOSITORY / getattr(cfg.paths, name) for name in names}
     folders = {
         field.name: workspace / getattr(cfg.paths, field.name)
         for field in dataclasses.fields(Paths)
         if field.name.endswith("_dir")
     }
-    images = Images(workspace / cfg.images.train_dir, workspace / cfg.images.test_dir)
+    images = dataclasses.replace(
+        cfg.images,
+        train_dir=workspace / cfg.images.train_dir,
+        test_dir=workspace / cfg.images.test_dir,
+    )
     paths = Paths(workspace=workspace, **folders, **maps)
     return dataclasses.replace(cfg, paths=paths, images=images)

@@ -26,6 +26,10 @@ class Extracted:
     def __len__(self) -> int:
         return len(next(iter(self.table.values())))
 
+    def with_column(self, name: str, column: np.ndarray) -> Extracted:
+        """Return the same products with one more column of n rows."""
+        return Extracted({**self.table, name: column}, self.masks)
+
     def take(self, rows: np.ndarray) -> Extracted:
         """Return the products at the positions (or where the mask) `rows`."""
         return Extracted(

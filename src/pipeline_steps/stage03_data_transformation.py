@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pandas as pd
 from src.cache import ExtractionCache, Namespace
 from src.config import Config
 from src.data.splits import split_holdout
+from src.errors import ValidationError
 from src.features.matrix import FeatureMatrix
 from src.models.kinds import build_head
 from src.pipeline_steps.types import Transformed, Validated
@@ -17,6 +19,8 @@ from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 from src.pipelines.registry import branch_weights, build_branches
 from src.pipelines.registry_types import Branch
+
+logger = logging.getLogger(__name__)
 
 
 def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool) -> Transformed:
@@ -33,7 +37,7 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     fresh : bool
         True forgets what these extractors gave before.
     """
-    branches = build_branches(cfg)
+    branches = _usable(build_branches(cfg), validated)
     extractors = _unique_extractors(branches)
     if fresh:
         for extractor in extractors:
@@ -43,6 +47,7 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     extracted = extract(items, extractors, cache)
     in_train = items.index.to_numpy() < len(train)
     extracted_train, extracted_test = extracted.take(in_train), extracted.take(~in_train)
+    extracted_train = extracted_train.with_column("group", validated.groups.ids)
     seed = cfg.compute.seed
     holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
     union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
@@ -57,6 +62,22 @@ def feature_mapping(matrix: FeatureMatrix) -> dict[str, Any]:
     """Return the JSON values of ``artifacts/feature_mapping.json``: the columns of each block."""
     blocks = [{"branch": b.branch, "start": b.start, "stop": b.stop} for b in matrix.blocks]
     return {"columns": matrix.shape[1], "blocks": blocks}
+
+
+def _usable(branches: list[Branch], validated: Validated) -> list[Branch]:
+    """Leave the image branches out where no product has a picture, and say so."""
+    if (validated.train.items["image_path"] != "").any():
+        return branches
+    without = [branch for branch in branches if not branch.modality.startswith("image_")]
+    if not without:
+        raise ValidationError(
+            "no product has a picture, and only image branches are switched on "
+            f"({', '.join(branch.name for branch in branches)})",
+            next_command="python scripts/train_pipeline.py --set fusion.weights.text=1.0",
+        )
+    if len(without) < len(branches):
+        logger.info("no product has a picture: trained on text alone")
+    return without
 
 
 def _unique_extractors(branches: list[Branch]) -> tuple[Extractor, ...]:

@@ -18,6 +18,8 @@ from src.features.extracted import Extracted
 
 logger = logging.getLogger(__name__)
 
+HAS_IMAGE = "has_image"
+
 
 class Extractor(Protocol):
     """One pure function of a product."""
@@ -58,9 +60,11 @@ def extract(
     table: dict[str, np.ndarray] = {}
     for extractor in extractors:
         table |= _run(extractor, items, cache)
+    table["image_path"] = items["image_path"].to_numpy(dtype=object)
+    has_image = (items["image_path"] != "").to_numpy(dtype=bool)
     masks = {
         "description": (items["description"].str.strip() != "").to_numpy(dtype=bool),
-        "image": (items["image_path"] != "").to_numpy(dtype=bool),
+        "image": table.pop(HAS_IMAGE, has_image),  # a file may be there and not be readable
     }
     return Extracted(table, masks)
 

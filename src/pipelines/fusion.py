@@ -11,7 +11,7 @@ import time
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.base import BaseEstimator, TransformerMixin, clone
 
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix, Part, part_bytes
@@ -85,6 +85,53 @@ class SelectColumn(TransformerMixin, BaseEstimator):
         return np.array([f"{self.column}_{i}" for i in range(self.width_)], dtype=object)
 
 
+class PresentRows(TransformerMixin, BaseEstimator):
+    """Fit a transformer of one column on the products that have the thing; the others get zeros.
+
+    Parameters
+    ----------
+    column : str
+        Name in ``Extracted.table``, a matrix.
+    mask : str
+        Name in ``Extracted.masks``.
+    transformer : transformer
+        Unfitted; of dense rows.
+
+    Attributes
+    ----------
+    transformer_ : transformer or None
+        None when no product had the thing: then every column is zero.
+    width_ : int
+        Number of values a product.
+    """
+
+    def __init__(self, column: str, mask: str, transformer: BaseEstimator) -> None:
+        self.column = column
+        self.mask = mask
+        self.transformer = transformer
+
+    def fit(self, X: Extracted, y: object = None) -> PresentRows:
+        """Fit on the products of `X` that have the thing."""
+        values, present = X.table[self.column], X.masks[self.mask]
+        self.transformer_, self.width_ = None, values.shape[1]
+        if present.any():
+            self.transformer_ = clone(self.transformer).fit(values[present])
+            self.width_ = self.transformer_.transform(values[present][:1]).shape[1]
+        return self
+
+    def transform(self, X: Extracted) -> np.ndarray:
+        """Return the transformed rows, shape (n, width_), float32; zeros where it is missing."""
+        present = X.masks[self.mask]
+        rows = np.zeros((len(present), self.width_), dtype=np.float32)
+        if self.transformer_ is not None and present.any():
+            rows[present] = self.transformer_.transform(X.table[self.column][present])
+        return rows
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the column's name, numbered."""
+        return np.array([f"{self.column}_{i}" for i in range(self.width_)], dtype=object)
+
+
 class WeightedFeatureUnion(TransformerMixin, BaseEstimator):
     """Fit every branch on the same products and lay the results side by side.
 
@@ -118,8 +165,6 @@ class WeightedFeatureUnion(TransformerMixin, BaseEstimator):
         self, X: Extracted, y: np.ndarray | None = None, **_: object
     ) -> FeatureMatrix:
         """Fit every branch on `X` (n products) and return their matrix, n rows."""
-        from sklearn.base import clone
-
         self.transformers_ = [(name, clone(branch)) for name, branch in self.transformer_list]
         parts = {}
         for name, branch in self.transformers_:

@@ -1,7 +1,8 @@
 """Which branches exist, which of them a configuration switches on, and with which weight.
 
-A branch is switched on by its line in ``[features.<modality>.weights]`` while its modality has a
-line in ``[fusion.weights]``; its columns are multiplied by both. A weight of 0 switches off.
+A modality takes part by its line in ``[fusion.weights]``; the text branches by their lines in
+``[features.text.weights]`` too, and their columns are multiplied by both. An image branch is one
+modality of its own and is also switched by its ``enabled``. A weight of 0 switches off.
 """
 
 from __future__ import annotations
@@ -10,15 +11,13 @@ from collections.abc import Callable, Mapping
 
 from src.config import Config
 from src.errors import ConfigError
-from src.pipelines import text_pipeline
+from src.pipelines import image_pipeline, text_pipeline
 from src.pipelines.registry_types import Branch
 from src.typed_toml import nearest
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,
-}
-BRANCHES: Mapping[str, tuple[str, ...]] = {
-    text_pipeline.MODALITY: tuple(text_pipeline.ESTIMATORS),
+    **image_pipeline.BUILDERS,
 }
 
 
@@ -36,16 +35,15 @@ def branch_weights(cfg: Config) -> dict[str, float]:
     >>> branch_weights(load_config())["tfidf_word"]
     1.0
     """
-    weights = {}
+    weights: dict[str, float] = {}
     for modality, factor in cfg.fusion.weights.items():
         if modality not in BUILDERS:
             raise _unknown(f"fusion.weights.{modality}", modality, tuple(BUILDERS))
-        inner = getattr(cfg.features, modality).weights
-        for name, weight in inner.items():
-            if name not in BRANCHES[modality]:
-                raise _unknown(f"features.{modality}.weights.{name}", name, BRANCHES[modality])
-            if factor * weight > 0:
-                weights[name] = factor * weight
+        if modality == text_pipeline.MODALITY:
+            weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
+        elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
+            weights[modality] = factor
+    weights = {name: weight for name, weight in weights.items() if weight > 0}
     if not weights:
         raise ConfigError(
             "fusion.weights: no branch is switched on; expected at least one weight above 0",
@@ -59,6 +57,14 @@ def build_branches(cfg: Config) -> list[Branch]:
     weights = branch_weights(cfg)
     built = [branch for modality in cfg.fusion.weights for branch in BUILDERS[modality](cfg)]
     return [branch for branch in built if branch.name in weights]
+
+
+def _text_weights(cfg: Config) -> dict[str, float]:
+    known = tuple(text_pipeline.ESTIMATORS)
+    for name in cfg.features.text.weights:
+        if name not in known:
+            raise _unknown(f"features.text.weights.{name}", name, known)
+    return cfg.features.text.weights
 
 
 def _unknown(key: str, name: str, choices: tuple[str, ...]) -> ConfigError:

@@ -47,7 +47,7 @@ def read(cfg: Config, name: str) -> pd.DataFrame:
 
 
 def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
-    """Word TF-IDF and the two plain measures, weighted as smoke.toml says, by the library."""
+    """Word and character TF-IDF and the two plain measures, by the library."""
     cleaner = TextCleaner()
 
     def texts(frame: pd.DataFrame) -> list[str]:
@@ -58,15 +58,18 @@ def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
         has = frame["description"].str.strip() != ""
         return np.column_stack([has, frame["designation"].str.len()]).astype(np.float32)
 
-    words = TfidfVectorizer(ngram_range=(1, 2), max_features=5000, min_df=2, sublinear_tf=True)
-    words.fit(texts(train))
+    options = {"max_features": 5000, "min_df": 2, "sublinear_tf": True}
+    words = TfidfVectorizer(ngram_range=(1, 2), **options).fit(texts(train))
+    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options).fit(texts(train))
     scaler = StandardScaler().fit(measures(train))
-    blocks = [words.transform(texts(rows)), 0.3 * scaler.transform(measures(rows))]
+    scaled = 0.1 * scaler.transform(measures(rows))
+    blocks = [words.transform(texts(rows)), chars.transform(texts(rows)), scaled]
     return sparse.hstack(blocks, format="csr")
 
 
 def test_holdout_predictions_are_the_librarys(configure: Configure) -> None:
-    cfg = configure()
+    titles = [f"features.text.weights.tfidf_{kind}_title=0" for kind in ("word", "char")]
+    cfg = configure(*titles)
     _, evaluated = run_pipeline(cfg, labels_of(cfg), OPTIONS)
     holdout = evaluated.scored[0].predictions
     x, y = read(cfg, "X_train_update.csv"), read(cfg, "Y_train_CVw08PX.csv")["prdtypecode"]
@@ -120,6 +123,9 @@ def test_files_of_a_run(configure: Configure) -> None:
     mapping = store.load(store.feature_mapping)
     assert [block["branch"] for block in mapping["blocks"]] == [
         "tfidf_word",
+        "tfidf_char",
+        "tfidf_word_title",
+        "tfidf_char_title",
         "has_description",
         "title_length",
     ]
@@ -234,9 +240,11 @@ def test_one_log_line_a_stage(configure: Configure, caplog: pytest.LogCaptureFix
     cfg = configure()
     with caplog.at_level(logging.INFO, logger="src"):
         run_pipeline(cfg, labels_of(cfg), OPTIONS)
-    names = [message.split()[1] for message in caplog.messages]
+    stages = [message for message in caplog.messages if message.startswith("[")]
+    names = [message.split()[1] for message in stages]
     assert names == ["ingest", "validate", "transform", "train", "evaluate"]
-    assert all(len(message) <= 80 for message in caplog.messages)
+    assert all(len(message) <= 80 for message in stages)
+    assert "no product has a picture: trained on text alone" in caplog.messages
 
 
 def test_postgres_gives_the_predictions_of_the_csvs(

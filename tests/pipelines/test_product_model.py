@@ -16,7 +16,8 @@ from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import FullPipeline, ProductModel
 from src.pipelines.registry import branch_weights, build_branches
 
-CFG = load_config(overrides=["features.text.min_df=1"])
+TEXT_ONLY = ["features.image.stats.enabled=false", "features.image.cnn.enabled=false"]
+CFG = load_config(overrides=["features.text.min_df=1", *TEXT_ONLY])
 BRANCHES = build_branches(CFG)
 EXTRACTORS: tuple[Extractor, ...] = BRANCHES[0].extractors
 TITLES = ["lampe led", "lampe rouge", "livre ancien", "livre neuf", "jeu console", "jeu manette"]
@@ -38,7 +39,11 @@ def extracted(titles: list[str]) -> Extracted:
 
 def test_learns_and_answers_with_codes() -> None:
     fitted = model().fit(extracted(TITLES), CODES)
-    assert fitted.predict(extracted(["vieux livre", "une lampe", "jeu console"])).tolist() == [20, 10, 30]
+    assert fitted.predict(extracted(["vieux livre", "une lampe", "jeu console"])).tolist() == [
+        20,
+        10,
+        30,
+    ]
     assert fitted.decision_function(extracted(TITLES)).shape == (6, 3)
     assert fitted.classes_.tolist() == [10, 20, 30]
 

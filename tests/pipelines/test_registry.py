@@ -6,7 +6,8 @@ import pytest
 
 from src.config import Config, load_config
 from src.errors import ConfigError
-from src.pipelines.registry import BRANCHES, branch_weights, build_branches
+from src.pipelines import text_pipeline
+from src.pipelines.registry import BUILDERS, branch_weights, build_branches
 
 
 def config(*overrides: str) -> Config:
@@ -27,13 +28,14 @@ def test_zero_switches_off() -> None:
 
 
 def test_every_branch_of_the_registry_builds() -> None:
-    for modality, names in BRANCHES.items():
-        for name in names:
-            built = build_branches(config(f"features.{modality}.weights.{name}=1.0"))
-            branch = next(branch for branch in built if branch.name == name)
-            assert branch.modality == modality
-            assert hasattr(branch.estimator, "fit")
-            assert branch.extractors
+    text = [f"features.text.weights.{name}=1.0" for name in text_pipeline.ESTIMATORS]
+    kinds = ("pixels", "stats", "cnn", "vit")
+    images = [f"features.image.{kind}.enabled=true" for kind in kinds]
+    built = build_branches(config(*text, *images))
+    expected = [*text_pipeline.ESTIMATORS, *(f"image_{kind}" for kind in kinds)]
+    assert [branch.name for branch in built] == expected
+    assert {branch.modality for branch in built} == {"text", *(f"image_{k}" for k in kinds)}
+    assert all(hasattr(branch.estimator, "fit") and branch.extractors for branch in built)
 
 
 @pytest.mark.parametrize(
@@ -53,4 +55,4 @@ def test_a_weight_without_a_branch(override: str, message: str) -> None:
 
 def test_nothing_switched_on() -> None:
     with pytest.raises(ConfigError, match="no branch is switched on"):
-        branch_weights(config("fusion.weights.text=0"))
+        branch_weights(config(*(f"fusion.weights.{name}=0" for name in BUILDERS)))
