@@ -15,55 +15,31 @@ from typing import Any
 
 import numpy as np
 
+Arrays = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @functools.cache
 def compiled_solver() -> Callable[..., Any]:
-    """Return the compiled `_solve`; compiled once a machine, then read from numba's cache."""
+    """Return ``solve(matrix, problem, n_features, tol, max_iter, seed)``.
+
+    It minimises |w|^2 / 2 + sum cost_i max(0, 1 - sign_i w . (x_i, 1))^2 and returns w, shape
+    (n_features + 1,), the last being the intercept (regularised like the others), and the number of
+    passes, which is max_iter when it did not converge. `matrix` is (data, indices, indptr) of a CSR
+    of n rows; `problem` is (sign, cost, norm), float64 of shape (n,): +1 or -1, C and the squared
+    length of each row. It stops when the projected gradients differ by no more than `tol`.
+
+    Compiled once a machine, then read from numba's cache.
+    """
     import numba
 
-    return numba.njit(nogil=True, cache=True, fastmath=False)(_solve)
+    return numba.njit(nogil=True, cache=True)(_solve)
 
 
 def _solve(
-    data: np.ndarray,
-    indices: np.ndarray,
-    indptr: np.ndarray,
-    sign: np.ndarray,
-    cost: np.ndarray,
-    norm: np.ndarray,
-    n_features: int,
-    tol: float,
-    max_iter: int,
-    seed: int,
+    matrix: Arrays, problem: Arrays, n_features: int, tol: float, max_iter: int, seed: int
 ) -> tuple[np.ndarray, int]:
-    """Minimise |w|^2 / 2 + sum cost_i max(0, 1 - sign_i w . (x_i, 1))^2.
-
-    Parameters
-    ----------
-    data, indices, indptr : ndarray
-        CSR of n rows.
-    sign : ndarray of float64, shape (n,)
-        +1 or -1.
-    cost : ndarray of float64, shape (n,)
-        C of each row.
-    norm : ndarray of float64, shape (n,)
-        Squared length of each row.
-    n_features : int
-        Columns of the CSR.
-    tol : float
-        Stop when the projected gradients differ by no more.
-    max_iter : int
-        Passes over the rows at the most.
-    seed : int
-        Seed of the order of the rows.
-
-    Returns
-    -------
-    w : ndarray of float64, shape (n_features + 1,)
-        The last is the intercept, regularised like the others.
-    passes : int
-        Passes that were needed; `max_iter` when it did not converge.
-    """
+    data, indices, indptr = matrix
+    sign, cost, norm = problem
     n = len(sign)
     w = np.zeros(n_features + 1)
     alpha = np.zeros(n)
@@ -87,16 +63,14 @@ def _solve(
             for k in range(indptr[i], indptr[i + 1]):
                 margin += w[indices[k]] * data[k]
             diagonal = 0.5 / cost[i]
-            gradient = sign[i] * margin - 1.0 + alpha[i] * diagonal
-            projected = gradient
+            gradient = projected = sign[i] * margin - 1.0 + alpha[i] * diagonal
             if alpha[i] == 0.0:
-                if gradient > upper:
+                if gradient > upper:  # will stay at the bound: set aside until the end
                     active -= 1
                     rows[place], rows[active] = rows[active], rows[place]
                     continue
                 projected = min(gradient, 0.0)
-            new_upper = max(new_upper, projected)
-            new_lower = min(new_lower, projected)
+            new_upper, new_lower = max(new_upper, projected), min(new_lower, projected)
             if abs(projected) > 1e-12:
                 before = alpha[i]
                 alpha[i] = max(before - gradient / (norm[i] + 1.0 + diagonal), 0.0)
@@ -105,10 +79,10 @@ def _solve(
                 for k in range(indptr[i], indptr[i + 1]):
                     w[indices[k]] += step * data[k]
             place += 1
-        if new_upper - new_lower <= tol:
-            if active == n:
-                return w, passes + 1
+        if new_upper - new_lower > tol:
+            upper = new_upper if new_upper > 0.0 else np.inf
+        elif active == n:
+            return w, passes + 1
+        else:
             active, upper = n, np.inf
-            continue
-        upper = new_upper if new_upper > 0.0 else np.inf
     return w, max_iter

@@ -85,9 +85,10 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
             rest = weights[0] if len(self.classes_) == 2 else 1.0
             cost = self.C * np.where(mine, weights[code], rest)
             sign = np.where(mine, 1.0, -1.0)
-            rows = (X.data, X.indices, X.indptr)
+            matrix = (X.data, X.indices, X.indptr)
             seed = (self.random_state or 0) * len(self.classes_) + code
-            return solve(*rows, sign, cost, norm, X.shape[1], self.tol, self.max_iter, seed)
+            problem = (sign, cost, norm)
+            return solve(matrix, problem, X.shape[1], self.tol, self.max_iter, seed)
 
         with ThreadPoolExecutor(self.n_jobs or len(os.sched_getaffinity(0))) as pool:
             solved = list(pool.map(solve_one, problems))
