@@ -1,0 +1,250 @@
+"""Every kind of file that a product feed may hold, against Pillow's own plain reading."""
+
+import io
+import struct
+import zlib
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageOps
+
+from src.data.image_decode import REASONS, ImageFault, ImageSource, decode_image
+
+RNG = np.random.default_rng(0)
+
+
+def smooth(height: int = 60, width: int = 90, seed: int = 0) -> np.ndarray:
+    """A picture that JPEG hardly changes."""
+    small = np.random.default_rng(seed).integers(0, 256, (3, 4, 3), dtype=np.uint8)
+    return cv2.resize(small, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def saved(image: Image.Image, kind: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, kind, **options)
+    return file.getvalue()
+
+
+def jpeg(pixels: np.ndarray | None = None, **options: object) -> bytes:
+    return saved(Image.fromarray(smooth() if pixels is None else pixels), "JPEG", **options)
+
+
+def reason_of(source: ImageSource, **options: object) -> str:
+    with pytest.raises(ImageFault, match=r"^[a-z_]+: .") as caught:
+        decode_image(source, **options)
+    assert caught.value.reason in REASONS
+    assert str(caught.value).startswith(f"{caught.value.reason}: ")
+    return caught.value.reason
+
+
+def png_of_one_bit(width: int, height: int) -> bytes:
+    """A valid black-and-white PNG, small on disk whatever its size."""
+
+    def chunk(kind: bytes, data: bytes) -> bytes:
+        check = zlib.crc32(kind + data)
+        return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", check)
+
+    rows = zlib.compress(bytes((1 + -(-width // 8)) * height), 1)
+    header = struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)
+    signature = b"\x89PNG\r\n\x1a\n"
+    return signature + chunk(b"IHDR", header) + chunk(b"IDAT", rows) + chunk(b"IEND", b"")
+
+
+def test_a_jpeg_is_read_as_pillow_reads_it_from_bytes_and_from_a_file(tmp_path: Path) -> None:
+    data = jpeg(quality=95)
+    path = tmp_path / "a b é.jpg"
+    path.write_bytes(data)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+    for source in (data, bytearray(data), memoryview(data), path, str(path)):
+        found = decode_image(source)
+        assert (found.width_px, found.height_px, found.n_bytes) == (90, 60, len(data))
+        assert found.pixels.shape == (60, 90, 3)
+        # The fast transform may differ in the last bits.
+        assert np.abs(found.pixels - expected).max() <= 40
+        assert np.abs(found.pixels - expected).mean() < 3
+
+
+@pytest.mark.parametrize(
+    ("size", "min_side", "side", "expected"),
+    [
+        ((400, 800), 100, "long", (50, 100)),
+        ((400, 800), 101, "long", (100, 200)),
+        ((400, 800), 100, "short", (100, 200)),
+        ((400, 800), 800, "long", (400, 800)),
+        ((400, 800), 5000, "long", (400, 800)),
+        ((399, 801), 200, "long", (100, 201)),
+        ((400, 800), None, "long", (400, 800)),
+    ],
+)
+def test_large_jpegs_are_decoded_smaller_but_never_below_what_is_asked(
+    size: tuple[int, int], min_side: int | None, side: str, expected: tuple[int, int]
+) -> None:
+    pixels = smooth(*size)
+    data = jpeg(pixels, quality=95)
+    found = decode_image(data, min_side_px=min_side, side=side)
+    assert found.pixels.shape[:2] == expected
+    assert (found.height_px, found.width_px) == size
+    reference = cv2.resize(pixels, expected[::-1], interpolation=cv2.INTER_AREA).astype(int)
+    assert np.abs(found.pixels - reference).mean() < 2
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_pictures_stand_upright(kind: str, orientation: int) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = saved(Image.fromarray(smooth()), kind, exif=exif)
+    expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
+    found = decode_image(data)
+    assert (found.height_px, found.width_px) == expected.shape[:2]
+    assert found.pixels.flags.c_contiguous
+    assert np.abs(found.pixels.astype(int) - expected).mean() < 3
+
+
+def test_a_damaged_note_about_the_orientation_costs_nothing() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = bytearray(jpeg(exif=exif))
+    place = data.find(b"Exif\0\0") + 6
+    data[place : place + 8] = b"\xff" * 8
+    assert decode_image(bytes(data)).pixels.shape == (60, 90, 3)
+
+
+def test_cmyk_from_a_print_shop() -> None:
+    image = Image.fromarray(smooth()).convert("CMYK")
+    data = saved(image, "JPEG", quality=95)
+    expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))
+    np.testing.assert_array_equal(decode_image(data).pixels, expected)
+    assert decode_image(data, min_side_px=45).pixels.shape == (30, 45, 3)
+
+
+def test_grey_palette_and_black_and_white() -> None:
+    colours = Image.fromarray(smooth())
+    for mode, kind in (("L", "JPEG"), ("L", "PNG"), ("P", "GIF"), ("P", "PNG"), ("1", "PNG")):
+        data = saved(colours.convert(mode), kind)
+        expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+        assert np.abs(decode_image(data).pixels - expected).max() <= 3, (mode, kind)
+
+
+def test_transparent_places_are_white() -> None:
+    pixels = np.zeros((4, 6, 4), dtype=np.uint8)
+    pixels[:, :2] = (200, 10, 30, 255)
+    pixels[:, 2:4] = (200, 10, 30, 128)
+    expected = np.full((4, 6, 3), 255, dtype=int)
+    expected[:, :2] = (200, 10, 30)
+    expected[:, 2:4] = (227, 132, 142)  # half of the colour, half of white
+    for kind in ("PNG", "WEBP"):
+        options = {"lossless": True} if kind == "WEBP" else {}
+        found = decode_image(saved(Image.fromarray(pixels), kind, **options)).pixels
+        assert np.abs(found - expected).max() <= 1, kind
+    grey = Image.fromarray(pixels).convert("LA")
+    assert decode_image(saved(grey, "PNG")).pixels[0, 5].tolist() == [255, 255, 255]
+    indexed = Image.new("P", (2, 1))
+    indexed.putpalette([0, 0, 0, 9, 8, 7])
+    indexed.putdata([0, 1])
+    found = decode_image(saved(indexed, "PNG", transparency=0)).pixels
+    assert found.tolist() == [[[255, 255, 255], [9, 8, 7]]]
+
+
+def test_sixteen_bits_keep_their_range() -> None:
+    values = np.array([[0, 257, 32896], [65535, 65278, 514]], dtype=np.uint16)
+    grey = cv2.imencode(".png", values)[1].tobytes()
+    found = decode_image(grey).pixels
+    assert found[:, :, 0].tolist() == [[0, 1, 128], [255, 254, 2]]
+    assert (found == found[:, :, :1]).all()
+    colours = cv2.imencode(".png", np.dstack([values] * 3))[1].tobytes()
+    assert np.abs(decode_image(colours).pixels.astype(int) - found).max() <= 1
+    tiff = cv2.imencode(".tiff", values)[1].tobytes()
+    np.testing.assert_array_equal(decode_image(tiff).pixels, found)
+    floats = saved(Image.fromarray(np.array([[0.0, 0.5, 1.0]], dtype=np.float32)), "TIFF")
+    assert decode_image(floats).pixels[0, :, 1].tolist() == [0, 128, 255]
+
+
+def test_one_pixel() -> None:
+    for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
+        found = decode_image(saved(Image.new("RGB", (1, 1), (255, 255, 255)), kind), min_side_px=9)
+        assert (found.pixels.tolist(), found.width_px) == ([[[255, 255, 255]]], 1), kind
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    assert reason_of(tmp_path / "no.jpg") == "missing"
+    assert [reason_of(source) for source in (None, "", float("nan"))] == ["missing"] * 3
+    assert reason_of(tmp_path / "empty.jpg") == reason_of(b"") == "empty"
+    assert reason_of(tmp_path) == "unreadable"
+    assert reason_of("a\0b.jpg") == "unreadable"
+
+
+def test_no_pictures() -> None:
+    assert reason_of(b"<html><body>404 Not Found</body></html>") == "not_an_image"
+    assert reason_of(b"\x00" * 5000) == "not_an_image"
+    assert reason_of(b"\xff\xd8\xff" + b"no jpeg" * 99) in ("not_an_image", "corrupt", "truncated")
+
+
+def test_cut_and_damaged_pictures_are_never_half_grey() -> None:
+    data = jpeg(RNG.integers(0, 256, (200, 200, 3), dtype=np.uint8))
+    assert reason_of(data[: len(data) // 2]) == "truncated"
+    assert reason_of(data[: len(data) // 2] + b"\xff\xd9") == "corrupt"
+    damaged = bytearray(data)
+    damaged[len(data) // 2 : len(data) // 2 + 2] = b"\xff\xd9"
+    assert reason_of(bytes(damaged)) == "corrupt"
+    assert reason_of(data[: data.find(b"\xff\xda")]) in ("truncated", "corrupt", "not_an_image")
+    png = saved(Image.fromarray(smooth()), "PNG")
+    assert reason_of(png[: len(png) // 2]) in ("truncated", "corrupt")
+    progressive = jpeg(RNG.integers(0, 256, (200, 200, 3), dtype=np.uint8), progressive=True)
+    assert reason_of(progressive[: len(progressive) // 2]) == "truncated"
+
+
+def test_harmless_bytes_are_no_fault() -> None:
+    data = jpeg()
+    whole = decode_image(data).pixels
+    np.testing.assert_array_equal(decode_image(data + b"trailing bytes").pixels, whole)
+    start = data.find(b"\xff\xdb")
+    between = data[:start] + b"\x00\x00\x00" + data[start:]
+    assert np.abs(decode_image(between).pixels.astype(int) - whole).mean() < 3
+
+
+def test_bombs_are_refused_from_their_header() -> None:
+    bomb = png_of_one_bit(20_000, 20_000)
+    assert len(bomb) < 1_000_000
+    assert reason_of(bomb) == "too_large"
+    assert reason_of(png_of_one_bit(8_000, 8_000)) == "too_large"  # Pillow would read this one
+    data = bytearray(jpeg())
+    frame = data.find(b"\xff\xc0")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", 20_000, 20_000)
+    assert reason_of(bytes(data), min_side_px=224) == "too_large"
+    assert decode_image(jpeg(), max_pixels=60 * 90).pixels.shape == (60, 90, 3)
+    assert reason_of(jpeg(), max_pixels=60 * 90 - 1) == "too_large"
+
+
+def test_files_too_large_for_a_picture_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "huge.jpg"
+    with path.open("wb") as file:
+        file.truncate(100_000_001)  # sparse: takes no space
+    assert reason_of(path) == "too_large"
+
+
+@pytest.mark.filterwarnings("ignore")  # Pillow remarks on what it finds in damaged files
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_whatever_bytes_there_are_the_answer_is_a_picture_or_a_reason(kind: str) -> None:
+    valid = saved(Image.fromarray(smooth(20, 30)), kind)
+    rng = np.random.default_rng(1)
+    for _ in range(150):
+        data = np.frombuffer(valid, dtype=np.uint8).copy()
+        places = rng.integers(0, len(data), rng.integers(1, 6))
+        data[places] = rng.integers(0, 256, len(places))
+        cut = data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.3 else data
+        try:
+            found = decode_image(cut.tobytes(), max_pixels=1_000_000)
+        except ImageFault as fault:
+            assert fault.reason in REASONS
+        else:
+            assert found.pixels.dtype == np.uint8
+            assert found.pixels.shape == (found.height_px, found.width_px, 3)
+
+
+def test_the_reason_names_the_file() -> None:
+    with pytest.raises(ImageFault, match=r"missing: .*nowhere\.jpg does not exist"):
+        decode_image(Path("nowhere.jpg"))

@@ -1,0 +1,134 @@
+"""The extractor: order, masks, pickles, and independence of runtime and batch."""
+
+import io
+import pickle
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.errors import BackboneError
+from src.features.cnn_features import CNNFeaturizer
+from src.features.cnn_finetune import FineTuning
+from src.features.image_loader import resize
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("networks")
+
+
+@pytest.fixture
+def make(cache: Path) -> Callable[..., CNNFeaturizer]:
+    def build(**options: object) -> CNNFeaturizer:
+        chosen = {"image_size_px": 64, "device": "cpu", "cache_dir": cache, **options}
+        return CNNFeaturizer("efficientnet_lite0", **chosen)  # type: ignore[arg-type]
+
+    return build
+
+
+def picture(seed: int, height: int = 50, width: int = 70) -> bytes:
+    small = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(resize(small, width, height)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeaturizer]) -> None:
+    sources: list[bytes | None] = [picture(seed) for seed in range(11)]
+    sources[2], sources[7] = None, b"<html>"
+    values, mask = make(runtime="onnxruntime", batch_size=4).extract(sources)
+    assert np.flatnonzero(~mask).tolist() == [2, 7]
+    assert not values[~mask].any()
+    np.testing.assert_allclose(np.linalg.norm(values[mask], axis=1), 1, atol=1e-5)
+    one = make(runtime="onnxruntime", batch_size=1, n_threads=1)
+    expected = np.concatenate([one.extract([source])[0] for source in sources])
+    np.testing.assert_allclose(values, expected, atol=1e-5)
+    loaded = one.loader.load_batch(sources)
+    np.testing.assert_allclose(one.session.run(loaded.images)[mask], values[mask], atol=1e-5)
+
+
+def test_whole_batches_without_a_picture(make: Callable[..., CNNFeaturizer]) -> None:
+    featurizer = make(batch_size=2)
+    values, mask = featurizer.extract([None] * 5)
+    assert values.shape == (5, featurizer.n_features)
+    assert not mask.any()
+    assert featurizer.extract([])[0].shape == (0, featurizer.n_features)
+
+
+def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeaturizer]) -> None:
+    featurizer = make(runtime="onnxruntime")
+    values, _ = featurizer.extract([picture(0)])
+    data = pickle.dumps(featurizer)
+    assert len(data) < len(featurizer.onnx_) + 10_000
+    assert b"torch" not in data.replace(featurizer.onnx_, b"")
+    again = pickle.loads(data)  # noqa: S301
+    np.testing.assert_array_equal(again.extract([picture(0)])[0], values)
+    assert again.settings == featurizer.settings
+    unprepared = pickle.loads(  # noqa: S301
+        pickle.dumps(make(runtime="onnxruntime"))
+    )
+    np.testing.assert_array_equal(unprepared.extract([picture(0)])[0], values)
+
+
+def test_settings_name_the_network_and_what_changes_values(
+    make: Callable[..., CNNFeaturizer],
+) -> None:
+    plain = make(runtime="onnxruntime").settings
+    assert plain["features"] == "cnn_efficientnet_lite0"
+    assert make(runtime="onnxruntime", batch_size=3, n_threads=1).settings == plain
+    assert make(runtime="torch", precision="fp32").settings == plain
+    for changed in (
+        {"mode": "stretch"},
+        {"image_size_px": 96},
+        {"weights": "random"},
+        {"runtime": "torch", "precision": "bf16"},
+    ):
+        assert make(**{"runtime": "onnxruntime", **changed}).settings != plain
+
+
+def test_names(make: Callable[..., CNNFeaturizer]) -> None:
+    featurizer = make()
+    assert len(featurizer.names) == featurizer.n_features == 1712
+    assert featurizer.names[:2] == ("cnn_efficientnet_lite0_0", "cnn_efficientnet_lite0_1")
+
+
+def test_like_pictures_are_near_each_other(make: Callable[..., CNNFeaturizer]) -> None:
+    """Pretrained weights are at work: a re-encoded picture is nearer than any other."""
+    sources = [picture(seed) for seed in range(6)]
+    coded = []
+    for source in sources:
+        file = io.BytesIO()
+        Image.open(io.BytesIO(source)).resize((90, 64)).save(file, "JPEG", quality=70)
+        coded.append(file.getvalue())
+    featurizer = make()
+    likeness = featurizer.extract(sources)[0] @ featurizer.extract(coded)[0].T
+    assert likeness.argmax(axis=1).tolist() == list(range(6))
+
+
+def test_faults_wait_until_the_network_is_needed() -> None:
+    featurizer = CNNFeaturizer("resnet18", weights="nowhere.pth")
+    with pytest.raises(BackboneError, match="nowhere.pth.*there is no such file"):
+        featurizer.extract([picture(0)])
+    with pytest.raises(BackboneError, match="unknown backbone 'alexnet'"):
+        CNNFeaturizer("alexnet").prepare()
+
+
+def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]) -> None:
+    featurizer = make(runtime="onnxruntime", batch_size=8, weights="random")
+    sources = [picture(seed) for seed in range(12)]
+    before, _ = featurizer.extract(sources)
+    settings = FineTuning(epochs=1, batch_size=4, device="cpu")
+    tuned = featurizer.fine_tune(sources, np.arange(12) % 2, settings)
+    after, mask = tuned.extract(sources)
+    assert tuned.history_ is not None
+    assert (tuned.history_.n_train, tuned.history_.n_validation) == (10, 2)
+    assert featurizer.history_ is None
+    assert mask.all()
+    assert np.abs(after - before).max() > 1e-4
+    np.testing.assert_array_equal(featurizer.extract(sources)[0], before)
+    assert tuned.settings != featurizer.settings
+    assert tuned.batch_size == 8
+    assert tuned.weights == "random"
