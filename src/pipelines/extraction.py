@@ -15,10 +15,9 @@ import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
 from src.features.extracted import Extracted
+from src.pipelines.registry_types import HAS_IMAGE
 
 logger = logging.getLogger(__name__)
-
-HAS_IMAGE = "has_image"
 
 
 class Extractor(Protocol):

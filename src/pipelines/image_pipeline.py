@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from src.cache import content_key
 from src.config import Config
-from src.pipelines.extraction import HAS_IMAGE
-from src.pipelines.registry_types import Branch
+from src.pipelines.registry_types import HAS_IMAGE, Branch
 
 if TYPE_CHECKING:
     import numpy as np

@@ -1,4 +1,4 @@
-"""`Branch`: what a recipe module builds."""
+"""`Branch`: what a recipe module builds, without anything heavy to import."""
 
 from __future__ import annotations
 
@@ -9,6 +9,10 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from src.pipelines.extraction import Extractor
+
+
+HAS_IMAGE = "has_image"
+"""Column in which extractors of pictures say which could be read."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
