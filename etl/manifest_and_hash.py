@@ -1,0 +1,126 @@
+"""Check and hash the three files, list the pictures: snapshot.json and images_manifest.json.
+
+``snapshot.json`` identifies what was loaded: the combined SHA256 of the files, the hash, size and
+rows of each, and whether it is official or a demo shop. It is left alone while it still says the
+truth, so that its time is that of the first sight of these files. The image manifest is written
+where there are pictures. A file fault ends with exit status 2 before the database is touched.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from src.command_line import report
+from src.config import Config, load_config
+from src.data import csv_files
+from src.errors import ProjectError
+from src.labels import load_labels
+
+SNAPSHOT_NAME = "snapshot.json"
+
+
+def write_snapshot(cfg: Config) -> dict[str, Any]:
+    """Check and hash the files of the import folder and write ``snapshot.json``.
+
+    Returns
+    -------
+    dict
+        data_hash, source, files (name to sha256, bytes, rows), created_at (UTC, ISO 8601).
+
+    Raises
+    ------
+    FileFault
+        A file can't be read as what it should be.
+    """
+    seen = dataclasses.asdict(csv_files.take_snapshot(cfg.paths.import_dir))
+    path = cfg.paths.workspace / SNAPSHOT_NAME
+    before = _read_snapshot(path)
+    if {**before, **seen} == before and "created_at" in before:
+        return before
+    snapshot = {**seen, "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text(json.dumps(snapshot, indent=1) + "\n", encoding="utf-8")
+    unfinished.replace(path)
+    return snapshot
+
+
+def _read_snapshot(path: Path) -> dict[str, Any]:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def write_image_manifest(cfg: Config) -> str:
+    """Write ``images_manifest.json``, or remove it where no folder is; return a line to print."""
+    from src.data import images
+
+    folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
+    path = cfg.paths.workspace / images.MANIFEST_NAME
+    if not any(folder.is_dir() for folder in folders.values()):
+        path.unlink(missing_ok=True)
+        return f"no images: neither {folders['train']} nor {folders['test']} exists"
+    progress = _show_progress if sys.stderr.isatty() else None
+    entries = images.scan_images(folders, cfg.paths.workspace, images.read_manifest(path), progress)
+    images.write_manifest(path, entries)
+    faults = sum(entry.fault is not None for entry in entries)
+    copies = sum(entry.same_as not in (None, entry.path) for entry in entries)
+    return f"{len(entries)} images, {faults} of them unreadable, {copies} repeat another"
+
+
+def _show_progress(done: int) -> None:
+    sys.stderr.write(f"\r  {done} images")
+
+
+def settings_lines(cfg: Config) -> list[str]:
+    """Return what ``init.sh`` needs of the configuration, one value a line."""
+    codes = load_labels(cfg.paths.labels_map).codes
+    return [
+        str(cfg.paths.workspace),
+        str(cfg.paths.import_dir),
+        str(cfg.paths.results_dir),
+        str(cfg.validation.max_reject_rate),
+        ",".join(map(str, codes)),
+    ]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return the exit status."""
+    options = _parse(arguments)
+    try:
+        cfg = load_config(options.config, options.overrides)
+        if options.settings:
+            sys.stdout.write("\n".join(settings_lines(cfg)) + "\n")
+            return 0
+        snapshot = write_snapshot(cfg)
+        sizes = ", ".join(f"{file['rows']} rows in {n}" for n, file in snapshot["files"].items())
+        sys.stdout.write(f"{snapshot['source']} data {snapshot['data_hash'][:12]}: {sizes}\n")
+        sys.stdout.write(write_image_manifest(cfg) + "\n")
+    except ProjectError as e:
+        return report(e)
+    return 0
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=Path, help="settings (default: config/config.toml)")
+    parser.add_argument(
+        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
+        help="override one setting, such as paths.import_dir=elsewhere",
+    )  # fmt: skip
+    parser.add_argument(
+        "--settings", action="store_true", help="only print the settings that init.sh needs"
+    )
+    return parser.parse_args(arguments)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,228 @@
+"""Pictures of products on disk: their names, what one file holds, and the manifest of them all.
+
+The manifest is a JSON array with one object a line, so that SQL loads it line by line. A file whose
+size and time have not changed is not read again; its entry is taken from the manifest before.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+import re
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from src.data.fingerprint import MIN_SIDE_PX, fingerprint, representatives
+from src.data.image_decode import ImageFault, decode_image, read_source
+from src.errors import DataError
+
+MANIFEST_NAME = "images_manifest.json"
+BAD_NAME = "name"
+"""Reason of a file whose name is not `file_name`'s; the others are ``image_decode.REASONS``."""
+
+_NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
+# Raised when an entry would come out differently: entries of another version are not reused.
+_VERSION = 1
+# Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
+_CHUNK = 32
+
+
+@dataclasses.dataclass(frozen=True)
+class ImageEntry:
+    """One file of the manifest.
+
+    Attributes
+    ----------
+    path : str
+        Relative to the workspace where the file lies below it, with forward slashes.
+    part : str
+        "train" or "test".
+    imageid, productid : int or None
+        As its name gives them.
+    bytes : int
+    mtime_ns : int
+        Time of change; with `bytes` it tells whether the file must be read again.
+    sha256 : str or None
+    width, height : int or None
+        In pixels.
+    fingerprint : str or None
+        See `src.data.fingerprint`.
+    same_as : str or None
+        Path of the first picture that this one equals, often its own: one value a group of equal
+        pictures. None where there is nothing to compare: unreadable, or of one colour.
+    fault : str or None
+        Why the file can't be used.
+    version : int
+        Of the rules that made the entry.
+    """
+
+    path: str
+    part: str
+    imageid: int | None
+    productid: int | None
+    bytes: int
+    mtime_ns: int
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    fingerprint: str | None = None
+    same_as: str | None = None
+    fault: str | None = None
+    version: int = _VERSION
+
+
+def file_name(imageid: int, productid: int) -> str:
+    """Return the name of a product's picture.
+
+    Examples
+    --------
+    >>> file_name(1263597046, 3804725264)
+    'image_1263597046_product_3804725264.jpg'
+    """
+    return f"image_{imageid}_product_{productid}.jpg"
+
+
+def scan_images(
+    folders: Mapping[str, Path],
+    workspace: Path,
+    known: Sequence[ImageEntry] = (),
+    on_progress: Callable[[int], None] | None = None,
+) -> list[ImageEntry]:
+    """Hash and fingerprint every file of the folders.
+
+    Parameters
+    ----------
+    folders : mapping of str to Path
+        "train" and "test" to where their pictures lie; a missing folder is empty.
+    workspace : Path
+        Paths are given relative to it.
+    known : sequence of ImageEntry
+        Entries from before; those of unchanged files are taken over.
+    on_progress : callable or None
+        Called with the number of files done so far.
+
+    Returns
+    -------
+    list of ImageEntry
+        Ordered by path.
+    """
+    cache = {entry.path: entry for entry in known if entry.version == _VERSION}
+    stated = [_stated(*found, workspace) for found in _files(folders)]
+    jobs = [(path, entry, cache.get(entry.path)) for path, entry in stated]
+    entries: list[ImageEntry] = []
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        chunks = (jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK))
+        for done in pool.map(_read_chunk, chunks):
+            entries += done
+            if on_progress:
+                on_progress(len(entries))
+    entries.sort(key=lambda entry: entry.path)
+    return _with_groups(entries, unchanged=entries == sorted(known, key=lambda e: e.path))
+
+
+def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, os.DirEntry[str]]]:
+    for part, folder in folders.items():
+        if folder.is_dir():
+            with os.scandir(folder) as found:
+                yield from ((part, entry) for entry in found if not entry.is_dir())
+
+
+def _stated(part: str, file: os.DirEntry[str], workspace: Path) -> tuple[Path, ImageEntry]:
+    path = Path(file.path)
+    shown = path.relative_to(workspace) if path.is_relative_to(workspace) else path
+    ids = _NAME.fullmatch(file.name)
+    try:
+        status = file.stat()
+        size, mtime_ns = status.st_size, status.st_mtime_ns
+    except OSError:  # a link to nowhere: reading it will say so
+        size, mtime_ns = 0, 0
+    entry = ImageEntry(
+        path=shown.as_posix(),
+        part=part,
+        imageid=int(ids[1]) if ids else None,
+        productid=int(ids[2]) if ids else None,
+        bytes=size,
+        mtime_ns=mtime_ns,
+    )
+    return path, entry
+
+
+def _read_chunk(jobs: Sequence[tuple[Path, ImageEntry, ImageEntry | None]]) -> list[ImageEntry]:
+    return [
+        before
+        if before and (before.bytes, before.mtime_ns) == (entry.bytes, entry.mtime_ns)
+        else read_entry(path, entry)
+        for path, entry, before in jobs
+    ]
+
+
+def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
+    """Return the entry with what the file holds, or with the reason why that can't be told."""
+    if entry.imageid is None:
+        fault = f"{BAD_NAME}: expected image_{{imageid}}_product_{{productid}}.jpg"
+        return dataclasses.replace(entry, fault=fault)
+    sha256 = None
+    try:
+        data = read_source(path)
+        sha256 = hashlib.sha256(data).hexdigest()
+        image = decode_image(data, min_side_px=MIN_SIDE_PX, side="short")
+    except ImageFault as fault:
+        return dataclasses.replace(entry, sha256=sha256, fault=str(fault))
+    return dataclasses.replace(
+        entry,
+        sha256=sha256,
+        width=image.width_px,
+        height=image.height_px,
+        fingerprint=fingerprint(image.pixels),
+    )
+
+
+def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEntry]:
+    """Fill in `same_as`; comparing all with all takes seconds, so only where something changed."""
+    if unchanged:
+        return entries
+    first = representatives([entry.fingerprint or "" for entry in entries])
+    return [
+        dataclasses.replace(entry, same_as=None if place is None else entries[place].path)
+        for entry, place in zip(entries, first, strict=True)
+    ]
+
+
+def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
+    """Write the manifest, whole or not at all."""
+    lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in entries)
+    unfinished = path.with_name(path.name + ".unfinished")
+    unfinished.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
+    unfinished.replace(path)
+
+
+def read_manifest(path: Path) -> list[ImageEntry]:
+    """Read a manifest; no file means no entry.
+
+    Raises
+    ------
+    DataError
+        The file is not what `write_manifest` writes.
+    """
+    try:
+        rows = json.loads(path.read_text(encoding="utf-8"))
+        return [ImageEntry(**row) for row in rows]
+    except FileNotFoundError:
+        return []
+    except (ValueError, TypeError) as e:
+        raise DataError(
+            f"{path}: expected an image manifest, found something else ({e})",
+            next_command=f"rm {shlex.quote(str(path))} && bash init.sh",
+        ) from e
+
+
+def read_fingerprints(path: Path) -> dict[str, str]:
+    """Return, by file name, a value that equal pictures share and others do not.
+
+    It is "" for pictures that are unreadable or of one colour: these equal nothing.
+    """
+    return {Path(entry.path).name: entry.same_as or "" for entry in read_manifest(path)}

@@ -1,0 +1,248 @@
+"""Products out of PostgreSQL, results into it: the only place in ``src`` that speaks to a database.
+
+`read_items` and `read_test_items` give the same columns, order and types as `csv_files`, so that no
+stage after the first knows where rows came from. Every error of the driver becomes a DatabaseError
+that says what to run.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, cast
+
+from src.data import database_url as address
+from src.data.csv_files import ITEM_COLUMNS, NO_ID, REJECT_COLUMNS, Source
+from src.errors import DatabaseError
+
+if TYPE_CHECKING:
+    import pandas as pd
+    import psycopg
+
+_CONNECT_SECONDS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class LoadedSnapshot:
+    """The snapshot that ``project.items`` holds.
+
+    Attributes
+    ----------
+    dataset_id : int
+    data_hash : str
+        Combined SHA256 of the three files.
+    source : {"official", "demo"}
+    rows : int
+        Labelled products.
+    rejected_rows : int
+        Rows of X_train that were refused.
+    created_at, loaded_at : datetime
+        When its files were first seen, and when it came into force.
+    """
+
+    dataset_id: int
+    data_hash: str
+    source: Source
+    rows: int
+    rejected_rows: int
+    created_at: datetime
+    loaded_at: datetime
+
+
+def database_url(env: Mapping[str, str] | None = None) -> str:
+    """Return the address of the database: see `src.data.database_url`; None reads the process's."""
+    return address.database_url(os.environ if env is None else env)
+
+
+@contextmanager
+def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
+    """Open a transaction that is committed at the end of the block, or not at all.
+
+    Raises
+    ------
+    DatabaseError
+        Whatever the driver raises inside the block too.
+    """
+    import psycopg
+
+    try:
+        with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
+            yield connection
+    except psycopg.errors.UndefinedTable as e:
+        raise _failure(url, "nothing was loaded yet", e) from e
+    except psycopg.OperationalError as e:
+        raise _failure(url, "PostgreSQL can't be reached", e) from e
+    except psycopg.Error as e:
+        raise _failure(url, "PostgreSQL refused", e) from e
+
+
+def _failure(url: str, problem: str, cause: psycopg.Error) -> DatabaseError:
+    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    return DatabaseError(f"{_shown(url)}: {problem}: {lines[0]}", next_command="bash init.sh")
+
+
+def _shown(url: str) -> str:
+    """Return the address without its password."""
+    import psycopg
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.Error:
+        return "the database address"
+    return f"{parts.get('host', 'local')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+
+
+def latest_snapshot(url: str) -> LoadedSnapshot:
+    """Return the snapshot in force.
+
+    Raises
+    ------
+    DatabaseError
+        The server can't be reached or nothing was loaded.
+    """
+    with connect(url) as connection:
+        row = connection.execute(
+            "SELECT dataset_id, data_hash, source, rows,"
+            " (files #>> '{X_train_update.csv,rows}')::BIGINT - rows, created_at, loaded_at"
+            " FROM project.datasets ORDER BY loaded_at DESC LIMIT 1"
+        ).fetchone()
+    if row is None:
+        raise DatabaseError(f"{_shown(url)}: no snapshot is loaded", next_command="bash init.sh")
+    return LoadedSnapshot(*row)
+
+
+def read_items(url: str) -> pd.DataFrame:
+    """Return the labelled products, ordered by row_index.
+
+    Returns
+    -------
+    DataFrame, shape (n, 6)
+        row_index, productid, imageid, designation, description ("" where missing), prdtypecode.
+    """
+    return _read_products(url, "project.items", (*ITEM_COLUMNS, "prdtypecode"))
+
+
+def read_test_items(url: str) -> pd.DataFrame:
+    """Return the unlabelled products, ordered by row_index: columns as `read_items`, no code."""
+    return _read_products(url, "project.test_items", ITEM_COLUMNS)
+
+
+def _read_products(url: str, table: str, columns: Sequence[str]) -> pd.DataFrame:
+    import pandas as pd
+
+    # The names are constants of this module; ids of test rows may be NULL, see csv_files.NO_ID.
+    chosen = ", ".join(
+        "coalesce(description, '')" if name == "description" else f"coalesce({name}, {NO_ID})"
+        if name.endswith("id") else name
+        for name in columns
+    )  # fmt: skip
+    with connect(url) as connection:
+        cursor = connection.cursor(binary=True)
+        query = f"SELECT {chosen} FROM {table} ORDER BY row_index"  # noqa: S608
+        rows = cursor.execute(cast("Any", query)).fetchall()
+    frame = pd.DataFrame(rows, columns=list(columns))
+    kinds = {name: "str" if name.startswith("des") else "int64" for name in columns}
+    return frame.astype(kinds)
+
+
+def read_rejects(url: str) -> pd.DataFrame:
+    """Return the rows at fault of the snapshot in force: file, line, reason, raw."""
+    import pandas as pd
+
+    dataset_id = latest_snapshot(url).dataset_id
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT file, line, reason, raw FROM project.rejects WHERE dataset_id = %s"
+            ' ORDER BY file COLLATE "C", line',
+            (dataset_id,),
+        ).fetchall()
+    return pd.DataFrame(rows, columns=list(REJECT_COLUMNS))
+
+
+def write_splits(
+    url: str, data_hash: str, productids: Sequence[int], split_names: Sequence[str]
+) -> None:
+    """Replace the split of a snapshot.
+
+    Parameters
+    ----------
+    url : str
+        Address of the database.
+    data_hash : str
+        Snapshot that was split.
+    productids : sequence of int, length n
+        Products.
+    split_names : sequence of str, length n
+        Part of each product, such as "train" or "holdout".
+    """
+    with connect(url) as connection:
+        dataset_id = _dataset_id(connection, url, data_hash)
+        connection.execute("DELETE FROM project.splits WHERE dataset_id = %s", (dataset_id,))
+        with connection.cursor().copy(
+            "COPY project.splits (dataset_id, productid, split) FROM STDIN"
+        ) as copy:
+            for productid, name in zip(productids, split_names, strict=True):
+                copy.write_row((dataset_id, int(productid), name))
+
+
+def write_model(
+    url: str,
+    *,
+    run_id: str,
+    kind: str,
+    phase: str,
+    data_hash: str,
+    scores: Mapping[str, float],
+    config_digest: str | None = None,
+    artifact: str | None = None,
+    artifact_sha256: str | None = None,
+) -> int:
+    """Record a trained model; the same run, kind and phase is recorded once.
+
+    Returns
+    -------
+    int
+        Its model_id.
+    """
+    from psycopg.types.json import Jsonb
+
+    with connect(url) as connection:
+        dataset_id = _dataset_id(connection, url, data_hash)
+        row = connection.execute(
+            "INSERT INTO project.models (run_id, kind, phase, dataset_id, config_digest, artifact,"
+            " artifact_sha256, scores) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+            " ON CONFLICT (run_id, kind, phase) DO UPDATE SET dataset_id = excluded.dataset_id,"
+            " config_digest = excluded.config_digest, artifact = excluded.artifact,"
+            " artifact_sha256 = excluded.artifact_sha256, scores = excluded.scores"
+            " RETURNING model_id",
+            (
+                run_id,
+                kind,
+                phase,
+                dataset_id,
+                config_digest,
+                artifact,
+                artifact_sha256,
+                # JSON knows no NaN: a score that could not be computed is null.
+                Jsonb({name: v if math.isfinite(v) else None for name, v in scores.items()}),
+            ),
+        ).fetchone()
+    return int(cast("tuple[int]", row)[0])
+
+
+def _dataset_id(connection: psycopg.Connection[Any], url: str, data_hash: str) -> int:
+    row = connection.execute(
+        "SELECT dataset_id FROM project.datasets WHERE data_hash = %s", (data_hash,)
+    ).fetchone()
+    if row is None:
+        raise DatabaseError(
+            f"{_shown(url)}: the snapshot {data_hash[:12]} is not loaded: expected the files that"
+            " the rows were read from",
+            next_command="bash init.sh",
+        )
+    return int(row[0])

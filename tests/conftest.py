@@ -1,0 +1,184 @@
+"""What several tests need: a real PostgreSQL, a fresh database, a tiny shop, a copy of the tree."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import json
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from etl import postgres_server
+from src.config import REPOSITORY
+from src.data import csv_files
+from src.errors import DatabaseError
+
+Row = Sequence[object]
+CODES = (10, 40, 2583)
+HEADER = ("", "designation", "description", "productid", "imageid")
+
+
+@pytest.fixture
+def free_port() -> int:
+    """A TCP port that nobody listens on."""
+    return find_free_port()
+
+
+def find_free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[postgres_server.Server]:
+    """One embedded server a worker, in a folder that the user nobody reaches: tests run as root."""
+    folder = Path(tempfile.mkdtemp(prefix="pg-"))
+    folder.chmod(0o755)
+    made = postgres_server.Server(folder / "server", find_free_port(), "test")
+    try:
+        postgres_server.start(made)
+    except DatabaseError as e:
+        pytest.skip(f"no PostgreSQL: {e}")
+    yield made
+    postgres_server.stop(made)
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def database(server: postgres_server.Server) -> Iterator[str]:
+    """The address of an empty database."""
+    psycopg = pytest.importorskip("psycopg")
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    with psycopg.connect(server.url(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name}")
+        yield server.url().removesuffix("rakuten") + name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@dataclasses.dataclass(frozen=True)
+class Shop:
+    """A folder of the three files, written from rows."""
+
+    folder: Path
+
+    def write(self, x: Sequence[Row], y: Sequence[Row], test: Sequence[Row] = ()) -> Path:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        tables = {
+            csv_files.X_TRAIN: (HEADER, x),
+            csv_files.Y_TRAIN: (("", "prdtypecode"), y),
+            csv_files.X_TEST: (HEADER, test),
+        }
+        for name, (header, rows) in tables.items():
+            with (self.folder / name).open("w", encoding="utf-8", newline="") as file:
+                writer = csv.writer(file, lineterminator="\n")
+                writer.writerows([header])
+                # Quoted throughout: what COPY would take for NULL and what it would not both occur.
+                csv.writer(file, lineterminator="\n", quoting=csv.QUOTE_ALL).writerows(rows)
+        return self.folder
+
+    def write_plain(self, n: int, n_test: int = 2) -> Path:
+        """Write n sound products; every third one has no description."""
+        x = [
+            (i, f"Produit n° {i}", "" if i % 3 == 0 else f"<p>Détails\n{i}</p>", 1000 + i, 7000 + i)
+            for i in range(n)
+        ]
+        y = [(i, CODES[i % 3]) for i in range(n)]
+        test = [(n + i, f"Test {i}", "", 5000 + i, 9000 + i) for i in range(n_test)]
+        return self.write(x, y, test)
+
+
+@pytest.fixture
+def shop(tmp_path: Path) -> Shop:
+    return Shop(tmp_path / "import")
+
+
+Load = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def load() -> Load:
+    """Run sql/00 to 29 on a folder as init.sh does; return the finished psql."""
+    return run_load
+
+
+def run_load(
+    url: str, folder: Path, *, codes: Sequence[int] = CODES, rate: float = 0.0, manifest: str = ""
+) -> subprocess.CompletedProcess[str]:
+    snapshot = dataclasses.asdict(csv_files.take_snapshot(folder))
+    variables = {
+        "ON_ERROR_STOP": "1",
+        "snapshot": json.dumps({**snapshot, "created_at": "2024-01-01T00:00:00+00:00"}),
+        "codes": ",".join(map(str, codes)),
+        "max_reject_rate": str(rate),
+        "accept_new_shares": "false",
+    }
+    command = [str(postgres_server.binaries() / "psql"), "-X", "-q", "--single-transaction"]
+    for name, value in variables.items():
+        command += ["-v", f"{name}={value}"]
+    for file in sorted((REPOSITORY / "sql").glob("[012]*.sql")):
+        command += ["-f", str(file)]
+    with tempfile.TemporaryDirectory() as work:
+        (Path(work) / "import").symlink_to(folder)
+        done = subprocess.run(
+            [*command, url], cwd=work, input=manifest.encode(), capture_output=True, check=False
+        )
+    # Decoded here: text mode would turn the \r\n inside fields into \n.
+    return subprocess.CompletedProcess(
+        done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
+    )
+
+
+Dump = Callable[[str], dict[str, str]]
+
+
+@pytest.fixture
+def dump() -> Dump:
+    """Every table of the schema as ordered ``COPY ... TO STDOUT`` text."""
+    return dump_tables
+
+
+def dump_tables(url: str) -> dict[str, str]:
+    psycopg = pytest.importorskip("psycopg")
+    with psycopg.connect(url) as connection:
+        names = connection.execute(
+            "SELECT relname FROM pg_class JOIN pg_namespace n ON n.oid = relnamespace"
+            " WHERE nspname = 'project' AND relkind = 'r' ORDER BY relname"
+        ).fetchall()
+        tables = {}
+        for (name,) in names:
+            query = f"COPY (SELECT * FROM project.{name} t ORDER BY t::TEXT) TO STDOUT"  # noqa: S608
+            with connection.cursor().copy(query) as copy:
+                tables[name] = b"".join(bytes(block) for block in copy).decode()
+    return tables
+
+
+@pytest.fixture
+def tree(tmp_path: Path) -> Path:
+    """A copy of what init.sh needs, to run in without touching the repository."""
+    copy = tmp_path / "tree"
+    for name in ("etl", "sql", "src", "config", "tools"):
+        shutil.copytree(
+            REPOSITORY / name, copy / name, ignore=shutil.ignore_patterns("__pycache__")
+        )
+    for name in ("init.sh", ".env.example", "docker-compose.yml"):
+        shutil.copy(REPOSITORY / name, copy / name)
+    return copy
+
+
+@pytest.fixture(scope="session")
+def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The three CSVs of a shop of 800 products."""
+    folder = tmp_path_factory.mktemp("shop") / "import"
+    tool = REPOSITORY / "tools" / "make_demo_data.py"
+    command = [sys.executable, tool, "--rows", "800", "--seed", "3", "--out", folder]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    return folder

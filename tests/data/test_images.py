@@ -1,0 +1,167 @@
+"""The image manifest: an entry a file, faults with a reason, unchanged files not read again."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import re
+import zlib
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data import fingerprint, images
+from src.errors import DataError
+
+Folders = dict[str, Path]
+
+
+def jpeg(seed: int, side: int = 200) -> bytes:
+    cells = np.random.default_rng(seed).integers(0, 220, (5, 4, 3)).astype(np.uint8)
+    picture = Image.new("RGB", (side, side), "white")
+    picture.paste(Image.fromarray(cells).resize((side // 2, side // 3), 2), (seed, 20))
+    data = io.BytesIO()
+    picture.save(data, "JPEG", quality=90)
+    return data.getvalue()
+
+
+def huge_png() -> bytes:
+    """A PNG of 20,000 x 20,000 pixels, in its header at least."""
+    data = io.BytesIO()
+    Image.new("L", (1, 1)).save(data, "PNG")
+    raw = bytearray(data.getvalue())
+    raw[16:24] = (20_000).to_bytes(4, "big") * 2
+    raw[29:33] = zlib.crc32(raw[12:29]).to_bytes(4, "big")
+    return bytes(raw)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    for part in ("train", "test"):
+        (tmp_path / part).mkdir()
+    return {part: tmp_path / part for part in ("train", "test")}
+
+
+def scan(folders: Folders, known: Sequence[images.ImageEntry] = ()) -> list[images.ImageEntry]:
+    return images.scan_images(folders, folders["train"].parent, known)
+
+
+def test_an_entry_says_what_the_file_is(folders: Folders) -> None:
+    data = jpeg(3)
+    path = folders["test"] / images.file_name(12, 34)
+    path.write_bytes(data)
+    os.utime(path, ns=(1, 1_700_000_000_000_000_001))
+    pixels = np.asarray(Image.open(io.BytesIO(data)))
+    [entry] = scan(folders)
+    assert fingerprint.equal(str(entry.fingerprint), fingerprint.fingerprint(pixels))
+    assert entry == images.ImageEntry(
+        path="test/image_12_product_34.jpg",
+        part="test",
+        imageid=12,
+        productid=34,
+        bytes=len(data),
+        mtime_ns=1_700_000_000_000_000_001,
+        sha256=hashlib.sha256(data).hexdigest(),
+        width=200,
+        height=200,
+        fingerprint=entry.fingerprint,
+        same_as="test/image_12_product_34.jpg",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "fault"),
+    [
+        ("image_1_product_2.jpg", b"", "empty"),
+        ("image_1_product_2.jpg", b"no picture at all", "not_an_image"),
+        ("image_1_product_2.jpg", jpeg(1)[:900], "truncated|corrupt"),
+        ("image_1_product_2.jpg", huge_png(), "too_large"),
+        ("photo.jpg", jpeg(1), "name: expected image_"),
+        ("image_1_product_2.jpg.part", jpeg(1), "name: expected image_"),
+    ],
+)
+def test_a_file_that_cant_be_used_says_why(
+    folders: Folders, name: str, data: bytes, fault: str
+) -> None:
+    (folders["train"] / name).write_bytes(data)
+    [entry] = scan(folders)
+    assert entry.path == f"train/{name}"
+    assert (entry.width, entry.fingerprint, entry.same_as) == (None, None, None)
+    assert re.match(fault, str(entry.fault))
+
+
+def test_a_link_to_nowhere_is_missing_and_folders_are_passed_over(folders: Folders) -> None:
+    (folders["train"] / images.file_name(1, 2)).symlink_to("nowhere")
+    (folders["train"] / "folder").mkdir()
+    [entry] = scan(folders)
+    assert (entry.bytes, str(entry.fault)[:7]) == (0, "missing")
+
+
+def test_equal_pictures_name_the_first_of_them(folders: Folders) -> None:
+    for number, seed in enumerate([1, 2, 1, 3, 2]):
+        (folders["train"] / images.file_name(number, number)).write_bytes(jpeg(seed))
+    blank = io.BytesIO()
+    Image.new("RGB", (50, 50), "white").save(blank, "JPEG")
+    for number in (5, 6):
+        (folders["test"] / images.file_name(number, number)).write_bytes(blank.getvalue())
+    entries = scan(folders)
+    assert [entry.path for entry in entries] == sorted(entry.path for entry in entries)
+    same = {entry.productid: entry.same_as for entry in entries}
+    first = {n: f"train/{images.file_name(n, n)}" for n in (0, 1, 3)}
+    assert same == {
+        0: first[0], 1: first[1], 2: first[0], 3: first[3], 4: first[1], 5: None, 6: None
+    }  # fmt: skip
+
+
+def test_only_files_whose_size_or_time_changed_are_read_again(folders: Folders) -> None:
+    paths = [folders["train"] / images.file_name(n, n) for n in range(3)]
+    for n, path in enumerate(paths):
+        path.write_bytes(jpeg(n))
+    before = scan(folders)
+    status = paths[0].stat()
+    paths[0].write_bytes(b"x" * status.st_size)
+    os.utime(paths[0], ns=(status.st_atime_ns, status.st_mtime_ns))
+    assert scan(folders, before) == before
+    os.utime(paths[0], ns=(0, 0))
+    paths[1].unlink()
+    after = scan(folders, before)
+    assert [entry.fault and entry.fault[:12] for entry in after] == ["not_an_image", None]
+    assert after[1] == before[2]
+    old = [images.ImageEntry(**{**entry.__dict__, "version": 0}) for entry in after]
+    assert scan(folders, old) == after
+
+
+def test_the_manifest_is_a_json_array_with_an_object_a_line(
+    folders: Folders, tmp_path: Path
+) -> None:
+    for n in range(3):
+        (folders["train"] / images.file_name(n, 7)).write_bytes(jpeg(n) if n else b"")
+    entries = scan(folders)
+    path = tmp_path / images.MANIFEST_NAME
+    images.write_manifest(path, entries)
+    assert images.read_manifest(path) == entries
+    lines = path.read_text().splitlines()
+    assert [lines[0], lines[-1], len(lines)] == ["[", "]", 5]
+    assert [json.loads(line.rstrip(",")) for line in lines[1:-1]] == [e.__dict__ for e in entries]
+    assert images.read_fingerprints(path) == {
+        "image_0_product_7.jpg": "",
+        "image_1_product_7.jpg": "train/image_1_product_7.jpg",
+        "image_2_product_7.jpg": "train/image_2_product_7.jpg",
+    }
+    images.write_manifest(path, [])
+    assert images.read_manifest(path) == []
+
+
+def test_no_manifest_is_empty_and_a_broken_one_says_what_to_do(tmp_path: Path) -> None:
+    path = tmp_path / images.MANIFEST_NAME
+    assert images.read_manifest(path) == []
+    for text in ("{", '[{"path": "a"}]', "[1]"):
+        path.write_text(text)
+        with pytest.raises(DataError, match=r"expected an image manifest") as caught:
+            images.read_manifest(path)
+    assert caught.value.next_command == f"rm {path} && bash init.sh"

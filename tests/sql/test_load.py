@@ -1,0 +1,227 @@
+"""What the SQL makes of the files, against csv_files and by hand; a refusal changes nothing."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from typing import TYPE_CHECKING
+
+import pandas as pd
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from src.data import csv_files, postgres
+from src.errors import FileFault
+
+if TYPE_CHECKING:
+    from tests.conftest import Dump, Load, Row, Shop
+
+Tables = tuple[list["Row"], list["Row"], list["Row"]]
+pytestmark = pytest.mark.postgres
+CODES = (10, 40, 2583)
+
+ids = st.sampled_from(["1", "2", "3", "007", "7", "x", "", "1.0", "-1", "9" * 18, "9" * 19, " 4"])
+titles = st.one_of(
+    st.sampled_from(["", " ", "\t\v", "\n", "\u00a0", "\\", "a;b", '"', "c\r\nd", "\\N", "é"]),
+    st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), max_size=5),
+)
+codes = st.sampled_from(["10", "40", "2583", "99", "x", "", "-10", "10.0", "0010"])
+products = st.lists(st.tuples(titles, titles, ids, ids), min_size=1, max_size=8)
+
+
+@st.composite
+def shops(draw: st.DrawFn) -> Tables:
+    x = [(draw(st.sampled_from([str(i), str(i), str(i), "x", "1"])), *row)
+         for i, row in enumerate(draw(products), 2)]  # fmt: skip
+    y = [(draw(st.sampled_from([str(i), str(i), str(i), "1"])), draw(codes))
+         for i in range(2, 2 + len(x))]  # fmt: skip
+    test = [(i, *row) for i, row in enumerate(draw(products))]
+    # One sound product: a load without any is refused.
+    return [("0", "sound", "", "424242", "1"), *x], [("0", "10"), *y], test
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
+@given(rows=shops())
+def test_sql_and_csv_files_agree_on_adversarial_rows(
+    rows: Tables, shop: Shop, database: str, load: Load
+) -> None:
+    folder = shop.write(*rows)
+    try:
+        expected = csv_files.read_csv_files(folder, CODES)
+    except FileFault as fault:
+        assert "have no row in" in str(fault)
+        done = load(database, folder, rate=1.0)
+        assert done.returncode == 3
+        assert "joined completely" in done.stderr
+        return
+    done = load(database, folder, rate=1.0)
+    assert done.stderr == ""
+    pd.testing.assert_frame_equal(postgres.read_items(database), expected.train)
+    pd.testing.assert_frame_equal(postgres.read_test_items(database), expected.test)
+    assert postgres.read_rejects(database).to_numpy().tolist() == (
+        expected.rejects.to_numpy().tolist()
+    )
+    printed = list(csv.reader(io.StringIO(done.stdout, newline="")))[1:]
+    assert printed == expected.rejects.astype("str").to_numpy().tolist()
+    assert postgres.latest_snapshot(database).rejected_rows == expected.rejected_rows
+
+
+def test_loading_again_changes_no_row(shop: Shop, database: str, load: Load, dump: Dump) -> None:
+    folder = shop.write_plain(20)
+    load(database, folder)
+    before = dump(database)
+    physical = query(database, "SELECT xmin::TEXT, ctid::TEXT FROM project.items ORDER BY ctid")
+    assert load(database, folder).stderr == ""
+    assert dump(database) == before
+    again = query(database, "SELECT xmin::TEXT, ctid::TEXT FROM project.items ORDER BY ctid")
+    assert again == physical
+
+
+def query(url: str, text: str) -> list[tuple[object, ...]]:
+    with psycopg.connect(url) as connection:
+        return connection.execute(text).fetchall()
+
+
+def test_one_changed_cell_updates_one_row(shop: Shop, database: str, load: Load) -> None:
+    folder = shop.write_plain(20)
+    load(database, folder)
+    before = dict(query(database, "SELECT productid, i::TEXT FROM project.items i"))
+    path = folder / csv_files.X_TRAIN
+    path.write_bytes(path.read_bytes().replace("Produit n° 7".encode(), b"Autre produit"))
+    load(database, folder)
+    after = dict(query(database, "SELECT productid, i::TEXT FROM project.items i"))
+    assert {key for key in after if after[key] != before[key]} == {1007}
+    assert query(
+        database, "SELECT designation, dataset_id FROM project.items WHERE productid = 1007"
+    ) == [("Autre produit", 2)]
+    assert query(database, "SELECT count(*) FROM project.items_history") == [(0,)]
+
+
+def test_rows_that_left_move_to_the_history_and_may_come_back(
+    shop: Shop, database: str, load: Load
+) -> None:
+    folder = shop.write_plain(6)
+    load(database, folder)
+    row = query(database, "SELECT row_hash, description FROM project.items WHERE productid = 1005")
+    shop.write_plain(5, n_test=1)
+    load(database, folder)
+    left = "SELECT part, row_index, productid, prdtypecode, left_dataset_id"
+    assert query(database, left + " FROM project.items_history ORDER BY history_id") == [
+        ("train", 5, 1005, 2583, 2),
+        ("test", 6, 5000, None, 2),
+        ("test", 7, 5001, None, 2),
+    ]
+    kept = "SELECT row_hash, description FROM project.items_history WHERE part = 'train'"
+    assert query(database, kept) == row
+    shop.write_plain(6)
+    load(database, folder)
+    assert query(database, "SELECT count(*) FROM project.items") == [(6,)]
+    inventory = "SELECT dataset_id, rows, is_current FROM project.dataset_inventory"
+    assert query(database, inventory) == [(1, 6, True), (2, 5, False)]
+
+
+def test_a_few_rejects_are_loaded_around_and_more_refuse_the_load(
+    shop: Shop, database: str, load: Load, dump: Dump
+) -> None:
+    folder = shop.write_plain(30)
+    path = folder / csv_files.Y_TRAIN
+    sound = path.read_bytes()
+    path.write_bytes(sound.replace(b'"4","40"', b'"4","41"'))
+    done = load(database, folder, rate=0.04)
+    assert done.stdout == (
+        'file,line,reason,raw\nY_train_CVw08PX.csv,6,prdtypecode is unknown,"""4"",""41"""\n'
+    )
+    assert len(postgres.read_items(database)) == 29
+    assert checks(database)["rejected training rows"] == "warn"
+    before = dump(database)
+    path.write_bytes(sound.replace(b'"40"', b'"41"'))
+    done = load(database, folder, rate=0.04)
+    assert done.returncode == 3
+    limit = "at most 1 (validation.max_reject_rate), found 10"
+    assert f"rejected training rows: expected {limit}" in done.stderr
+    assert done.stdout.count("prdtypecode is unknown") == 10
+    assert dump(database) == before
+
+
+def checks(url: str) -> dict[object, object]:
+    return dict(query(url, 'SELECT "check", status FROM project.latest_checks'))
+
+
+def test_the_labels_map_decides_which_codes_are_known(
+    shop: Shop, database: str, load: Load
+) -> None:
+    folder = shop.write_plain(30)
+    load(database, folder)
+    done = load(database, folder, codes=(10, 40))
+    assert "rejected training rows: expected at most 0" in done.stderr
+    assert load(database, folder, codes=(10, 40), rate=0.5).returncode == 0
+    assert set(postgres.read_items(database)["prdtypecode"]) == {10, 40}
+
+
+def test_quite_other_class_shares_refuse_the_load(shop: Shop, database: str, load: Load) -> None:
+    x = [(i, f"p {i}", "", i, i) for i in range(1200)]
+    load(database, shop.write(x, [(i, 10 if i % 2 else 40) for i in range(1200)]))
+    done = load(database, shop.write(x, [(i, 10 if i % 4 else 40) for i in range(1200)]))
+    assert (
+        "class shares against the snapshot before: expected at most 0.100 moved, found 0.250"
+        in (done.stderr)
+    )
+    done = load(database, shop.write(x, [(i, 10 if i % 20 > 9 else 40) for i in range(1200)]))
+    assert done.returncode == 0
+    assert checks(database)["class shares against the snapshot before"] == "ok"
+
+
+def test_the_image_manifest_becomes_assets(
+    shop: Shop, database: str, load: Load, dump: Dump
+) -> None:
+    folder = shop.write_plain(3)
+    good = {"path": "a/image_7000_product_1000.jpg", "part": "train", "imageid": 7000,
+            "productid": 1000, "bytes": 5, "sha256": "0" * 64, "width": 2, "height": 3,
+            "fingerprint": "ff", "same_as": "a/image_7000_product_1000.jpg", "fault": None,
+            "mtime_ns": 1, "version": 1}  # fmt: skip
+    bad = {**good, "path": 'b/"x\\y".jpg', "imageid": None, "productid": None, "sha256": None,
+           "width": None, "height": None, "fingerprint": None,
+           "fault": "truncated: 5 of 9"}  # fmt: skip
+    manifest = f"[\n{json.dumps(good)},\n{json.dumps(bad)}\n]\n"
+    assert load(database, folder, manifest=manifest).stderr == ""
+    columns = ["path", "part", "imageid", "productid", "bytes", "sha256", "width", "height",
+               "fingerprint", "same_as", "fault"]  # fmt: skip
+    chosen = f"SELECT {', '.join(columns)} FROM project.assets ORDER BY path"  # noqa: S608
+    stored = query(database, chosen)
+    assert stored == [tuple(entry[name] for name in columns) for entry in (good, bad)]
+    found = dict(query(database, 'SELECT "check", observed FROM project.latest_checks'))
+    assert found["training products with their image"] == "1"
+    assert found["unreadable images"] == "1"
+    before = dump(database)
+    load(database, folder, manifest=manifest)
+    assert dump(database) == before
+    load(database, folder)
+    assert query(database, "SELECT count(*) FROM project.assets") == [(0,)]
+
+
+def test_views_count_classes_and_the_newest_model_of_each_kind(
+    shop: Shop, database: str, load: Load
+) -> None:
+    load(database, shop.write_plain(7))
+    assert query(database, "SELECT * FROM project.class_distribution") == [
+        (10, 3, pytest.approx(3 / 7)),
+        (40, 2, pytest.approx(2 / 7)),
+        (2583, 2, pytest.approx(2 / 7)),
+    ]
+    data_hash = postgres.latest_snapshot(database).data_hash
+    for run in ("r1", "r2"):
+        for phase in ("holdout", "final"):
+            postgres.write_model(
+                database, run_id=run, kind="logreg", phase=phase, data_hash=data_hash, scores={}
+            )
+    assert query(database, "SELECT run_id, phase, data_hash FROM project.latest_models") == [
+        ("r2", "final", data_hash),
+        ("r2", "holdout", data_hash),
+    ]
