@@ -41,6 +41,28 @@ def split_folds(y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> n
     return deal(y, groups, (1.0 / n_folds,) * n_folds, seed)
 
 
+def stratified_sample(y: np.ndarray, n_rows: int, seed: int) -> np.ndarray:
+    """Choose `n_rows` rows with the classes in proportion.
+
+    Returns
+    -------
+    ndarray of int64, shape (n_rows,)
+        Positions, ascending; all rows where `y` has no more. Rests go to the classes with the
+        largest fraction, so the number is exact.
+    """
+    if n_rows >= len(y):
+        return np.arange(len(y))
+    rng = np.random.default_rng(seed)
+    codes, counts = np.unique(y, return_inverse=True, return_counts=True)[1:]
+    exact = n_rows * counts / len(y)
+    take = np.floor(exact).astype(np.int64)
+    take[np.argsort(take - exact, kind="stable")[: n_rows - take.sum()]] += 1
+    rows = [
+        rng.permutation(np.flatnonzero(codes == code))[:count] for code, count in enumerate(take)
+    ]
+    return np.sort(np.concatenate(rows))
+
+
 def deal(y: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
     """Deal rows into parts of the given shares.
 

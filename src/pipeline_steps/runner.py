@@ -27,11 +27,20 @@ from src.utils.profiling import stage
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Switches of one run, as ``scripts/train_pipeline.py`` reads them."""
+    """Switches of one run.
+
+    Attributes
+    ----------
+    skip_validation, evaluate_on_train, fresh : bool
+        As ``scripts/train_pipeline.py`` reads them.
+    register : bool
+        False leaves split and scores out of the database.
+    """
 
     skip_validation: bool = False
     evaluate_on_train: bool = False
     fresh: bool = False
+    register: bool = True
 
 
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
@@ -70,7 +79,8 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             )
             save_scores(store, run, cfg, evaluated)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
-        register(cfg, run, transformed, evaluated)
+        if options.register:
+            register(cfg, run, transformed, evaluated)
     return run, evaluated
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from src.config import Config
 from src.data import csv_files, images, postgres
 from src.data.dataset import COLUMNS, Dataset, Snapshot
-from src.data.splits import split_holdout
+from src.data.splits import stratified_sample
 from src.pipeline_steps.types import Ingested
 
 
@@ -64,8 +64,5 @@ def _dataset(
 
 
 def _sample(train: Dataset, rows: int, seed: int) -> Dataset:
-    """Take a stratified sample of about `rows` products; 0 takes all."""
-    if rows == 0 or rows >= len(train):
-        return train
-    singles = np.arange(len(train))
-    return train.take(split_holdout(train.labels, singles, rows / len(train), seed))
+    """Take a stratified sample of `rows` products; 0 takes all."""
+    return train.take(stratified_sample(train.labels, rows, seed)) if rows else train

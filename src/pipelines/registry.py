@@ -59,6 +59,12 @@ def build_branches(cfg: Config) -> list[Branch]:
     return [branch for branch in built if branch.name in weights]
 
 
+def known_branches() -> list[tuple[str, str]]:
+    """Return (branch, modality) of everything that can be switched on, in order."""
+    text = [(name, text_pipeline.MODALITY) for name in text_pipeline.ESTIMATORS]
+    return [*text, *((name, name) for name in image_pipeline.BUILDERS)]
+
+
 def _text_weights(cfg: Config) -> dict[str, float]:
     known = tuple(text_pipeline.ESTIMATORS)
     for name in cfg.features.text.weights:

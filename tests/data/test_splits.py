@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from src.data.splits import deal, split_folds, split_holdout
+from src.data.splits import deal, split_folds, split_holdout, stratified_sample
 
 
 def shop(seed: int, n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -85,6 +85,16 @@ def test_a_class_too_small_to_split_stays_in_training() -> None:
     held = split_holdout(y, np.arange(44), 0.15, 0)
     assert held[:40].sum() == 6
     assert not held[40:].any()
+
+
+@pytest.mark.parametrize("n_rows", [1, 100, 299, 3000, 9000])
+def test_sample_is_exact_and_in_proportion(n_rows: int) -> None:
+    y, _ = shop(0)
+    rows = stratified_sample(y, n_rows, seed=1)
+    assert len(rows) == len(set(rows.tolist())) == min(n_rows, len(y))
+    shares = np.bincount(y, minlength=27) * len(rows) / len(y)
+    assert np.abs(np.bincount(y[rows], minlength=27) - shares).max() < 1.0
+    np.testing.assert_array_equal(rows, stratified_sample(y, n_rows, seed=1))
 
 
 def test_one_giant_group_is_kept_whole() -> None:

@@ -1,0 +1,73 @@
+"""Lists the branches of a configuration: which are on, their weights and what each needs.
+
+    python tools/check_pipeline_branches.py --config config/config.toml [--columns]
+
+With --columns it also reads the columns of each branch from the last run's feature mapping.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from src.command_line import report
+from src.config import Config, load_config
+from src.errors import EXIT_FINE, ProjectError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    parser.add_argument(
+        "--columns", action="store_true", help="show the columns of the last run as well"
+    )
+    args = parser.parse_args(argv)
+    try:
+        cfg = load_config(args.config, args.overrides)
+        for line in table(cfg, _widths(cfg) if args.columns else {}):
+            print(line)
+    except ProjectError as e:
+        return report(e)
+    return EXIT_FINE
+
+
+def table(cfg: Config, widths: dict[str, int]) -> list[str]:
+    """Return one line a branch, those that are off included.
+
+    Parameters
+    ----------
+    cfg : Config
+        Whose branches.
+    widths : dict of str to int
+        Columns of each branch in the last run; empty to leave them out.
+    """
+    from src.pipelines.registry import branch_weights, build_branches, known_branches
+
+    weights = branch_weights(cfg)
+    built = {branch.name: branch for branch in build_branches(cfg)}
+    lines = [f"{'branch':<18} {'modality':<13} {'weight':>7}  {'extractor':<16} columns".rstrip()]
+    for name, modality in known_branches():
+        if name not in weights:
+            lines.append(f"{name:<18} {modality:<13} {'off':>7}")
+            continue
+        extractors = ",".join(extractor.name for extractor in built[name].extractors)
+        width = f"{widths[name]:,}" if name in widths else ""
+        lines.append(
+            f"{name:<18} {modality:<13} {weights[name]:>7.3g}  {extractors:<16} {width}".rstrip()
+        )
+    return lines
+
+
+def _widths(cfg: Config) -> dict[str, int]:
+    from src.artifacts import ArtifactStore
+
+    store = ArtifactStore(cfg.paths)
+    blocks = store.load(store.feature_mapping)["blocks"]
+    return {block["branch"]: block["stop"] - block["start"] for block in blocks}
+
+
+if __name__ == "__main__":
+    sys.exit(main())
