@@ -1,0 +1,125 @@
+"""Draws a demo shop in the challenge's format, for machines without the official data.
+
+    python tools/make_demo_data.py --rows 20000 --images 3000 --seed 1 --out import
+
+The files are those that ``init.sh`` loads; a SYNTHETIC marker lies beside them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.errors import EXIT_FINE, ProjectError, UsageError
+
+if TYPE_CHECKING:
+    from tools.demo_shop.picture_plan import PictureTask
+
+_MARKER = "SYNTHETIC"
+_ELSEWHERE = "python tools/make_demo_data.py --rows 3000 --out data/demo/import"
+_OFFICIAL = ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="make_demo_data.py", description="Draw a synthetic shop in the challenge's format."
+    )
+    parser.add_argument("--rows", type=int, default=20_000, help="labelled products (20000)")
+    parser.add_argument("--images", type=int, default=0, help="products with a picture (0)")
+    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
+    parser.add_argument("--out", type=Path, default=Path("import"), help="folder of the CSV files")
+    parser.add_argument(
+        "--images-out", type=Path, help="folder of images/ (data/images beside the --out folder)"
+    )
+    parser.add_argument("--jobs", type=int, default=0, help="drawing processes (0: one a core)")
+    parser.add_argument(
+        "--describe", action="store_true", help="print the shop's figures beside the real ones"
+    )
+    return parser
+
+
+def refuse_official(out: Path, images: Path) -> None:
+    """Make sure that nothing official is overwritten.
+
+    Parameters
+    ----------
+    out : Path
+        Where the catalogue is to go.
+    images : Path
+        Where the pictures are to go.
+
+    Raises
+    ------
+    UsageError
+        A CSV with an official name, or any picture, lies there without a demo shop's marker.
+    """
+    found = [name for name in _OFFICIAL if (out / name).exists()]
+    if found and not (out / _MARKER).exists():
+        raise UsageError(
+            f"{out} holds {', '.join(found)} and no {_MARKER} marker: that is the official "
+            "catalogue, and a demo shop is never drawn over it; expected an empty folder",
+            next_command=_ELSEWHERE,
+        )
+    picture = next(images.glob("images/image_*/*.jpg"), None)
+    if picture is not None and not (images / _MARKER).exists():
+        raise UsageError(
+            f"{images} holds {picture.name} and no {_MARKER} marker: those are the official "
+            "pictures, and a demo shop is never drawn among them; expected an empty folder",
+            next_command=_ELSEWHERE,
+        )
+
+
+def run(args: argparse.Namespace) -> None:
+    """Draw the shop that the arguments ask for.
+
+    Raises
+    ------
+    UsageError
+        A number is out of range or the folder holds official files.
+    """
+    if args.rows < 1 or args.images < 0 or args.seed < 0:
+        raise UsageError(
+            f"--rows {args.rows} --images {args.images} --seed {args.seed}: expected at least one "
+            "row and no negative number",
+            next_command=_ELSEWHERE,
+        )
+    folder = args.images_out or args.out.parent / "data" / "images"
+    refuse_official(args.out, folder)
+    from tools.demo_shop.catalogue import draw_catalogue, write_catalogue
+    from tools.demo_shop.picture_files import write_pictures
+    from tools.demo_shop.picture_plan import plan_pictures
+
+    catalogue = draw_catalogue(args.rows, args.seed)
+    write_catalogue(catalogue, args.out)
+    print(f"{args.out}: {len(catalogue.train)} training and {len(catalogue.test)} test products")
+    tasks = plan_pictures(catalogue, args.images)
+    if tasks:
+        written = write_pictures(tasks, folder, args.jobs)
+        print(f"{folder}: {len(tasks)} pictures, {written / 1e6:.1f} MB")
+    if args.describe:
+        _describe(args.out, folder, tasks)
+
+
+def _describe(out: Path, folder: Path, tasks: Sequence[PictureTask]) -> None:
+    from tools.demo_shop.describe import class_figures, image_figures, table, text_figures
+
+    figures = text_figures(out) + class_figures(out)
+    print(table(figures + (image_figures(out, folder, tasks) if tasks else [])))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the tool; return its exit code."""
+    args = _parser().parse_args(argv)
+    try:
+        run(args)
+    except ProjectError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return EXIT_FINE
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
