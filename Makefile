@@ -2,7 +2,6 @@
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
-export PYTHONWARNINGS ?= default
 
 .PHONY: demo init train test lint bench clean
 
