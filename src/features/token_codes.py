@@ -138,8 +138,8 @@ def refine_tokens(batch: EncodedTexts, analyze: Analyzer) -> EncodedTexts:
 
     Notes
     -----
-    White space first, then a regular expression on distinct chunks: on 85,000 products this takes
-    two thirds of the time of the regular expression on the texts.
+    White space first, then a regular expression on distinct chunks: a fit of word 1-2 grams on
+    85,000 products took 3.6 s instead of 4.3 s with the regular expression on the texts.
 
     Examples
     --------
