@@ -76,9 +76,9 @@ def _train(args: argparse.Namespace) -> int:
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
     scores = scored.scores
     rows = f"{len(scored.predictions):,} {scored.split} rows"
-    print(f"\n{cfg.model.name} on {rows} (run {run.run_id}, data {run.snapshot[:12]})")
+    print(f"\n{cfg.model.name} on {rows}\n  run {run.run_id}, data {run.snapshot[:12]}")
     if run.synthetic:
-        print("SYNTHETIC: these rows were drawn by the demo shop; the scores are about the shop.")
+        print("  SYNTHETIC: drawn by the demo shop; the scores are about the shop alone")
     print(f"  {'weighted F1':<14}{scores['f1_weighted']:.4f}")
     print(f"  {'macro F1':<14}{scores['f1_macro']:.4f}")
     print(f"  {'accuracy':<14}{scores['accuracy']:.4f}")
@@ -95,7 +95,12 @@ def _print_files(cfg: Config) -> None:
         "metrics": cfg.paths.results_dir / "metrics",
         "submission": cfg.paths.results_dir / "predictions" / "test_predictions.csv",
     }.items():
-        print(f"  {what:<12}{path}")
+        print(f"  {what:<12}{_short(path)}")
+
+
+def _short(path: Path) -> Path:
+    """Return a path relative to the current folder where it lies below it."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 if __name__ == "__main__":

@@ -124,6 +124,8 @@ def _shape(text: str, title: str, folded: str, folded_title: str) -> tuple[float
     n_title_words = len(title.split())
     sizes = list(map(len, words))
     whole, head = folded.encode(), folded_title.encode()
+    # Folding spells "¼" as "14": digits and punctuation are shares of the characters themselves.
+    plain, plain_head = (part.encode("ascii", "ignore") for part in (text, title))
     n_shouted = sum(map(str.isupper, [word for word in words if len(word) > 1]))
     return (
         n_title_words,
@@ -135,10 +137,10 @@ def _shape(text: str, title: str, folded: str, folded_title: str) -> tuple[float
         share(len(set(text.casefold().split())), len(words)),
         share(count_bytes(whole, _UPPER), count_bytes(whole, _LETTERS)),
         share(count_bytes(head, _UPPER), count_bytes(head, _LETTERS)),
-        share(count_bytes(whole, _DIGITS), len(text)),
-        share(count_bytes(head, _DIGITS), len(title)),
-        share(count_bytes(whole, _PUNCTUATION), len(text)),
-        share(len(text) - len(text.encode("ascii", "ignore")), len(text)),
+        share(count_bytes(plain, _DIGITS), len(text)),
+        share(count_bytes(plain_head, _DIGITS), len(title)),
+        share(count_bytes(plain, _PUNCTUATION), len(text)),
+        share(len(text) - len(plain), len(text)),
         share(n_shouted, len(words)),
         share(sum(map(str.isnumeric, words)), len(words)),
     )
