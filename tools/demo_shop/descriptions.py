@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tools.demo_shop.statistics import BY_CODE
 from tools.demo_shop.typing_habits import (
     ACCENTS_KEPT,
@@ -56,9 +58,11 @@ def _short(wording: Wording, product: Product, target: float) -> list[str]:
     phrases = wording.vocabulary.phrases[product.language]
     values = phrases["flaws"] if product.family.kind else phrases["short"]
     if target < 12:
-        return [wording.draws.pick(("neuf", "tbe", "vf", "+", "fr", "occasion", "rare", "photo"))]
+        return [
+            wording.draws.pick(("neuf", "tbe", "vf", "bon", "fr ed", "rare", "occasion", "photo"))
+        ]
     result: list[str] = []
-    while sum(map(len, result)) < target - 14 or not result:
+    while sum(map(len, result)) < target - 8 or not result:
         result.append(wording.fill(compiled(wording.draws.pick(values)), product, again=True))
     return result
 
@@ -81,6 +85,7 @@ def word_description(wording: Wording, product: Product, title: str) -> str:
         Not empty.
     """
     draws = wording.draws
+    product = replace(product, taste=0)
     target = _target_chars(wording, product)
     sentences = [title] if target > 1.5 * len(title) and draws.chance(TITLE_REPEATED) else []
     if target < _SHORT:

@@ -26,13 +26,20 @@ KEPT = frozenset({"brand", "series", "author", "title", "game", "name", "platfor
 class Product:
     """What is decided about a product before a word of it is written.
 
-    ``kept`` remembers the names of its title, which the description repeats.
+    ``kept`` remembers the names of its title, which the description repeats. ``taste`` is the class
+    whose favourite words are used: titles are the seller's, descriptions the maker's (0), the same
+    whoever sells it.
     """
 
     code: int
     family: Family
     language: str
     kept: dict[str, str] = field(default_factory=dict)
+    taste: int = -1
+
+    def __post_init__(self) -> None:
+        if self.taste < 0:
+            self.taste = self.code
 
 
 Slot = Callable[["Wording", Product], str]
@@ -92,15 +99,15 @@ class Wording:
 
     def tilted(self, key: str, values: Sequence[str], product: Product) -> str:
         """Return a word: earlier ones more often, and the class's favourites more often."""
-        running = self._running.get((key, product.code))
+        running = self._running.get((key, product.taste))
         if running is None:
             running = cumulative(
                 [
-                    (0.26 + TILT * stable_unit(key, product.code, value) ** 3) / (rank + 4)
+                    (0.2 + TILT * stable_unit(key, product.taste, value) ** 3) / (rank + 4)
                     for rank, value in enumerate(values)
                 ]
             )
-            self._running[key, product.code] = running
+            self._running[key, product.taste] = running
         return self.draws.weighted(values, running)
 
     def proper(self, kind: str, product: Product, own: float = OWN_NAMES) -> str:

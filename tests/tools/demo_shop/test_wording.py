@@ -73,3 +73,13 @@ def test_books_have_titles_in_every_language(wording: Wording, language: str) ->
     titles = {wording.word("title", book) for _ in range(200)}
     assert len(titles) > 100
     assert all("{" not in title and title for title in titles)
+
+
+def test_descriptions_are_the_makers_whoever_sells(wording: Wording) -> None:
+    nouns = product(wording, 1560, "storage").family.words["fr"]
+    shares = []
+    for code in (1560, 2060):
+        item = Product(code, product(wording, code, "storage").family, "fr", taste=0)
+        shares.append(Counter(wording.tilted("maker", nouns, item) for _ in range(5000)))
+    apart = sum(abs(shares[0][noun] - shares[1][noun]) for noun in nouns) / 10_000
+    assert apart < 0.05
