@@ -21,7 +21,7 @@ usage: bash init.sh [--demo] [--config FILE] [--set KEY=VALUE]... [--accept-new-
 
 Loads import/X_train_update.csv, Y_train_CVw08PX.csv and X_test_update.csv into PostgreSQL.
 
-  --demo                draw a demo shop where import/ is empty (DEMO_ROWS=3000, DEMO_IMAGES=0)
+  --demo                draw a demo shop where import/ is empty (DEMO_ROWS=3000, DEMO_IMAGES=all)
   --config FILE         settings (default: config/config.toml)
   --set KEY=VALUE       override one setting, such as validation.max_reject_rate=0.01
   --accept-new-shares   load even if the classes have quite other shares than before
@@ -138,7 +138,7 @@ draw_demo_shop() {
         printf '   the demo shop in %s is kept\n' "$IMPORT_DIR"
     else
         PYTHONPATH=$ROOT "$PYTHON" "$ROOT/tools/make_demo_data.py" --rows "${DEMO_ROWS:-3000}" \
-            --images "${DEMO_IMAGES:-0}" --seed 42 --out "$IMPORT_DIR" ||
+            --images "${DEMO_IMAGES:-1000000}" --seed 42 --out "$IMPORT_DIR" ||
             fail "the demo shop could not be drawn" \
                 "$(printf '%q %q --help' "$PYTHON" "$ROOT/tools/make_demo_data.py")"
     fi

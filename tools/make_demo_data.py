@@ -8,11 +8,13 @@ The files are those that ``init.sh`` loads; a SYNTHETIC marker lies beside them.
 from __future__ import annotations
 
 import argparse
-import sys
+import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.command_line import report, report_interrupt
+from src.data.csv_files import drawn_hashes
 from src.errors import EXIT_FINE, ProjectError, UsageError
 
 if TYPE_CHECKING:
@@ -54,13 +56,20 @@ def refuse_official(out: Path, images: Path) -> None:
     Raises
     ------
     UsageError
-        A CSV with an official name, or any picture, lies there without a demo shop's marker.
+        A CSV with an official name lies there that is not as the marker lists it, or a picture
+        without a marker.
     """
     found = [name for name in _OFFICIAL if (out / name).exists()]
-    if found and not (out / _MARKER).exists():
+    listed = drawn_hashes(out)
+    foreign = [
+        name
+        for name in found
+        if listed is None or (listed and listed.get(name) != _sha256(out / name))
+    ]
+    if foreign:
         raise UsageError(
-            f"{out} holds {', '.join(found)} and no {_MARKER} marker: that is the official "
-            "catalogue, and a demo shop is never drawn over it; expected an empty folder",
+            f"{out} holds {', '.join(foreign)}, which no {_MARKER} marker lists: that may be the "
+            "official catalogue, and a demo shop is never drawn over it; expected an empty folder",
             next_command=_ELSEWHERE,
         )
     picture = next(images.glob("images/image_*/*.jpg"), None)
@@ -70,6 +79,10 @@ def refuse_official(out: Path, images: Path) -> None:
             "pictures, and a demo shop is never drawn among them; expected an empty folder",
             next_command=_ELSEWHERE,
         )
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def run(args: argparse.Namespace) -> None:
@@ -116,8 +129,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         run(args)
     except ProjectError as error:
-        print(error, file=sys.stderr)
-        return error.exit_code
+        return report(error)
+    except KeyboardInterrupt:
+        again = f"python tools/make_demo_data.py --rows {args.rows} --out {args.out.resolve()}"
+        return report_interrupt("the shop is not complete, and may be drawn over", again)
     return EXIT_FINE
 
 

@@ -64,7 +64,8 @@ class Snapshot:
         SHA256 of what ``sha256sum X_train... Y_train... X_test...`` prints in the import folder:
         content and names count, times and places do not.
     source : str
-        "demo" where the marker file lies beside the CSVs, else "official".
+        "demo" where the marker lists one of the files (or lists none), else "official": a marker
+        that was left beside files of somebody else's says nothing about them.
     files : dict of str to FileSnapshot
     """
 
@@ -124,8 +125,25 @@ def _snapshot(import_dir: Path, scans: Mapping[str, ScannedCsv]) -> Snapshot:
         for name, scan in scans.items()
     }
     listing = "".join(f"{file.sha256}  {name}\n" for name, file in files.items())
-    source: Source = "demo" if (import_dir / SYNTHETIC_MARKER).exists() else "official"
+    listed = drawn_hashes(import_dir)
+    found = {name: file.sha256 for name, file in files.items()}
+    synthetic = listed is not None and (not listed or bool(listed.items() & found.items()))
+    source: Source = "demo" if synthetic else "official"
     return Snapshot(hashlib.sha256(listing.encode()).hexdigest(), source, files)
+
+
+def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
+    """Return what the demo shop's marker lists: SHA256 by file name; None without a marker.
+
+    The marker holds lines as ``sha256sum`` prints them; a marker without any is one that a person
+    made, and speaks for whatever lies beside it.
+    """
+    try:
+        text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8")
+    except OSError:
+        return None
+    found = re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)
+    return {name: digest for digest, name in found}
 
 
 def _scan_all(import_dir: Path) -> dict[str, ScannedCsv]:

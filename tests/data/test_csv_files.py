@@ -145,3 +145,20 @@ def test_html_sql_and_a_megabyte_are_text(shop: Shop) -> None:
         [(i, title, "", i, i) for i, title in enumerate(titles)], [(i, 10) for i in range(3)]
     )
     assert csv_files.read_csv_files(folder, CODES).train["designation"].tolist() == titles
+
+
+def test_a_stale_marker_does_not_make_official_files_synthetic(shop: Shop) -> None:
+    """A user lays the official files over a demo shop: the marker speaks of files that are gone."""
+    folder = shop.write_plain(4)
+    digests = {
+        name: hashlib.sha256((folder / name).read_bytes()).hexdigest() for name in csv_files.FILES
+    }
+    marker = folder / "SYNTHETIC"
+    marker.write_text("drawn\n" + "".join(f"{d}  {n}\n" for n, d in digests.items()))
+    assert csv_files.take_snapshot(folder).source == "demo"
+    shop.write_plain(5, n_test=3)
+    assert csv_files.take_snapshot(folder).source == "official"
+    marker.write_text("made by hand\n")
+    assert csv_files.take_snapshot(folder).source == "demo"
+    marker.unlink()
+    assert csv_files.take_snapshot(folder).source == "official"

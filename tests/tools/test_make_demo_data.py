@@ -136,7 +136,8 @@ def test_nothing_official_is_overwritten(
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert (tmp_path / name).read_text(encoding="utf-8") == "official"
     last_line = capsys.readouterr().err.strip().splitlines()[-1]
-    assert last_line.startswith("next: python tools/make_demo_data.py")
+    assert last_line.startswith("next: ")
+    assert "python tools/make_demo_data.py --rows 3000" in last_line
 
 
 def test_official_pictures_are_refused_by_name(tmp_path: Path) -> None:
@@ -175,8 +176,20 @@ def test_describe_prints_the_real_figures_beside_the_shop(
 
 
 @pytest.mark.slow
-def test_three_thousand_products_with_pictures_take_less_than_a_minute(tmp_path: Path) -> None:
+def test_three_thousand_products_with_pictures_take_minutes_at_most(tmp_path: Path) -> None:
     start = time.perf_counter()
     done = call("--rows", 3000, "--images", 3488, "--out", tmp_path / "import")
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 60
+    assert time.perf_counter() - start < 240  # 16 s on two free cores
+
+
+def test_official_files_laid_over_a_demo_shop_are_not_overwritten(tmp_path: Path) -> None:
+    out = tmp_path / "import"
+    assert call("--rows", 40, "--out", out).returncode == 0
+    assert call("--rows", 40, "--out", out).returncode == 0  # its own files may be drawn again
+    official = out / "X_train_update.csv"
+    official.write_text(",designation,description,productid,imageid\n0,a,,1,2\n")
+    done = call("--rows", 40, "--out", out)
+    assert done.returncode == 2
+    assert f"{out} holds X_train_update.csv, which no SYNTHETIC marker lists" in done.stderr
+    assert official.read_text().endswith("0,a,,1,2\n")

@@ -8,6 +8,7 @@ images. One stream of random numbers runs through all of it, so a seed gives the
 from __future__ import annotations
 
 import csv
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -166,15 +167,16 @@ def write_catalogue(catalogue: Catalogue, folder: Path) -> None:
         What to write.
     folder : Path
         Made where it is missing; the marker is written first, so that a run that is cut short
-        never leaves files that look official.
+        never leaves files that look official, and again at the end with the files' SHA256, so
+        that it speaks for these files and no others.
     """
     folder.mkdir(parents=True, exist_ok=True)
     n_train, n_test = len(catalogue.train), len(catalogue.test)
-    (folder / MARKER).write_text(
+    about = (
         "This catalogue is synthetic: drawn by tools/make_demo_data.py, no product of it exists.\n"
-        f"seed {catalogue.seed}, {n_train} training rows, {n_test} test rows\n",
-        encoding="utf-8",
+        f"seed {catalogue.seed}, {n_train} training rows, {n_test} test rows\n"
     )
+    (folder / MARKER).write_text(about, encoding="utf-8")
 
     def lines(items: Iterable[Item], first: int) -> Iterable[Sequence[object]]:
         for index, item in enumerate(items, first):
@@ -184,3 +186,8 @@ def write_catalogue(catalogue: Catalogue, folder: Path) -> None:
     _write_csv(folder / X_TEST, _HEADER, lines(catalogue.test, n_train))
     labels = ((index, item.label) for index, item in enumerate(catalogue.train))
     _write_csv(folder / Y_TRAIN, ("", "prdtypecode"), labels)
+    listed = [
+        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
+        for name in (X_TRAIN, Y_TRAIN, X_TEST)
+    ]
+    (folder / MARKER).write_text(about + "".join(listed), encoding="utf-8")
