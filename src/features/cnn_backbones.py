@@ -92,8 +92,8 @@ def no_weights(name: str, weights: str, found: str) -> BackboneError:
         "backbone = 'efficientnet_lite2' or 'efficientnet_lite0', whose weights come with "
         "requirements.txt; weights = a local file (.pth, .safetensors, or an .onnx written here; "
         "for vit a folder of Hugging Face's save_pretrained); weights = 'random', for tests",
-        next_command="python scripts/train_pipeline.py "
-        "--set features.image.cnn.backbone=efficientnet_lite2 --set features.image.vit.enabled=false",
+        next_command="python scripts/train_pipeline.py --set features.image.vit.enabled=false "
+        "--set features.image.cnn.backbone=efficientnet_lite2",
     )
 
 
