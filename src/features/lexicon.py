@@ -21,7 +21,7 @@ from src.features.token_codes import (
     EmptyVocabularyError,
     EncodedTexts,
     check_texts,
-    encode_texts,
+    encode_words,
     refine_tokens,
 )
 
@@ -182,7 +182,7 @@ class Chi2Lexicon(TransformerMixin, BaseEstimator):
     def _encode(self, texts: list[str]) -> EncodedTexts:
         if self.lowercase:
             texts = [text.lower() for text in texts]
-        return refine_tokens(encode_texts(texts, str.split), _WORD.findall)
+        return refine_tokens(encode_words(texts), _WORD.findall)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

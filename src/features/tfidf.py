@@ -15,7 +15,13 @@ import scipy.sparse as sp
 
 from src.features.tfidf_base import TfidfBase
 from src.features.token_chargrams import fit_char_grams, lookup_char_grams, multiply
-from src.features.token_codes import Analyzer, EncodedTexts, encode_texts, refine_tokens
+from src.features.token_codes import (
+    Analyzer,
+    EncodedTexts,
+    encode_texts,
+    encode_words,
+    refine_tokens,
+)
 from src.features.token_gram_index import count_known
 from src.features.token_ngrams import are_separable, fit_word_grams, join_ngrams
 
@@ -134,7 +140,7 @@ class TfidfWords(TfidfBase):
         # Only of the usual pattern is it known that no token reaches over white space.
         if self.token_pattern != DEFAULT_TOKEN_PATTERN:
             return encode_texts(texts, find)
-        return refine_tokens(encode_texts(texts, str.split), find)
+        return refine_tokens(encode_words(texts), find)
 
     def _separable(self, tokens: Sequence[str]) -> bool:
         # Word characters are all greater than a space: nothing to check for the usual pattern.
@@ -206,7 +212,7 @@ class TfidfChars(TfidfBase):
 
     def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
         return fit_char_grams(
-            encode_texts(self.preprocess(texts), str.split),
+            encode_words(list(self.preprocess(texts))),
             self.ngram_range,
             min_df=self.min_df,
             max_df=self.max_df,
@@ -216,6 +222,6 @@ class TfidfChars(TfidfBase):
         )
 
     def _count(self, texts: list[str]) -> list[sp.csr_matrix]:
-        batch = encode_texts(self.preprocess(texts), str.split)
+        batch = encode_words(list(self.preprocess(texts)))
         by_text, by_word = lookup_char_grams(batch, self.vocabulary_, self.ngram_range)
         return multiply(by_text, by_word, n_jobs=self.n_threads(), binary=self.binary)

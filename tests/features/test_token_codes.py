@@ -10,12 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
+from src.features import token_codes
 from src.features.token_codes import (
     TEXTS_PER_CHUNK,
     check_texts,
     code_points,
     dense_ranks,
     encode_texts,
+    encode_words,
     refine_tokens,
 )
 
@@ -79,3 +81,35 @@ def test_refining_cuts_each_token_where_it_stands(texts: list[str]) -> None:
     spelled = [refined.tokens[i] for i in refined.ids]
     assert spelled == [expected.tokens[i] for i in expected.ids]
     assert sorted(refined.tokens) == sorted(expected.tokens)
+
+
+def same(found: token_codes.EncodedTexts, expected: token_codes.EncodedTexts) -> None:
+    assert found.tokens == expected.tokens
+    assert found.ids.tolist() == expected.ids.tolist()
+    assert found.lengths.tolist() == expected.lengths.tolist()
+    assert (found.ids.dtype, found.lengths.dtype) == (expected.ids.dtype, expected.lengths.dtype)
+
+
+def many_characters() -> list[str]:
+    """Every code point between two words, so that what counts as white space is seen."""
+    signs = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    return [f"a{sign}b" for sign in signs]
+
+
+def test_arrow_splits_at_the_same_white_space() -> None:
+    texts = ["", " ", "  lead", "trail \n", *many_characters()]
+    assert sum(map(len, texts)) > token_codes.ARROW_CHARACTERS
+    same(encode_words(texts), encode_texts(texts, str.split))
+
+
+@pytest.mark.parametrize("last", ["end", "lone \ud800 surrogate"])
+def test_much_text_is_numbered_alike(last: str) -> None:
+    rng = np.random.default_rng(0)
+    words = [f"w{i}" for i in range(5000)]
+    texts = [" ".join(rng.choice(words, 40)) for _ in range(6000)] + [last]
+    assert sum(map(len, texts)) > token_codes.ARROW_CHARACTERS
+    same(encode_words(texts), encode_texts(texts, str.split))
+
+
+def test_little_text_goes_the_short_way() -> None:
+    same(encode_words([" a b", "b"]), encode_texts(["a b", "b"], str.split))
