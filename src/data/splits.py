@@ -30,8 +30,8 @@ def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) ->
     Returns
     -------
     ndarray of bool, shape (n,)
-        True for rows held out. Below a share of one half a class too small to split stays in
-        training.
+        True for rows held out. Below a share of one half a class stays in training where it is too
+        small to split, or one group of duplicates.
     """
     return deal(y, groups, (1.0 - share, share), seed) == 1
 
@@ -88,8 +88,7 @@ def deal(y: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) 
 def _targets(counts: np.ndarray, shares: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Whole numbers of rows, shape (parts, classes), that add up to `counts` in every class.
 
-    The fractional rests are dealt part by part in turn, so that no part gets all of them; the first
-    part comes first for a class too small to be in all.
+    Rests go to the parts with the largest fraction, ties at random.
     """
     exact = shares[:, None] * counts[None, :]
     need = np.floor(exact).astype(np.int64)
@@ -109,20 +108,25 @@ def _deal_groups(
     need: np.ndarray,
     rng: np.random.Generator,
 ) -> None:
-    """Deal groups of several rows, the largest first; writes `part` and takes from `need`."""
+    """Deal groups of several rows, the largest first; writes `part` and takes from `need`.
+
+    A group goes where it overshoots least; where it fits into several parts, to one of them at
+    random, in proportion to the rows of its classes that each still needs, so that grouped rows are
+    held out as often as single ones.
+    """
     several = np.flatnonzero(sizes > 1)
     if not len(several):
         return
     order = several[np.lexsort((rng.random(len(several)), -sizes[several]))]
     by_group = np.argsort(groups, kind="stable")
     starts = np.concatenate(([0], np.cumsum(sizes)))
-    capacity = np.maximum(need, 1).astype(float)
     for group in order:
         rows = by_group[starts[group] : starts[group + 1]]
         counts = np.bincount(codes[rows], minlength=need.shape[1])
-        wanted = ((need / capacity) * counts).sum(axis=1)
-        room = (need - counts).min(axis=1, where=counts > 0, initial=np.iinfo(np.int64).max)
-        chosen = int(np.lexsort((rng.random(len(need)), -wanted, room < 0))[0])
+        overshoot = np.maximum(counts - np.maximum(need, 0), 0).sum(axis=1)
+        best = np.flatnonzero(overshoot == overshoot.min())
+        wanted = np.maximum(need[best], 0) @ counts + 1e-9
+        chosen = int(rng.choice(best, p=wanted / wanted.sum()))
         part[rows] = chosen
         need[chosen] -= counts
 
@@ -130,12 +134,10 @@ def _deal_groups(
 def _fill(need: np.ndarray, n_rows: int) -> np.ndarray:
     """Return the part of each of n single rows, given how many every part still needs.
 
-    Large groups may have overfilled a part (need below 0); the others then get fewer rows, in
-    proportion.
+    Large groups may have overfilled a part (need below 0); the others then give up rows, one at a
+    time from the one that needs most.
     """
     need = np.maximum(need, 0)
-    while (excess := int(need.sum()) - n_rows) > 0:
-        largest = int(np.argmax(need))
-        need[largest] -= min(excess, max(1, int(need[largest]) // 2))
-    filled = np.repeat(np.arange(len(need)), need)
-    return np.concatenate([filled, np.zeros(n_rows - len(filled), dtype=np.int64)])
+    for _ in range(int(need.sum()) - n_rows):
+        need[np.argmax(need)] -= 1
+    return np.repeat(np.arange(len(need)), need)

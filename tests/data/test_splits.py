@@ -97,6 +97,31 @@ def test_sample_is_exact_and_in_proportion(n_rows: int) -> None:
     np.testing.assert_array_equal(rows, stratified_sample(y, n_rows, seed=1))
 
 
+def test_a_class_that_is_one_group_stays_in_training() -> None:
+    y = np.r_[np.zeros(100, int), np.ones(8, int)]
+    groups = np.r_[np.arange(100), np.full(8, 100)]
+    held = [split_holdout(y, groups, 0.15, seed)[100:].any() for seed in range(50)]
+    assert not any(held)
+
+
+def test_grouped_rows_are_held_out_as_often_as_single_ones() -> None:
+    shares = []
+    for seed in range(20):
+        y, groups = shop(seed)
+        held = split_holdout(y, groups, 0.15, seed)
+        grouped = np.bincount(groups)[groups] > 1
+        shares.append((held[grouped].mean(), held[~grouped].mean()))
+    of_groups, of_singles = np.mean(shares, axis=0)
+    assert of_groups == pytest.approx(of_singles, abs=0.03)
+
+
+def test_a_group_larger_than_a_fold_leaves_the_others_even() -> None:
+    y = np.zeros(100, int)
+    groups = np.r_[np.zeros(30, int), np.arange(1, 71)]
+    sizes = np.bincount(split_folds(y, groups, 5, seed=0))
+    assert sorted(sizes.tolist()) == [17, 17, 18, 18, 30]
+
+
 def test_one_giant_group_is_kept_whole() -> None:
     y = np.zeros(20, dtype=int)
     groups = np.r_[np.zeros(15, dtype=int), np.arange(1, 6)]
