@@ -92,6 +92,7 @@ find_python() {
     elif [[ $PYTHON == */* && $PYTHON != /* ]]; then
         PYTHON=$PWD/$PYTHON
     fi
+    command -v "$PYTHON" >/dev/null || fail "PYTHON=$PYTHON is no program" "env -u PYTHON $ME"
 }
 
 # etl MODULE OPTION...: run a module of etl/ with this interpreter, where the user stands.
@@ -134,7 +135,7 @@ draw_demo_shop() {
     count=$(count_csv_files)
     if ((count > 0)) && [[ ! -e $IMPORT_DIR/SYNTHETIC ]]; then
         printf '   official files lie in %s: no demo shop is drawn\n' "$IMPORT_DIR"
-    elif ((count == ${#CSV_FILES[@]})); then
+    elif ((count == ${#CSV_FILES[@]})) && grep -qE '^[0-9a-f]{64}  ' "$IMPORT_DIR/SYNTHETIC"; then
         printf '   the demo shop in %s is kept\n' "$IMPORT_DIR"
     else
         PYTHONPATH=$ROOT "$PYTHON" "$ROOT/tools/make_demo_data.py" --rows "${DEMO_ROWS:-3000}" \
@@ -309,6 +310,7 @@ main() {
     parse_arguments "$@"
     WORK=$(mktemp -d)
     trap 'rm -rf "$WORK"' EXIT
+    trap 'printf "\n"; fail "interrupted: the database is as it was before" "$ME"' INT
     find_python
     read_settings
     if $DEMO; then

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
+import shlex
 import sys
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -20,7 +21,7 @@ from typing import Any
 from src.command_line import report
 from src.config import Config, load_config
 from src.data import csv_files
-from src.errors import ProjectError
+from src.errors import EXIT_USAGE, DataError, ProjectError
 from src.labels import load_labels
 
 SNAPSHOT_NAME = "snapshot.json"
@@ -106,6 +107,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.write(write_image_manifest(cfg) + "\n")
     except ProjectError as e:
         return report(e)
+    except OSError as e:
+        folder = Path(e.filename or ".").parent
+        problem = f"{e}: snapshot.json and the image manifest can't be written"
+        return report(DataError(problem, next_command=f"ls -ld {shlex.quote(str(folder))}"))
+    except KeyboardInterrupt:
+        return EXIT_USAGE  # init.sh says what is to be said
     return 0
 
 

@@ -90,11 +90,16 @@ def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None
 
 def _print_files(cfg: Config) -> None:
     print("\nfiles")
-    for what, path in {
-        "models": cfg.paths.artifacts_dir,
-        "metrics": cfg.paths.results_dir / "metrics",
-        "submission": cfg.paths.results_dir / "predictions" / "test_predictions.csv",
-    }.items():
+    from src.artifacts import ArtifactStore
+
+    store = ArtifactStore(cfg.paths)
+    files = {
+        "models": store.model(cfg.model.name, "final").parent,
+        "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
+    }
+    if cfg.outputs.submission:
+        files["submission"] = store.submission
+    for what, path in files.items():
         print(f"  {what:<12}{_short(path)}")
 
 

@@ -23,7 +23,7 @@ import shlex
 from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
 
 from src.config import Paths
 from src.errors import ArtifactError
@@ -114,9 +114,8 @@ class ArtifactStore:
         ArtifactError
             Another run is writing to this workspace.
         """
-        self.paths.artifacts_dir.mkdir(parents=True, exist_ok=True)
         lock = self.paths.artifacts_dir / ".lock"
-        with lock.open("a+") as handle:
+        with self._open_lock(lock) as handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as e:
@@ -142,23 +141,28 @@ class ArtifactStore:
         stage : str
             The stage that writes it.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
         temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
+            path.parent.mkdir(parents=True, exist_ok=True)
             _write(temporary, path.suffix, value)
             _flush_to_disk(temporary)
-            sha256 = _sha256(temporary)
-            entry = self._entry(sha256, run, stage)
+            with temporary.open("rb") as handle:
+                entry = self._entry(path, _sha256(handle), run, stage)
             self._update_manifest(path, {"pending": entry})
             temporary.replace(path)
             self._update_manifest(path, {"current": entry})
         except OSError as e:
-            raise ArtifactError(
-                f"{path}: can't be written ({e}); what was there before is unchanged",
-                next_command=f"df -h {shlex.quote(str(path.parent))}",
-            ) from e
+            raise _unwritable(path, e) from e
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+    def _open_lock(self, lock: Path) -> TextIO:
+        try:
+            lock.parent.mkdir(parents=True, exist_ok=True)
+            return lock.open("a+")
+        except OSError as e:
+            raise _unwritable(lock, e) from e
 
     def load(self, path: Path) -> Any:  # noqa: ANN401
         """Read a file back after its sha256 (and HMAC, where a key is set) agreed.
@@ -169,21 +173,30 @@ class ArtifactStore:
             The file is missing, not listed, or not what the manifest lists; the message gives the
             command that makes it.
         """
-        if not path.is_file():
-            raise ArtifactError(f"{path}: no such file", next_command=TRAIN_COMMAND)
-        entry = self._check(path)
-        _warn_about_versions(path, entry["versions"])
-        return _read(path)
+        with self._open(path) as handle:
+            entry = self._check(path, handle)
+            _warn_about_versions(path, entry["versions"])
+            return _read(handle, path.suffix)  # the very bytes that were checked
 
     def describe(self, path: Path) -> Mapping[str, Any]:
         """Return the manifest's entry of a file, checked against the file."""
-        return self._check(path)
+        with self._open(path) as handle:
+            return self._check(path, handle)
 
-    def _check(self, path: Path) -> Mapping[str, Any]:
-        found = _sha256(path)
+    def _open(self, path: Path) -> BinaryIO:
+        try:
+            return path.open("rb")
+        except OSError as e:
+            problem = "no such file" if isinstance(e, FileNotFoundError) else str(e)
+            raise ArtifactError(f"{path}: {problem}", next_command=TRAIN_COMMAND) from e
+
+    def _check(self, path: Path, handle: BinaryIO) -> Mapping[str, Any]:
+        """Return the entry that an open file agrees with, and rewind the file."""
+        found = _sha256(handle)
+        handle.seek(0)
         entries = self._read_manifest().get(self._key(path), {})
         for entry in entries.values():
-            if hmac.compare_digest(entry["sha256"], found) and self._is_signed(entry):
+            if hmac.compare_digest(entry["sha256"], found) and self._is_signed(path, entry):
                 return entry
         listed = ", ".join(entry["sha256"][:16] for entry in entries.values()) or "nothing"
         raise ArtifactError(
@@ -192,7 +205,7 @@ class ArtifactStore:
             next_command=TRAIN_COMMAND,
         )
 
-    def _entry(self, sha256: str, run: Run, stage: str) -> dict[str, Any]:
+    def _entry(self, path: Path, sha256: str, run: Run, stage: str) -> dict[str, Any]:
         entry: dict[str, Any] = {
             "sha256": sha256,
             **dataclasses.asdict(run),
@@ -201,37 +214,64 @@ class ArtifactStore:
             "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         if key := os.environ.get(KEY_VARIABLE):
-            entry["hmac"] = _sign(key, sha256)
+            entry["hmac"] = _sign(key, self._key(path), sha256, run.run_id)
         return entry
 
-    def _is_signed(self, entry: Mapping[str, Any]) -> bool:
+    def _is_signed(self, path: Path, entry: Mapping[str, Any]) -> bool:
         key = os.environ.get(KEY_VARIABLE)
-        expected = _sign(key, entry["sha256"]) if key else ""
-        return not key or hmac.compare_digest(entry.get("hmac", ""), expected)
+        if not key:
+            return True
+        expected = _sign(key, self._key(path), entry["sha256"], entry["run_id"])
+        return hmac.compare_digest(entry.get("hmac", ""), expected)
 
     def _key(self, path: Path) -> str:
         return os.path.relpath(path, self.paths.workspace)
 
     def _read_manifest(self) -> dict[str, dict[str, Any]]:
         try:
-            return json.loads(self.manifest.read_text(encoding="utf-8"))
+            manifest = json.loads(self.manifest.read_text(encoding="utf-8"))
+            if not isinstance(manifest, dict):
+                raise ValueError(f"expected an object, found a {type(manifest).__name__}")
+            return manifest
         except FileNotFoundError:
             return {}
         except ValueError as e:
             raise ArtifactError(
-                f"{self.manifest}: not readable as JSON ({e})", next_command=TRAIN_COMMAND
+                f"{self.manifest}: not readable as JSON ({e}); without it no artifact is trusted",
+                next_command=f"mv {shlex.quote(str(self.manifest))} "
+                f"{shlex.quote(str(self.manifest) + '.damaged')}",
             ) from e
 
     def _update_manifest(self, path: Path, change: dict[str, Any]) -> None:
         """Lay `change` over the file's entry; "current" ends a "pending"."""
         manifest = self._read_manifest()
-        kept = {} if "current" in change else manifest.get(self._key(path), {})
+        kept = {} if "current" in change else self._on_disk(path, manifest)
         manifest[self._key(path)] = {**kept, **change}
         temporary = self.manifest.with_name(f".{self.manifest.name}.{os.getpid()}.tmp")
         self.manifest.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-        _flush_to_disk(temporary)
-        temporary.replace(self.manifest)
+        try:
+            temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
+            _flush_to_disk(temporary)
+            temporary.replace(self.manifest)
+        finally:
+            temporary.unlink(missing_ok=True)
+
+    def _on_disk(self, path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the entries of a file; one that a kill left pending is current if it is there."""
+        entries = dict(manifest.get(self._key(path), {}))
+        if "pending" in entries and path.is_file():
+            with path.open("rb") as handle:
+                if _sha256(handle) == entries["pending"]["sha256"]:
+                    return {"current": entries["pending"]}
+        return entries
+
+
+def _unwritable(path: Path, error: OSError) -> ArtifactError:
+    folder = shlex.quote(str(path.parent))
+    return ArtifactError(
+        f"{path}: can't be written ({error}); what was there before is unchanged",
+        next_command=f"df -h {folder}; ls -ld {folder}",
+    )
 
 
 def library_versions() -> dict[str, str]:
@@ -266,32 +306,30 @@ def _write(target: Path, suffix: str, value: Any) -> None:  # noqa: ANN401
         raise ValueError(f"no format for suffix {suffix!r}")
 
 
-def _read(path: Path) -> Any:  # noqa: ANN401
-    if path.suffix == ".json":
-        return json.loads(path.read_text(encoding="utf-8"))
-    if path.suffix == ".txt":
-        return path.read_text(encoding="utf-8")
-    if path.suffix == ".joblib":
+def _read(handle: BinaryIO, suffix: str) -> Any:  # noqa: ANN401
+    if suffix == ".json":
+        return json.loads(handle.read())
+    if suffix == ".txt":
+        return handle.read().decode("utf-8")
+    if suffix == ".joblib":
         import joblib
 
-        return joblib.load(path)
+        return joblib.load(handle)
     import pandas as pd
 
-    if path.suffix == ".csv":
-        return pd.read_csv(path)
-    return pd.read_parquet(path)
+    return pd.read_csv(handle) if suffix == ".csv" else pd.read_parquet(handle)
 
 
-def _sha256(path: Path) -> str:
+def _sha256(handle: BinaryIO) -> str:
     digest = hashlib.sha256()
-    with path.open("rb") as handle:
-        for block in iter(lambda: handle.read(1 << 20), b""):
-            digest.update(block)
+    for block in iter(lambda: handle.read(1 << 20), b""):
+        digest.update(block)
     return digest.hexdigest()
 
 
-def _sign(key: str, sha256: str) -> str:
-    return hmac.new(key.encode(), sha256.encode(), hashlib.sha256).hexdigest()
+def _sign(key: str, *parts: str) -> str:
+    """Sign what a file is called, holds and comes from: an entry can't be moved to another file."""
+    return hmac.new(key.encode(), "\n".join(parts).encode(), hashlib.sha256).hexdigest()
 
 
 def _flush_to_disk(path: Path) -> None:

@@ -8,23 +8,39 @@ written segment is never read. New settings open a new folder and touch no other
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
 import os
+import shlex
 import shutil
 import uuid
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from src.errors import ArtifactError
 
 if TYPE_CHECKING:
     import numpy as np
 
 KEY_BYTES = 16
+# What numpy and zipfile raise on a file that is cut, was deleted meanwhile, or has flipped bits.
+_UNREADABLE = (
+    OSError,
+    ValueError,
+    EOFError,
+    KeyError,
+    RuntimeError,  # NotImplementedError is one
+    zipfile.BadZipFile,
+    zlib.error,
+)
 KEY_COLUMN = "__key__"
 OFFSETS_SUFFIX = "__offsets__"
+SETTINGS_NAME = "settings.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,7 +121,10 @@ class ExtractionCache:
             segment = _read_segment(path)
             if segment is None:
                 continue
-            for row, key in enumerate(segment.pop(KEY_COLUMN)):
+            keys_here = segment.pop(KEY_COLUMN)
+            if segments and segment.keys() != segments[0].keys():
+                continue
+            for row, key in enumerate(keys_here):
                 where[key.tobytes()] = (len(segments), row)
             segments.append(segment)
         places = [where.get(key) for key in keys]
@@ -121,40 +140,49 @@ class ExtractionCache:
         if not keys:
             return
         folder = self.root / namespace.folder
-        folder.mkdir(parents=True, exist_ok=True)
-        settings = folder / "settings.json"
-        if not settings.exists():
-            settings.write_text(namespace.settings, encoding="utf-8")
         arrays: dict[str, Any] = {KEY_COLUMN: np.frombuffer(b"".join(keys), np.uint8)}
         arrays[KEY_COLUMN] = arrays[KEY_COLUMN].reshape(len(keys), KEY_BYTES)
         for name, column in columns.items():
             arrays |= _encode_column(name, column, len(keys))
-        name = uuid.uuid4().hex
-        temporary = folder / f".{name}.tmp"
+        temporary = folder / f".{uuid.uuid4().hex}.tmp"
         try:
+            folder.mkdir(parents=True, exist_ok=True)
+            settings = folder / SETTINGS_NAME
+            if not settings.exists():
+                settings.write_text(namespace.settings, encoding="utf-8")
             with temporary.open("wb") as handle:
                 np.savez(handle, **arrays)
                 handle.flush()
                 os.fsync(handle.fileno())
-            temporary.replace(folder / f"{name}.npz")
+            temporary.replace(folder / f"{temporary.stem[1:]}.npz")
+        except OSError as e:
+            raise ArtifactError(
+                f"{folder}: the cache can't be written ({e}); what was there before is unchanged",
+                next_command=f"df -h {shlex.quote(str(self.root))}",
+            ) from e
         finally:
-            temporary.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                temporary.unlink(missing_ok=True)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Return (folder, bytes) of every namespace on disk."""
         folders = sorted(self.root.iterdir()) if self.root.is_dir() else []
-        return [(f.name, sum(p.stat().st_size for p in f.iterdir())) for f in folders if f.is_dir()]
+        return [
+            (folder.name, sum(path.stat().st_size for path in folder.iterdir()))
+            for folder in folders
+            if (folder / SETTINGS_NAME).is_file()
+        ]
 
     def forget(self, namespace: Namespace) -> None:
         """Delete the values of one namespace."""
         shutil.rmtree(self.root / namespace.folder, ignore_errors=True)
 
     def purge(self) -> int:
-        """Delete everything and return the number of bytes freed."""
-        freed = sum(size for _, size in self.namespaces())
-        if self.root.is_dir():
-            shutil.rmtree(self.root)
-        return freed
+        """Delete every namespace, and nothing else; return the number of bytes freed."""
+        namespaces = self.namespaces()
+        for folder, _ in namespaces:
+            shutil.rmtree(self.root / folder, ignore_errors=True)
+        return sum(size for _, size in namespaces)
 
 
 def _encode_column(name: str, column: np.ndarray, n_rows: int) -> dict[str, np.ndarray]:
@@ -177,7 +205,7 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (FileNotFoundError, zipfile.BadZipFile, ValueError, EOFError):
+    except _UNREADABLE:
         return None
     for name in [name for name in arrays if name.endswith(OFFSETS_SUFFIX)]:
         offsets, column = arrays.pop(name), name.removesuffix(OFFSETS_SUFFIX)
@@ -189,7 +217,8 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
             for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
         ]
         arrays[column] = texts
-    return arrays
+    heights = {len(column) for column in arrays.values()}
+    return arrays if KEY_COLUMN in arrays and len(heights) == 1 else None
 
 
 def _gather(

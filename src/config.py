@@ -212,6 +212,7 @@ class LinearSvc:
 
     C: Strength
     balanced: bool
+    max_iter: Positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -302,7 +303,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     source = read_toml(path or DEFAULT_CONFIG, overrides)
     cfg = build_tree(Config, source)
     _check_ngrams(cfg, source)
-    return _resolve_paths(cfg)
+    return _resolve_paths(cfg, source)
 
 
 def _check_ngrams(cfg: Config, source: TomlSource) -> None:
@@ -314,7 +315,7 @@ def _check_ngrams(cfg: Config, source: TomlSource) -> None:
             raise source.fault(f"features.text.{key}", problem)
 
 
-def _resolve_paths(cfg: Config) -> Config:
+def _resolve_paths(cfg: Config, source: TomlSource) -> Config:
     """Make paths absolute: maps below the repository, everything else below the workspace."""
     workspace = (REPOSITORY / cfg.paths.workspace).resolve()
     names = ("labels_map", "theme_map", "translate_map")
@@ -324,6 +325,9 @@ def _resolve_paths(cfg: Config) -> Config:
         for field in dataclasses.fields(Paths)
         if field.name.endswith("_dir")
     }
+    for name, folder in folders.items():
+        if workspace.is_relative_to(folder.resolve()):
+            raise source.fault(f"paths.{name}", f"{folder} holds the workspace itself")
     images = dataclasses.replace(
         cfg.images,
         train_dir=workspace / cfg.images.train_dir,

@@ -110,6 +110,40 @@ def test_a_kill_between_move_and_confirmation_loses_nothing(tmp_path: Path) -> N
     assert store.load(path) == "old"
 
 
+def test_a_second_kill_before_the_move_loses_nothing_either(tmp_path: Path) -> None:
+    """Killed after one replacement and before the next: the file is what was pending first."""
+    store = store_in(tmp_path)
+    path = store.paths.artifacts_dir / "x.json"
+    key = "artifacts/x.json"
+    store.save(path, "old", run=RUN, stage="train")
+    old = json.loads(store.manifest.read_text())[key]["current"]
+    store.save(path, "new", run=RUN, stage="train")
+    new, bytes_of_new = json.loads(store.manifest.read_text())[key]["current"], path.read_bytes()
+    store.manifest.write_text(json.dumps({key: {"current": old, "pending": new}}))
+    store.save(path, "newest", run=RUN, stage="train")
+    newest = json.loads(store.manifest.read_text())[key]["current"]
+    path.write_bytes(bytes_of_new)
+    store.manifest.write_text(json.dumps({key: {"current": old, "pending": new}}))
+    store._update_manifest(path, {"pending": newest})  # where the second kill strikes
+    assert store.load(path) == "new"
+
+
+def test_a_signed_entry_can_not_be_moved_to_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ARTIFACT_KEY", "one")
+    store = store_in(tmp_path)
+    first, second = (store.paths.artifacts_dir / name for name in ("a.json", "b.json"))
+    store.save(first, "a", run=RUN, stage="train")
+    store.save(second, "b", run=RUN, stage="train")
+    manifest = json.loads(store.manifest.read_text())
+    manifest["artifacts/a.json"] = manifest["artifacts/b.json"]
+    store.manifest.write_text(json.dumps(manifest))
+    first.write_bytes(second.read_bytes())
+    with pytest.raises(ArtifactError, match="with another key's signature"):
+        store.load(first)
+
+
 KILLED_WRITER = """
 import sys
 from src.artifacts import ArtifactStore, Run
@@ -189,9 +223,10 @@ def test_broken_manifest_is_named(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     path = store.paths.artifacts_dir / "x.json"
     store.save(path, 1, run=RUN, stage="train")
-    store.manifest.write_text("{")
-    with pytest.raises(ArtifactError, match=r"manifest\.json: not readable as JSON"):
-        store.load(path)
+    for broken in ("{", "[]"):
+        store.manifest.write_text(broken)
+        with pytest.raises(ArtifactError, match=r"manifest\.json: not readable as JSON"):
+            store.load(path)
 
 
 def test_unknown_suffix_is_a_programming_error(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from src.cache import ExtractionCache, Namespace, content_key
+from src.errors import ArtifactError
 
 SPACE = Namespace.of("demo", {"version": 1})
 
@@ -119,3 +120,32 @@ def test_wrong_height_is_refused(tmp_path: Path) -> None:
 def test_keys_separate_their_parts() -> None:
     assert content_key(b"ab", b"c") != content_key(b"a", b"bc")
     assert len(content_key(b"")) == 16
+
+
+def test_flipped_bits_are_passed_over_or_harmless(tmp_path: Path) -> None:
+    """No single damaged byte may raise, or give rows to keys that were not asked for."""
+    cache = ExtractionCache(tmp_path)
+    cache.put_many(SPACE, keys_of("a", "bb"), columns_of("a", "bb"))
+    segment = next((tmp_path / SPACE.folder).glob("*.npz"))
+    whole = bytearray(segment.read_bytes())
+    for place in range(0, len(whole), 3):
+        damaged = whole.copy()
+        damaged[place] ^= 0x41
+        segment.write_bytes(damaged)
+        found, mask = cache.get_many(SPACE, keys_of("a", "bb"))
+        assert {len(column) for column in found.values()} <= {int(mask.sum())}
+
+
+def test_a_segment_of_another_shape_is_passed_over(tmp_path: Path) -> None:
+    cache = ExtractionCache(tmp_path)
+    cache.put_many(SPACE, keys_of("a"), columns_of("a"))
+    cache.put_many(SPACE, keys_of("b"), {"text": columns_of("b")["text"]})
+    _, mask = cache.get_many(SPACE, keys_of("a", "b"))
+    assert mask.sum() == 1
+
+
+def test_an_unwritable_cache_is_an_error_with_a_next_command(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    cache = ExtractionCache(tmp_path / "file" / "cache")
+    with pytest.raises(ArtifactError, match=r"can't be written .*\nnext: df -h"):
+        cache.put_many(SPACE, keys_of("a"), columns_of("a"))

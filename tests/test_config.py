@@ -66,6 +66,13 @@ def test_paths_are_absolute_and_below_the_workspace(tmp_path: Path) -> None:
     assert given.paths.import_dir == tmp_path / "elsewhere"
 
 
+@pytest.mark.parametrize("folder", [".", "..", "/"])
+def test_a_folder_that_holds_the_workspace_is_refused(folder: str) -> None:
+    """The cache tool deletes below it."""
+    with pytest.raises(ConfigError, match=r"paths\.cache_dir.*holds the workspace itself"):
+        load_config(overrides=[f"paths.cache_dir={folder}"])
+
+
 def test_digest_changes_with_settings_not_with_places(tmp_path: Path) -> None:
     plain = load_config().digest()
     assert re.fullmatch(r"[0-9a-f]{16}", plain)

@@ -41,14 +41,18 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _clear(paths: Paths, *, everything: bool, models: bool, dry_run: bool) -> None:
-    for namespace, size in ExtractionCache(paths.cache_dir).namespaces():
+    cache = ExtractionCache(paths.cache_dir)
+    for namespace, size in cache.namespaces():
         print(f"  {namespace:<44} {size / 1e6:>9.1f} MB")
-    folders = [paths.cache_dir, paths.networks_dir]
+    folders = [paths.networks_dir]
     if everything:
         folders.append(paths.results_dir)
     if everything and models:
         folders.append(paths.artifacts_dir)
     verb = "would delete" if dry_run else "deleted"
+    print(f"{verb} the namespaces above in {paths.cache_dir}")
+    if not dry_run:
+        cache.purge()
     for folder in folders:
         print(f"{verb} {folder} ({_size(folder) / 1e6:.1f} MB)")
         if not dry_run and folder.is_dir():

@@ -101,7 +101,7 @@ def run(args: argparse.Namespace) -> None:
         )
     folder = args.images_out or args.out.parent / "data" / "images"
     refuse_official(args.out, folder)
-    from tools.demo_shop.catalogue import draw_catalogue, write_catalogue
+    from tools.demo_shop.catalogue import draw_catalogue, list_files, write_catalogue
     from tools.demo_shop.picture_files import write_pictures
     from tools.demo_shop.picture_plan import plan_pictures
 
@@ -112,6 +112,7 @@ def run(args: argparse.Namespace) -> None:
     if tasks:
         written = write_pictures(tasks, folder, args.jobs)
         print(f"{folder}: {len(tasks)} pictures, {written / 1e6:.1f} MB")
+    list_files(args.out)
     if args.describe:
         _describe(args.out, folder, tasks)
 

@@ -220,9 +220,27 @@ def read_manifest(path: Path) -> list[ImageEntry]:
         ) from e
 
 
-def read_fingerprints(path: Path) -> dict[str, str]:
+def current_fingerprints(folders: Mapping[str, Path], workspace: Path) -> dict[str, str]:
     """Return, by file name, a value that equal pictures share and others do not.
 
-    It is "" for pictures that are unreadable or of one colour: these equal nothing.
+    Files that the manifest does not know, or that have changed, are read now and the manifest is
+    brought up to date: without it copies of a picture would stand on both sides of a split.
+
+    Parameters
+    ----------
+    folders : mapping of str to Path
+        "train" and "test" to where their pictures lie.
+    workspace : Path
+        Where the manifest lies.
+
+    Returns
+    -------
+    dict of str to str
+        "" for pictures that are unreadable or of one colour: these equal nothing.
     """
-    return {Path(entry.path).name: entry.same_as or "" for entry in read_manifest(path)}
+    path = workspace / MANIFEST_NAME
+    known = read_manifest(path)
+    entries = scan_images(folders, workspace, known)
+    if entries != known:
+        write_manifest(path, entries)
+    return {Path(entry.path).name: entry.same_as or "" for entry in entries}

@@ -82,7 +82,9 @@ def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 def _failure(url: str, problem: str, cause: psycopg.Error) -> DatabaseError:
     lines = str(cause).strip().splitlines() or [type(cause).__name__]
-    return DatabaseError(f"{_shown(url)}: {problem}: {lines[0]}", next_command="bash init.sh")
+    given = os.environ.get("DATABASE_URL")
+    next_command = "env -u DATABASE_URL bash init.sh" if given else "bash init.sh"
+    return DatabaseError(f"{_shown(url)}: {problem}: {lines[0]}", next_command=next_command)
 
 
 def _shown(url: str) -> str:

@@ -27,13 +27,13 @@ def document_bounds(min_df: float, max_df: float, n_texts: int) -> tuple[float, 
 
     Raises
     ------
-    ValueError
-        If no feature can satisfy both.
+    EmptyVocabularyError
+        If no feature can satisfy both; a ValueError too, as scikit-learn's.
     """
     low = min_df if isinstance(min_df, Integral) else min_df * n_texts
     high = max_df if isinstance(max_df, Integral) else max_df * n_texts
     if high < low:
-        raise ValueError(
+        raise EmptyVocabularyError(
             "max_df corresponds to < documents than min_df "
             f"(max_df={max_df!r} is {high:g}, min_df={min_df!r} is {low:g} of {n_texts} texts)"
         )

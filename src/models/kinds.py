@@ -32,6 +32,7 @@ def _linear_svc(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
     return ThreadedLinearSVC(
         C=options.C,
         class_weight=_class_weight(options.balanced),
+        max_iter=options.max_iter,
         n_jobs=n_jobs,
         random_state=seed,
     )

@@ -7,6 +7,7 @@ features, trained on and scored, and what each stage made is saved before the ne
 from __future__ import annotations
 
 import dataclasses
+import logging
 
 from src.artifacts import ArtifactStore, Run
 from src.cache import ExtractionCache
@@ -23,6 +24,8 @@ from src.pipeline_steps import (
 from src.pipeline_steps.saving import register, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Validated
 from src.utils.profiling import stage
+
+logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,5 +113,7 @@ def _validate(
 def _checks_line(validated: Validated) -> str:
     if not validated.checks:
         return "skipped"
-    warned = sum(check.status == "warn" for check in validated.checks)
-    return f"{len(validated.checks)} checks, {warned} with a warning"
+    warned = [check for check in validated.checks if check.status == "warn"]
+    for check in warned:
+        logger.info("  look: %s: %s (%s)", check.name, check.observed, check.expected)
+    return f"{len(validated.checks)} checks, {len(warned)} to look at"

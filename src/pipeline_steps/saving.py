@@ -70,4 +70,5 @@ def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluat
         phase="holdout",
         data_hash=run.snapshot,
         scores=evaluated.scored[0].scores,
+        config_digest=run.config,
     )

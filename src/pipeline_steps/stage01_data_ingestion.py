@@ -13,6 +13,7 @@ from src.config import Config
 from src.data import csv_files, images, postgres
 from src.data.dataset import COLUMNS, Dataset, Snapshot
 from src.data.splits import stratified_sample
+from src.errors import DatabaseError
 from src.pipeline_steps.types import Ingested
 
 
@@ -37,7 +38,13 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
         rejected = loaded.rejected_rows
-    hashes = images.read_fingerprints(cfg.paths.workspace / images.MANIFEST_NAME)
+        if postgres.latest_snapshot(url) != loaded:
+            raise DatabaseError(
+                "the tables were loaded anew while they were read: rows of two snapshots",
+                next_command="python scripts/train_pipeline.py",
+            )
+    folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
+    hashes = images.current_fingerprints(folders, cfg.paths.workspace)
     train = _dataset(labelled, "train", cfg.images.train_dir, hashes, snapshot)
     test = _dataset(unlabelled, "test", cfg.images.test_dir, hashes, snapshot)
     return Ingested(_sample(train, cfg.debug.sample_rows, cfg.compute.seed), test, rejected)

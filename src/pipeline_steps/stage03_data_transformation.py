@@ -50,6 +50,12 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     extracted_train = extracted_train.with_column("group", validated.groups.ids)
     seed = cfg.compute.seed
     holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
+    if not holdout.any():
+        raise ValidationError(
+            f"{len(train)} products and a hold-out share of {cfg.data.holdout:g} leave no row to "
+            "score: expected larger classes or a larger share",
+            next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
+        )
     union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
     model = ProductModel(union, build_head(cfg.model, seed=seed, n_jobs=cfg.compute.n_jobs))
     matrix = union.fit_transform(extracted_train.take(~holdout), train.labels[~holdout])

@@ -17,8 +17,12 @@ import pandas as pd
 from src.cache import ExtractionCache, Namespace
 from src.features.extracted import Extracted
 from src.pipelines.registry_types import HAS_IMAGE
+from src.utils.profiling import progress
 
 logger = logging.getLogger(__name__)
+
+# Rows that are extracted and kept together: some seconds of text, half a minute of embeddings.
+CHUNK_ROWS = 4_000
 
 
 class Extractor(Protocol):
@@ -58,15 +62,15 @@ def extract(
         All columns; masks for "description" and "image".
     """
     table: dict[str, np.ndarray] = {}
-    for extractor in extractors:
-        table |= _run(extractor, items, cache)
-    table["image_path"] = items["image_path"].to_numpy(dtype=object)
     has_image = (items["image_path"] != "").to_numpy(dtype=bool)
-    masks = {
-        "description": (items["description"].str.strip() != "").to_numpy(dtype=bool),
-        "image": table.pop(HAS_IMAGE, has_image),  # a file may be there and not be readable
-    }
-    return Extracted(table, masks)
+    for extractor in extractors:
+        columns = _run(extractor, items, cache)
+        # A file may be there and not be readable.
+        has_image = has_image & columns.pop(HAS_IMAGE, has_image)
+        table |= columns
+    table["image_path"] = items["image_path"].to_numpy(dtype=object)
+    has_description = (items["description"].str.strip() != "").to_numpy(dtype=bool)
+    return Extracted(table, {"description": has_description, "image": has_image})
 
 
 def _run(
@@ -80,15 +84,43 @@ def _run(
     logger.debug("%s: %d of %d rows from the cache", extractor.name, found.sum(), len(found))
     if found.all() and known:
         return known
-    started = time.perf_counter()
-    computed = extractor.extract(items[~found])
-    elapsed_s = time.perf_counter() - started
-    rate = (~found).sum() / max(elapsed_s, 1e-9)
-    logger.debug("%s: extracted in %.1f s, %d rows/s", extractor.name, elapsed_s, rate)
-    cache.put_many(
-        namespace, [key for key, here in zip(keys, found, strict=True) if not here], computed
-    )
+    computed = _compute(extractor, items, keys, np.flatnonzero(~found), (cache, namespace))
+    if known and known.keys() != computed.keys():
+        # Entries of another shape under the same settings: not to be trusted.
+        cache.forget(namespace)
+        return _run(extractor, items, cache)
     return {name: _merge(known.get(name), column, found) for name, column in computed.items()}
+
+
+def _compute(
+    extractor: Extractor,
+    items: pd.DataFrame,
+    keys: Sequence[bytes],
+    missing: np.ndarray,
+    keep: tuple[ExtractionCache, Namespace],
+) -> dict[str, np.ndarray]:
+    """Extract the rows `missing`, equal content once, and keep every chunk as soon as it is there.
+
+    A run that is killed loses one chunk of `CHUNK_ROWS` at the most.
+    """
+    cache, namespace = keep
+    first: dict[bytes, int] = {}
+    for row in missing.tolist():
+        first.setdefault(keys[row], row)
+    rows = list(first.values())
+    place = {key: number for number, key in enumerate(first)}
+    started, pieces = time.perf_counter(), []
+    for start in progress(range(0, len(rows), CHUNK_ROWS), extractor.name):
+        chunk = rows[start : start + CHUNK_ROWS]
+        pieces.append(extractor.extract(items.iloc[chunk]))
+        cache.put_many(namespace, [keys[row] for row in chunk], pieces[-1])
+    elapsed_s = time.perf_counter() - started
+    rate = len(rows) / max(elapsed_s, 1e-9)
+    logger.debug(
+        "%s: extracted %d in %.1f s, %d rows/s", extractor.name, len(rows), elapsed_s, rate
+    )
+    places = np.array([place[keys[row]] for row in missing])
+    return {name: np.concatenate([p[name] for p in pieces])[places] for name in pieces[0]}
 
 
 def _merge(known: np.ndarray | None, computed: np.ndarray, found: np.ndarray) -> np.ndarray:

@@ -65,7 +65,9 @@ class ProductModel(ClassifierMixin, BaseEstimator):
         return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
 
     def predict(self, X: Extracted) -> np.ndarray:
-        """Return the likeliest prdtypecode of each product, shape (n,)."""
+        """Return the likeliest prdtypecode of each product, shape (n,); n may be 0."""
+        if not len(X):
+            return self.classes_[:0]
         return self.classes_[self.decision_function(X).argmax(axis=1)]
 
 

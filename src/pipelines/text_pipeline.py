@@ -56,8 +56,10 @@ class CleanTextExtractor(_TextExtractor):
     name: str = "text"
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the cleaner's settings."""
-        return self.cleaner.settings()
+        """Return the cleaner's settings, and the version of the measures beside it."""
+        from src.features.language import VERSION
+
+        return {**self.cleaner.settings(), "language": VERSION, "measures": 1}
 
     def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return clean title and description, has_description and title_length (characters)."""
@@ -181,11 +183,13 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
 
     if not cfg.svd.enabled:
         return make_pipeline(JoinColumns(columns), counter)
-    from sklearn.decomposition import TruncatedSVD
     from sklearn.preprocessing import Normalizer
 
-    svd = TruncatedSVD(cfg.svd.n_components, random_state=0)
-    return make_pipeline(JoinColumns(columns), counter, svd, Normalizer())
+    from src.features.svd import CappedSVD
+
+    return make_pipeline(
+        JoinColumns(columns), counter, CappedSVD(cfg.svd.n_components), Normalizer()
+    )
 
 
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:

@@ -8,7 +8,10 @@ import logging
 import resource
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TypeVar
+
+T = TypeVar("T")
 
 logger = logging.getLogger("src.stages")
 
@@ -44,6 +47,15 @@ def stage(number: int, total: int, name: str) -> Iterator[StageLine]:
         time.perf_counter() - started,
         peak_memory_gb(),
     )
+
+
+def progress(steps: Sequence[T], name: str) -> Iterable[T]:
+    """Return the steps, with a progress bar on stderr where that is a terminal."""
+    if len(steps) < 2 or not sys.stderr.isatty():
+        return steps
+    from tqdm import tqdm
+
+    return tqdm(steps, desc=f"  {name}", leave=False, unit="chunk")
 
 
 def peak_memory_gb() -> float:

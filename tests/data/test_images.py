@@ -148,13 +148,25 @@ def test_the_manifest_is_a_json_array_with_an_object_a_line(
     lines = path.read_text().splitlines()
     assert [lines[0], lines[-1], len(lines)] == ["[", "]", 5]
     assert [json.loads(line.rstrip(",")) for line in lines[1:-1]] == [e.__dict__ for e in entries]
-    assert images.read_fingerprints(path) == {
-        "image_0_product_7.jpg": "",
-        "image_1_product_7.jpg": "train/image_1_product_7.jpg",
-        "image_2_product_7.jpg": "train/image_2_product_7.jpg",
-    }
     images.write_manifest(path, [])
     assert images.read_manifest(path) == []
+
+
+def test_fingerprints_are_current_whatever_the_manifest_says(
+    folders: Folders, tmp_path: Path
+) -> None:
+    """Without a manifest, or with an old one, copies of a picture must still be found."""
+    pictures = {(0, 7): b"", (1, 7): jpeg(1), (2, 7): jpeg(2), (3, 7): jpeg(1)}
+    for (imageid, productid), content in pictures.items():
+        (folders["train"] / images.file_name(imageid, productid)).write_bytes(content)
+    found = images.current_fingerprints(folders, tmp_path)
+    assert found["image_0_product_7.jpg"] == ""
+    assert found["image_1_product_7.jpg"] == found["image_3_product_7.jpg"] != ""
+    assert found["image_2_product_7.jpg"] not in {"", found["image_1_product_7.jpg"]}
+    (folders["test"] / images.file_name(9, 9)).write_bytes(jpeg(2))
+    again = images.current_fingerprints(folders, tmp_path)
+    assert again["image_9_product_9.jpg"] == again["image_2_product_7.jpg"]
+    assert len(images.read_manifest(tmp_path / images.MANIFEST_NAME)) == 5
 
 
 def test_no_manifest_is_empty_and_a_broken_one_says_what_to_do(tmp_path: Path) -> None:

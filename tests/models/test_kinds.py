@@ -14,11 +14,13 @@ MODEL = load_config().model
 
 
 def test_linear_svc() -> None:
-    cfg = dataclasses.replace(MODEL, name="linear_svc", linear_svc=LinearSvc(C=0.2, balanced=True))
+    cfg = dataclasses.replace(
+        MODEL, name="linear_svc", linear_svc=LinearSvc(0.2, balanced=True, max_iter=9)
+    )
     head = build_head(cfg, seed=7, n_jobs=2)
     assert isinstance(head, ThreadedLinearSVC)
     assert (head.C, head.class_weight) == (0.2, "balanced")
-    assert (head.random_state, head.n_jobs) == (7, 2)
+    assert (head.random_state, head.n_jobs, head.max_iter) == (7, 2, 9)
 
 
 def test_logreg() -> None:

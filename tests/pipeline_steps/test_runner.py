@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -20,10 +22,10 @@ from sklearn.svm import LinearSVC
 
 from src.artifacts import ArtifactStore
 from src.cache import ExtractionCache
-from src.config import Config
+from src.config import REPOSITORY, Config, load_config
 from src.data.checks import Limits
 from src.data.duplicates import normalise_text
-from src.errors import ArtifactError, ValidationError
+from src.errors import ArtifactError, DataError, ValidationError
 from src.features.text_cleaner import TextCleaner
 from src.labels import Labels, load_labels
 from src.pipeline_steps import (
@@ -150,7 +152,9 @@ def test_same_seed_same_digits_any_threads_and_a_warm_cache(configure: Configure
 
 def test_what_is_held_out_has_no_part_in_what_is_learned(configure: Configure) -> None:
     """Other texts and other labels on the rows held out: every learned number stays the same."""
-    cfg = configure()
+    branches = ("lexicon", "text_stats", "text_stats_pro", "language")
+    weights = [f"features.text.weights.{name}=0.1" for name in branches]
+    cfg = configure(*weights, "features.text.svd.enabled=true")
     labels = labels_of(cfg)
     ingested = stage01_data_ingestion.run(cfg, labels.codes)
     validated = stage02_data_validation.run(ingested, labels.codes, Limits(1, 1.0), skip=True)
@@ -186,7 +190,7 @@ def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
     elif isinstance(value, dict):
         keys = sorted(value, key=str)
         found[path] = np.array([str(key) for key in keys])
-        found[f"{path}.values"] = np.array([value[key] for key in keys])
+        found[f"{path}.values"] = np.array([str(value[key]) for key in keys])
     elif isinstance(value, (np.ndarray, np.generic, int, float)):
         found[path] = np.asarray(value)
     elif hasattr(value, "__dict__"):
@@ -202,6 +206,73 @@ def test_logreg_trains_and_its_files_bear_its_name(configure: Configure) -> None
     store = ArtifactStore(cfg.paths)
     assert store.load(store.metrics("logreg", "holdout", ".json"))["kind"] == "logreg"
     assert not store.submission.exists()
+
+
+def test_pictures_travel_through_the_whole_run(tmp_path: Path) -> None:
+    """A shop with pictures, no manifest: copies are grouped, the bundle answers from files."""
+    tool = REPOSITORY / "tools" / "make_demo_data.py"
+    shop = tmp_path / "import"
+    command = [
+        sys.executable,
+        tool,
+        "--rows",
+        "300",
+        "--images",
+        "999",
+        "--out",
+        shop,
+        "--seed",
+        "5",
+    ]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    smoke = REPOSITORY / "config" / "smoke.toml"
+    options = ["debug.sample_rows=0", "features.image.pixels.enabled=true"]
+    cfg = load_config(smoke, [f"paths.workspace={tmp_path}", *options])
+    labels = labels_of(cfg)
+    ingested = stage01_data_ingestion.run(cfg, labels.codes)
+    hashes = ingested.train.items["image_hash"]
+    copies = hashes[hashes != ""].duplicated(keep=False).sum()
+    assert copies > 10  # the shop repeats pictures on purpose
+    _, evaluated = run_pipeline(cfg, labels, OPTIONS)
+    held = set(evaluated.scored[0].predictions["row_index"])
+    sides: dict[str, set[bool]] = {}
+    for row, value in zip(ingested.train.items["row_index"], hashes, strict=True):
+        sides.setdefault(value, set()).add(row in held)
+    assert [value for value, side in sides.items() if value and len(side) > 1] == []
+    store = ArtifactStore(cfg.paths)
+    branches = [block["branch"] for block in store.load(store.feature_mapping)["blocks"]]
+    assert branches[-2:] == ["image_pixels", "image_stats"]
+    bundle = store.load(store.full_pipeline("linear_svc"))
+    answers = bundle.predict(ingested.test.items)
+    np.testing.assert_array_equal(answers, evaluated.submission["prdtypecode"].to_numpy())
+
+
+def test_no_test_rows_is_an_empty_submission(configure: Configure, tmp_path: Path) -> None:
+    cfg = configure()
+    folder = tmp_path / "no_test"
+    folder.mkdir()
+    for name in ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv"):
+        table = read(cfg, name)
+        table.head(0 if "test" in name else 800).to_csv(folder / name, index_label="")
+    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    _, evaluated = run_pipeline(changed, labels_of(cfg), OPTIONS)
+    assert len(evaluated.submission) == 0
+    assert ArtifactStore(cfg.paths).submission.read_text() == ",prdtypecode\n"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["features.text.min_df=100000"], "max_df corresponds to < documents than min_df"),
+        (["debug.sample_rows=27", "data.holdout=0.01"], "leave no row to score"),
+    ],
+)
+def test_settings_that_the_data_can_not_bear(
+    configure: Configure, overrides: list[str], message: str
+) -> None:
+    cfg = configure(*overrides)
+    with pytest.raises(DataError, match=message):
+        run_pipeline(cfg, labels_of(cfg), OPTIONS)
 
 
 def test_sample_is_stratified(configure: Configure) -> None:

@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pytest
 
-from src.cache import ExtractionCache, content_key
+from src.cache import ExtractionCache, Namespace, content_key
 from src.data.dataset import COLUMNS
 from src.features.extracted import Extracted
+from src.pipelines import extraction
 from src.pipelines.extraction import extract
 
 
@@ -65,6 +67,24 @@ def test_other_settings_compute_again(tmp_path: Path) -> None:
     extract(products("a"), [Shouting()], cache)
     extract(products("a"), [changed], cache)
     assert changed.seen == ["a"]
+
+
+def test_equal_content_is_extracted_once_and_kept_chunk_by_chunk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(extraction, "CHUNK_ROWS", 2)
+    cache, extractor = ExtractionCache(tmp_path), Shouting()
+    titles = ["a", "bb", "a", "c", "bb", "d", "e"]
+    check(extract(products(*titles), [extractor], cache), *titles)
+    assert extractor.seen == ["a", "bb", "c", "d", "e"]
+    assert len(list(tmp_path.rglob("*.npz"))) == 3
+
+
+def test_entries_of_another_shape_are_computed_anew(tmp_path: Path) -> None:
+    cache, extractor = ExtractionCache(tmp_path), Shouting()
+    space = Namespace.of(extractor.name, extractor.settings())
+    cache.put_many(space, extractor.keys(products("a")), {"size": np.zeros((1, 2), np.float32)})
+    check(extract(products("a", "bb"), [extractor], cache), "a", "bb")
 
 
 def test_without_a_cache() -> None:

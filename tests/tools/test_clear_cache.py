@@ -26,7 +26,7 @@ def paths(tmp_path: Path) -> Paths:
 
 def left(paths: Paths) -> dict[str, bool]:
     folders = {
-        "cache": paths.cache_dir,
+        "cache": paths.cache_dir / Namespace.of("demo", {}).folder,
         "networks": paths.networks_dir,
         "results": paths.results_dir,
         "artifacts": paths.artifacts_dir / "file",

@@ -22,7 +22,7 @@ def test_a_profiled_sample(
     assert re.search(r"on 4[3-7] held-out rows of the sample", captured.out)
     assert "branch tfidf_char" in captured.err
     assert "300 train" in captured.err
-    assert "text: extracted in" in captured.err
+    assert "text: extracted " in captured.err
     assert [path.name for path in tmp_path.iterdir()] == []
 
 

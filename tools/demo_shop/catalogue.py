@@ -167,8 +167,7 @@ def write_catalogue(catalogue: Catalogue, folder: Path) -> None:
         What to write.
     folder : Path
         Made where it is missing; the marker is written first, so that a run that is cut short
-        never leaves files that look official, and again at the end with the files' SHA256, so
-        that it speaks for these files and no others.
+        never leaves files that look official; `list_files` completes it.
     """
     folder.mkdir(parents=True, exist_ok=True)
     n_train, n_test = len(catalogue.train), len(catalogue.test)
@@ -186,8 +185,16 @@ def write_catalogue(catalogue: Catalogue, folder: Path) -> None:
     _write_csv(folder / X_TEST, _HEADER, lines(catalogue.test, n_train))
     labels = ((index, item.label) for index, item in enumerate(catalogue.train))
     _write_csv(folder / Y_TRAIN, ("", "prdtypecode"), labels)
+
+
+def list_files(folder: Path) -> None:
+    """Add the SHA256 of the three files to the marker: the shop is complete, and these are its own.
+
+    Until then the shop may be drawn over.
+    """
     listed = [
         f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in (X_TRAIN, Y_TRAIN, X_TEST)
+        for name in OFFICIAL_NAMES
     ]
-    (folder / MARKER).write_text(about + "".join(listed), encoding="utf-8")
+    with (folder / MARKER).open("a", encoding="utf-8") as marker:
+        marker.writelines(listed)

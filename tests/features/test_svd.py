@@ -1,0 +1,26 @@
+"""The capped SVD against scikit-learn's own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.decomposition import TruncatedSVD
+
+from src.features.svd import CappedSVD
+
+X = sparse.random(40, 12, 0.4, format="csr", random_state=0, dtype=np.float32)
+
+
+def test_equals_the_library_where_there_is_room() -> None:
+    ours = clone(CappedSVD(5)).fit_transform(X)
+    np.testing.assert_allclose(ours, TruncatedSVD(5, random_state=0).fit_transform(X), atol=1e-5)
+    assert ours.dtype == np.float32
+
+
+@pytest.mark.parametrize(("columns", "rows", "expected"), [(12, 40, 11), (3, 40, 2), (12, 4, 3)])
+def test_more_than_there_is_is_cut(columns: int, rows: int, expected: int) -> None:
+    svd = CappedSVD(300).fit(X[:rows, :columns])
+    assert svd.transform(X[:, :columns]).shape == (40, expected)
+    assert svd.get_feature_names_out().tolist() == [f"svd_{i}" for i in range(expected)]
