@@ -224,11 +224,24 @@ class Logreg:
     max_iter: Positive
 
 
+HeadName = Literal["linear_svc", "logreg"]
+
+
+@dataclasses.dataclass(frozen=True)
+class LateFusionOptions:
+    """``[model.late_fusion]``: the kind of each expert, and the folds of the cross-fitting."""
+
+    text: HeadName
+    image: HeadName
+    n_folds: Annotated[int, Range(2, 20)]
+
+
 @dataclasses.dataclass(frozen=True)
 class Model:
     """``[model]``: the one switch and the hyper-parameters of each kind."""
 
-    name: Literal["linear_svc", "logreg"]
+    name: Literal["linear_svc", "logreg", "late_fusion"]
+    late_fusion: LateFusionOptions
     linear_svc: LinearSvc
     logreg: Logreg
 

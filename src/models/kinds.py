@@ -10,19 +10,21 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 
-def build_head(cfg: Model, *, seed: int, n_jobs: int) -> ClassifierMixin:
-    """Return the unfitted classifier of ``cfg.name``.
+def build_head(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
+    """Return the unfitted classifier of a kind.
 
     Parameters
     ----------
     cfg : Model
         The ``[model]`` section.
+    name : str
+        "linear_svc" or "logreg".
     seed : int
         Seed of solvers that draw.
     n_jobs : int
         Threads of solvers that use them; 0 takes every core.
     """
-    return _BUILDERS[cfg.name](cfg, seed, n_jobs)
+    return _BUILDERS[name](cfg, seed, n_jobs)
 
 
 def _linear_svc(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:

@@ -12,12 +12,10 @@ from src.config import Config
 from src.data.splits import split_holdout
 from src.errors import ValidationError
 from src.features.matrix import FeatureMatrix
-from src.models.kinds import build_head
 from src.pipeline_steps.types import Transformed, Validated
 from src.pipelines.extraction import Extractor, extract
-from src.pipelines.fusion import WeightedFeatureUnion
-from src.pipelines.product_model import ProductModel
-from src.pipelines.registry import branch_weights, build_branches
+from src.pipelines.product_model import build_model, union_of
+from src.pipelines.registry import build_branches
 from src.pipelines.registry_types import Branch
 
 logger = logging.getLogger(__name__)
@@ -56,11 +54,20 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
             "score: expected larger classes or a larger share",
             next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
         )
-    union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
-    model = ProductModel(union, build_head(cfg.model, seed=seed, n_jobs=cfg.compute.n_jobs))
+    union = union_of(cfg, branches)
+    model = build_model(cfg, branches)
     matrix = union.fit_transform(extracted_train.take(~holdout), train.labels[~holdout])
     return Transformed(
-        train, test, extracted_train, extracted_test, extractors, holdout, union, matrix, model
+        train,
+        test,
+        extracted_train,
+        extracted_test,
+        extractors,
+        validated.groups.ids,
+        holdout,
+        union,
+        matrix,
+        model,
     )
 
 

@@ -6,6 +6,7 @@ import dataclasses
 import logging
 
 from src.features.matrix import FeatureMatrix
+from src.models.late_fusion import LateFusion
 from src.pipeline_steps.types import Trained, Transformed
 
 logger = logging.getLogger(__name__)
@@ -24,15 +25,22 @@ class ModelTrainingPipeline:
     transformed: Transformed
 
     def fit(self) -> Trained:
-        """Fit the hold-out phase on the matrix of stage 3, the final phase on all rows anew."""
+        """Fit the hold-out phase, then the final phase on all rows anew.
+
+        A kind with one head takes the matrix of stage 3 for the first; late fusion fits branches in
+        every fold of its own, and keeps duplicates in one fold.
+        """
         from sklearn.base import clone
 
         given = self.transformed
         _log_density(given.matrix)
-        y = given.train.labels
-        holdout_model = clone(given.model).fit_head(given.features, given.matrix, y[~given.holdout])
-        final_model = clone(given.model).fit(given.extracted, y)
-        return Trained(holdout_model, final_model)
+        y, kept = given.train.labels, ~given.holdout
+        model = clone(given.model)
+        if isinstance(model, LateFusion):
+            holdout_model = model.fit(given.extracted.take(kept), y[kept], given.groups[kept])
+            return Trained(holdout_model, clone(model).fit(given.extracted, y, given.groups))
+        holdout_model = model.fit_head(given.features, given.matrix, y[kept])
+        return Trained(holdout_model, clone(model).fit(given.extracted, y))
 
 
 def run(transformed: Transformed) -> Trained:

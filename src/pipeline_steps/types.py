@@ -12,6 +12,7 @@ from src.data.dataset import Dataset
 from src.data.duplicates import Groups
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
+from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
@@ -66,14 +67,16 @@ class Transformed:
         What the extractors gave for each of them.
     extractors : tuple of Extractor
         Who gave it; serving needs them again.
+    groups : ndarray of int64, shape (n_train,)
+        Group of duplicates of each training row.
     holdout : ndarray of bool, shape (n_train,)
         Rows kept for the score; no estimator has seen them.
     features : WeightedFeatureUnion
         Fitted on the rows that are not held out.
     matrix : FeatureMatrix
         What `features` made of those rows.
-    model : ProductModel
-        Unfitted; the same branches and the head.
+    model : ProductModel or LateFusion
+        Unfitted; the same branches, and one head or several experts.
     """
 
     train: Dataset
@@ -81,10 +84,11 @@ class Transformed:
     extracted: Extracted
     extracted_test: Extracted
     extractors: tuple[Extractor, ...]
+    groups: np.ndarray
     holdout: np.ndarray
     features: WeightedFeatureUnion
     matrix: FeatureMatrix
-    model: ProductModel
+    model: ProductModel | LateFusion
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -93,14 +97,14 @@ class Trained:
 
     Attributes
     ----------
-    holdout_model : ProductModel
+    holdout_model : ProductModel or LateFusion
         Fitted without the hold-out.
-    final_model : ProductModel
+    final_model : ProductModel or LateFusion
         The same, refitted on all labelled rows.
     """
 
-    holdout_model: ProductModel
-    final_model: ProductModel
+    holdout_model: ProductModel | LateFusion
+    final_model: ProductModel | LateFusion
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

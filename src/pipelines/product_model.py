@@ -9,11 +9,16 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
 
+from src.config import Config
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
+from src.models.kinds import build_head
+from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
+from src.pipelines.registry import branch_weights
+from src.pipelines.registry_types import Branch
 
 
 class ProductModel(ClassifierMixin, BaseEstimator):
@@ -71,6 +76,35 @@ class ProductModel(ClassifierMixin, BaseEstimator):
         return self.classes_[self.decision_function(X).argmax(axis=1)]
 
 
+def build_model(cfg: Config, branches: list[Branch]) -> ProductModel | LateFusion:
+    """Return the unfitted model that ``[model].name`` asks for, on these branches.
+
+    Late fusion has one expert for the text branches and one for the image branches; without the
+    latter it is the text expert with calibrated probabilities. Any other kind sees all branches
+    side by side.
+    """
+    name = cfg.model.name
+    if name != "late_fusion":
+        return _on_branches(cfg, branches, name)
+    kinds = {"text": cfg.model.late_fusion.text, "image": cfg.model.late_fusion.image}
+    experts = []
+    for expert, mask in (("text", ""), ("image", "image")):
+        own = [branch for branch in branches if branch.modality.startswith(expert)]
+        if own:
+            experts.append((expert, mask, _on_branches(cfg, own, kinds[expert])))
+    return LateFusion(experts, n_folds=cfg.model.late_fusion.n_folds, random_state=cfg.compute.seed)
+
+
+def _on_branches(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
+    head = build_head(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
+    return ProductModel(union_of(cfg, branches), head)
+
+
+def union_of(cfg: Config, branches: list[Branch]) -> WeightedFeatureUnion:
+    """Return the unfitted union of the branches, with the configured weights."""
+    return WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class FullPipeline:
     """Everything that serving needs, in one file, so that files of two runs can't mix.
@@ -79,7 +113,7 @@ class FullPipeline:
     ----------
     extractors : tuple of Extractor
         From raw text and picture to `Extracted`.
-    model : ProductModel
+    model : ProductModel or LateFusion
         Fitted on all labelled rows.
     labels : mapping of int to mapping of str to str
         Label of each code by language.
@@ -90,7 +124,7 @@ class FullPipeline:
     """
 
     extractors: tuple[Extractor, ...]
-    model: ProductModel
+    model: ProductModel | LateFusion
     labels: Mapping[int, Mapping[str, str]]
     kind: str
     data_hash: str

@@ -17,7 +17,7 @@ def test_linear_svc() -> None:
     cfg = dataclasses.replace(
         MODEL, name="linear_svc", linear_svc=LinearSvc(0.2, balanced=True, max_iter=9)
     )
-    head = build_head(cfg, seed=7, n_jobs=2)
+    head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
     assert isinstance(head, ThreadedLinearSVC)
     assert (head.C, head.class_weight) == (0.2, "balanced")
     assert (head.random_state, head.n_jobs, head.max_iter) == (7, 2, 9)
@@ -25,6 +25,6 @@ def test_linear_svc() -> None:
 
 def test_logreg() -> None:
     cfg = dataclasses.replace(MODEL, name="logreg", logreg=Logreg(3.0, balanced=False, max_iter=5))
-    head = build_head(cfg, seed=7, n_jobs=2)
+    head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
     assert isinstance(head, LogisticRegression)
     assert (head.C, head.class_weight, head.max_iter) == (3.0, None, 5)

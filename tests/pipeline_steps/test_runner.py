@@ -208,7 +208,8 @@ def test_logreg_trains_and_its_files_bear_its_name(configure: Configure) -> None
     assert not store.submission.exists()
 
 
-def test_pictures_travel_through_the_whole_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["linear_svc", "late_fusion"])
+def test_pictures_travel_through_the_whole_run(tmp_path: Path, kind: str) -> None:
     """A shop with pictures, no manifest: copies are grouped, the bundle answers from files."""
     tool = REPOSITORY / "tools" / "make_demo_data.py"
     shop = tmp_path / "import"
@@ -226,7 +227,7 @@ def test_pictures_travel_through_the_whole_run(tmp_path: Path) -> None:
     ]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
     smoke = REPOSITORY / "config" / "smoke.toml"
-    options = ["debug.sample_rows=0", "features.image.pixels.enabled=true"]
+    options = [f"model.name={kind}", "debug.sample_rows=0", "features.image.pixels.enabled=true"]
     cfg = load_config(smoke, [f"paths.workspace={tmp_path}", *options])
     labels = labels_of(cfg)
     ingested = stage01_data_ingestion.run(cfg, labels.codes)
@@ -242,7 +243,7 @@ def test_pictures_travel_through_the_whole_run(tmp_path: Path) -> None:
     store = ArtifactStore(cfg.paths)
     branches = [block["branch"] for block in store.load(store.feature_mapping)["blocks"]]
     assert branches[-2:] == ["image_pixels", "image_stats"]
-    bundle = store.load(store.full_pipeline("linear_svc"))
+    bundle = store.load(store.full_pipeline(kind))
     answers = bundle.predict(ingested.test.items)
     np.testing.assert_array_equal(answers, evaluated.submission["prdtypecode"].to_numpy())
 

@@ -30,7 +30,7 @@ def items(titles: list[str]) -> pd.DataFrame:
 
 def model() -> ProductModel:
     union = WeightedFeatureUnion([(b.name, b.estimator) for b in BRANCHES], branch_weights(CFG))
-    return ProductModel(union, build_head(CFG.model, seed=0, n_jobs=1))
+    return ProductModel(union, build_head(CFG.model, "linear_svc", seed=0, n_jobs=1))
 
 
 def extracted(titles: list[str]) -> Extracted:
@@ -51,7 +51,7 @@ def test_learns_and_answers_with_codes() -> None:
 @pytest.mark.parametrize("kind", ["linear_svc", "logreg"])
 def test_two_classes_have_two_columns(kind: str) -> None:
     cfg = load_config(overrides=[f"model.name={kind}"])
-    pair = ProductModel(model().features, build_head(cfg.model, seed=0, n_jobs=1))
+    pair = ProductModel(model().features, build_head(cfg.model, kind, seed=0, n_jobs=1))
     fitted = pair.fit(extracted(TITLES[:4]), CODES[:4])
     margins = fitted.decision_function(extracted(TITLES[:4]))
     np.testing.assert_array_equal(margins[:, 0], -margins[:, 1])

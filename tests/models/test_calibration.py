@@ -1,0 +1,93 @@
+"""Calibration maps against what the library fits, and on margins whose truth is known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy.special import expit, softmax
+from sklearn.linear_model import LogisticRegression
+from sklearn.metrics import log_loss as library_log_loss
+
+from src.models.calibration import (
+    choose_map,
+    fit_multinomial,
+    fit_sigmoid,
+    fit_temperature,
+    log_loss,
+)
+
+N_CLASSES = 5
+
+
+def draw(n: int, seed: int, slope: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Margins, and codes drawn from softmax(margins @ slope)."""
+    rng = np.random.default_rng(seed)
+    margins = rng.normal(size=(n, N_CLASSES))
+    p = softmax(margins @ slope, axis=1)
+    return margins, (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+
+
+def test_temperature_finds_the_true_one() -> None:
+    margins, codes = draw(20_000, 0, np.eye(N_CLASSES) * 2.5)
+    found = fit_temperature(margins, codes)
+    assert found.slope[0, 0] == pytest.approx(2.5, rel=0.03)
+    grid = [library_log_loss(codes, softmax(margins * s, axis=1)) for s in np.linspace(1, 5, 81)]
+    assert log_loss(found.predict_proba(margins), codes) <= min(grid) + 1e-9
+
+
+def test_log_loss_is_the_librarys() -> None:
+    margins, codes = draw(300, 1, np.eye(N_CLASSES))
+    p = softmax(margins, axis=1)
+    assert log_loss(p, codes) == pytest.approx(library_log_loss(codes, p))
+
+
+def test_multinomial_without_shrinkage_is_logistic_regression() -> None:
+    slope = np.random.default_rng(3).normal(size=(N_CLASSES, N_CLASSES))
+    margins, codes = draw(4000, 3, slope)
+    ours = fit_multinomial(margins, codes, shrinkage=1e-6).predict_proba(margins)
+    library = LogisticRegression(C=1e6, max_iter=2000, tol=1e-8).fit(margins, codes)
+    np.testing.assert_allclose(ours, library.predict_proba(margins), atol=2e-3)
+
+
+def test_multinomial_with_much_shrinkage_is_the_temperature() -> None:
+    margins, codes = draw(500, 4, np.eye(N_CLASSES) * 2)
+    ours = fit_multinomial(margins, codes, shrinkage=1e9).predict_proba(margins)
+    expected = fit_temperature(margins, codes).predict_proba(margins)
+    np.testing.assert_allclose(ours, expected, atol=1e-5)
+
+
+def test_sigmoid_is_one_logistic_regression_a_class() -> None:
+    margins, codes = draw(20_000, 5, np.eye(N_CLASSES) * 2)
+    expected = np.empty_like(margins)
+    for code in range(N_CLASSES):
+        one = LogisticRegression(C=1e9, tol=1e-8).fit(margins[:, [code]], codes == code)
+        expected[:, code] = expit(margins[:, code] * one.coef_[0, 0] + one.intercept_[0])
+    expected /= expected.sum(axis=1, keepdims=True)
+    found = fit_sigmoid(margins, codes).predict_proba(margins)
+    np.testing.assert_allclose(found, expected, atol=2e-3)  # Platt's targets are smoothed
+
+
+def test_sigmoid_survives_a_class_without_rows() -> None:
+    margins, codes = draw(200, 6, np.eye(N_CLASSES))
+    codes[codes == 4] = 0
+    p = fit_sigmoid(margins, codes).predict_proba(margins)
+    assert np.isfinite(p).all()
+    assert p[:, 4].max() < 0.1
+
+
+def accuracy(probabilities: np.ndarray, codes: np.ndarray) -> float:
+    return float((probabilities.argmax(axis=1) == codes).mean())
+
+
+@pytest.mark.parametrize("n", [150, 4000])
+def test_the_chosen_map_is_near_the_best_on_new_rows(n: int) -> None:
+    rng = np.random.default_rng(7)
+    slope = np.diag(rng.uniform(1, 4, N_CLASSES)) + rng.normal(scale=0.4, size=(5, 5))
+    margins, codes = draw(n, 8, slope)
+    chosen = choose_map(margins, codes, np.arange(n) % 5)(margins, codes)
+    new_margins, new_codes = draw(20_000, 9, slope)
+    plain = fit_temperature(margins, codes).predict_proba(new_margins)
+    found = chosen.predict_proba(new_margins)
+    np.testing.assert_allclose(found.sum(axis=1), 1.0)
+    assert log_loss(found, new_codes) <= log_loss(plain, new_codes) + 0.01
+    assert accuracy(found, new_codes) >= accuracy(plain, new_codes) - 0.01
