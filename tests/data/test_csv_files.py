@@ -115,7 +115,7 @@ def test_an_index_that_two_rows_share_rejects_both_and_explains_their_partner(sh
     folder = shop.write([(0, "a", "", 1, 1), (5, "b", "", 2, 2)], [(0, 10), (0, 40)])
     tables = csv_files.read_csv_files(folder, CODES)
     assert tables.train.empty
-    assert tables.train["designation"].dtype == "str"
+    assert tables.train["designation"].dtype in ("str", object)  # object: pandas 2
     assert tables.rejects["reason"].tolist() == [
         f"no row in {Y_TRAIN}",
         "row index is not unique",
