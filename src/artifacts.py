@@ -35,6 +35,7 @@ logger = logging.getLogger(__name__)
 
 TRAIN_COMMAND = "python scripts/train_pipeline.py"
 KEY_VARIABLE = "ARTIFACT_KEY"
+TEXT_SUFFIXES = {".txt", ".md", ".html"}
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "joblib")
 
 
@@ -88,6 +89,16 @@ class ArtifactStore:
         self.validation_report = paths.results_dir / "validation" / "report.json"
         self.rejects = paths.results_dir / "rejects.csv"
         self.submission = paths.results_dir / "predictions" / "test_predictions.csv"
+        self.catalogue = paths.artifacts_dir / "catalogue.parquet"
+        self.reference_profile = paths.artifacts_dir / "reference_profile.json"
+        self.model_card = paths.artifacts_dir / "MODEL_CARD.md"
+        self.label_issues = paths.results_dir / "label_issues.csv"
+        self.comparison = paths.models_dir / "compare_cv_results.csv"
+        self.shap_values = paths.results_dir / "shap" / "shap_values.npz"
+        self.shap_blocks = paths.results_dir / "shap" / "shap_blocks.png"
+        self.shap_summary = paths.results_dir / "shap" / "shap_summary.csv"
+        self.demo_image_features = paths.demo_dir / "demo_image_features.npz"
+        self.demo_image_index = paths.demo_dir / "demo_image_index.json"
 
     def model(self, kind: str, phase: str) -> Path:
         """Return the model of a phase: "holdout" (the scored one) or "final" (all rows)."""
@@ -104,6 +115,18 @@ class ArtifactStore:
     def predictions(self, kind: str, split: str) -> Path:
         """Return the predictions of a split, one row a product."""
         return self.paths.results_dir / "predictions" / f"{split}_{kind}.csv"
+
+    def out_of_fold(self, kind: str) -> Path:
+        """Return the out-of-fold predictions, one row a labelled product."""
+        return self.paths.results_dir / f"preds_oof_{kind}.csv"
+
+    def figure(self, kind: str, split: str, name: str) -> Path:
+        """Return a picture for a report, as "confusion" or "reliability"."""
+        return self.paths.reports_dir / "figures" / f"{kind}_{split}_{name}.png"
+
+    def rapport(self, name: str) -> Path:
+        """Return a file that the app's monitoring pages read, as "b2_diagnostics.csv"."""
+        return self.paths.rapport_dir / name
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -134,8 +157,8 @@ class ArtifactStore:
         path : Path
             One of the names of this class.
         value : object
-            A DataFrame for .csv and .parquet, text for .txt, JSON values for .json, anything for
-            .joblib.
+            A DataFrame for .csv and .parquet, text for .txt, .md and .html, bytes for .png, JSON
+            values for .json, a dict of arrays for .npz, anything for .joblib.
         run : Run
             What the manifest says of the file's origin.
         stage : str
@@ -296,8 +319,15 @@ def _write(target: Path, suffix: str, value: Any) -> None:  # noqa: ANN401
         frame.to_csv(target, index=False, lineterminator="\n")
     elif suffix == ".parquet":
         value.to_parquet(target, index=False)
-    elif suffix == ".txt":
+    elif suffix in TEXT_SUFFIXES:
         target.write_text(value, encoding="utf-8")
+    elif suffix == ".png":
+        target.write_bytes(value)
+    elif suffix == ".npz":
+        import numpy as np
+
+        with target.open("wb") as handle:  # numpy appends .npz to a name that ends otherwise
+            np.savez_compressed(handle, **value)
     elif suffix == ".joblib":
         import joblib
 
@@ -309,8 +339,15 @@ def _write(target: Path, suffix: str, value: Any) -> None:  # noqa: ANN401
 def _read(handle: BinaryIO, suffix: str) -> Any:  # noqa: ANN401
     if suffix == ".json":
         return json.loads(handle.read())
-    if suffix == ".txt":
+    if suffix in TEXT_SUFFIXES:
         return handle.read().decode("utf-8")
+    if suffix == ".png":
+        return handle.read()
+    if suffix == ".npz":
+        import numpy as np
+
+        with np.load(handle, allow_pickle=False) as archive:
+            return {name: archive[name] for name in archive.files}
     if suffix == ".joblib":
         import joblib
 

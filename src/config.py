@@ -36,6 +36,10 @@ class Paths:
     results_dir: Path
     cache_dir: Path
     networks_dir: Path
+    models_dir: Path
+    reports_dir: Path
+    rapport_dir: Path
+    demo_dir: Path
     labels_map: Path
     theme_map: Path
     translate_map: Path

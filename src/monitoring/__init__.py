@@ -1,0 +1,1 @@
+"""Does the shop still look like the one that was learned from?"""

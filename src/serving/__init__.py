@@ -1,0 +1,1 @@
+"""From artifacts to answers: one code path for command line, HTTP service and app."""
