@@ -92,6 +92,7 @@ class ArtifactStore:
         self.catalogue = paths.artifacts_dir / "catalogue.parquet"
         self.reference_profile = paths.artifacts_dir / "reference_profile.json"
         self.model_card = paths.artifacts_dir / "MODEL_CARD.md"
+        self.serving = paths.artifacts_dir / "serving.json"
         self.label_issues = paths.results_dir / "label_issues.csv"
         self.comparison = paths.models_dir / "compare_cv_results.csv"
         self.shap_values = paths.results_dir / "shap" / "shap_values.npz"

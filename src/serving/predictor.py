@@ -1,0 +1,262 @@
+"""`Predictor`: from a product's text and picture to its likeliest classes, for every face.
+
+The predict command, the HTTP service and the app all call `Predictor.predict` or
+`Predictor.predict_frame`, so that they give the same answer to the last digit. Networks run in
+onnxruntime or openvino; torch, streamlit and shap are never imported.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.artifacts import TRAIN_COMMAND, ArtifactStore
+from src.config import Paths, load_config
+from src.errors import ArtifactError, UsageError
+from src.labels import LANGUAGES
+from src.pipelines.image_pipeline import ImageExtractor
+from src.serving.prediction import Candidate, Prediction
+from src.serving.seen import was_seen
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from src.pipelines.product_model import FullPipeline
+
+# Products that go through the model together: a batch shares the lock with single requests, which
+# then wait a tenth of a second at the most. Rows/s are the same from 500 on.
+CHUNK_ROWS = 1_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Product:
+    """What is known of one product.
+
+    Attributes
+    ----------
+    designation, description : str
+        Title and text as the seller wrote them; either may be empty.
+    image : Path, bytes or None
+        The picture's file, or what is in it. One that can't be read counts as missing.
+    """
+
+    designation: str
+    description: str = ""
+    image: Path | bytes | None = None
+
+
+class Predictor:
+    """The served model.
+
+    Parameters
+    ----------
+    pipeline : FullPipeline
+        What training saved in one file.
+
+    Examples
+    --------
+    >>> predictor = load_predictor(load_config().paths)  # doctest: +SKIP
+    >>> predictor.predict([Product("Harry Potter, tome 1")])[0].label  # doctest: +SKIP
+    'Used books'
+    """
+
+    def __init__(self, pipeline: FullPipeline) -> None:
+        self.pipeline = pipeline
+        # openvino's queue and numba's threads each serve one caller at a time.
+        self._lock = threading.Lock()
+
+    @property
+    def threshold(self) -> float:
+        """Probability below which an answer needs a person's review."""
+        return self.pipeline.threshold
+
+    @property
+    def classes(self) -> np.ndarray:
+        """Known codes, shape (n_classes,), int64."""
+        return self.pipeline.model.classes_
+
+    @property
+    def labels(self) -> Mapping[int, Mapping[str, str]]:
+        """Label of each code by language."""
+        return self.pipeline.labels
+
+    @property
+    def run_id(self) -> str:
+        """Run that trained the model."""
+        return self.pipeline.run_id
+
+    @property
+    def kind(self) -> str:
+        """Kind of the model, as ``[model].name``."""
+        return self.pipeline.kind
+
+    @property
+    def snapshot(self) -> str:
+        """Data hash of the rows that it learned from."""
+        return self.pipeline.data_hash
+
+    @property
+    def sees_images(self) -> bool:
+        """Whether any branch of the model looks at pictures."""
+        return any(isinstance(e, ImageExtractor) for e in self.pipeline.extractors)
+
+    @property
+    def synthetic(self) -> bool:
+        """Whether those were drawn by the demo shop."""
+        return self.pipeline.synthetic
+
+    def predict(
+        self, products: Sequence[Product], *, top_k: int = 3, language: str = "en"
+    ) -> list[Prediction]:
+        """Answer for some products.
+
+        Parameters
+        ----------
+        products : sequence of Product, length n
+            None of them makes this fail, whatever its text or picture.
+        top_k : int
+            Number of candidates, at least 1; more than there are classes gives all of them.
+        language : {"fr", "en"}
+            Of the labels.
+
+        Raises
+        ------
+        UsageError
+            For another language, or `top_k` below 1.
+        """
+        return self.predict_frame(frame_of(products), top_k=top_k, language=language)
+
+    def predict_frame(
+        self, items: pd.DataFrame, *, top_k: int = 3, language: str = "en"
+    ) -> list[Prediction]:
+        """Answer for the products of a table.
+
+        Parameters
+        ----------
+        items : DataFrame, n rows
+            Column designation; description and image_path (path, bytes or "") where there are any.
+        top_k, language
+            As in `predict`.
+        """
+        _check_options(top_k, language)
+        answers: list[Prediction] = []
+        for start in range(0, len(items), CHUNK_ROWS):
+            chunk = tidy(items.iloc[start : start + CHUNK_ROWS])
+            answers += self._answer(chunk, min(top_k, len(self.classes)), language)
+        return answers
+
+    def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> list[Prediction]:
+        """Answer for one chunk of tidy items."""
+        with self._lock:
+            extracted = self.pipeline.extract(items)
+            probabilities = self.pipeline.model.predict_proba(extracted)
+        used = extracted.masks["image"] & self.sees_images
+        known = was_seen(items, self.pipeline.seen)
+        best = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k]
+        names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
+        codes = self.classes.tolist()
+        return [
+            self._prediction(
+                tuple(Candidate(codes[c], names[c], float(row[c])) for c in order),
+                bool(was_known),
+                bool(was_used),
+            )
+            for order, row, was_known, was_used in zip(
+                best.tolist(), probabilities, known, used, strict=True
+            )
+        ]
+
+    def _prediction(
+        self, candidates: tuple[Candidate, ...], known: bool, used_image: bool
+    ) -> Prediction:
+        first = candidates[0]
+        return Prediction(
+            code=first.code,
+            label=first.label,
+            probability=first.probability,
+            top_k=candidates,
+            needs_review=first.probability < self.threshold,
+            known=known,
+            used_image=used_image,
+            model=self.run_id,
+            snapshot=self.snapshot,
+            synthetic=self.synthetic,
+        )
+
+
+def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
+    """Load the model of a kind.
+
+    Parameters
+    ----------
+    paths : Paths
+        Folders of the configuration.
+    kind : str or None
+        As ``[model].name``; None takes the run in force.
+
+    Raises
+    ------
+    ArtifactError
+        Nothing was trained yet, or the file is not what the manifest lists.
+    """
+    store = ArtifactStore(paths)
+    chosen = kind or kind_in_force(store)
+    path = store.full_pipeline(chosen)
+    if not path.is_file():
+        raise ArtifactError(f"{path}: no model is there to serve", next_command=TRAIN_COMMAND)
+    return Predictor(store.load(path))
+
+
+def kind_in_force(store: ArtifactStore) -> str:
+    """Return the kind of the promoted run; that of the configuration before any promotion."""
+    if store.serving.is_file():
+        return str(store.load(store.serving)["kind"])
+    return load_config().model.name
+
+
+def frame_of(products: Sequence[Product]) -> pd.DataFrame:
+    """Return products as a table, one row each."""
+    import pandas as pd
+
+    images = [p.image if isinstance(p.image, bytes) else str(p.image or "") for p in products]
+    return pd.DataFrame(
+        {
+            "designation": [product.designation for product in products],
+            "description": [product.description for product in products],
+            "image_path": pd.Series(images, dtype=object),
+        }
+    )
+
+
+def tidy(items: pd.DataFrame) -> pd.DataFrame:
+    """Return the three columns that extractors read: texts that UTF-8 can hold, "" for missing."""
+    import pandas as pd
+
+    empty = [""] * len(items)
+    texts = {
+        name: [_text(value) for value in (items[name].tolist() if name in items else empty)]
+        for name in ("designation", "description")
+    }
+    images = items["image_path"].tolist() if "image_path" in items else empty
+    pictures = [value if isinstance(value, bytes) else _text(value) for value in images]
+    return pd.DataFrame({**texts, "image_path": pd.Series(pictures, dtype=object)})
+
+
+def _text(value: object) -> str:
+    """Return a text without lone surrogates; "" for None and the NaN of an empty cell."""
+    import pandas as pd
+
+    if not isinstance(value, str):
+        return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
+    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+
+
+def _check_options(top_k: int, language: str) -> None:
+    if top_k < 1:
+        raise UsageError(f"top_k = {top_k}: expected 1 or more")
+    if language not in LANGUAGES:
+        raise UsageError(f"language {language!r} is not one of {', '.join(LANGUAGES)}")
