@@ -107,7 +107,7 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
         """Return margins of n rows, shape (n, n_classes), or (n,) for two classes."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
-        margins = np.asarray(X @ self.coef_.T) + self.intercept_
+        margins = linear_margins(X, self.coef_) + self.intercept_
         return margins.ravel() if len(self.classes_) == 2 else margins
 
     def predict(self, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
@@ -120,3 +120,25 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.sparse = True
         return tags
+
+
+def linear_margins(X: np.ndarray | sparse.csr_matrix, coef: np.ndarray) -> np.ndarray:
+    """Return ``X @ coef.T``, shape (n, n_classes), touching only the columns that X uses.
+
+    scipy copies all of `coef` at every product of a sparse matrix: 130 MB for 27 classes and 1.2
+    million n-grams. One product's text uses some 500 of them. The digits are the same.
+
+    Parameters
+    ----------
+    X : ndarray or csr_matrix, shape (n, n_features)
+    coef : ndarray, shape (n_classes, n_features)
+    """
+    if not sparse.issparse(X):
+        return np.asarray(X @ coef.T)
+    few = X.nnz < X.shape[1]
+    columns = np.unique(X.indices) if few else np.flatnonzero(np.bincount(X.indices))
+    place = np.empty(X.shape[1], dtype=X.indices.dtype)
+    place[columns] = np.arange(len(columns))
+    shape = (X.shape[0], len(columns))
+    narrow = sparse.csr_matrix((X.data, place[X.indices], X.indptr), shape=shape)
+    return np.asarray(narrow @ np.ascontiguousarray(coef[:, columns].T))

@@ -27,11 +27,13 @@ def was_seen(items: pd.DataFrame, seen: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool, shape (n,)
     """
-    texts = items["designation"] + " " + items["description"]
+    texts = map(" ".join, zip(items["designation"], items["description"], strict=True))
     prints = [picture_print(source) for source in items["image_path"]]
     keys = product_keys(texts, prints)
     places = np.searchsorted(seen, keys)
-    return places < len(seen) if not len(seen) else seen[np.minimum(places, len(seen) - 1)] == keys
+    if not len(seen):
+        return np.zeros(len(keys), dtype=bool)
+    return np.asarray(seen[np.minimum(places, len(seen) - 1)] == keys)
 
 
 def product_keys(texts: Iterable[str], prints: Iterable[str]) -> np.ndarray:
