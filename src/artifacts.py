@@ -95,6 +95,7 @@ class ArtifactStore:
         self.serving = paths.artifacts_dir / "serving.json"
         self.label_issues = paths.results_dir / "label_issues.csv"
         self.comparison = paths.models_dir / "compare_cv_results.csv"
+        self.feedback = paths.results_dir / "feedback.jsonl"
         self.shap_values = paths.results_dir / "shap" / "shap_values.npz"
         self.shap_blocks = paths.results_dir / "shap" / "shap_blocks.png"
         self.shap_summary = paths.results_dir / "shap" / "shap_summary.csv"
