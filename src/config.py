@@ -251,16 +251,6 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
-class Serving:
-    """``[serving]``: what one request to the HTTP service may cost."""
-
-    max_body_mb: Positive
-    max_batch_mb: Positive
-    max_image_megapixels: Annotated[int, Range(1, 50)]
-    body_timeout_s: Positive
-
-
-@dataclasses.dataclass(frozen=True)
 class Compute:
     """``[compute]``."""
 
@@ -274,6 +264,16 @@ class Outputs:
 
     full_pipeline: bool
     submission: bool
+
+
+@dataclasses.dataclass(frozen=True)
+class Serving:
+    """``[serving]``: what one request to the HTTP service may cost."""
+
+    max_body_mb: Positive
+    max_batch_mb: Positive
+    max_image_megapixels: Annotated[int, Range(1, 50)]
+    body_timeout_s: Positive
 
 
 @dataclasses.dataclass(frozen=True)
@@ -300,9 +300,9 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
-    serving: Serving
     compute: Compute
     outputs: Outputs
+    serving: Serving
     debug: Debug
 
     def digest(self) -> str:

@@ -18,8 +18,8 @@ from src.config import Paths, load_config
 from src.errors import ArtifactError, UsageError
 from src.labels import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
+from src.pipelines.product_keys import product_keys
 from src.serving.prediction import Candidate, Prediction
-from src.serving.seen import was_seen
 
 if TYPE_CHECKING:
     import numpy as np
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
+COLUMNS = ("designation", "description", "image_path")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,7 +188,7 @@ class Predictor:
             extracted = self.pipeline.extract(items)
             probabilities = self.pipeline.model.predict_proba(extracted)
         used = extracted.masks["image"] & self.sees_images
-        known = was_seen(items, self.pipeline.seen)
+        known = self._were_seen(items)
         best = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k]
         names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
         codes = self.classes.tolist()
@@ -202,6 +203,12 @@ class Predictor:
             )
         ]
         return Answered(predictions, items, extracted, probabilities)
+
+    def _were_seen(self, items: pd.DataFrame) -> np.ndarray:
+        """Tell which products were in the training data, text and picture both; bool (n,)."""
+        keys = product_keys(*(items[name].tolist() for name in COLUMNS))
+        seen = self.pipeline.seen
+        return seen[seen.searchsorted(keys).clip(max=len(seen) - 1)] == keys
 
     def _prediction(
         self, candidates: tuple[Candidate, ...], known: bool, used_image: bool
@@ -263,11 +270,7 @@ def frame_of(products: Sequence[Product]) -> pd.DataFrame:
 def tidy(items: pd.DataFrame) -> pd.DataFrame:
     """Return the three columns that extractors read; a missing column or cell is ""."""
     empty = [""] * len(items)
-    texts, bodies, images = (
-        items[name].tolist() if name in items else empty
-        for name in ("designation", "description", "image_path")
-    )
-    return _frame(texts, bodies, images)
+    return _frame(*(items[name].tolist() if name in items else empty for name in COLUMNS))
 
 
 def _frame(titles: list[Any], descriptions: list[Any], images: list[Any]) -> pd.DataFrame:
