@@ -75,7 +75,8 @@ def _predict(args: argparse.Namespace) -> int:
         from src.serving.csv_products import ProductReader
         from src.serving.predictor import load_predictor
 
-        reader = ProductReader(stream, args.file, args.images)
+        name = "stdin" if args.file == "-" else str(Path(args.file).resolve())
+        reader = ProductReader(stream, name, args.images)
         predictor = load_predictor(cfg.paths)
         top_k = min(args.top_k, len(predictor.classes))
         with _output(args.out) as out:
