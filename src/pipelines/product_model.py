@@ -14,6 +14,7 @@ from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.models.kinds import build_head
 from src.models.late_fusion import LateFusion
+from src.models.linear_ovr import head_margins
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
@@ -66,7 +67,7 @@ class ProductModel(ClassifierMixin, BaseEstimator):
 
         Two classes give two columns here (scikit-learn gives one), the first with the sign turned.
         """
-        margins = self.head_.decision_function(self.features_.transform(X).stack())
+        margins = head_margins(self.head_, self.features_.transform(X).stack())
         return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
 
     def predict(self, X: Extracted) -> np.ndarray:
