@@ -96,7 +96,7 @@ class Door:
             detail = f"expected the service's key in the header {KEY_HEADER}"
             return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
         most, length = self._most(scope), headers.get("content-length", "0")
-        if length.isdecimal() and int(length[:20]) > most:
+        if length.isdecimal() and (len(length) > 18 or int(length) > most):
             return JSONResponse({"detail": _too_large(most)}, 413, {"Connection": "close"})
         return None
 
@@ -105,7 +105,8 @@ class Door:
             return True
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
         given = headers.get(KEY_HEADER) or bearer
-        return hmac.compare_digest(given.encode(), self.api_key.encode())
+        # Headers are decoded as Latin-1: back to the bytes that came.
+        return hmac.compare_digest(given.encode("latin-1"), self.api_key.encode())
 
     def _measured(self, scope: Scope, receive: Receive) -> Receive:
         most, until = self._most(scope), time.monotonic() + self.limits.body_s

@@ -49,7 +49,7 @@ class ServedModel:
         """Load the model in force if it is another than the one held; keep that if it fails."""
         try:
             signature = self._look()
-            if signature == self._signature:
+            if signature is not None and signature == self._signature:
                 return
             self._predictor = load_predictor(self._paths)
             self._signature, self._problem = signature, None
