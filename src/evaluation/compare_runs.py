@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from src.artifacts import TRAIN_COMMAND
 from src.errors import DataError
 from src.evaluation.bootstrap import Interval, class_differences, paired_difference
 from src.evaluation.metrics import score, score_by_class
@@ -113,12 +114,14 @@ def _aligned(a: pd.DataFrame, b: pd.DataFrame) -> tuple[np.ndarray, np.ndarray, 
         shared = len(first.index.intersection(second.index))
         raise DataError(
             f"the runs tell of other rows: {len(first):,} and {len(second):,}, {shared:,} of them "
-            "in both; expected the same split of the same data"
+            "in both; expected the same split of the same data",
+            next_command=TRAIN_COMMAND,
         )
     true = first["prdtypecode"].to_numpy()
     if other := int((second["prdtypecode"].to_numpy() != true).sum()):
         raise DataError(
             f"the runs have other true codes on {other:,} of {len(true):,} rows; expected the "
-            "same labels"
+            "same labels",
+            next_command=TRAIN_COMMAND,
         )
     return true, first["predicted"].to_numpy(), second["predicted"].to_numpy()

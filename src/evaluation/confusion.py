@@ -76,9 +76,9 @@ def diagnostics(by_class: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
         ``New books (12.3 %, 45); Home decoration (2.1 %, 8)``.
     """
     told: dict[int, list[str]] = {}
-    for fault in errors.itertuples():
-        text = f"{fault.predicted_label} ({100 * fault.rate:.1f} %, {fault.count})"
-        told.setdefault(fault.true, []).append(text)
+    for fault in errors.to_dict("records"):
+        text = f"{fault['predicted_label']} ({100 * fault['rate']:.1f} %, {fault['count']})"
+        told.setdefault(fault["true"], []).append(text)
     columns = ["prdtypecode", "label", "precision", "recall", "f1", "support"]
     texts = ["; ".join(told.get(code, [])[:FAULTS_A_CLASS]) for code in by_class["prdtypecode"]]
     return by_class[columns].assign(top_confusions=texts)
