@@ -328,7 +328,8 @@ def _finish(
         axes.annotate(
             "SYNTHETIC / SYNTHÉTIQUE", (0.0, 1.0), xytext=(4, 22 + 3 * title_size), ha="left",
             xycoords="axes fraction", textcoords="offset points", va="bottom", color="white",
-            fontsize=10, fontweight="bold", bbox={"boxstyle": "square,pad=0.35", "facecolor": MARK, "lw": 0},
+            fontsize=10, fontweight="bold",
+            bbox={"boxstyle": "square,pad=0.35", "facecolor": MARK, "lw": 0},
         )  # fmt: skip
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.25)

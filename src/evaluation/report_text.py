@@ -58,7 +58,7 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         interval = f"   {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
         yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
     decided = facts["decision"]
-    if decided["threshold"] is None or decided["accuracy"] is None:
+    if decided["accuracy"] is None:
         yield "  no answer is sure enough to be accepted without a look"
         return
     yield f"  {'accepted at ' + format(decided['threshold'], '.3f'):<30}{decided['coverage']:>8.1%}"

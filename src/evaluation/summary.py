@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -163,7 +162,7 @@ def decision(
     accepted = selective(y_true, proba, classes, thresholds=(threshold,))
     coverage, accuracy = accepted[["coverage", "accuracy"]].to_numpy().sum(axis=0).tolist()
     return {
-        "threshold": threshold if math.isfinite(threshold) else None,
+        "threshold": threshold,
         "target_accuracy": target_accuracy,
         "coverage": coverage,
         "accuracy": accuracy if len(accepted) else None,
