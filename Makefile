@@ -18,8 +18,8 @@ train: .venv/ready  ## the five stages
 api: .venv/ready  ## the HTTP service on http://127.0.0.1:8000
 	$(BIN)/python scripts/serve_api.py
 
-test: .venv/ready  ## the whole suite, one worker a core
-	$(BIN)/python -m pytest -n auto -q
+test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 lint: .venv/ready  ## formatting, style, types, shell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

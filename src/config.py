@@ -279,6 +279,7 @@ class Outputs:
 
     full_pipeline: bool
     submission: bool
+    figures: bool
 
 
 @dataclasses.dataclass(frozen=True)
