@@ -24,6 +24,8 @@ Positive = Annotated[int, Range(1)]
 NonNegative = Annotated[int, Range(0)]
 Weight = Annotated[float, Range(0.0)]
 Strength = Annotated[float, Range(1e-6, 1e6)]
+Rate = Annotated[float, Range(0.001, 1.0)]
+Bins = Annotated[int, Range(8, 255)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -228,7 +230,33 @@ class Logreg:
     max_iter: Positive
 
 
-HeadName = Literal["linear_svc", "logreg"]
+@dataclasses.dataclass(frozen=True)
+class XGBoost:
+    """``[model.xgboost]``."""
+
+    n_estimators: Positive
+    learning_rate: Rate
+    max_depth: Annotated[int, Range(1, 20)]
+    subsample: Rate
+    colsample: Rate
+    early_stopping_rounds: Positive
+    max_bin: Bins
+
+
+@dataclasses.dataclass(frozen=True)
+class LightGBM:
+    """``[model.lightgbm]``."""
+
+    n_estimators: Positive
+    learning_rate: Rate
+    num_leaves: Annotated[int, Range(2, 1024)]
+    subsample: Rate
+    colsample: Rate
+    early_stopping_rounds: Positive
+    max_bin: Bins
+
+
+HeadName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -244,10 +272,21 @@ class LateFusionOptions:
 class Model:
     """``[model]``: the one switch and the hyper-parameters of each kind."""
 
-    name: Literal["linear_svc", "logreg", "late_fusion"]
+    name: Literal["linear_svc", "logreg", "xgboost", "lightgbm", "late_fusion"]
     late_fusion: LateFusionOptions
     linear_svc: LinearSvc
     logreg: Logreg
+    xgboost: XGBoost
+    lightgbm: LightGBM
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """``[sampling]``: bounds on the size of a class in training rows."""
+
+    enabled: bool
+    cap: Annotated[float, Range(1.0, 1000.0)]
+    floor: Share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -290,6 +329,7 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    sampling: Sampling
     compute: Compute
     outputs: Outputs
     debug: Debug
