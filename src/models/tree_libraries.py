@@ -187,8 +187,11 @@ class LightGBM:
             "bagging_freq": 1,
             "feature_fraction": self.colsample,
             "max_bin": self.max_bin,
-            # The library's 20 would let a class of a few products have no leaf of its own.
+            # The library's 20 would leave a class of a few products without a leaf of its own, and
+            # its 0 lets a pure leaf say 1 / (2 p) of a class of share p: the search then ended
+            # after one round, at accuracy .31 where 1, XGBoost's own, gives .76.
             "min_data_in_leaf": 3,
+            "lambda_l2": 1.0,
             "seed": task.seed,
             "deterministic": True,
             "force_row_wise": True,

@@ -67,6 +67,7 @@ def lightgbm_margins(X: np.ndarray, codes: np.ndarray, rounds: int, new: np.ndar
         colsample_bytree=0.5,
         max_bin=31,
         min_child_samples=3,
+        reg_lambda=1.0,
         objective="multiclass",
         random_state=5,
         deterministic=True,
