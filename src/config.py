@@ -14,18 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from src.typed_toml import Range, TomlSource, build_tree, read_toml
+from src.config_model import Folds, Model, Sampling
+from src.typed_toml import (
+    NonNegative,
+    Positive,
+    Range,
+    Share,
+    TomlSource,
+    Weight,
+    build_tree,
+    read_toml,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = REPOSITORY / "config" / "config.toml"
-
-Share = Annotated[float, Range(0.0, 1.0)]
-Positive = Annotated[int, Range(1)]
-NonNegative = Annotated[int, Range(0)]
-Weight = Annotated[float, Range(0.0)]
-Strength = Annotated[float, Range(1e-6, 1e6)]
-Rate = Annotated[float, Range(0.001, 1.0)]
-Bins = Annotated[int, Range(8, 255)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -213,80 +215,17 @@ class Fusion:
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearSvc:
-    """``[model.linear_svc]``."""
+class Cv:
+    """``[cv]``: the cross-validation of ``--cv`` and of ``scripts/train.py``."""
 
-    C: Strength
-    balanced: bool
-    max_iter: Positive
+    n_folds: Folds
 
 
 @dataclasses.dataclass(frozen=True)
-class Logreg:
-    """``[model.logreg]``."""
+class Decision:
+    """``[decision]``: when an answer needs a person's look."""
 
-    C: Strength
-    balanced: bool
-    max_iter: Positive
-
-
-@dataclasses.dataclass(frozen=True)
-class XGBoost:
-    """``[model.xgboost]``."""
-
-    n_estimators: Positive
-    learning_rate: Rate
-    max_depth: Annotated[int, Range(1, 20)]
-    subsample: Rate
-    colsample: Rate
-    early_stopping_rounds: Positive
-    max_bin: Bins
-
-
-@dataclasses.dataclass(frozen=True)
-class LightGBM:
-    """``[model.lightgbm]``."""
-
-    n_estimators: Positive
-    learning_rate: Rate
-    num_leaves: Annotated[int, Range(2, 1024)]
-    subsample: Rate
-    colsample: Rate
-    early_stopping_rounds: Positive
-    max_bin: Bins
-
-
-HeadName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
-
-
-@dataclasses.dataclass(frozen=True)
-class LateFusionOptions:
-    """``[model.late_fusion]``: the kind of each expert, and the folds of the cross-fitting."""
-
-    text: HeadName
-    image: HeadName
-    n_folds: Annotated[int, Range(2, 20)]
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """``[model]``: the one switch and the hyper-parameters of each kind."""
-
-    name: Literal["linear_svc", "logreg", "xgboost", "lightgbm", "late_fusion"]
-    late_fusion: LateFusionOptions
-    linear_svc: LinearSvc
-    logreg: Logreg
-    xgboost: XGBoost
-    lightgbm: LightGBM
-
-
-@dataclasses.dataclass(frozen=True)
-class Sampling:
-    """``[sampling]``: bounds on the size of a class in training rows."""
-
-    enabled: bool
-    cap: Annotated[float, Range(1.0, 1000.0)]
-    floor: Share
+    target_accuracy: Annotated[float, Range(0.0, 1.0)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -330,6 +269,8 @@ class Config:
     fusion: Fusion
     model: Model
     sampling: Sampling
+    cv: Cv
+    decision: Decision
     compute: Compute
     outputs: Outputs
     debug: Debug

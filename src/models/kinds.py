@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from src.config import Model
+from src.config_model import Model
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin

@@ -7,8 +7,9 @@ import dataclasses
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from src import config
-from src.config import LinearSvc, Logreg, load_config
+from src import config_model
+from src.config import load_config
+from src.config_model import LinearSvc, Logreg
 from src.models.boosted_trees import BoostedTrees
 from src.models.kinds import build_head
 from src.models.linear_ovr import ThreadedLinearSVC
@@ -39,12 +40,12 @@ def test_logreg() -> None:
     [
         (
             "xgboost",
-            config.XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
+            config_model.XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
             XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
         ),
         (
             "lightgbm",
-            config.LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
+            config_model.LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
             LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
         ),
     ],
