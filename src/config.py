@@ -44,6 +44,7 @@ class Paths:
     reports_dir: Path
     rapport_dir: Path
     demo_dir: Path
+    demo_images_dir: Path
     labels_map: Path
     theme_map: Path
     translate_map: Path
