@@ -13,9 +13,10 @@ from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.models.kinds import build_head
+from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
-from src.pipelines.product_model import FullPipeline, ProductModel, build_model, union_of
+from src.pipelines.product_model import FullPipeline, ProductModel, model_on, union_of
 from src.pipelines.registry import branch_weights, build_branches
 
 TEXT_ONLY = ["features.image.stats.enabled=false", "features.image.cnn.enabled=false"]
@@ -67,14 +68,27 @@ def test_clone_forgets() -> None:
 
 
 def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object) -> None:
-    fitted = model().fit(extracted(TITLES), CODES)
-    names = {10: {"en": "lamp"}}
-    bundle = FullPipeline(EXTRACTORS, fitted, names, "linear_svc", "0" * 64, synthetic=True)
+    titles, codes = [*TITLES] * 4, np.tile(CODES, 4)
+    fitted = LateFusion([("all", "", model())], n_folds=2).fit(extracted(titles), codes)
+    bundle = FullPipeline(
+        extractors=EXTRACTORS,
+        model=fitted,
+        threshold=0.5,
+        labels={10: {"en": "lamp"}},
+        themes={},
+        seen=np.empty(0, dtype=np.uint64),
+        kind="linear_svc",
+        run_id="run-1",
+        data_hash="0" * 64,
+        synthetic=True,
+    )
     joblib.dump(bundle, f"{tmp_path}/bundle.joblib")
     back = joblib.load(f"{tmp_path}/bundle.joblib")
     titles = ["<b>LAMPE</b> LED", "livre", ""]
     np.testing.assert_array_equal(back.predict(items(titles)), fitted.predict(extracted(titles)))
     assert back.predict(items(titles)).tolist()[:2] == [10, 20]
+    expected = fitted.predict_proba(extracted(titles))
+    np.testing.assert_array_equal(back.predict_proba(items(titles)), expected)
 
 
 @pytest.mark.parametrize("kind", ["xgboost", "lightgbm"])
@@ -131,8 +145,6 @@ def test_sampling_chooses_the_heads_rows_and_leaves_the_branches_all(with_groups
 
 def test_sampling_is_read_from_the_configuration() -> None:
     on = ["sampling.enabled=true", "sampling.cap=1.5", "sampling.floor=0.25", "compute.seed=9"]
-    name = "model.name=late_fusion"
-    built = build_model(load_config(overrides=[name, *on]), BRANCHES).experts[0][2]
+    built = model_on(load_config(overrides=on), BRANCHES, "logreg")
     assert built.sampling == Sampling(1.5, 0.25, seed=9)
-    plain = build_model(load_config(overrides=[name]), BRANCHES).experts[0][2]
-    assert plain.sampling is None
+    assert model_on(CFG, BRANCHES, "logreg").sampling is None
