@@ -47,7 +47,7 @@ HOMES = {
     "xgboost": ["src/models/kinds.py"],
     "lightgbm": ["src/models/kinds.py"],
     "shap": ["src/evaluation/shap_blocks.py"],
-    "matplotlib": ["src/evaluation/figures.py"],
+    "matplotlib": ["src/evaluation/"],
     "nltk": ["src/features/text_"],
     "Stemmer": ["src/features/text_"],
     "streamlit": ["streamlit_app/"],

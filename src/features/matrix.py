@@ -79,6 +79,11 @@ class FeatureMatrix:
         """Bytes held by the parts."""
         return sum(part_bytes(part) for part in self.parts)
 
+    def column_means(self) -> np.ndarray:
+        """Return the mean of every column over the rows, shape (columns,), float32."""
+        means = [np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in self.parts]
+        return np.concatenate(means).astype(np.float32)
+
     def stack(self) -> Part:
         """Return one matrix, shape (n, columns), float32: CSR unless every part is dense."""
         if len(self.parts) == 1:
