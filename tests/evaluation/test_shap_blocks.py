@@ -1,0 +1,91 @@
+"""Blocks of a late fusion on texts and pictures: they add up, and are ranked as sizes say."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from src.evaluation.shap_blocks import block_contributions, summarise, top_features
+from src.evaluation.shap_votes import cast_votes
+from src.features.extracted import Extracted
+
+
+def test_every_row_adds_up_to_the_models_margins(toy_shop) -> None:  # noqa: ANN001
+    model, X = toy_shop.model, toy_shop.X
+    assert len(model.experts_[1][2].classes_) == 3  # the picture expert never saw class 40
+    found = block_contributions(model, cast_votes(model, X))
+    margins = model.decision_function(X)
+    np.testing.assert_allclose(found.margins, margins, rtol=1e-12)
+    np.testing.assert_allclose(found.weights, model.weights(X), rtol=1e-12)
+    total = found.base + found.values.sum(axis=1)
+    np.testing.assert_allclose(total, margins, rtol=1e-4, atol=1e-4 * np.abs(margins).max())
+    assert found.blocks == ("words", "characters", "title_words", "length", "picture")
+    assert found.block_experts == ("text", "text", "text", "text", "image")
+    assert not found.values[~X.masks["image"], 4].any()
+
+
+def test_arrays_are_plain_and_small(toy_shop) -> None:  # noqa: ANN001
+    found = block_contributions(toy_shop.model, cast_votes(toy_shop.model, toy_shop.X))
+    arrays = found.arrays()
+    kinds = {name: (array.dtype.kind, array.shape) for name, array in arrays.items()}
+    assert kinds == {
+        "shap_values": ("f", (60, 5, 4)),
+        "base_values": ("f", (60, 4)),
+        "margins": ("f", (60, 4)),
+        "weights": ("f", (60, 2)),
+        "blocks": ("U", (5,)),
+        "experts": ("U", (2,)),
+        "block_experts": ("U", (5,)),
+        "classes": ("i", (4,)),
+    }
+    assert arrays["classes"].tolist() == [10, 20, 30, 40]
+
+
+def test_summary_by_hand() -> None:
+    values = np.array([[[1.0, -2.0], [3.0, 0.0]], [[-1.0, 4.0], [-5.0, 0.0]]])
+    expected = pd.DataFrame(
+        [
+            ("a", "all", 2.0, 0.5),
+            ("b", "all", 2.0, 0.5),
+            ("a", 10, 1.0, 0.2),
+            ("b", 10, 4.0, 0.8),
+            ("a", 20, 3.0, 1.0),
+            ("b", 20, 0.0, 0.0),
+        ],
+        columns=["block", "class", "mean_abs", "share"],
+    )
+    found = summarise(values, ["a", "b"], [10, 20])
+    pd.testing.assert_frame_equal(found, expected, check_dtype=False)
+
+
+def test_summary_of_nothing_has_shares_of_zero() -> None:
+    assert summarise(np.zeros((3, 2, 1)), ["a", "b"], [10])["share"].tolist() == [0.0] * 4
+
+
+def test_top_words_are_those_of_a_dense_count(toy_shop) -> None:  # noqa: ANN001
+    """On the rows that the text expert alone sees, its weight is 1: the formula is short."""
+    model = toy_shop.model
+    X = Extracted(toy_shop.X.table, {**toy_shop.X.masks, "image": np.zeros(60, dtype=bool)})
+    top = top_features(model, cast_votes(model, X), 4)
+    _, _, expert = model.experts_[0]
+    slope = model.fusion_.linear[0].slope
+    mapped = (slope - slope.mean(axis=1, keepdims=True)).T @ expert.head_.coef_
+    away = expert.features_.transform(X).stack().toarray() - expert.background_
+    names = expert.features_.get_feature_names_out()
+    words = np.array([name.startswith("words__") for name in names])
+    for column, code in enumerate(model.classes_.tolist()):
+        size = np.abs(away * mapped[column]).mean(axis=0)
+        for direction, sign in (("for", 1), ("against", -1)):
+            best = np.flatnonzero(words & (np.sign(mapped[column]) == sign))
+            best = best[np.argsort(-size[best], kind="stable")][:4]
+            rows = top.query(
+                f"prdtypecode == {code} and direction == '{direction}' and branch == 'words'"
+            )
+            assert rows["rank"].tolist() == [1, 2, 3, 4]
+            np.testing.assert_allclose(rows["mean_abs"], size[best], rtol=1e-4)
+            tied = np.isclose(size[best], size[best].min(), rtol=1e-4)
+            firm = [str(name).removeprefix("words__") for name in names[best[~tied]]]
+            assert set(firm) <= set(rows["feature"])
+    assert set(top["branch"]) == {"words", "characters", "title_words", "length"}
+    typical = top.query("branch == 'title_words' and direction == 'for' and prdtypecode == 20")
+    assert set(typical["feature"]) & {"lampe", "led", "ampoule", "bureau", "chevet"}
