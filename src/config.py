@@ -251,6 +251,15 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
+class Explainability:
+    """``[explainability]``: SHAP values of hold-out products."""
+
+    enabled: bool
+    rows: NonNegative
+    top_features: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Compute:
     """``[compute]``."""
 
@@ -290,6 +299,7 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    explainability: Explainability
     compute: Compute
     outputs: Outputs
     debug: Debug
