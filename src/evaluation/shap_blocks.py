@@ -7,13 +7,12 @@ is the sum of the Shapley values of its columns.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 
-from src.evaluation.shap_votes import Ballot, Vote
-from src.features.matrix import Block
+from src.evaluation.shap_votes import Ballot
 from src.models.late_fusion import LateFusion
 
 ALL_CLASSES = "all"
@@ -140,42 +139,43 @@ def top_features(model: LateFusion, ballot: Ballot, n: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns prdtypecode, branch, direction ("for": more of it speaks for the class; "against"),
-        rank, feature and mean_abs: the mean over all rows of the size of its contribution. A block
+        Columns prdtypecode, branch, direction, rank, feature, contribution and mean_abs. The
+        contribution is the mean over the rows whose largest margin is the class's: "for" lists the
+        columns that earn it most, "against" those that cost it most on its own products. Ranked
+        over all rows, stop words would come first. mean_abs is the mean size over all rows. A block
         has fewer than `n` where fewer contribute.
     """
+    answers = ballot.margins.argmax(axis=1)
+    members = (answers[:, None] == np.arange(len(model.classes_))).astype(np.float32)
+    n_rows, n_own = len(answers), np.maximum(members.sum(axis=0), 1.0)[:, None]
     tables = []
     for vote in filter(None, ballot.votes):
         branches = dict(vote.view.expert.features_.transformers_)
-        for block, importance in _importances(vote, len(ballot.margins)):
+        args = (vote.view.matrix, vote.weights, vote.mapped, members[vote.view.rows])
+        for block, size, own in vote.head.importance(*args):
             columns = branches[block.branch].get_feature_names_out()
-            tables += list(_best(importance, columns, model.classes_, block.branch, n))
+            best = _best(own / n_own, size / n_rows, columns, n)
+            codes = model.classes_[best["class"].to_numpy(dtype=np.intp)]
+            tables.append(best.assign(prdtypecode=codes, branch=block.branch))
     table = pd.concat(tables, ignore_index=True)
-    order = ["prdtypecode", "branch", "direction", "rank"]
-    return table.sort_values(order, kind="stable", ignore_index=True)
+    keys = ["prdtypecode", "branch", "direction", "rank"]
+    rest = ["feature", "contribution", "mean_abs"]
+    return table.sort_values(keys, ignore_index=True)[[*keys, *rest]]
 
 
-def _importances(vote: Vote, n_rows: int) -> Iterator[tuple[Block, np.ndarray]]:
-    for block, total in vote.head.importance(vote.view.matrix, vote.weights, vote.mapped):
-        yield block, total / n_rows
-
-
-def _best(
-    importance: np.ndarray, columns: np.ndarray, classes: np.ndarray, branch: str, n: int
-) -> Iterator[pd.DataFrame]:
-    n = min(n, importance.shape[1])
-    for code, signed in zip(classes.tolist(), importance, strict=True):
-        for direction, size in (("for", signed), ("against", -signed)):
-            best = np.argpartition(-size, n - 1)[:n] if n else np.empty(0, dtype=int)
-            best = best[np.argsort(-size[best], kind="stable")]
-            best = best[size[best] > 0]
-            yield pd.DataFrame(
-                {
-                    "prdtypecode": code,
-                    "branch": branch,
-                    "direction": direction,
-                    "rank": np.arange(1, len(best) + 1),
-                    "feature": columns[best],
-                    "mean_abs": size[best].astype(np.float64),
-                }
-            )
+def _best(own: np.ndarray, size: np.ndarray, columns: np.ndarray, n: int) -> pd.DataFrame:
+    """List the `n` largest and the `n` smallest of each row of `own`, shape (n_classes, width)."""
+    found = []
+    n = min(n, own.shape[1])
+    for number, given in enumerate(own):
+        for direction, signed in (("for", given), ("against", -given)):
+            best = np.argpartition(-signed, n - 1)[:n] if n else np.empty(0, dtype=int)
+            best = best[np.argsort(-signed[best], kind="stable")]
+            best = best[signed[best] > 0]
+            found += [
+                (number, direction, rank, column, own[number, column], size[number, column])
+                for rank, column in enumerate(best.tolist(), 1)
+            ]
+    names = ["class", "direction", "rank", "feature", "contribution", "mean_abs"]
+    table = pd.DataFrame(found, columns=names)
+    return table.assign(feature=columns[table["feature"].to_numpy(dtype=np.intp)])

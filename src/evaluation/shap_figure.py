@@ -14,6 +14,7 @@ COLOURS = (
     "#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#332288",
 )  # fmt: skip
 GREY = "#999999"
+DARK = {"#0072B2", "#D55E00", "#332288"}
 LEAST_SHARE = 0.01
 LEAST_WRITTEN = 0.08
 
@@ -48,12 +49,14 @@ def draw_blocks(summary: pd.DataFrame, labels: Mapping[str, str]) -> bytes:
         for row, share in enumerate(width / total.where(total > 0, 1.0)):
             if share >= LEAST_WRITTEN and width.iloc[row] > 0.04 * total.max():
                 middle = left.iloc[row] + width.iloc[row] / 2
-                axes.text(middle, row, f"{share:.0%}", ha="center", va="center", fontsize=7)
+                ink = "white" if colour in DARK else "black"
+                text = f"{share:.0%}"
+                axes.text(middle, row, text, ha="center", va="center", fontsize=7, color=ink)
         left = left + width
     axes.set_yticks(range(len(sizes)), [_label(name, labels) for name in sizes.index], fontsize=8)
     axes.axhline(0.5, color="black", linewidth=0.6)
     axes.set_ylim(len(sizes) - 0.5, -0.5)
-    axes.set_xlabel("mean size of the contribution to the class's margin")
+    axes.set_xlabel("mean size of a block's contribution to the class's margin (SHAP)")
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     buffer = io.BytesIO()

@@ -66,9 +66,9 @@ class LinearHead:
         return np.stack(given, axis=1).astype(np.float64) - self.centres
 
     def importance(
-        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray
-    ) -> Iterator[tuple[Block, np.ndarray]]:
-        """Give the mean size of each column's contribution, block by block.
+        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
+    ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+        """Give how much each column contributes on the whole, block by block.
 
         Since ``|phi| = |coef| |x - mean|``, one pass over the stored values is enough: the second
         factor does not depend on the class.
@@ -81,19 +81,24 @@ class LinearHead:
             Factor of each row's contributions, at least 0.
         mapped : ndarray, shape (n_outputs, n_classes)
             Matrix that the margins are multiplied by.
+        members : ndarray, shape (n, n_classes)
+            1 where a row belongs to a class.
 
         Yields
         ------
         block : Block
-        importance : ndarray of float32, shape (n_classes, width)
-            Sum over the rows; its sign is the direction: above 0 where more of the column speaks
-            for the class.
+        size : ndarray of float32, shape (n_classes, width)
+            Sum over the rows of the size of the contribution.
+        own : ndarray of float32, shape (n_classes, width)
+            Sum over the rows of the class of the contribution itself.
         """
         slope = np.ascontiguousarray(mapped.T, dtype=np.float32)
+        chosen = (members * weights[:, None]).astype(np.float32)
         for part, block in zip(matrix.parts, matrix.blocks, strict=True):
             columns = slice(block.start, block.stop)
-            spread = _spread(part, self.mean[columns], weights)
-            yield block, slope @ self.coef[:, columns] * spread
+            mean, coef = self.mean[columns], slope @ self.coef[:, columns]
+            away = np.asarray(part.T @ chosen).T - np.outer(chosen.sum(axis=0), mean)
+            yield block, np.abs(coef) * _spread(part, mean, weights), coef * away
 
     def of_columns(self, matrix: FeatureMatrix, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what the columns that one row has in block `number` contribute.
@@ -133,28 +138,23 @@ class TreeHead:
 
     def by_block(self, matrix: FeatureMatrix) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
-        found = [phi @ self._members() for _, phi in self._chunks(matrix)]
+        found = [phi @ self._one_hot() for _, phi in self._chunks(matrix)]
         return np.concatenate(found).astype(np.float64).transpose(0, 2, 1)
 
     def importance(
-        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray
-    ) -> Iterator[tuple[Block, np.ndarray]]:
-        """Give the mean size of each column's contribution; see `LinearHead.importance`.
-
-        The direction is the sign of the covariance of value and contribution.
-        """
-        away = matrix.stack() - matrix.stack().mean(axis=0)
-        size = np.zeros((mapped.shape[1], matrix.shape[1]))
-        slope = np.zeros_like(size)
+        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
+    ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
+        """Give how much each column contributes on the whole; see `LinearHead.importance`."""
+        size = np.zeros((mapped.shape[1], matrix.shape[1]), dtype=np.float32)
+        own = np.zeros_like(size)
         for rows, phi in self._chunks(matrix):
             given = np.einsum("nkd,kc,n->ncd", phi, mapped, weights[rows], optimize=True)
             size += np.abs(given).sum(axis=0)
-            slope += np.einsum("ncd,nd->cd", given, away[rows], optimize=True)
-        signed = np.where(slope < 0, -size, size).astype(np.float32)
+            own += np.einsum("ncd,nc->cd", given, members[rows])
         for block in self.blocks:
-            yield block, signed[:, block.start : block.stop]
+            yield block, size[:, block.start : block.stop], own[:, block.start : block.stop]
 
-    def _members(self) -> np.ndarray:
+    def _one_hot(self) -> np.ndarray:
         """One-hot, shape (n_columns, n_blocks): which column belongs to which block."""
         block_of = np.repeat(np.arange(len(self.blocks)), [block.width for block in self.blocks])
         return np.eye(len(self.blocks), dtype=np.float32)[block_of]

@@ -79,11 +79,6 @@ class FeatureMatrix:
         """Bytes held by the parts."""
         return sum(part_bytes(part) for part in self.parts)
 
-    def column_means(self) -> np.ndarray:
-        """Return the mean of every column over the rows, shape (columns,), float32."""
-        means = [np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in self.parts]
-        return np.concatenate(means).astype(np.float32)
-
     def stack(self) -> Part:
         """Return one matrix, shape (n, columns), float32: CSR unless every part is dense."""
         if len(self.parts) == 1:
@@ -91,6 +86,11 @@ class FeatureMatrix:
         if any(sparse.issparse(part) for part in self.parts):
             return sparse.hstack(self.parts, format="csr", dtype=np.float32)
         return np.hstack(self.parts).astype(np.float32, copy=False)
+
+    def column_means(self) -> np.ndarray:
+        """Return the mean of every column over the rows, shape (columns,), float32."""
+        means = [np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in self.parts]
+        return np.concatenate(means).astype(np.float32)
 
 
 def part_bytes(part: Part) -> int:

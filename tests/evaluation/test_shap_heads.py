@@ -67,18 +67,21 @@ def test_adds_up_to_the_margins(n_classes: int) -> None:
     np.testing.assert_allclose(found, expert.margins_of(new), rtol=1e-4, atol=1e-5)
 
 
-def test_importance_is_the_weighted_mean_size_with_its_direction() -> None:
+def test_importance_is_the_weighted_sum_of_sizes_and_of_own_rows() -> None:
     expert, _ = fitted(HEADS["logreg"], 3)
     new, rng = drawn_matrix(30, 3), np.random.default_rng(4)
     weights, mapped = rng.random(30), rng.normal(size=(3, 4))
+    members = np.eye(4)[rng.integers(0, 4, 30)]
     slope = mapped.T @ expert.head_.coef_
     away = dense(new) - expert.background_
-    expected = np.abs(away[:, None, :] * slope * weights[:, None, None]).sum(axis=0)
-    found = {
-        block.branch: signed for block, signed in head_of(expert).importance(new, weights, mapped)
-    }
-    signed = np.hstack([found["words"], found["picture"]])
-    np.testing.assert_allclose(signed, expected * np.sign(slope), rtol=1e-4)
+    phi = away[:, None, :] * slope * weights[:, None, None]
+    found = list(head_of(expert).importance(new, weights, mapped, members))
+    assert [block.branch for block, _, _ in found] == ["words", "picture"]
+    size = np.hstack([size for _, size, _ in found])
+    own = np.hstack([own for _, _, own in found])
+    np.testing.assert_allclose(size, np.abs(phi).sum(axis=0), rtol=1e-4)
+    expected = (phi * members[:, :, None]).sum(axis=0)
+    np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-5)
 
 
 def test_another_classifier_is_refused() -> None:
@@ -97,7 +100,8 @@ def test_a_catalogues_size_takes_seconds_and_little_memory() -> None:
     tracemalloc.start()
     started = time.perf_counter()
     values = head.by_block(matrix)
-    [(_, importance)] = head.importance(matrix, np.ones(500), np.eye(27))
+    members = np.eye(27)[np.arange(500) % 27]
+    [(_, importance, _)] = head.importance(matrix, np.ones(500), np.eye(27), members)
     elapsed_s, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert values.shape == (500, 1, 27)
