@@ -6,13 +6,16 @@ import dataclasses
 
 import numpy as np
 import pytest
+from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
 from src.features.extracted import Extracted
 from src.features.tfidf import TfidfChars, TfidfWords
+from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_ovr import ThreadedLinearSVC
+from src.models.tree_libraries import LightGBM
 from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
@@ -66,19 +69,26 @@ def text_expert() -> ProductModel:
     return ProductModel(WeightedFeatureUnion(branches, weights), ThreadedLinearSVC(n_jobs=1))
 
 
-def image_expert() -> ProductModel:
+def image_expert(head: ClassifierMixin) -> ProductModel:
     union = WeightedFeatureUnion([("picture", SelectColumn("image"))], {})
-    return ProductModel(union, LogisticRegression(C=10.0, max_iter=500))
+    return ProductModel(union, head)
 
 
-def fit_fusion(n: int = 400, seed: int = 0) -> LateFusion:
-    X, y = draw_products(n, seed)
-    experts = [("text", "", text_expert()), ("image", "image", image_expert())]
-    return LateFusion(experts, n_folds=3).fit(X, y)
+def shop_of(image_head: ClassifierMixin, n: int) -> Shop:
+    X, y = draw_products(n, 0)
+    experts = [("text", "", text_expert()), ("image", "image", image_expert(image_head))]
+    model = LateFusion(experts, n_folds=3).fit(X, y)
+    return Shop(*draw_products(60, 1), model)
 
 
 @pytest.fixture(scope="session")
 def toy_shop() -> Shop:
     """Sixty products that a late fusion fitted on 400 others never saw."""
-    X, y = draw_products(60, 1)
-    return Shop(X, y, fit_fusion())
+    return shop_of(LogisticRegression(C=10.0, max_iter=500), 400)
+
+
+@pytest.fixture(scope="session")
+def tree_shop() -> Shop:
+    """The same with boosted trees for the pictures."""
+    library = LightGBM(n_estimators=5, num_leaves=4)
+    return shop_of(BoostedTrees(library, n_jobs=1, random_state=0), 300)

@@ -13,7 +13,9 @@ from sklearn.tree import DecisionTreeClassifier
 
 from src.evaluation.shap_heads import LinearHead, head_of
 from src.features.matrix import FeatureMatrix
+from src.models.boosted_trees import BoostedTrees
 from src.models.linear_ovr import ThreadedLinearSVC
+from src.models.tree_libraries import LightGBM, XGBoost
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
@@ -82,6 +84,48 @@ def test_importance_is_the_weighted_sum_of_sizes_and_of_own_rows() -> None:
     np.testing.assert_allclose(size, np.abs(phi).sum(axis=0), rtol=1e-4)
     expected = (phi * members[:, :, None]).sum(axis=0)
     np.testing.assert_allclose(own, expected, rtol=1e-3, atol=1e-5)
+
+
+BOOSTERS = {
+    "xgboost": XGBoost(n_estimators=6, max_depth=3),
+    "lightgbm": LightGBM(n_estimators=6, num_leaves=5),
+}
+
+
+def boosted(library: object) -> tuple[ProductModel, FeatureMatrix]:
+    rng = np.random.default_rng(0)
+    matrix = drawn_dense(90, rng)
+    y = (matrix.stack()[:, 0] + 0.3 * rng.normal(size=90) > 0) + 2 * (matrix.stack()[:, 4] > 0)
+    trees = BoostedTrees(library, n_jobs=1, random_state=0)
+    return ProductModel(WeightedFeatureUnion([], {}), trees).fit_head(None, matrix, y), matrix
+
+
+def drawn_dense(n: int, rng: np.random.Generator) -> FeatureMatrix:
+    parts = {name: rng.normal(size=(n, width)).astype("f4") for name, width in WIDTHS.items()}
+    return FeatureMatrix.of(parts)
+
+
+@pytest.mark.parametrize("name", BOOSTERS)
+def test_trees_equal_the_shap_librarys(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    shap = pytest.importorskip("shap")
+    expert, _ = boosted(BOOSTERS[name])
+    new = drawn_dense(17, np.random.default_rng(1))
+    theirs = shap.TreeExplainer(expert.head_.booster_)
+    values = theirs.shap_values(new.stack())  # (n, columns, classes)
+    expected = np.stack([values[:, :7].sum(axis=1), values[:, 7:].sum(axis=1)], axis=1)
+    monkeypatch.setattr("src.evaluation.shap_heads.CHUNK_VALUES", 200)  # four rows at a time
+    ours = head_of(expert)
+    np.testing.assert_allclose(ours.by_block(new), expected, rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(ours.base(1)[0], theirs.expected_value, rtol=1e-4, atol=1e-5)
+    total = ours.base(17) + ours.by_block(new).sum(axis=1)
+    np.testing.assert_allclose(total, expert.margins_of(new), rtol=1e-4, atol=1e-4)
+    weights, members = np.linspace(0, 1, 17), np.eye(4)[np.arange(17) % 4]
+    found = list(ours.importance(new, weights, np.eye(4), members))
+    phi = values.transpose(0, 2, 1) * weights[:, None, None]
+    size = np.hstack([size for _, size, _ in found])
+    own = np.hstack([own for _, _, own in found])
+    np.testing.assert_allclose(size, np.abs(phi).sum(axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(own, (phi * members[:, :, None]).sum(axis=0), rtol=1e-3, atol=1e-4)
 
 
 def test_another_classifier_is_refused() -> None:
