@@ -15,7 +15,7 @@ from src.evaluation.shap_heads import Head, head_of
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.models.fusion import centre, seen
-from src.models.late_fusion import LateFusion, conditions
+from src.models.late_fusion import LateFusion, conditions_of, present_rows
 from src.pipelines.product_model import ProductModel
 
 
@@ -53,7 +53,7 @@ class View:
     def of(cls, model: LateFusion, number: int, X: Extracted) -> View | None:
         """Let expert `number` look at the products; None where it can see none of them."""
         name, mask, expert = model.experts_[number]
-        rows = np.flatnonzero(X.masks[mask]) if mask else np.arange(len(X))
+        rows = np.flatnonzero(present_rows(X, mask))
         if not len(rows):
             return None
         matrix = expert.features_.transform(X.take(rows))
@@ -147,7 +147,7 @@ def cast_votes(model: LateFusion, X: Extracted) -> Ballot:
     for margin, view in zip(margins, views, strict=True):
         if view is not None:
             margin[view.rows] = view.align(view.own[:, None, :])[:, 0]
-    where = conditions(X)
+    where = conditions_of(X)
     single = len(views) == 1  # then the fused margins are the expert's raw ones
     weights = seen(margins) * 1.0 if single else model.fusion_.weights(margins, where)
     votes: list[Vote | None] = []

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from src.artifacts import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.labels import Labels
+from src.pipeline_steps.score_files import picture_files, shared_files, split_files
 from src.pipeline_steps.types import Evaluated, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
@@ -45,22 +48,16 @@ def save_models(
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 
 
-def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluated) -> None:
-    """Save scores, tables and predictions of every split, and the submission."""
-    kind = cfg.model.name
-    for scored in evaluated.scored:
-        facts = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
-        about = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
-        tables = {
-            ".json": {**scored.scores, **facts, **about},
-            "_per_class.csv": scored.by_class,
-            "_confusion_counts.csv": scored.confusion.reset_index(),
-        }
-        for suffix, table in tables.items():
-            path = store.metrics(kind, scored.split, suffix)
-            store.save(path, table, run=run, stage="evaluate")
-        path = store.predictions(kind, scored.split)
-        store.save(path, scored.predictions, run=run, stage="evaluate")
+def save_scores(
+    store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
+) -> None:
+    """Save tables, reports and pictures of every split, and the submission."""
+    writers = [split_files, picture_files] if cfg.outputs.figures else [split_files]
+    for scored, files in itertools.product(evaluated.scored, writers):
+        for path, value in files(store, run, cfg.model.name, labels, scored):
+            store.save(path, value, run=run, stage="evaluate")
+    for path, value in shared_files(store, evaluated):
+        store.save(path, value, run=run, stage="evaluate")
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")

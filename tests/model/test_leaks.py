@@ -56,10 +56,13 @@ def expert(kind: str) -> ProductModel:
     return build_model(cfg, build_branches(cfg)).experts[0][2]
 
 
-def answers(model: ProductModel, X: Extracted, y: np.ndarray) -> np.ndarray:
+def folds_of(X: Extracted, y: np.ndarray) -> np.ndarray:
+    return split_folds(y, X.table["group"], N_FOLDS, seed=1)
+
+
+def answers(model: ProductModel, X: Extracted, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Return the code that each product gets from the model fitted on the other folds."""
     classes, everyone = np.unique(y), np.ones(len(y), dtype=bool)
-    folds = split_folds(y, X.table["group"], N_FOLDS, seed=1)
     return classes[cross_fit(model, X, y, folds, everyone, classes).argmax(axis=1)]
 
 
@@ -79,9 +82,10 @@ def permuted_shop() -> tuple[Extracted, np.ndarray]:
 @KINDS
 def test_permuted_labels_score_at_chance(kind: str) -> None:
     X, permuted = permuted_shop()
-    assert abs(beyond_chance(answers(expert(kind), X, permuted), permuted)) < 3.5
-    X, y = shop()
-    assert beyond_chance(answers(expert(kind), X, y), y) > 15
+    folds = folds_of(X, permuted)
+    assert abs(beyond_chance(answers(expert(kind), X, permuted, folds), permuted)) < 3.5
+    y = shop()[1]
+    assert beyond_chance(answers(expert(kind), X, y, folds), y) > 15
 
 
 class Leaky(ProductModel):
@@ -96,15 +100,37 @@ def test_a_lexicon_of_all_rows_would_be_found() -> None:
     X, permuted = permuted_shop()
     honest = expert("logreg")
     leaky = Leaky(honest.features, honest.head, honest.sampling)
-    assert beyond_chance(answers(leaky, X, permuted), permuted) > 5
+    assert beyond_chance(answers(leaky, X, permuted, folds_of(X, permuted)), permuted) > 5
+
+
+def doubled_shop(*, apart: bool) -> tuple[Extracted, np.ndarray]:
+    """Every product twice, in one group, or `apart` in two."""
+    X, y = shop()
+    twice = np.repeat(np.arange(len(y)), 2)
+    X2 = X.take(twice)
+    group = X2.table["group"] * 2 + (np.arange(len(twice)) % 2) * apart
+    return X2.with_column("group", np.unique(group, return_inverse=True)[1]), y[twice]
+
+
+def gain_of_copies(kind: str, *, apart: bool) -> float:
+    """Return what copies gain over each product once in the same folds, in half-widths.
+
+    The half-width is that of the bootstrap interval of the plain accuracy.
+    """
+    X, y = shop()
+    X2, y2 = doubled_shop(apart=apart)
+    folds = folds_of(X2, y2)
+    plain = answers(expert(kind), X, y, folds[::2]) == y
+    doubled = answers(expert(kind), X2, y2, folds) == y2
+    draws = np.random.default_rng(0).integers(0, len(y), size=(2000, len(y)))
+    low, high = np.quantile(plain[draws].mean(axis=1), [0.025, 0.975])
+    return float((doubled.mean() - plain.mean()) / ((high - low) / 2))
 
 
 @KINDS
 def test_copies_in_one_group_gain_nothing(kind: str) -> None:
-    X, y = shop()
-    plain = answers(expert(kind), X, y) == y
-    twice = np.repeat(np.arange(len(y)), 2)
-    doubled = answers(expert(kind), X.take(twice), y[twice]) == y[twice]
-    draws = np.random.default_rng(0).integers(0, len(y), size=(2000, len(y)))
-    low, high = np.quantile(plain[draws].mean(axis=1), [0.025, 0.975])
-    assert doubled.mean() <= plain.mean() + (high - low) / 2
+    assert gain_of_copies(kind, apart=False) <= 1.0
+
+
+def test_copies_in_two_groups_would_be_found() -> None:
+    assert gain_of_copies("logreg", apart=True) > 2.0
