@@ -77,7 +77,8 @@ class Contributions:
     terms_for, terms_against : tuple of Term
         The n-grams that add and take away most, the strongest first.
     fields : dict of str to Field
-        Each text by its name in ``Extracted.table`` ("title", "text_description").
+        Each text by its name in ``Extracted.table`` ("title", "text_description"). The scores of
+        their words and the n-grams that the product lacks make up the blocks of n-grams.
     """
 
     code: int

@@ -104,10 +104,12 @@ def test_a_product_without_any_text(toy_shop) -> None:  # noqa: ANN001
 
 def test_one_product_takes_milliseconds(toy_shop) -> None:  # noqa: ANN001
     X = product("lampe led " * 10, "lampe de bureau avec ampoule " * 100)
-    explain_product(toy_shop.model, X, 20)
-    started = time.perf_counter()
-    explain_product(toy_shop.model, X, 20)
-    assert time.perf_counter() - started < 0.25  # 0.03 s on an idle machine
+    elapsed_s = []
+    for _ in range(5):
+        started = time.perf_counter()
+        explain_product(toy_shop.model, X, 20)
+        elapsed_s.append(time.perf_counter() - started)
+    assert min(elapsed_s) < 0.05
 
 
 def test_refusals(toy_shop) -> None:  # noqa: ANN001
