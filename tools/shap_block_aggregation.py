@@ -1,7 +1,7 @@
 """Adds SHAP values up by block of features, prints the table and can draw it.
 
     python tools/shap_block_aggregation.py --shap_values results/shap/shap_values.npz
-        --mapping artifacts/feature_mapping.json [--output results/shap/shap_blocks.png] [--verbose]
+        [--mapping artifacts/feature_mapping.json] [--output results/shap/blocks.png] [--verbose]
 
 Reads what training wrote (contributions by block already), or any .npz with an array "shap_values"
 of shape (rows, columns) or (rows, columns, classes), whose columns are those of the mapping; an
@@ -17,8 +17,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.artifacts import ArtifactStore
 from src.command_line import report
-from src.config import load_config
+from src.config import Config, load_config
 from src.errors import EXIT_FINE, FileFault, ProjectError
 
 if TYPE_CHECKING:
@@ -33,13 +34,17 @@ def main(argv: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--shap_values", type=Path, required=True, metavar="FILE.npz")
-    parser.add_argument("--mapping", type=Path, required=True, metavar="FILE.json")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE.json", help="default: the last run's feature mapping"
+    )
     parser.add_argument("--output", type=Path, metavar="FILE.png", help="draw it as well")
     parser.add_argument("--verbose", action="store_true", help="one table a class as well")
     args = parser.parse_args(argv)
     try:
-        summary = aggregate(args.shap_values, args.mapping)
-        labels = _labels()
+        cfg = load_config()
+        mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
+        summary = aggregate(args.shap_values, mapping)
+        labels = _labels(cfg)
         if args.output:
             _draw(summary, labels, args.output)
         for line in table(summary, labels, verbose=args.verbose):
@@ -103,10 +108,9 @@ def table(summary: pd.DataFrame, labels: dict[str, str], *, verbose: bool) -> li
     return lines[1:]
 
 
-def _labels() -> dict[str, str]:
+def _labels(cfg: Config) -> dict[str, str]:
     from src.labels import load_labels
 
-    cfg = load_config()
     found = load_labels(cfg.paths.labels_map)
     return {str(code): found.label(code) for code in found.codes}
 
