@@ -237,6 +237,15 @@ class Compute:
 
 
 @dataclasses.dataclass(frozen=True)
+class Explainability:
+    """``[explainability]``: SHAP values of hold-out products."""
+
+    enabled: bool
+    rows: NonNegative
+    top_features: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Outputs:
     """``[outputs]``: which optional files a run writes."""
 
@@ -273,6 +282,7 @@ class Config:
     cv: Cv
     decision: Decision
     compute: Compute
+    explainability: Explainability
     outputs: Outputs
     debug: Debug
 
