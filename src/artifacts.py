@@ -63,6 +63,10 @@ class ServedRun:
     synthetic: bool
     promoted_at: str | None
 
+    def __str__(self) -> str:
+        score = f"{self.f1_weighted:.4f} +- {self.half_width:.4f}"
+        return f"{self.kind} {score}  {self.run_id}{'  SYNTHETIC' if self.synthetic else ''}"
+
 
 class ArtifactStore:
     """The files of a workspace, by name.
@@ -166,6 +170,18 @@ class ArtifactStore:
             raise ArtifactError(
                 f"{self.serving}: written by another version ({e})", next_command=TRAIN_COMMAND
             ) from e
+
+    def verify(self) -> None:
+        """Check every file of a run against the manifest.
+
+        Raises
+        ------
+        ArtifactError
+            A file was altered, or is not listed.
+        """
+        for path in sorted(self.run_folder.iterdir()):
+            if path.is_file() and not path.name.startswith(".") and path != self.manifest:
+                self.describe(path)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:

@@ -100,6 +100,7 @@ def promote(store: ArtifactStore, *, force: bool) -> Verdict:
     new = store.pinned("candidate")
     candidate, holdout = new.served_run(), new.load(new.holdout)
     served, served_holdout = _in_force(store)
+    new.verify()
     verdict = judge(candidate, holdout, served, served_holdout)
     if force and not verdict.promoted:
         verdict = dataclasses.replace(verdict, promoted=True, forced=True)
@@ -155,11 +156,10 @@ def judge(
     else:
         difference = candidate.f1_weighted - served.f1_weighted
         half_width = math.hypot(candidate.half_width, served.half_width)
-        basis = "scored on other rows: unpaired"
+        basis = "not on the same rows"
     fine = difference >= -half_width
     reason = (
-        f"weighted F1 {difference:+.4f} against the served run, half-width {half_width:.4f} "
-        f"({basis}): {'not worse' if fine else 'worse'}"
+        f"weighted F1 {'not ' * fine}worse: {difference:+.4f}, half-width {half_width:.4f}, {basis}"
     )
     return Verdict(fine, reason, candidate, served, difference, half_width, paired)
 

@@ -21,6 +21,7 @@ from src.pipeline_steps import (
     stage04_model_training,
     stage05_model_evaluation,
 )
+from src.pipeline_steps.promotion import promote, seal
 from src.pipeline_steps.saving import register, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Validated
 from src.utils.profiling import stage
@@ -38,16 +39,21 @@ class Options:
         As ``scripts/train_pipeline.py`` reads them.
     register : bool
         False leaves split and scores out of the database.
+    force : bool
+        True lets the run be served whatever its score.
     """
 
     skip_validation: bool = False
     evaluate_on_train: bool = False
     fresh: bool = False
     register: bool = True
+    force: bool = False
 
 
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
-    """Run the five stages and save what they made.
+    """Run the five stages, save what they made, and let the run be served if it is good enough.
+
+    What became of it is read with `src.pipeline_steps.promotion.read_verdict`.
 
     Raises
     ------
@@ -60,6 +66,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             ingested = stage01_data_ingestion.run(cfg, labels.codes)
             line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"
         run = _start(ingested, cfg)
+        store = store.begin(run)
         with stage(2, 5, "validate") as line:
             validated = _validate(ingested, cfg, labels, options, store, run)
             line.says = _checks_line(validated)
@@ -81,9 +88,12 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed, trained, labels, on_train=options.evaluate_on_train
             )
             save_scores(store, run, cfg, evaluated)
+            held = transformed.groups[transformed.holdout]
+            seal(store, run, cfg.model.name, evaluated.scored[0].predictions.assign(group=held))
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)
+        promote(store, force=options.force)
     return run, evaluated
 
 
