@@ -52,8 +52,7 @@ def run_in(store: ArtifactStore) -> str:
     return served.run_id
 
 
-def slots(workspace: Path) -> dict[str, str]:
-    store = store_in(workspace)
+def slots(store: ArtifactStore) -> dict[str, str]:
     found = [slot for slot in ("served", "previous", "candidate") if store.runs.find(slot)]
     return {slot: run_in(store.pinned(slot)) for slot in found}
 
@@ -67,12 +66,12 @@ def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> N
     write_run(tmp_path, "run-1").runs.promote()
     assert store.served_run() == ServedRun(**values("run-1"))
     write_run(tmp_path, "run-2")
-    assert (run_in(store), slots(tmp_path)) == (
+    assert (run_in(store), slots(store)) == (
         "run-1",
         {"served": "run-1", "candidate": "run-2"},
     )
     store.runs.promote()
-    assert (run_in(store), slots(tmp_path)) == ("run-2", {"served": "run-2", "previous": "run-1"})
+    assert (run_in(store), slots(store)) == ("run-2", {"served": "run-2", "previous": "run-1"})
 
 
 def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
@@ -87,7 +86,7 @@ def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
 
 def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1", "run-2", "run-3")
-    assert slots(tmp_path) == {"served": "run-3", "previous": "run-2"}
+    assert slots(store) == {"served": "run-3", "previous": "run-2"}
     folders = sorted(path.name for path in (store.paths.artifacts_dir / "runs").iterdir())
     assert folders == ["run-2", "run-3"]
     listed = {name.split("/")[2] for name in json.loads(store.manifest.read_text())}
@@ -99,7 +98,7 @@ def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
     before = {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
               if path.is_symlink()}  # fmt: skip
     store.runs.roll_back()
-    assert (run_in(store), slots(tmp_path)) == ("run-1", {"served": "run-1", "previous": "run-2"})
+    assert (run_in(store), slots(store)) == ("run-1", {"served": "run-1", "previous": "run-2"})
     assert not store.full_pipeline("late_fusion").is_symlink()
     store.runs.roll_back()
     assert before == {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
@@ -127,7 +126,7 @@ def test_discarding_the_candidate_leaves_the_served_run(tmp_path: Path) -> None:
     write_run(tmp_path, "run-3")
     store.runs.discard_candidate()
     store.runs.discard_candidate()
-    assert slots(tmp_path) == {"served": "run-2", "previous": "run-1"}
+    assert slots(store) == {"served": "run-2", "previous": "run-1"}
 
 
 def test_an_altered_file_of_a_run_is_found(tmp_path: Path) -> None:
@@ -222,7 +221,9 @@ for moment in itertools.count(1):
 """
 
 
-@pytest.mark.parametrize(("action", "fewest"), [("train", 40), ("roll back", 8)])
+@pytest.mark.parametrize(
+    ("action", "fewest"), [pytest.param("train", 40, marks=pytest.mark.slow), ("roll back", 8)]
+)
 def test_sigkill_before_any_change_of_the_disk_leaves_whole_runs(
     tmp_path: Path, action: str, fewest: int
 ) -> None:
@@ -239,7 +240,7 @@ def test_sigkill_before_any_change_of_the_disk_leaves_whole_runs(
         assert run_in(store.pinned()) == served
         store.runs.discard_candidate()
         before = {"run-3": "run-2", "run-2": "run-1", "run-1": "run-2"}[served]
-        assert slots(workspace) == {"served": served, "previous": before}
+        assert slots(store) == {"served": served, "previous": before}
         store.runs.roll_back()
-        assert slots(workspace) == {"served": before, "previous": served}
+        assert slots(store) == {"served": before, "previous": served}
     assert seen == {"run-2", "run-3" if action == "train" else "run-1"}

@@ -65,8 +65,12 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
         with stage(1, 5, "ingest") as line:
             ingested = stage01_data_ingestion.run(cfg, labels.codes)
             line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"
-        run = _start(ingested, cfg)
-        store = store.begin(run)
+            run = _start(ingested, cfg)
+            store = store.begin(run)
+            catalogue = stage01_data_ingestion.catalogue(ingested, cache)
+            store.save(store.catalogue, catalogue, run=run, stage="ingest")
+        if ingested.corrected:
+            logger.info("  %s; the hold-out is scored against them too", ingested.corrected)
         with stage(2, 5, "validate") as line:
             validated = _validate(ingested, cfg, labels, options, store, run)
             line.says = _checks_line(validated)
@@ -115,6 +119,8 @@ def _validate(
         ingested, labels.codes, limits, skip=options.skip_validation
     )
     report = stage02_data_validation.report(validated)
+    if ingested.corrected:
+        report["corrections"] = dataclasses.asdict(ingested.corrected)
     store.save(store.validation_report, report, run=run, stage="validate")
     stage02_data_validation.raise_on_failure(validated.checks)
     return validated
