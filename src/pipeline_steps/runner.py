@@ -22,7 +22,7 @@ from src.pipeline_steps import (
     stage05_model_evaluation,
 )
 from src.pipeline_steps.promotion import promote, seal
-from src.pipeline_steps.saving import register, save_models, save_scores
+from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Validated
 from src.utils.profiling import stage
 
@@ -92,6 +92,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed, trained, labels, on_train=options.evaluate_on_train
             )
             save_scores(store, run, cfg, evaluated)
+            save_model_card(store, run, cfg.model.name, ingested)
             held = transformed.groups[transformed.holdout]
             seal(store, run, cfg.model.name, evaluated.scored[0].predictions.assign(group=held))
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
