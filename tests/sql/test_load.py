@@ -257,5 +257,5 @@ def test_a_refused_load_loads_no_correction(shop: Shop, database: str, load: Loa
     load(database, shop.write_plain(6))
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
     line = line_of(Correction(40, 1001, None, noon))
-    assert load(database, shop.write([], []), manifest=line + "\n").returncode == 3
+    assert load(database, shop.folder, codes=(10, 40), manifest=f"{line}\n").returncode == 3
     assert postgres.read_feedback(database) == []
