@@ -41,6 +41,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
     )
+    parser.add_argument(
+        "--cv", action="store_true", help="cross-validate over all labelled rows (cv.n_folds)"
+    )
     parser.add_argument("--skip-validation", action="store_true", help="leave the checks out")
     parser.add_argument(
         "--evaluate-on-train", action="store_true", help="score the training rows too, marked so"
@@ -74,23 +77,30 @@ def _train(args: argparse.Namespace) -> int:
     branch_weights(cfg)  # a wrong weight is refused before any data is read
     from src.pipeline_steps.runner import Options, run_pipeline
 
-    options = Options(args.skip_validation, args.evaluate_on_train, args.fresh, force=args.force)
+    options = Options(
+        skip_validation=args.skip_validation,
+        evaluate_on_train=args.evaluate_on_train,
+        fresh=args.fresh,
+        cv=args.cv,
+        force=args.force,
+    )
     run, evaluated = run_pipeline(cfg, labels, options)
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
+    print(f"\n{len(evaluated.label_issues):,} labels look wrong")
     _print_files(cfg)
     return _print_verdict(cfg, args)
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
-    scores = scored.scores
+    from src.evaluation.report_text import score_lines
+
     rows = f"{len(scored.predictions):,} {scored.split} rows"
     print(f"\n{cfg.model.name} on {rows}\n  run {run.run_id}, data {run.snapshot[:12]}")
     if run.synthetic:
         print("  SYNTHETIC: drawn by the demo shop; the scores are about the shop alone")
-    print(f"  {'weighted F1':<14}{scores['f1_weighted']:.4f}")
-    print(f"  {'macro F1':<14}{scores['f1_macro']:.4f}")
-    print(f"  {'accuracy':<14}{scores['accuracy']:.4f}")
+    for line in score_lines({**scored.scores, **scored.details}):
+        print(f"  {line}")
     hardest = scored.by_class[scored.by_class["support"] > 0].nsmallest(worst, "f1")
     print(f"  {'hardest classes':<42} {'F1':>6} {'rows':>6}")
     for row in hardest.itertuples():
@@ -105,11 +115,13 @@ def _print_files(cfg: Config) -> None:
     files = {
         "models": cfg.paths.artifacts_dir,
         "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
+        "pictures": store.figure(cfg.model.name, "holdout", "confusion_en").parent,
+        "label issues": store.label_issues,
     }
     if cfg.outputs.submission:
         files["submission"] = store.submission
     for what, path in files.items():
-        print(f"  {what:<12}{_short(path)}")
+        print(f"  {what:<14}{_short(path)}")
 
 
 def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
@@ -126,16 +138,16 @@ def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
         print(f"\nserved now{' (forced)' if verdict.forced else ''}: {verdict.reason}")
         if verdict.served:
             back = runnable(shlex.join(["python", "scripts/rollback.py", *same]))
-            print(f"  before      {verdict.served}\n  to go back  {back}")
+            print(f"  before        {verdict.served}\n  to go back    {back}")
         return EXIT_FINE
     print(f"\nnot promoted: {verdict.reason}")
-    print(f"  this run    {verdict.candidate}")
+    print(f"  this run      {verdict.candidate}")
     if verdict.served:
-        print(f"  served      {verdict.served}")
+        print(f"  served        {verdict.served}")
     card = store.paths.artifacts_dir / "candidate" / store.model_card.name
-    print(f"  look        cat {shlex.quote(str(_short(card)))}")
+    print(f"  look          cat {shlex.quote(str(_short(card)))}")
     insist = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
-    print(f"  promote it  {insist}")
+    print(f"  promote it    {insist}")
     return EXIT_FINDINGS
 
 

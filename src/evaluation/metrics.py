@@ -11,13 +11,17 @@ N_BINS = 10
 THRESHOLDS = tuple(step / 100 for step in range(100))
 
 
-def score(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+def score(
+    y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray | None = None
+) -> dict[str, float]:
     """Return the overall scores.
 
     Parameters
     ----------
     y_true, y_pred : ndarray, shape (n,)
         True and predicted codes.
+    codes : ndarray or None
+        Classes that macro averages run over; None takes all that occur, true or predicted.
 
     Returns
     -------
@@ -30,7 +34,7 @@ def score(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
     scores = {"accuracy": float(accuracy_score(y_true, y_pred))}
     for average in ("weighted", "macro"):
         precision, recall, f1, _ = precision_recall_fscore_support(
-            y_true, y_pred, average=average, zero_division=0.0
+            y_true, y_pred, labels=codes, average=average, zero_division=0.0
         )
         scores |= {
             f"f1_{average}": float(f1),

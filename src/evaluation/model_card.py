@@ -111,27 +111,25 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "| score | value | 95 % interval |"
     yield "|---|---|---|"
     for name, title in SCORES.items():
-        if name in metrics:
-            low, high = metrics.get("intervals", {}).get(name, (None, None))
-            interval = "" if low is None else f"{low:.4f} to {high:.4f}"
-            yield f"| {title} | {metrics[name]:.4f} | {interval} |"
+        ends = metrics["intervals"].get(name)
+        interval = f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
+        yield f"| {title} | {metrics[name]:.4f} | {interval} |"
 
 
 def _review(metrics: Mapping[str, Any]) -> Iterator[str]:
-    if "ece" in metrics:
-        yield from _wrap(
-            "Probabilities are calibrated on rows that the model had not seen; on the hold-out "
-            f"they are off by {metrics['ece']:.4f} on average (expected calibration error)."
-        )
-    decision = metrics.get("decision", {})
-    if decision.get("threshold") is not None:
+    yield from _wrap(
+        "Probabilities are calibrated on rows that the model had not seen; on the hold-out they "
+        f"are off by {metrics['ece']:.4f} on average (expected calibration error)."
+    )
+    decision = metrics["decision"]
+    if decision["threshold"] is not None:
         yield from _wrap(
             f"Below a probability of {decision['threshold']:.4f} a product is marked for review: "
             f"chosen on out-of-fold rows for an accuracy of {decision['target_accuracy']:.1%}. On "
             f"the hold-out it accepts {decision['coverage']:.1%} of the products, and "
             f"{_percent(decision['accuracy'])} of these are right."
         )
-    elif decision:
+    else:
         yield from _wrap(
             f"No threshold reaches an accuracy of {decision['target_accuracy']:.1%} on "
             "out-of-fold rows: every product is marked for review."
@@ -156,7 +154,7 @@ def _weak(metrics: Mapping[str, Any], by_class: pd.DataFrame) -> Iterator[str]:
 
 def _weak_slices(metrics: Mapping[str, Any]) -> Iterator[tuple[float, str, int]]:
     for column, title in SLICES.items():
-        for value, scores in metrics.get("slices", {}).get(column, {}).items():
+        for value, scores in metrics["slices"][column].items():
             below = scores["intervals"]["f1_weighted"][1] < metrics["f1_weighted"]
             if below and scores["rows"] >= FEWEST_ROWS:
                 yield scores["f1_weighted"], f"{title}: {value}", scores["rows"]

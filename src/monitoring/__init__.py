@@ -1,1 +1,1 @@
-"""Does the shop still look like the one that was learned from?"""
+"""What the shop looked like in training, and whether it still does."""

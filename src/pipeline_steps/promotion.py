@@ -19,7 +19,8 @@ import pandas as pd
 
 from src.artifacts import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
-from src.evaluation.bootstrap import paired_difference, score_intervals
+from src.evaluation.bootstrap import paired_difference
+from src.pipeline_steps.types import Scored
 
 logger = logging.getLogger(__name__)
 
@@ -56,7 +57,9 @@ class Verdict:
     forced: bool = False
 
 
-def seal(store: ArtifactStore, run: Run, kind: str, holdout: pd.DataFrame) -> ServedRun:
+def seal(
+    store: ArtifactStore, run: Run, kind: str, scored: Scored, groups: np.ndarray
+) -> ServedRun:
     """Write the last two files of a run: what it said of the hold-out, and what it is.
 
     Parameters
@@ -67,16 +70,22 @@ def seal(store: ArtifactStore, run: Run, kind: str, holdout: pd.DataFrame) -> Se
         The run.
     kind : str
         Kind of model.
-    holdout : DataFrame
-        Columns row_index, prdtypecode (true), predicted, group (of duplicates).
+    scored : Scored
+        The hold-out.
+    groups : ndarray of int64, shape (n_holdout,)
+        Duplicates share one.
     """
-    kept = holdout[COLUMNS]
-    y, predicted, groups = (kept[name].to_numpy() for name in COLUMNS[1:])
-    classes = np.union1d(y, predicted)
-    f1 = score_intervals(y, predicted, classes=classes, groups=groups)["f1_weighted"]
+    low, high = scored.details["intervals"]["f1_weighted"]
     about = ServedRun(
-        kind, run.run_id, run.snapshot, f1.value, f1.half_width, run.synthetic, promoted_at=None
+        kind=kind,
+        run_id=run.run_id,
+        snapshot=run.snapshot,
+        f1_weighted=scored.scores["f1_weighted"],
+        half_width=(high - low) / 2,
+        synthetic=run.synthetic,
+        promoted_at=None,
     )
+    kept = scored.predictions.assign(group=groups)[COLUMNS]
     store.save(store.holdout, kept, run=run, stage="promote")
     store.save(store.serving, dataclasses.asdict(about), run=run, stage="promote")
     return about
@@ -138,7 +147,7 @@ def judge(
     candidate, served : ServedRun
         The new run, and the one in force (None for none).
     holdout, served_holdout : DataFrame
-        Their predictions, columns as `seal` takes them.
+        Their predictions, columns row_index, prdtypecode (true), predicted, group.
     """
     if served is None or served_holdout is None:
         return Verdict(True, "the first run to be served", candidate)

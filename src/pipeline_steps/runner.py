@@ -35,7 +35,7 @@ class Options:
 
     Attributes
     ----------
-    skip_validation, evaluate_on_train, fresh : bool
+    skip_validation, evaluate_on_train, fresh, cv : bool
         As ``scripts/train_pipeline.py`` reads them.
     register : bool
         False leaves split and scores out of the database.
@@ -46,6 +46,7 @@ class Options:
     skip_validation: bool = False
     evaluate_on_train: bool = False
     fresh: bool = False
+    cv: bool = False
     register: bool = True
     force: bool = False
 
@@ -84,17 +85,24 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             dense = 100 * transformed.matrix.density
             line.says = f"{rows:,} x {columns:,}  {dense:.2f} % dense"
         with stage(4, 5, "train") as line:
-            trained = stage04_model_training.run(transformed)
+            trained = stage04_model_training.run(
+                transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
+            )
             save_models(store, run, cfg, labels, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(
-                transformed, trained, labels, on_train=options.evaluate_on_train
+                transformed,
+                trained,
+                labels,
+                on_train=options.evaluate_on_train,
+                target_accuracy=cfg.decision.target_accuracy,
+                seed=cfg.compute.seed,
             )
-            save_scores(store, run, cfg, evaluated)
+            save_scores(store, run, cfg, labels, evaluated)
             save_model_card(store, run, cfg.model.name, ingested)
-            held = transformed.groups[transformed.holdout]
-            seal(store, run, cfg.model.name, evaluated.scored[0].predictions.assign(group=held))
+            groups = transformed.groups[transformed.holdout]
+            seal(store, run, cfg.model.name, evaluated.scored[0], groups)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from src.artifacts import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.evaluation.model_card import About, model_card
 from src.labels import Labels
+from src.pipeline_steps.score_files import shared_files, split_files
 from src.pipeline_steps.types import Evaluated, Ingested, Trained, Transformed
+from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
 
 
@@ -25,33 +29,33 @@ def save_models(
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
+        items = transformed.train.items
+        columns = ("designation", "description", "image_path")
+        keys = product_keys(*(items[name].tolist() for name in columns))
         bundle = FullPipeline(
-            transformed.extractors,
-            trained.final_model,
-            labels.names,
-            kind,
-            run.snapshot,
-            run.synthetic,
+            extractors=transformed.extractors,
+            model=trained.final_model,
+            threshold=trained.threshold,
+            labels=labels.names,
+            themes=labels.themes,
+            seen=np.unique(keys),
+            kind=kind,
+            run_id=run.run_id,
+            data_hash=run.snapshot,
+            synthetic=run.synthetic,
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 
 
-def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluated) -> None:
-    """Save scores, tables and predictions of every split, and the submission."""
-    kind = cfg.model.name
+def save_scores(
+    store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
+) -> None:
+    """Save tables, reports and pictures of every split, and the submission."""
     for scored in evaluated.scored:
-        facts = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
-        about = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
-        tables = {
-            ".json": {**scored.scores, **facts, **about},
-            "_per_class.csv": scored.by_class,
-            "_confusion_counts.csv": scored.confusion.reset_index(),
-        }
-        for suffix, table in tables.items():
-            path = store.metrics(kind, scored.split, suffix)
-            store.save(path, table, run=run, stage="evaluate")
-        path = store.predictions(kind, scored.split)
-        store.save(path, scored.predictions, run=run, stage="evaluate")
+        for path, value in split_files(store, run, cfg.model.name, labels, scored):
+            store.save(path, value, run=run, stage="evaluate")
+    for path, value in shared_files(store, evaluated):
+        store.save(path, value, run=run, stage="evaluate")
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")
