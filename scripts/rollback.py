@@ -12,7 +12,7 @@ from pathlib import Path
 from src.artifacts import ArtifactStore
 from src.command_line import report
 from src.config import load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.errors import EXIT_FINE, ArtifactError, ProjectError
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> int:
         store = ArtifactStore(load_config(args.config, args.overrides).paths)
         with store.writing():
             served, previous = store.pinned("served"), store.pinned("previous")
-            here, there = served.served_run(), previous.served_run()
+            here, there = _name(served), str(previous.served_run())
             if not args.show:
                 previous.verify()
                 store.runs.roll_back()
@@ -35,6 +35,14 @@ def main(argv: list[str] | None = None) -> int:
     was, now = (there, here) if args.show else (here, there)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE
+
+
+def _name(served: ArtifactStore) -> str:
+    """Return what is served; that it is damaged is a reason to go back, not to stop."""
+    try:
+        return str(served.served_run())
+    except ArtifactError as e:
+        return f"a run that can't be read: {e.message}"
 
 
 if __name__ == "__main__":

@@ -161,9 +161,11 @@ class ArtifactStore:
             Nothing was trained yet, or the file was altered.
         """
         if not self.serving.exists():
-            raise ArtifactError(
-                f"{self.serving}: no run is in force yet: train first", next_command=TRAIN_COMMAND
+            whole = self.run_folder == self.paths.artifacts_dir
+            problem = (
+                "no run is in force yet: train first" if whole else "this run was not finished"
             )
+            raise ArtifactError(f"{self.serving}: {problem}", next_command=TRAIN_COMMAND)
         try:
             return ServedRun(**self.load(self.serving))
         except TypeError as e:

@@ -118,6 +118,8 @@ def test_a_run_that_was_not_finished_is_not_promoted(tmp_path: Path) -> None:
     write_run(tmp_path, "run-2").serving.unlink()
     with pytest.raises(ArtifactError, match=r"not finished: it has no serving\.json"):
         store.runs.promote()
+    with pytest.raises(ArtifactError, match=r"serving\.json: this run was not finished"):
+        store.pinned("candidate").served_run()
     assert run_in(store) == "run-1"
 
 

@@ -183,6 +183,22 @@ def command(name: str, cfg: Config, *options: str) -> subprocess.CompletedProces
     )
 
 
+def test_from_a_damaged_run_one_can_go_back(tmp_path: Path) -> None:
+    cfg = load_config(overrides=[f"paths.workspace={tmp_path}"])
+    store = ArtifactStore(cfg.paths)
+    for run_id in ("run-1", "run-2"):
+        write_run(tmp_path, holdout(0.8, 1), dataclasses.replace(RUN, run_id=run_id))
+        promote(store, force=False)
+    store.serving.write_text("{}")
+    back = command("rollback.py", cfg)
+    assert back.returncode == 0, back.stderr
+    was, now = back.stdout.splitlines()
+    assert was.startswith("was served  a run that can't be read: ")
+    assert now == f"served now  {store.served_run()}"
+    assert command("rollback.py", cfg).returncode == 2  # the damaged one stays away
+    assert store.served_run().run_id == "run-1"
+
+
 def typed(line: str) -> str:
     """Return what a line says when it is typed in the repository."""
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
