@@ -115,9 +115,10 @@ def _print_files(cfg: Config) -> None:
     files = {
         "models": cfg.paths.artifacts_dir,
         "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
-        "pictures": store.figure(cfg.model.name, "holdout", "confusion_en").parent,
         "label issues": store.label_issues,
     }
+    if cfg.outputs.figures:
+        files["pictures"] = store.figure(cfg.model.name, "holdout", "confusion_en").parent
     if cfg.outputs.submission:
         files["submission"] = store.submission
     for what, path in files.items():

@@ -280,6 +280,7 @@ class Outputs:
 
     full_pipeline: bool
     submission: bool
+    figures: bool
 
 
 @dataclasses.dataclass(frozen=True)

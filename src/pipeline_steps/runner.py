@@ -95,6 +95,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed,
                 trained,
                 labels,
+                cache,
                 on_train=options.evaluate_on_train,
                 target_accuracy=cfg.decision.target_accuracy,
                 seed=cfg.compute.seed,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from src.artifacts import ArtifactStore, Run
@@ -9,7 +11,7 @@ from src.config import Config
 from src.data import postgres
 from src.evaluation.model_card import About, model_card
 from src.labels import Labels
-from src.pipeline_steps.score_files import shared_files, split_files
+from src.pipeline_steps.score_files import picture_files, shared_files, split_files
 from src.pipeline_steps.types import Evaluated, Ingested, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
@@ -51,8 +53,9 @@ def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
     """Save tables, reports and pictures of every split, and the submission."""
-    for scored in evaluated.scored:
-        for path, value in split_files(store, run, cfg.model.name, labels, scored):
+    writers = [split_files, picture_files] if cfg.outputs.figures else [split_files]
+    for scored, files in itertools.product(evaluated.scored, writers):
+        for path, value in files(store, run, cfg.model.name, labels, scored):
             store.save(path, value, run=run, stage="evaluate")
     for path, value in shared_files(store, evaluated):
         store.save(path, value, run=run, stage="evaluate")

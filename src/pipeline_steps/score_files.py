@@ -26,7 +26,7 @@ TOP_ERRORS = 100
 def split_files(
     store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
 ) -> Iterator[tuple[Path, Any]]:
-    """Yield each file of one split and what goes into it, under ``results/`` and ``reports/``."""
+    """Yield each table and report of one split, under ``results/``, and what goes into it."""
     about = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
     origin = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
     facts = {**scored.scores, **about, **origin, **scored.details}
@@ -44,6 +44,12 @@ def split_files(
     out_of_fold = scored.split == "oof"
     place = store.out_of_fold(kind) if out_of_fold else store.predictions(kind, scored.split)
     yield place, scored.predictions
+
+
+def picture_files(
+    store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
+) -> Iterator[tuple[Path, Any]]:
+    """Yield each picture of one split under ``reports/figures/``, in English and in French."""
     for language in LANGUAGES:
         rows = len(scored.predictions)
         caption = Caption(kind, scored.split, rows, run.synthetic, language)

@@ -7,6 +7,7 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
+from src.cache import ExtractionCache
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
@@ -15,6 +16,7 @@ from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
 from src.pipeline_steps.types import Diagnosed, Evaluated, Scored, Trained, Transformed
+from src.pipelines.extraction import extract
 
 NO_FOLD = -1
 TEXT_EXPERT = "text"
@@ -30,6 +32,8 @@ class ModelEvaluationPipeline:
         Stage 3.
     trained : Trained
         Stage 4.
+    products : DataFrame
+        `describe_products` of the training rows.
     labels : Labels
         Names and themes.
     target_accuracy : float
@@ -40,6 +44,7 @@ class ModelEvaluationPipeline:
 
     transformed: Transformed
     trained: Trained
+    products: pd.DataFrame
     labels: Labels
     target_accuracy: float
     seed: int
@@ -47,23 +52,27 @@ class ModelEvaluationPipeline:
     def evaluate(self, *, on_train: bool) -> Evaluated:
         """Score the hold-out and the out-of-fold rows, and answer for the test products."""
         given, outside = self.transformed, self.trained.outside
-        products, truth = describe_products(given), given.train.labels
+        truth = given.train.labels
         everywhere = np.ones(len(truth), dtype=bool)
         splits = {"holdout": given.holdout, "oof": everywhere}
         splits |= {"train": ~given.holdout} if on_train else {}
-        scored = [self._score(split, rows, products[rows]) for split, rows in splits.items()]
+        scored = [self._score(split, rows) for split, rows in splits.items()]
         text_alone = outside.expert_proba.get(TEXT_EXPERT, outside.proba)
         return Evaluated(
             tuple(scored),
             self._submission(),
             label_issues(
-                truth, outside.proba, outside.classes, products=products, labels=self.labels
+                truth, outside.proba, outside.classes, products=self.products, labels=self.labels
             ),
             {"b2": self._diagnose(text_alone), "b4": self._diagnose(outside.proba)},
         )
 
-    def _score(self, split: str, rows: np.ndarray, products: pd.DataFrame) -> Scored:
-        given, classes = self.transformed, self.trained.outside.classes
+    def _score(self, split: str, rows: np.ndarray) -> Scored:
+        given, classes, products = (
+            self.transformed,
+            self.trained.outside.classes,
+            self.products[rows],
+        )
         y, groups = given.train.labels[rows], given.groups[rows]
         proba, folds = self._answers(split, rows)
         slices = products.drop(columns=["row_index", "productid"])
@@ -125,6 +134,7 @@ def run(
     transformed: Transformed,
     trained: Trained,
     labels: Labels,
+    cache: ExtractionCache,
     *,
     on_train: bool,
     target_accuracy: float,
@@ -134,12 +144,16 @@ def run(
 
     `on_train` scores the training rows too: such a score says how well a model remembers.
     """
-    pipeline = ModelEvaluationPipeline(transformed, trained, labels, target_accuracy, seed)
+    pipeline = ModelEvaluationPipeline(
+        transformed, trained, describe_products(transformed, cache), labels, target_accuracy, seed
+    )
     return pipeline.evaluate(on_train=on_train)
 
 
-def describe_products(transformed: Transformed) -> pd.DataFrame:
+def describe_products(transformed: Transformed, cache: ExtractionCache) -> pd.DataFrame:
     """Return who each training product is, and what its scores are sliced by.
+
+    Languages come from the cache where they are known: to detect those of 84,916 texts takes 6 s.
 
     Returns
     -------
@@ -150,9 +164,7 @@ def describe_products(transformed: Transformed) -> pd.DataFrame:
     from src.pipelines.text_pipeline import LanguageExtractor
 
     items, extracted = transformed.train.items, transformed.extracted
-    coded = extracted.table.get("language")
-    if coded is None:
-        coded = LanguageExtractor().extract(items)["language"]
+    coded = extract(items, [LanguageExtractor()], cache).table["language"]
     return items[["row_index", "productid"]].assign(
         language=np.array(LANGUAGE_NAMES)[coded.argmax(axis=1)],
         has_image=extracted.masks["image"],

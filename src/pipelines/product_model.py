@@ -88,11 +88,12 @@ def build_model(cfg: Config, branches: list[Branch]) -> LateFusion:
         text = [branch for branch in branches if branch.modality == "text"]
         image = [branch for branch in branches if branch.modality != "text"]
         experts = [("text", "", text, options.text), ("image", "image", image, options.image)]
-    built = [(n, mask, _on_branches(cfg, own, kind)) for n, mask, own, kind in experts if own]
+    built = [(n, mask, model_on(cfg, own, kind)) for n, mask, own, kind in experts if own]
     return LateFusion(built, n_folds=cfg.model.n_folds, random_state=cfg.compute.seed)
 
 
-def _on_branches(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
+def model_on(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
+    """Return the unfitted model of one kind on these branches side by side."""
     head = build_head(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
     return ProductModel(union_of(cfg, branches), head)
 

@@ -11,6 +11,7 @@ from sklearn.base import clone
 from src.config import load_config
 from src.features.extracted import Extracted
 from src.models.kinds import build_head
+from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import FullPipeline, ProductModel
@@ -65,11 +66,24 @@ def test_clone_forgets() -> None:
 
 
 def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object) -> None:
-    fitted = model().fit(extracted(TITLES), CODES)
-    names = {10: {"en": "lamp"}}
-    bundle = FullPipeline(EXTRACTORS, fitted, names, "linear_svc", "0" * 64, synthetic=True)
+    titles, codes = [*TITLES] * 4, np.tile(CODES, 4)
+    fitted = LateFusion([("all", "", model())], n_folds=2).fit(extracted(titles), codes)
+    bundle = FullPipeline(
+        extractors=EXTRACTORS,
+        model=fitted,
+        threshold=0.5,
+        labels={10: {"en": "lamp"}},
+        themes={},
+        seen=np.empty(0, dtype=np.uint64),
+        kind="linear_svc",
+        run_id="run-1",
+        data_hash="0" * 64,
+        synthetic=True,
+    )
     joblib.dump(bundle, f"{tmp_path}/bundle.joblib")
     back = joblib.load(f"{tmp_path}/bundle.joblib")
     titles = ["<b>LAMPE</b> LED", "livre", ""]
     np.testing.assert_array_equal(back.predict(items(titles)), fitted.predict(extracted(titles)))
     assert back.predict(items(titles)).tolist()[:2] == [10, 20]
+    expected = fitted.predict_proba(extracted(titles))
+    np.testing.assert_array_equal(back.predict_proba(items(titles)), expected)
