@@ -111,7 +111,10 @@ def promote(store: ArtifactStore, *, force: bool) -> Verdict:
     served, served_holdout = _in_force(store)
     new.verify()
     verdict = judge(candidate, holdout, served, served_holdout)
-    if force and not verdict.promoted:
+    if not new.full_pipeline(candidate.kind).is_file():
+        reason = "outputs.full_pipeline was off: there is nothing that serving could load"
+        verdict = dataclasses.replace(verdict, promoted=False, reason=reason)
+    elif force and not verdict.promoted:
         verdict = dataclasses.replace(verdict, promoted=True, forced=True)
     run = Run.of(new.describe(new.serving))
     if verdict.promoted:

@@ -151,6 +151,16 @@ def test_promotion_force_and_what_is_written_of_it(tmp_path: Path) -> None:
     assert before.load(before.full_pipeline("logreg")) == ["run-1"]
 
 
+def test_a_run_without_the_file_that_serving_loads_is_never_served(tmp_path: Path) -> None:
+    write_run(tmp_path, holdout(0.8, 1), RUN)
+    store = store_in(tmp_path)
+    store.pinned("candidate").full_pipeline("logreg").unlink()
+    verdict = promote(store, force=True)
+    assert (verdict.promoted, verdict.forced, verdict.served) == (False, False, None)
+    assert verdict.reason.startswith("outputs.full_pipeline was off")
+    assert store.runs.find("served") is None
+
+
 def test_a_candidate_that_was_altered_is_not_promoted(tmp_path: Path) -> None:
     write_run(tmp_path, holdout(0.8, 1), RUN)
     store = store_in(tmp_path)
