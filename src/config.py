@@ -75,6 +75,7 @@ class Data:
 
     source: Literal["postgres", "csv"]
     holdout: Annotated[float, Range(0.01, 0.5)]
+    use_corrections: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -238,6 +239,15 @@ class Compute:
 
 
 @dataclasses.dataclass(frozen=True)
+class Explainability:
+    """``[explainability]``: SHAP values of hold-out products."""
+
+    enabled: bool
+    rows: NonNegative
+    top_features: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Outputs:
     """``[outputs]``: which optional files a run writes."""
 
@@ -284,6 +294,7 @@ class Config:
     cv: Cv
     decision: Decision
     compute: Compute
+    explainability: Explainability
     outputs: Outputs
     serving: Serving
     debug: Debug

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -21,6 +22,10 @@ from src.config import REPOSITORY, Paths, load_config
 from src.data import csv_files
 from src.errors import DatabaseError
 from src.labels import load_labels
+
+# OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
+# library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 Row = Sequence[object]
 CODES = (10, 40, 2583)

@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.artifacts import TRAIN_COMMAND, ArtifactStore
-from src.config import Paths, load_config
-from src.errors import ArtifactError, UsageError
+from src.artifacts import ArtifactStore
+from src.config import Paths
+from src.errors import UsageError
 from src.labels import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.product_keys import product_keys
@@ -80,6 +80,7 @@ class Predictor:
 
     Examples
     --------
+    >>> from src.config import load_config
     >>> predictor = load_predictor(load_config().paths)  # doctest: +SKIP
     >>> predictor.predict([Product("Harry Potter, tome 1")])[0].label  # doctest: +SKIP
     'Used books'
@@ -244,18 +245,10 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
         Nothing was trained yet, or the file is not what the manifest lists.
     """
     store = ArtifactStore(paths)
-    chosen = kind or kind_in_force(store)
-    path = store.full_pipeline(chosen)
-    if not path.is_file():
-        raise ArtifactError(f"{path}: no model is there to serve", next_command=TRAIN_COMMAND)
-    return Predictor(store.load(path))
-
-
-def kind_in_force(store: ArtifactStore) -> str:
-    """Return the kind of the promoted run; that of the configuration before any promotion."""
-    if store.serving.is_file():
-        return str(store.load(store.serving)["kind"])
-    return load_config().model.name
+    if kind is None:
+        store = store.pinned()  # one run, even if another is promoted meanwhile
+        kind = store.served_run().kind
+    return Predictor(store.load(store.full_pipeline(kind)))
 
 
 def frame_of(products: Sequence[Product]) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from pathlib import Path
 from src.artifacts import ArtifactStore
 from src.config import Paths
 from src.errors import ArtifactError
-from src.serving.predictor import Predictor, kind_in_force, load_predictor
+from src.serving.predictor import Predictor, load_predictor
 
 logger = logging.getLogger(__name__)
 
@@ -74,9 +74,8 @@ class ServedModel:
 
     def _look(self) -> Signature | None:
         """Return what tells one promoted file from another."""
-        path = self._store.full_pipeline(kind_in_force(self._store))
         try:
-            found = path.resolve()
+            found = self._store.serving.resolve()
             status = found.stat()
         except OSError:
             return None
