@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import dataclasses
 import fcntl
-import hashlib
 import json
 import logging
 import os
@@ -20,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 from src.data import postgres
+from src.data.corrections import designation_hash
 from src.errors import ArtifactError, DatabaseError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -63,11 +63,6 @@ class Correction:
             "comment": _kept(self.comment),
             "created_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
         }
-
-
-def designation_hash(designation: str) -> str:
-    """Return what stands for a title in the database: SHA256 of its UTF-8, in hex."""
-    return hashlib.sha256(designation.encode("utf-8", "replace")).hexdigest()
 
 
 def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:

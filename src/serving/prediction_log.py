@@ -17,8 +17,8 @@ from datetime import datetime, timezone
 from typing import Any
 
 from src.data import postgres
+from src.data.corrections import designation_hash
 from src.errors import DatabaseError
-from src.serving.feedback import designation_hash
 from src.serving.predictor import Answered
 
 logger = logging.getLogger(__name__)

@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from src.data.corrections import read_feedback
 from src.errors import ArtifactError, UsageError
 from src.serving.feedback import Correction, append_line, store
 from tests.conftest import Load, Shop
@@ -32,22 +33,16 @@ def test_into_the_database(database: str, load: Load, shop: Shop, tmp_path: Path
     assert not (tmp_path / "feedback.jsonl").exists()
 
 
-def test_into_a_file_with_the_columns_of_the_table(
-    database: str, load: Load, shop: Shop, tmp_path: Path
-) -> None:
+def test_into_a_file_that_init_sh_reads(tmp_path: Path) -> None:
     file = tmp_path / "results" / "feedback.jsonl"
     for number in range(3):
-        assert store(Correction(10, f"Livre {number}"), file, NO_DATABASE, CODES) == "file"
-    lines = [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()]
+        given = Correction(10, f"Livre {number}", comment="\ud800 ok")
+        assert store(given, file, NO_DATABASE, CODES) == "file"
+    found, unreadable = read_feedback(file)
     titles = [hashlib.sha256(f"Livre {n}".encode()).hexdigest() for n in range(3)]
-    assert [line["designation_hash"] for line in lines] == titles
-    assert load(database, shop.write_plain(3)).returncode == 0
-    with psycopg.connect(database) as connection:
-        columns = connection.execute(
-            "SELECT column_name FROM information_schema.columns WHERE table_schema = 'project'"
-            " AND table_name = 'feedback' AND column_name <> 'feedback_id'"
-        ).fetchall()
-    assert {name for (name,) in columns} == set(lines[0])
+    assert [correction.designation_hash for correction in found] == titles
+    assert {(c.prdtypecode, c.productid, c.comment) for c in found} == {(10, None, "? ok")}
+    assert unreadable == 0
 
 
 def test_a_line_that_a_kill_cut_is_ended_first(tmp_path: Path) -> None:
