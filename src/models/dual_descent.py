@@ -7,8 +7,8 @@ give the same digits. It also copies the matrix into 16 bytes a value for each c
 CSR is read as it is.
 
 What the time goes into is fetching the weights of a row's words from memory: `by_frequency` lays
-the common ones side by side, and four sums at a time don't wait for each other. Together a fit is
-1.3 times as fast (15,042 x 227,000, 49 classes), at the same digits to the last bits.
+the common ones side by side, and four sums at a time don't wait for each other: 1.25 times as fast
+on 15,042 x 229,254, margins the same to 1e-14.
 """
 
 from __future__ import annotations
