@@ -192,7 +192,10 @@ def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def served_paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
-    """A workspace in which the pipeline trained a late fusion on 300 products with pictures."""
+    """A workspace in which the pipeline trained a late fusion on 300 products with pictures.
+
+    The network is a small one with random weights.
+    """
     from src.pipeline_steps.runner import Options, run_pipeline
 
     workspace = tmp_path_factory.mktemp("served")
@@ -200,7 +203,9 @@ def served_paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
     sizes = ["--rows", "300", "--images", "120", "--seed", "5"]
     command = [sys.executable, tool, *sizes, "--out", workspace / "import"]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    cnn = [f"features.image.cnn.{x}" for x in ("enabled=true", "weights=random", "device=cpu")]
+    network = [*cnn, "features.image.cnn.backbone=efficientnet_lite0", "images.size=64"]
     options = ["model.name=late_fusion", "debug.sample_rows=0", f"paths.workspace={workspace}"]
-    cfg = load_config(REPOSITORY / "config" / "smoke.toml", options)
+    cfg = load_config(REPOSITORY / "config" / "smoke.toml", [*options, *network])
     run_pipeline(cfg, load_labels(cfg.paths.labels_map, cfg.paths.theme_map), Options())
     return cfg.paths

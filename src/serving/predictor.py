@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
     from src.features.extracted import Extracted
     from src.pipelines.product_model import FullPipeline
+    from src.serving.explanation import Explanation
 
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
@@ -182,6 +183,34 @@ class Predictor:
             chunk = tidy(items.iloc[start : start + CHUNK_ROWS])
             answers += self._answer(chunk, top_k, language).predictions
         return answers
+
+    def explain(self, product: Product, code: int | None = None, top: int = 10) -> Explanation:
+        """Say why a product gets a class.
+
+        Parameters
+        ----------
+        product : Product
+        code : int or None
+            The class; None takes the likeliest.
+        top : int
+            N-grams for and against at the most.
+
+        Raises
+        ------
+        UsageError
+            The model does not know the class.
+        """
+        from src.evaluation.shap_product import explain_product
+        from src.serving.explanation import Explanation, heat_map
+
+        items = frame_of([product])
+        model = self.pipeline.model
+        with self._lock:
+            extracted = self.pipeline.extract(items)
+            chosen = int(model.predict(extracted)[0]) if code is None else code
+            contributions = explain_product(model, extracted, chosen, top)
+            picture = items["image_path"].iloc[0] or None
+            return Explanation(contributions, heat_map(self.pipeline, picture, chosen))
 
     def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> Answered:
         """Answer for one chunk of tidy items."""
