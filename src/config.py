@@ -251,6 +251,15 @@ class Model:
 
 
 @dataclasses.dataclass(frozen=True)
+class Monitoring:
+    """``[monitoring]``: the reference profile, and when a lot alarms."""
+
+    false_alarm_rate: Annotated[float, Range(0.0001, 0.5)]
+    resamples: Annotated[int, Range(19)]
+    reference_rows: Annotated[int, Range(100, 20_000)]
+
+
+@dataclasses.dataclass(frozen=True)
 class Compute:
     """``[compute]``."""
 
@@ -290,6 +299,7 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    monitoring: Monitoring
     compute: Compute
     outputs: Outputs
     debug: Debug

@@ -1,1 +1,1 @@
-"""Does the shop still look like the one that was learned from?"""
+"""Tells whether the shop still looks like the one that was learned from."""

@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 
-from src.monitoring.signals import FLAGS, NUMBERS, Signals
+from src.monitoring.signals import FLAGS, Signals
 
 Kind = Literal["number", "flag", "category", "mix", "embedding"]
 # 5 % of the reference each: finer bins find no more, for a shift of the whole moves every one.
@@ -115,7 +115,7 @@ class Coding:
     def looks(self) -> tuple[Look, ...]:
         """The signals in order, with their columns."""
         widths: list[tuple[str, Kind, int]] = [
-            *((name, "number", len(self.edges[name]) + 1) for name in NUMBERS if name in self.edges),
+            *((name, "number", len(edges) + 1) for name, edges in self.edges.items()),
             *((name, "flag", 1) for name in FLAGS),
             ("language", "category", len(self.languages)),
             ("predicted", "category", len(self.classes)),

@@ -145,7 +145,9 @@ def calibrate(
     return Calibration(rows, false_alarm_rate, scales, strongest, usual_psi)
 
 
-def compare(reference: Reference, signals: Signals, calibration: Calibration) -> tuple[Finding, ...]:
+def compare(
+    reference: Reference, signals: Signals, calibration: Calibration
+) -> tuple[Finding, ...]:
     """Return a finding for every signal of a batch, the strongest first.
 
     Parameters
@@ -246,8 +248,9 @@ def estimate_accuracy(reference: Reference, signals: Signals) -> AccuracyEstimat
 
     Notes
     -----
-    What a top probability is worth is read off the reference by isotonic regression. Each product is right with its own probability p, so the share that is right has variance
-    sum p (1 - p) / n²; to it comes the error of the calibration itself, measured on the reference.
+    What a top probability is worth is read off the reference. Each product is right with its own
+    probability p, so the share that is right has variance sum p (1 - p) / n²; to it comes the
+    error of the calibration itself, measured on the reference.
     It holds as long as the goods are those that the probabilities were learned on.
     """
     answers = reference.answers

@@ -9,6 +9,7 @@ calibrated by resampling (`drift`), so an approximation here costs power, never 
 from __future__ import annotations
 
 import math
+
 import numpy as np
 from scipy import stats
 
@@ -57,9 +58,7 @@ def chi_squared(batch: np.ndarray, reference: np.ndarray) -> Outcome:
     return value, _evidence(-stats.chi2.logsf(value, batch.shape[-1] - 1) / LN10)
 
 
-def share_gap(
-    batch: np.ndarray, reference: np.ndarray, n: int, m: int
-) -> Outcome:
+def share_gap(batch: np.ndarray, reference: np.ndarray, n: int, m: int) -> Outcome:
     """Return the difference of two shares, with the two-sided binomial p-value of the batch's.
 
     Parameters
@@ -71,9 +70,7 @@ def share_gap(
     """
     count = np.rint(batch[..., 0])
     share = smoothed(reference[..., 0], m)
-    tail = np.minimum(
-        stats.binom.logsf(count - 1, n, share), stats.binom.logcdf(count, n, share)
-    )
+    tail = np.minimum(stats.binom.logsf(count - 1, n, share), stats.binom.logcdf(count, n, share))
     return np.abs(count / n - reference[..., 0] / m), _evidence(-(tail + math.log(2.0)) / LN10)
 
 
