@@ -37,6 +37,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
     )
+    parser.add_argument(
+        "--cv", action="store_true", help="cross-validate over all labelled rows (cv.n_folds)"
+    )
     parser.add_argument("--skip-validation", action="store_true", help="leave the checks out")
     parser.add_argument(
         "--evaluate-on-train", action="store_true", help="score the training rows too, marked so"
@@ -65,7 +68,12 @@ def _train(args: argparse.Namespace) -> int:
     branch_weights(cfg)  # a wrong weight is refused before any data is read
     from src.pipeline_steps.runner import Options, run_pipeline
 
-    options = Options(args.skip_validation, args.evaluate_on_train, args.fresh)
+    options = Options(
+        skip_validation=args.skip_validation,
+        evaluate_on_train=args.evaluate_on_train,
+        fresh=args.fresh,
+        cv=args.cv,
+    )
     run, evaluated = run_pipeline(cfg, labels, options)
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)

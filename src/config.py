@@ -24,6 +24,7 @@ Positive = Annotated[int, Range(1)]
 NonNegative = Annotated[int, Range(0)]
 Weight = Annotated[float, Range(0.0)]
 Strength = Annotated[float, Range(1e-6, 1e6)]
+Folds = Annotated[int, Range(2, 20)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,11 +234,10 @@ HeadName = Literal["linear_svc", "logreg"]
 
 @dataclasses.dataclass(frozen=True)
 class LateFusionOptions:
-    """``[model.late_fusion]``: the kind of each expert, and the folds of the cross-fitting."""
+    """``[model.late_fusion]``: the kind of each expert."""
 
     text: HeadName
     image: HeadName
-    n_folds: Annotated[int, Range(2, 20)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -245,9 +245,24 @@ class Model:
     """``[model]``: the one switch and the hyper-parameters of each kind."""
 
     name: Literal["linear_svc", "logreg", "late_fusion"]
+    n_folds: Folds
     late_fusion: LateFusionOptions
     linear_svc: LinearSvc
     logreg: Logreg
+
+
+@dataclasses.dataclass(frozen=True)
+class Cv:
+    """``[cv]``: the cross-validation of ``--cv`` and of ``scripts/train.py``."""
+
+    n_folds: Folds
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """``[decision]``: when an answer needs a person's look."""
+
+    target_accuracy: Annotated[float, Range(0.0, 1.0)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -299,6 +314,8 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    cv: Cv
+    decision: Decision
     monitoring: Monitoring
     compute: Compute
     outputs: Outputs

@@ -26,6 +26,8 @@ from scipy.special import expit, log_softmax, softmax
 logger = logging.getLogger(__name__)
 
 TINY = 1e-12
+RIDGE = 1e-6
+NEWTON_STEPS = 100
 SHRINKAGES = (300.0, 30.0, 3.0)
 # A map may fall behind the best map's accuracy by half a standard error: on 150 rows that is three
 # rows, on 85,000 one in two thousand. Without it a few lucky rows would decide small problems.
@@ -53,12 +55,23 @@ class Calibrator:
     slope: np.ndarray
     offset: np.ndarray
 
+    def logits(self, margins: np.ndarray) -> np.ndarray:
+        """Return what the softmax (or the sigmoids) is taken of, shape (n, n_classes)."""
+        if self.slope.ndim == 1:
+            return margins * self.slope + self.offset
+        return margins @ self.slope + self.offset
+
     def predict_proba(self, margins: np.ndarray) -> np.ndarray:
         """Return probabilities of n rows, shape (n, n_classes), each row adding up to 1."""
         if self.kind == "sigmoid":
-            likely = np.clip(expit(margins * self.slope + self.offset), TINY, 1.0)
+            likely = np.clip(expit(self.logits(margins)), TINY, 1.0)
             return likely / likely.sum(axis=1, keepdims=True)
-        return softmax(margins @ self.slope + self.offset, axis=1)
+        return softmax(self.logits(margins), axis=1)
+
+
+def identity_map(n_classes: int) -> Calibrator:
+    """Return the map that takes margins for logits as they are."""
+    return Calibrator("temperature", np.eye(n_classes), np.zeros(n_classes))
 
 
 def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
@@ -88,11 +101,31 @@ def fit_temperature(margins: np.ndarray, codes: np.ndarray) -> Calibrator:
 
 
 def fit_sigmoid(margins: np.ndarray, codes: np.ndarray) -> Calibrator:
-    """Fit one sigmoid a class, with Platt's smoothed targets (a class without rows stays low)."""
-    n_classes = margins.shape[1]
-    slope, offset = np.ones(n_classes), np.zeros(n_classes)
-    for code in range(n_classes):
-        slope[code], offset[code] = _platt(margins[:, code], codes == code)
+    """Fit one sigmoid a class by Newton's method, all classes at once.
+
+    Platt's smoothed targets (Lin, Lin and Weng, Machine Learning 68, 2007) keep a class without
+    rows low and a separable one finite; a small ridge on the slope keeps each step defined.
+    """
+    positive = codes[:, None] == np.arange(margins.shape[1])
+    n_positive, n_negative = positive.sum(axis=0), (~positive).sum(axis=0)
+    target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
+    slope = np.ones(margins.shape[1])
+    offset = np.log((n_positive + 1.0) / (n_negative + 1.0))
+    for _ in range(NEWTON_STEPS):
+        p = expit(margins * slope + offset)
+        error, curvature = p - target, p * (1.0 - p) + TINY
+        by_slope = (error * margins).sum(axis=0) + RIDGE * slope
+        by_offset = error.sum(axis=0)
+        slope_slope = (curvature * margins * margins).sum(axis=0) + RIDGE
+        slope_offset, offset_offset = (curvature * margins).sum(axis=0), curvature.sum(axis=0)
+        determinant = slope_slope * offset_offset - slope_offset**2
+        step = (offset_offset * by_slope - slope_offset * by_offset) / determinant
+        shift = (slope_slope * by_offset - slope_offset * by_slope) / determinant
+        # A step is at most 1: far from the optimum the sigmoid is flat and Newton overshoots.
+        slope -= np.clip(step, -1.0, 1.0)
+        offset -= np.clip(shift, -1.0, 1.0)
+        if max(np.abs(step).max(), np.abs(shift).max()) < 1e-6:
+            break
     return Calibrator("sigmoid", slope, offset)
 
 
@@ -110,22 +143,27 @@ def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) ->
     """
     n, n_classes = margins.shape
     centre = fit_temperature(margins, codes)
-    truth = np.zeros((n, n_classes))
-    truth[np.arange(n), codes] = 1.0
+    rows = np.arange(n)
     scale = float(centre.slope[0, 0])  # W is searched in units of 1 / T: the problem is then even
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         change, offset = flat[:-n_classes].reshape(n_classes, n_classes), flat[-n_classes:]
         logits = margins @ (scale * (np.eye(n_classes) + change)) + offset
-        log_p = log_softmax(logits, axis=1)
-        error = np.exp(log_p) - truth
-        value = -log_p[np.arange(n), codes].sum() + shrinkage / 2 * (flat @ flat)
+        logits -= logits.max(axis=1, keepdims=True)
+        true = logits[rows, codes]
+        error = np.exp(logits, out=logits)
+        total = error.sum(axis=1)
+        error /= total[:, None]
+        error[rows, codes] -= 1.0
+        value = (np.log(total) - true).sum() + shrinkage / 2 * (flat @ flat)
         slope_gradient = scale * (margins.T @ error) + shrinkage * change
         offset_gradient = error.sum(axis=0) + shrinkage * offset
         return value / n, np.concatenate([slope_gradient.ravel(), offset_gradient]) / n
 
     start = np.zeros(n_classes * n_classes + n_classes)
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200}).x
+    found = minimize(
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-7}
+    ).x
     change = found[:-n_classes].reshape(n_classes, n_classes)
     slope = scale * (np.eye(n_classes) + change)
     return Calibrator("multinomial", slope, found[-n_classes:])
@@ -135,7 +173,19 @@ FitMap = Callable[[np.ndarray, np.ndarray], Calibrator]
 """Fits one kind of map on margins, shape (n, n_classes), and codes, shape (n,)."""
 
 
-def choose_map(margins: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> FitMap:
+SHRUNK: tuple[FitMap, ...] = tuple(
+    functools.partial(fit_multinomial, shrinkage=shrinkage) for shrinkage in SHRINKAGES
+)
+CANDIDATES: tuple[tuple[str, FitMap], ...] = (
+    ("temperature", fit_temperature),
+    ("sigmoid", fit_sigmoid),
+    *((f"multinomial {s:g}", fit) for s, fit in zip(SHRINKAGES, SHRUNK, strict=True)),
+)
+
+
+def choose_map(
+    margins: np.ndarray, codes: np.ndarray, folds: np.ndarray, *, linear_only: bool = False
+) -> FitMap:
     """Choose the map with the lowest cross-validated log-loss that gives up no accuracy.
 
     Parameters
@@ -146,6 +196,8 @@ def choose_map(margins: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> Fit
         Column of the true class.
     folds : ndarray of int, shape (n,)
         Fold of each row, in which groups of duplicates do not straddle.
+    linear_only : bool
+        True leaves the sigmoids out: the logits are then linear in the margins.
 
     Returns
     -------
@@ -155,21 +207,21 @@ def choose_map(margins: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> Fit
     """
     step = max(1, len(codes) // CHOOSE_ROWS)
     some = (margins[::step], codes[::step], folds[::step])
-    results = [(name, fit, *_cross_validate(fit, *some)) for name, fit in _candidates()]
+    if len(np.unique(some[2])) < 2:  # nothing to compare on: the map with one number
+        return fit_temperature
+    results: list[tuple[str, FitMap, float, float]] = []
+    for name, fit in CANDIDATES:
+        if linear_only and fit is fit_sigmoid:
+            continue
+        results.append((name, fit, *_cross_validate(fit, *some)))
+        if fit in SHRUNK[1:] and results[-1][2] > results[-2][2]:
+            break  # along the path the loss has one minimum, and weaker shrinkage costs most time
     most = max(accuracy for _, _, _, accuracy in results)
     slack = ACCURACY_SLACK * np.sqrt(most * (1.0 - most) / len(some[1]))
     eligible = [result for result in results if result[3] >= most - slack]
     name, fit, loss, accuracy = min(eligible, key=lambda result: result[2])
     logger.debug("calibration: %s, log-loss %.4f, accuracy %.4f", name, loss, accuracy)
     return fit
-
-
-def _candidates() -> list[tuple[str, FitMap]]:
-    shrunk: list[tuple[str, FitMap]] = [
-        (f"multinomial {shrinkage:g}", functools.partial(fit_multinomial, shrinkage=shrinkage))
-        for shrinkage in SHRINKAGES
-    ]
-    return [("temperature", fit_temperature), ("sigmoid", fit_sigmoid), *shrunk]
 
 
 def _cross_validate(
@@ -182,19 +234,3 @@ def _cross_validate(
         probabilities[here] = fit(margins[~here], codes[~here]).predict_proba(margins[here])
     accuracy = float((probabilities.argmax(axis=1) == codes).mean())
     return log_loss(probabilities, codes), accuracy
-
-
-def _platt(margin: np.ndarray, positive: np.ndarray) -> tuple[float, float]:
-    """Return slope and offset of one sigmoid (Lin, Lin and Weng, Machine Learning 68, 2007)."""
-    n_positive, n_negative = positive.sum(), (~positive).sum()
-    target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-
-    def loss(point: np.ndarray) -> tuple[float, np.ndarray]:
-        logit = point[0] * margin + point[1]
-        value = np.logaddexp(0.0, logit) - target * logit
-        error = expit(logit) - target
-        return float(value.mean()), np.array([(error * margin).mean(), error.mean()])
-
-    prior = np.log((n_positive + 1.0) / (n_negative + 1.0))
-    slope, offset = minimize(loss, np.array([1.0, prior]), jac=True, method="L-BFGS-B").x
-    return float(slope), float(offset)

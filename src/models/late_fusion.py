@@ -1,12 +1,14 @@
-"""Late fusion: one expert a modality, each calibrated, and a combiner of their votes.
+"""Late fusion: one expert a modality, and an answer learned from what they say out of fold.
 
-`fit` cross-fits every expert, learns its calibration and the combiner from rows that it had not
-seen, then refits the experts on all rows. With a single expert it is that model with honest
+`fit` cross-fits every expert, learns from rows that they had not seen how far each can be trusted
+(``fusion.py``), then fits them on all rows. With a single expert it is that model with calibrated
 probabilities, which is how every other kind is served.
 """
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import logging
 from typing import Any
 
@@ -15,15 +17,82 @@ from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from src.data.splits import split_folds
 from src.features.extracted import Extracted
-from src.models.calibration import Calibrator, FitMap, choose_map, log_loss
-from src.models.combiner import Combiner, describe, even_combiner, fit_combiner
+from src.models.combiner import describe
 from src.models.cross_fitting import aligned_margins, cross_fit
+from src.models.fusion import Fusion, FusionMaps, choose_maps, fit_fusion, honest_proba
 
 logger = logging.getLogger(__name__)
 
-# Below this number of products that every expert saw, the weights stay at their start.
-LEAST_PAIRED_ROWS = 50
-TINY = 1e-9
+HOLDOUT_FOLD = -1
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OutsideMargins:
+    """What the experts say of n labelled products that they were not fitted on.
+
+    Attributes
+    ----------
+    margins : mapping of str to ndarray, each of shape (n, n_classes)
+        By name of the expert; rows of NaN where it is blind.
+    folds : ndarray of int64, shape (n,)
+        Fold of each row: rows of one fold were left out together.
+    conditions : ndarray, shape (n, n_conditions)
+        What the weights of the votes may depend on.
+    codes : ndarray of int64, shape (n,)
+        Column of the true class.
+    """
+
+    margins: dict[str, np.ndarray]
+    folds: np.ndarray
+    conditions: np.ndarray
+    codes: np.ndarray
+
+    @functools.cached_property
+    def maps(self) -> FusionMaps:
+        """How each step is fitted, chosen by out-of-fold log-loss."""
+        return choose_maps(self._list, self.conditions, self.codes, self.folds)
+
+    def only(self, name: str) -> OutsideMargins:
+        """Return the margins of one expert."""
+        if list(self.margins) == [name]:
+            return self
+        return dataclasses.replace(self, margins={name: self.margins[name]})
+
+    def fit(self) -> Fusion:
+        """Learn from all rows how margins become answers."""
+        return fit_fusion(self.maps, self._list, self.conditions, self.codes)
+
+    @functools.cached_property
+    def probabilities(self) -> np.ndarray:
+        """Out-of-fold probabilities, shape (n, n_classes); see `honest_proba`."""
+        return honest_proba(self.maps, self._list, self.conditions, self.codes, self.folds)
+
+    def and_held(self, held: OutsideMargins, holdout: np.ndarray) -> OutsideMargins:
+        """Return these rows and those of a hold-out, which becomes a fold of its own.
+
+        Parameters
+        ----------
+        held : OutsideMargins
+            What experts that were fitted on these rows say of the hold-out.
+        holdout : ndarray of bool, shape (n + n_held,)
+            Where the rows of the hold-out stand among all.
+        """
+
+        def both(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
+            merged = np.empty((len(holdout), *mine.shape[1:]), dtype=mine.dtype)
+            merged[~holdout], merged[holdout] = mine, theirs
+            return merged
+
+        return OutsideMargins(
+            {name: both(self.margins[name], held.margins[name]) for name in self.margins},
+            both(self.folds, np.full(len(held.folds), HOLDOUT_FOLD)),
+            both(self.conditions, held.conditions),
+            both(self.codes, held.codes),
+        )
+
+    @property
+    def _list(self) -> list[np.ndarray]:
+        return list(self.margins.values())
 
 
 class LateFusion(ClassifierMixin, BaseEstimator):
@@ -44,14 +113,8 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     classes_ : ndarray, shape (n_classes,)
     experts_ : list of (str, str, classifier)
         Fitted on all rows that they can see; an expert that saw no row is left out.
-    calibrators_ : list of Calibrator
-        One an expert.
-    combiner_ : Combiner
-    oof_proba_ : ndarray, shape (n, n_classes)
-        Probabilities of the training rows, each from experts, calibration and combiner that were
-        fitted without it.
-    oof_folds_ : ndarray of int, shape (n,)
-        The folds behind them.
+    fusion_ : Fusion
+        From their margins to the answer.
     """
 
     def __init__(
@@ -61,62 +124,101 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         self.n_folds = n_folds
         self.random_state = random_state
 
-    def fit(self, X: Extracted, y: np.ndarray, groups: np.ndarray | None = None) -> LateFusion:
-        """Fit on n products.
+    def cross_fit(
+        self, X: Extracted, y: np.ndarray, groups: np.ndarray | None = None
+    ) -> OutsideMargins:
+        """Return what each expert says of every product when it was fitted without it.
 
         Parameters
         ----------
         X : Extracted
-            The products.
+            n products.
         y : ndarray, shape (n,)
             Their codes.
         groups : ndarray of int, shape (n,), or None
             Duplicates, kept in one fold; None takes every product as its own.
         """
         groups = np.arange(len(y)) if groups is None else groups
-        self.classes_, codes = np.unique(y, return_inverse=True)
+        classes, codes = np.unique(y, return_inverse=True)
         folds = split_folds(y, groups, self.n_folds, self.random_state)
-        self.experts_, margins = [], []
+        margins = {
+            name: cross_fit(expert, X, y, folds, _present(X, mask), classes)
+            for name, mask, expert in self._able(X, y)
+        }
+        return OutsideMargins(margins, folds, _conditions(X), codes)
+
+    def fit(
+        self,
+        X: Extracted,
+        y: np.ndarray,
+        groups: np.ndarray | None = None,
+        outside: OutsideMargins | None = None,
+    ) -> LateFusion:
+        """Fit on n products; arguments as for `cross_fit`.
+
+        Parameters
+        ----------
+        outside : OutsideMargins or None
+            What the experts say of these products from outside, where it is known already; None
+            cross-fits.
+        """
+        outside = outside or self.cross_fit(X, y, groups)
+        self.classes_ = np.unique(y)
+        self.experts_ = []
         for name, mask, expert in self.experts:
-            present = _present(X, mask)
-            if len(np.unique(y[present])) < 2:
-                logger.warning("expert %s left out: it can see %d rows", name, present.sum())
+            if name not in outside.margins:
                 continue
-            margins.append(cross_fit(expert, X, y, folds, present, self.classes_))
-            fitted = clone(expert).fit(X.take(present), y[present])
-            self.experts_.append((name, mask, fitted))
-        conditions = _conditions(X)
-        maps = [_choose(margin, codes, folds) for margin in margins]
-        self.calibrators_, self.combiner_ = _learn(maps, margins, conditions, codes)
-        self.oof_folds_ = folds
-        self.oof_proba_ = _honest(maps, margins, conditions, codes, folds)
-        logger.debug("late fusion: out-of-fold log-loss %.4f", log_loss(self.oof_proba_, codes))
+            present = _present(X, mask)
+            self.experts_.append((name, mask, clone(expert).fit(X.take(present), y[present])))
+        self.fusion_ = outside.fit()
         return self
 
+    def margins(self, X: Extracted) -> list[np.ndarray]:
+        """Return each expert's raw margins, shape (n, n_classes); NaN where it is blind."""
+        margins = []
+        for _, mask, expert in self.experts_:
+            margin = np.full((len(X), len(self.classes_)), np.nan)
+            present = _present(X, mask)
+            if present.any():
+                margin[present] = aligned_margins(expert, X.take(present), self.classes_)
+            margins.append(margin)
+        return margins
+
+    def look(self, X: Extracted, y: np.ndarray) -> OutsideMargins:
+        """Return what the fitted experts say of labelled products that none of them saw."""
+        names = [name for name, _, _ in self.experts_]
+        margins = dict(zip(names, self.margins(X), strict=True))
+        codes = np.searchsorted(self.classes_, y)
+        return OutsideMargins(margins, np.zeros(len(y), dtype=np.int64), _conditions(X), codes)
+
+    def weights(self, X: Extracted) -> np.ndarray:
+        """Return the weight of each expert's vote for n products, shape (n, n_experts)."""
+        return self.fusion_.weights(self.margins(X), _conditions(X))
+
     def decision_function(self, X: Extracted) -> np.ndarray:
-        """Return log-probabilities of n products, shape (n, n_classes)."""
-        votes = self.votes(X)
-        return self.combiner_.scores(votes, _conditions(X))
+        """Return fused margins of n products, shape (n, n_classes); larger is likelier."""
+        return self.fusion_.scores(self.margins(X), _conditions(X))
 
     def predict_proba(self, X: Extracted) -> np.ndarray:
         """Return probabilities of n products, shape (n, n_classes)."""
-        return np.exp(self.decision_function(X))
+        if not len(X):
+            return np.empty((0, len(self.classes_)))
+        return self.fusion_.predict_proba(self.margins(X), _conditions(X))
 
     def predict(self, X: Extracted) -> np.ndarray:
         """Return the likeliest code of each product, shape (n,)."""
-        return self.classes_[self.decision_function(X).argmax(axis=1)]
+        return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def votes(self, X: Extracted) -> list[np.ndarray]:
-        """Return each expert's log-probabilities, shape (n, n_classes); NaN where it is blind."""
-        votes = []
-        for (_, mask, expert), calibrator in zip(self.experts_, self.calibrators_, strict=True):
-            vote = np.full((len(X), len(self.classes_)), np.nan)
-            present = _present(X, mask)
-            if present.any():
-                margins = aligned_margins(expert, X.take(present), self.classes_)
-                vote[present] = _log(calibrator.predict_proba(margins))
-            votes.append(vote)
-        return votes
+    def _able(self, X: Extracted, y: np.ndarray) -> list[tuple[str, str, Any]]:
+        """Return the experts that can see products of two classes at least."""
+        able = []
+        for name, mask, expert in self.experts:
+            rows = _present(X, mask)
+            if len(np.unique(y[rows])) < 2:
+                logger.warning("expert %s left out: it can see %d rows", name, rows.sum())
+            else:
+                able.append((name, mask, expert))
+        return able
 
 
 def _present(X: Extracted, mask: str) -> np.ndarray:
@@ -126,52 +228,3 @@ def _present(X: Extracted, mask: str) -> np.ndarray:
 def _conditions(X: Extracted) -> np.ndarray:
     length = X.table.get("title_length", np.full(len(X), 60.0))
     return describe(X.masks["description"], np.asarray(length, dtype=np.float64))
-
-
-def _choose(margin: np.ndarray, codes: np.ndarray, folds: np.ndarray) -> FitMap:
-    seen = ~np.isnan(margin[:, 0])
-    return choose_map(margin[seen], codes[seen], folds[seen])
-
-
-def _learn(
-    maps: list[FitMap], margins: list[np.ndarray], conditions: np.ndarray, codes: np.ndarray
-) -> tuple[list[Calibrator], Combiner]:
-    """Fit calibrations, then the combiner on the products that every expert saw."""
-    calibrators, votes = [], []
-    for fit_map, margin in zip(maps, margins, strict=True):
-        seen = ~np.isnan(margin[:, 0])
-        calibrators.append(fit_map(margin[seen], codes[seen]))
-        vote = np.full_like(margin, np.nan)
-        vote[seen] = _log(calibrators[-1].predict_proba(margin[seen]))
-        votes.append(vote)
-    paired = ~np.isnan(np.column_stack([vote[:, 0] for vote in votes])).any(axis=1)
-    if len(votes) == 1 or paired.sum() < LEAST_PAIRED_ROWS:
-        return calibrators, even_combiner(len(votes), conditions.shape[1])
-    chosen = [vote[paired] for vote in votes]
-    return calibrators, fit_combiner(chosen, conditions[paired], codes[paired])
-
-
-def _honest(
-    maps: list[FitMap],
-    margins: list[np.ndarray],
-    conditions: np.ndarray,
-    codes: np.ndarray,
-    folds: np.ndarray,
-) -> np.ndarray:
-    """Return out-of-fold probabilities: nothing that a row's answer rests on was fitted on it."""
-    probabilities = np.empty_like(margins[0])
-    for fold in np.unique(folds):
-        here = folds == fold
-        calibrators, combiner = _learn(
-            maps, [margin[~here] for margin in margins], conditions[~here], codes[~here]
-        )
-        votes = [
-            _log(calibrator.predict_proba(margin[here]))
-            for calibrator, margin in zip(calibrators, margins, strict=True)
-        ]
-        probabilities[here] = np.exp(combiner.scores(votes, conditions[here]))
-    return probabilities
-
-
-def _log(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(probabilities, TINY, 1.0))

@@ -1,1 +1,1 @@
-"""Tells whether the shop still looks like the one that was learned from."""
+"""What the shop looked like in training, and whether it still does."""

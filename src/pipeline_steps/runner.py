@@ -34,7 +34,7 @@ class Options:
 
     Attributes
     ----------
-    skip_validation, evaluate_on_train, fresh : bool
+    skip_validation, evaluate_on_train, fresh, cv : bool
         As ``scripts/train_pipeline.py`` reads them.
     register : bool
         False leaves split and scores out of the database.
@@ -43,6 +43,7 @@ class Options:
     skip_validation: bool = False
     evaluate_on_train: bool = False
     fresh: bool = False
+    cv: bool = False
     register: bool = True
 
 
@@ -73,7 +74,9 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             dense = 100 * transformed.matrix.density
             line.says = f"{rows:,} x {columns:,}  {dense:.2f} % dense"
         with stage(4, 5, "train") as line:
-            trained = stage04_model_training.run(transformed)
+            trained = stage04_model_training.run(
+                transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
+            )
             save_models(store, run, cfg, labels, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:

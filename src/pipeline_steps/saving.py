@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from src.artifacts import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.labels import Labels
 from src.pipeline_steps.types import Evaluated, Trained, Transformed
+from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
 
 
@@ -24,13 +27,20 @@ def save_models(
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
+        items = transformed.train.items
+        columns = ("designation", "description", "image_path")
+        keys = product_keys(*(items[name].tolist() for name in columns))
         bundle = FullPipeline(
-            transformed.extractors,
-            trained.final_model,
-            labels.names,
-            kind,
-            run.snapshot,
-            run.synthetic,
+            extractors=transformed.extractors,
+            model=trained.final_model,
+            threshold=trained.threshold,
+            labels=labels.names,
+            themes=labels.themes,
+            seen=np.unique(keys),
+            kind=kind,
+            run_id=run.run_id,
+            data_hash=run.snapshot,
+            synthetic=run.synthetic,
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,6 @@ from src.features.matrix import FeatureMatrix
 from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor
 from src.pipelines.fusion import WeightedFeatureUnion
-from src.pipelines.product_model import ProductModel
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -75,8 +75,8 @@ class Transformed:
         Fitted on the rows that are not held out.
     matrix : FeatureMatrix
         What `features` made of those rows.
-    model : ProductModel or LateFusion
-        Unfitted; the same branches, and one head or several experts.
+    model : LateFusion
+        Unfitted; the same branches, seen by one expert or several.
     """
 
     train: Dataset
@@ -88,23 +88,51 @@ class Transformed:
     holdout: np.ndarray
     features: WeightedFeatureUnion
     matrix: FeatureMatrix
-    model: ProductModel | LateFusion
+    model: LateFusion
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class OutsideScores:
+    """Probabilities of every labelled row from a model that had not seen it.
+
+    Attributes
+    ----------
+    classes : ndarray of int64, shape (n_classes,)
+        prdtypecode of each column.
+    folds : ndarray of int64, shape (n_train,)
+        Fold of the cross-fitting in which the row was left out; -1 for the hold-out.
+    proba : ndarray, shape (n_train, n_classes)
+        Of the whole model.
+    expert_proba : mapping of str to ndarray, shape (n_train, n_classes)
+        Of each expert alone, calibrated; NaN where it is blind.
+    """
+
+    classes: np.ndarray
+    folds: np.ndarray
+    proba: np.ndarray
+    expert_proba: Mapping[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """Stage 4: the model that is scored, and the one that serves.
+    """Stage 4: the model that is scored, the one that serves, and what was said from outside.
 
     Attributes
     ----------
-    holdout_model : ProductModel or LateFusion
+    holdout_model : LateFusion
         Fitted without the hold-out.
-    final_model : ProductModel or LateFusion
+    final_model : LateFusion
         The same, refitted on all labelled rows.
+    outside : OutsideScores
+        One row a training product.
+    threshold : float
+        Probability below which an answer needs review; learned without the hold-out.
     """
 
-    holdout_model: ProductModel | LateFusion
-    final_model: ProductModel | LateFusion
+    holdout_model: LateFusion
+    final_model: LateFusion
+    outside: OutsideScores
+    threshold: float
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

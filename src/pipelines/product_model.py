@@ -76,23 +76,20 @@ class ProductModel(ClassifierMixin, BaseEstimator):
         return self.classes_[self.decision_function(X).argmax(axis=1)]
 
 
-def build_model(cfg: Config, branches: list[Branch]) -> ProductModel | LateFusion:
+def build_model(cfg: Config, branches: list[Branch]) -> LateFusion:
     """Return the unfitted model that ``[model].name`` asks for, on these branches.
 
-    Late fusion has one expert for the text branches and one for the image branches; without the
-    latter it is the text expert with calibrated probabilities. Any other kind sees all branches
-    side by side.
+    Late fusion has one expert for the text branches and one for the image branches; any other kind
+    is one expert, "all", on all branches side by side.
     """
-    name = cfg.model.name
-    if name != "late_fusion":
-        return _on_branches(cfg, branches, name)
-    kinds = {"text": cfg.model.late_fusion.text, "image": cfg.model.late_fusion.image}
-    experts = []
-    for expert, mask in (("text", ""), ("image", "image")):
-        own = [branch for branch in branches if branch.modality.startswith(expert)]
-        if own:
-            experts.append((expert, mask, _on_branches(cfg, own, kinds[expert])))
-    return LateFusion(experts, n_folds=cfg.model.late_fusion.n_folds, random_state=cfg.compute.seed)
+    name, options = cfg.model.name, cfg.model.late_fusion
+    experts = [("all", "", branches, name)]
+    if name == "late_fusion":
+        text = [branch for branch in branches if branch.modality == "text"]
+        image = [branch for branch in branches if branch.modality != "text"]
+        experts = [("text", "", text, options.text), ("image", "image", image, options.image)]
+    built = [(n, mask, _on_branches(cfg, own, kind)) for n, mask, own, kind in experts if own]
+    return LateFusion(built, n_folds=cfg.model.n_folds, random_state=cfg.compute.seed)
 
 
 def _on_branches(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
@@ -113,23 +110,41 @@ class FullPipeline:
     ----------
     extractors : tuple of Extractor
         From raw text and picture to `Extracted`.
-    model : ProductModel or LateFusion
+    model : LateFusion
         Fitted on all labelled rows.
+    threshold : float
+        An answer less probable than this needs review.
     labels : mapping of int to mapping of str to str
         Label of each code by language.
-    kind, data_hash : str
-        Kind of model; state of the data it learned from.
+    themes : mapping of int to str
+        Theme of each code.
+    seen : ndarray of uint64, ascending
+        `product_keys` of the training products.
+    kind, run_id, data_hash : str
+        Kind of model; run that trained it; state of the data it learned from.
     synthetic : bool
         True when it learned from the demo shop.
     """
 
     extractors: tuple[Extractor, ...]
-    model: ProductModel | LateFusion
+    model: LateFusion
+    threshold: float
     labels: Mapping[int, Mapping[str, str]]
+    themes: Mapping[int, str]
+    seen: np.ndarray
     kind: str
+    run_id: str
     data_hash: str
     synthetic: bool
 
+    def extract(self, items: pd.DataFrame) -> Extracted:
+        """Return what the extractors give for n products (designation, description, image_path)."""
+        return extract(items, self.extractors, cache=None)
+
+    def predict_proba(self, items: pd.DataFrame) -> np.ndarray:
+        """Return probabilities of n products, shape (n, n_classes), columns as `model.classes_`."""
+        return self.model.predict_proba(self.extract(items))
+
     def predict(self, items: pd.DataFrame) -> np.ndarray:
-        """Return the prdtypecode of products given as `Dataset.items`, shape (n,)."""
-        return self.model.predict(extract(items, self.extractors, cache=None))
+        """Return the likeliest prdtypecode of n products, shape (n,)."""
+        return self.model.predict(self.extract(items))

@@ -73,17 +73,18 @@ def test_a_product_without_picture_gets_the_text_experts_answer() -> None:
 
 def test_out_of_fold_probabilities_are_as_good_as_on_new_rows() -> None:
     X, y = shop(3000, 0)
-    model = fusion().fit(X, y)
+    outside = fusion().cross_fit(X, y)
+    model = fusion().fit(X, y, outside=outside)
     new, truth = shop(6000, 3)
-    oof = log_loss(model.oof_proba_, np.searchsorted(model.classes_, y))
+    oof = log_loss(outside.probabilities, outside.codes)
     fresh = log_loss(model.predict_proba(new), np.searchsorted(model.classes_, truth))
     assert oof == pytest.approx(fresh, abs=0.04)
 
 
 def test_permuted_labels_score_at_chance() -> None:
     X, y = shop(2000, 0)
-    model = fusion().fit(X, np.random.default_rng(1).permutation(y))
-    accuracy = (model.classes_[model.oof_proba_.argmax(axis=1)] == y).mean()
+    outside = fusion().cross_fit(X, np.random.default_rng(1).permutation(y))
+    accuracy = (outside.probabilities.argmax(axis=1) == outside.codes).mean()
     # Four standard errors of a coin with 1/4.
     assert abs(accuracy - 0.25) < 4 * np.sqrt(0.25 * 0.75 / 2000)
 
@@ -98,7 +99,7 @@ def test_no_picture_at_all_is_said(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_few_paired_rows_vote_evenly() -> None:
     X, y = shop(300, 0, with_image=0.12)
-    theta = fusion().fit(X, y).combiner_.theta
+    theta = fusion().fit(X, y).fusion_.combiner.theta
     np.testing.assert_allclose(theta[:, 0], np.log(0.5))
     assert not theta[:, 1:].any()
 
@@ -113,10 +114,11 @@ def test_a_class_of_three_rows_trains() -> None:
     X, y = shop(400, 0)
     y = y.copy()
     y[:3] = 999
-    model = fusion().fit(X, y)
+    outside = fusion().cross_fit(X, y)
+    model = fusion().fit(X, y, outside=outside)
     assert 999 in model.classes_
     assert np.isfinite(model.predict_proba(X)).all()
-    np.testing.assert_allclose(model.oof_proba_.sum(axis=1), 1.0)
+    np.testing.assert_allclose(outside.probabilities.sum(axis=1), 1.0)
 
 
 def test_cross_fit_predicts_only_rows_left_out() -> None:
@@ -129,6 +131,34 @@ def test_cross_fit_predicts_only_rows_left_out() -> None:
         train, held = present & (folds != fold), present & (folds == fold)
         alone = OnColumn("image").fit(X.take(train), y[train])
         np.testing.assert_allclose(margins[held], alone.decision_function(X.take(held)))
+
+
+def test_one_expert_keeps_its_margins_and_gets_probabilities() -> None:
+    X, y = shop(600, 0)
+    model = LateFusion([("all", "", OnColumn("text"))]).fit(X, y)
+    alone = OnColumn("text").fit(X, y)
+    np.testing.assert_array_equal(model.decision_function(X), alone.decision_function(X))
+    np.testing.assert_allclose(model.predict_proba(X).sum(axis=1), 1.0)
+
+
+def test_margins_known_from_outside_are_not_made_again() -> None:
+    X, y = shop(400, 0)
+    outside = fusion().cross_fit(X, y)
+    given, own = fusion().fit(X, y, outside=outside), fusion().fit(X, y)
+    np.testing.assert_array_equal(given.predict_proba(X), own.predict_proba(X))
+
+
+def test_a_holdout_becomes_a_fold_of_its_own() -> None:
+    X, y = shop(400, 0)
+    held = np.arange(400) % 5 == 2
+    inside = fusion().cross_fit(X.take(~held), y[~held])
+    model = fusion().fit(X.take(~held), y[~held], outside=inside)
+    seen = model.look(X.take(held), y[held])
+    merged = inside.and_held(seen, held)
+    np.testing.assert_array_equal(merged.codes, np.searchsorted(model.classes_, y))
+    np.testing.assert_array_equal(merged.folds == -1, held)
+    np.testing.assert_array_equal(merged.margins["text"][held], model.margins(X.take(held))[0])
+    np.testing.assert_array_equal(merged.margins["image"][~held], inside.margins["image"])
 
 
 def test_a_class_that_a_fold_never_saw_comes_last() -> None:
