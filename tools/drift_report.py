@@ -138,19 +138,18 @@ def _from_csv(
 ) -> tuple[Signals, pd.DataFrame]:
     from src.monitoring.batch import read_batch
     from src.monitoring.signals import SignalReader
-    from src.pipelines.extraction import extract
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
     items = read_batch(path, folders)
     file = store.full_pipeline(reference.about.kind)
     pipeline = store.load(file)
-    if (served := store.describe(file)["run_id"]) != reference.about.run_id:
+    if pipeline.run_id != reference.about.run_id:
         raise ArtifactError(
-            f"{file}: of run {served}, the reference profile is of run {reference.about.run_id}:"
-            " expected one run",
+            f"{file}: of run {pipeline.run_id}, the reference profile is of run "
+            f"{reference.about.run_id}: expected one run",
             next_command="python scripts/train_pipeline.py",
         )
-    extracted = extract(items, pipeline.extractors, cache=None)
+    extracted = pipeline.extract(items)
     proba = pipeline.model.predict_proba(extracted)
     return SignalReader.of(pipeline.model).read(items, extracted, proba), items
 

@@ -20,7 +20,7 @@ from src.monitoring.drift import AccuracyEstimate, Finding
 from src.monitoring.reference import QUANTILES, Reference
 from src.monitoring.signals import Signals
 
-N_EXAMPLES = 5
+N_EXAMPLES = 3
 MOST_TITLE_CHARS = 120
 
 

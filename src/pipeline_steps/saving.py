@@ -8,6 +8,14 @@ from src.artifacts import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.labels import Labels
+from src.monitoring.reference import (
+    About,
+    build_reference,
+    choose_rows,
+    judge_answers,
+    to_json,
+)
+from src.monitoring.signals import SignalReader
 from src.pipeline_steps.types import Evaluated, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
@@ -43,6 +51,21 @@ def save_models(
             synthetic=run.synthetic,
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
+
+
+def save_reference(
+    store: ArtifactStore, run: Run, cfg: Config, transformed: Transformed, trained: Trained
+) -> None:
+    """Save what lots are compared with: products as a model that had not seen them saw them."""
+    outside, train = trained.outside, transformed.train
+    rows = choose_rows(outside.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
+    reader = SignalReader.of(trained.final_model, seen=True)
+    extracted = transformed.extracted.take(rows)
+    signals = reader.read(train.items.iloc[rows], extracted, outside.proba[rows])
+    answers = judge_answers(outside.proba, train.labels, outside.classes)
+    about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
+    reference = build_reference(signals, answers, about)
+    store.save(store.reference_profile, to_json(reference), run=run, stage="train")
 
 
 def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluated) -> None:
