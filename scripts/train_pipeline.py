@@ -77,19 +77,20 @@ def _train(args: argparse.Namespace) -> int:
     run, evaluated = run_pipeline(cfg, labels, options)
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
+    print(f"\n{len(evaluated.label_issues):,} labels look wrong")
     _print_files(cfg)
     return EXIT_FINE
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
-    scores = scored.scores
+    from src.evaluation.report_text import score_lines
+
     rows = f"{len(scored.predictions):,} {scored.split} rows"
     print(f"\n{cfg.model.name} on {rows}\n  run {run.run_id}, data {run.snapshot[:12]}")
     if run.synthetic:
         print("  SYNTHETIC: drawn by the demo shop; the scores are about the shop alone")
-    print(f"  {'weighted F1':<14}{scores['f1_weighted']:.4f}")
-    print(f"  {'macro F1':<14}{scores['f1_macro']:.4f}")
-    print(f"  {'accuracy':<14}{scores['accuracy']:.4f}")
+    for line in score_lines({**scored.scores, **scored.details}):
+        print(f"  {line}")
     hardest = scored.by_class[scored.by_class["support"] > 0].nsmallest(worst, "f1")
     print(f"  {'hardest classes':<42} {'F1':>6} {'rows':>6}")
     for row in hardest.itertuples():
@@ -104,11 +105,14 @@ def _print_files(cfg: Config) -> None:
     files = {
         "models": store.model(cfg.model.name, "final").parent,
         "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
+        "label issues": store.label_issues,
     }
+    if cfg.outputs.figures:
+        files["pictures"] = store.figure(cfg.model.name, "holdout", "confusion_en").parent
     if cfg.outputs.submission:
         files["submission"] = store.submission
     for what, path in files.items():
-        print(f"  {what:<12}{_short(path)}")
+        print(f"  {what:<14}{_short(path)}")
 
 
 def _short(path: Path) -> Path:

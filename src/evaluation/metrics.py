@@ -1,18 +1,27 @@
-"""Scores of predictions: accuracy, precision, recall and F1, overall and by class."""
+"""Scores of predictions and of probabilities: F1 and its kin, log-loss, calibration, coverage."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
+N_BINS = 10
+THRESHOLDS = tuple(step / 100 for step in range(100))
 
-def score(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
+
+def score(
+    y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray | None = None
+) -> dict[str, float]:
     """Return the overall scores.
 
     Parameters
     ----------
     y_true, y_pred : ndarray, shape (n,)
         True and predicted codes.
+    codes : ndarray or None
+        Classes that macro averages run over; None takes all that occur, true or predicted.
 
     Returns
     -------
@@ -25,7 +34,7 @@ def score(y_true: np.ndarray, y_pred: np.ndarray) -> dict[str, float]:
     scores = {"accuracy": float(accuracy_score(y_true, y_pred))}
     for average in ("weighted", "macro"):
         precision, recall, f1, _ = precision_recall_fscore_support(
-            y_true, y_pred, average=average, zero_division=0.0
+            y_true, y_pred, labels=codes, average=average, zero_division=0.0
         )
         scores |= {
             f"f1_{average}": float(f1),
@@ -60,3 +69,151 @@ def score_by_class(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) ->
             "predicted": predicted.to_numpy(),
         }
     )
+
+
+def score_probabilities(
+    y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray
+) -> dict[str, float]:
+    """Return what the probabilities are worth: top3, log_loss and ece.
+
+    Parameters
+    ----------
+    y_true : ndarray, shape (n,)
+        True codes, each one of `classes`.
+    proba : ndarray, shape (n, n_classes)
+        Rows add up to 1.
+    classes : ndarray, shape (n_classes,)
+        Code of each column, ascending.
+    """
+    return {
+        "top3": top_k_accuracy(y_true, proba, classes, k=3),
+        "log_loss": log_loss(y_true, proba, classes),
+        "ece": ece(y_true, proba, classes),
+    }
+
+
+def log_loss(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> float:
+    """Return the mean of -log of the true class's probability, as scikit-learn clips it."""
+    from sklearn.metrics import log_loss as sklearn_log_loss
+
+    return float(sklearn_log_loss(y_true, np.asarray(proba, dtype=np.float64), labels=classes))
+
+
+def top_k_accuracy(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray, k: int = 3) -> float:
+    """Return the share of rows whose true class is among the k likeliest.
+
+    By ranks, since scikit-learn's function wants another shape for two classes, and warns where
+    there are no more than k.
+    """
+    return float((true_ranks(y_true, proba, classes) <= k).mean())
+
+
+def true_ranks(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the rank of the true class among the probabilities, shape (n,); 1 is the likeliest.
+
+    Ties rank in the order of the columns, as ``argmax`` takes them.
+    """
+    columns = columns_of(y_true, classes)
+    own = proba[np.arange(len(proba)), columns][:, None]
+    earlier = np.arange(proba.shape[1]) < columns[:, None]
+    return 1 + ((proba > own) | ((proba == own) & earlier)).sum(axis=1)
+
+
+def columns_of(codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the position of each code in `classes`, which ascend.
+
+    Raises
+    ------
+    ValueError
+        A code is none of the classes.
+    """
+    columns = np.minimum(np.searchsorted(classes, codes), len(classes) - 1)
+    unknown = np.unique(np.asarray(codes)[classes[columns] != codes])
+    if len(unknown):
+        raise ValueError(f"codes {unknown.tolist()} are none of the {len(classes)} classes")
+    return columns
+
+
+def ece(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray, n_bins: int = N_BINS) -> float:
+    """Return the expected calibration error of the likeliest class.
+
+    The mean over rows of |accuracy - mean confidence| of the row's bin; bins of equal width
+    (Naeini et al., "Obtaining well calibrated probabilities using Bayesian binning", AAAI 2015;
+    Guo et al., "On calibration of modern neural networks", ICML 2017).
+    """
+    bins = reliability(y_true, proba, classes, n_bins)
+    return float(((bins["accuracy"] - bins["confidence"]).abs() * bins["rows"]).sum() / len(y_true))
+
+
+def reliability(
+    y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray, n_bins: int = N_BINS
+) -> pd.DataFrame:
+    """Compare confidence and accuracy, bin by bin.
+
+    Returns
+    -------
+    DataFrame
+        Columns low, high (a bin holds low < probability <= high), rows, confidence (mean of the
+        likeliest class's probability), accuracy. Bins without rows are left out.
+    """
+    edges = np.linspace(0.0, 1.0, n_bins + 1)
+    confidence, correct = _answers(y_true, proba, classes)
+    bins = np.searchsorted(edges[1:-1], confidence)
+    rows = np.bincount(bins, minlength=n_bins)
+    held = rows > 0
+    means = [
+        np.bincount(bins, values, minlength=n_bins)[held] / rows[held]
+        for values in (confidence, correct)
+    ]
+    return pd.DataFrame(
+        {
+            "low": edges[:-1][held],
+            "high": edges[1:][held],
+            "rows": rows[held],
+            "confidence": means[0],
+            "accuracy": means[1],
+        }
+    )
+
+
+def selective(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    thresholds: Sequence[float] = THRESHOLDS,
+) -> pd.DataFrame:
+    """Return what is answered, and how well, when rows below a threshold go to a person.
+
+    Returns
+    -------
+    DataFrame
+        Columns threshold, coverage (share of rows with a probability of at least the threshold),
+        accuracy (among those); thresholds that accept no row are left out.
+    """
+    confidence, correct = _answers(y_true, proba, classes)
+    order = np.argsort(confidence)
+    first = np.searchsorted(confidence[order], thresholds)
+    kept = len(confidence) - first
+    right = np.concatenate([np.cumsum(correct[order][::-1])[::-1], [0.0]])[first]
+    some = kept > 0
+    return pd.DataFrame(
+        {
+            "threshold": np.asarray(thresholds)[some],
+            "coverage": kept[some] / len(confidence),
+            "accuracy": right[some] / kept[some],
+        }
+    )
+
+
+def theme_accuracy(y_true: np.ndarray, y_pred: np.ndarray, themes: Mapping[int, str]) -> float:
+    """Return the share of rows whose predicted class lies in the true one's theme."""
+    true, predicted = (pd.Series(codes).map(themes).to_numpy() for codes in (y_true, y_pred))
+    return float((true == predicted).mean())
+
+
+def _answers(
+    y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the likeliest class's probability and whether it is right (0.0 or 1.0)."""
+    right = classes[proba.argmax(axis=1)] == y_true
+    return np.asarray(proba.max(axis=1), dtype=np.float64), right.astype(np.float64)

@@ -82,9 +82,15 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(
-                transformed, trained, labels, on_train=options.evaluate_on_train
+                transformed,
+                trained,
+                labels,
+                cache,
+                on_train=options.evaluate_on_train,
+                target_accuracy=cfg.decision.target_accuracy,
+                seed=cfg.compute.seed,
             )
-            save_scores(store, run, cfg, evaluated)
+            save_scores(store, run, cfg, labels, evaluated)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 
 from src.artifacts import ArtifactStore, Run
@@ -16,6 +18,7 @@ from src.monitoring.reference import (
     to_json,
 )
 from src.monitoring.signals import SignalReader
+from src.pipeline_steps.score_files import picture_files, shared_files, split_files
 from src.pipeline_steps.types import Evaluated, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
@@ -84,6 +87,18 @@ def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluate
             store.save(path, table, run=run, stage="evaluate")
         path = store.predictions(kind, scored.split)
         store.save(path, scored.predictions, run=run, stage="evaluate")
+
+
+def save_scores(
+    store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
+) -> None:
+    """Save tables, reports and pictures of every split, and the submission."""
+    writers = [split_files, picture_files] if cfg.outputs.figures else [split_files]
+    for scored, files in itertools.product(evaluated.scored, writers):
+        for path, value in files(store, run, cfg.model.name, labels, scored):
+            store.save(path, value, run=run, stage="evaluate")
+    for path, value in shared_files(store, evaluated):
+        store.save(path, value, run=run, stage="evaluate")
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -142,27 +143,50 @@ class Scored:
     Attributes
     ----------
     split : str
-        "holdout" or "train"; a score on training rows carries the word in every file name.
+        "holdout", "oof" (every labelled row, out of fold) or "train"; a score on training rows
+        carries the word in every file name.
     predictions : DataFrame
-        Columns row_index, productid, prdtypecode (true), predicted.
+        As `prediction_table` makes it.
     scores : dict of str to float
         Overall scores.
+    details : dict
+        intervals, slices, reliability, selective and decision, as `summarise` returns them.
     by_class : DataFrame
-        One row a class.
+        One row a class, with the interval of its F1.
     confusion : DataFrame
         Counts, true by predicted.
+    errors : DataFrame
+        Confusions, the most frequent first.
     """
 
     split: str
     predictions: pd.DataFrame
     scores: dict[str, float]
+    details: dict[str, Any]
     by_class: pd.DataFrame
     confusion: pd.DataFrame
+    errors: pd.DataFrame
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Diagnosed:
+    """One of the baselines on every labelled row, out of fold.
+
+    Attributes
+    ----------
+    by_class : DataFrame
+        Scores of each class, and what it is taken for.
+    confusions : DataFrame
+        The same, one row a confusion, the most frequent first.
+    """
+
+    by_class: pd.DataFrame
+    confusions: pd.DataFrame
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluated:
-    """Stage 5: scores, and the answers for the unlabelled products.
+    """Stage 5: scores, what they show, and the answers for the unlabelled products.
 
     Attributes
     ----------
@@ -170,7 +194,13 @@ class Evaluated:
         The hold-out first.
     submission : DataFrame
         The challenge's format: index = row index, column prdtypecode; one row a test product.
+    label_issues : DataFrame
+        Products whose label is probably wrong, the surest first.
+    diagnosed : mapping of str to Diagnosed
+        "b2", the text alone, and "b4", everything together.
     """
 
     scored: tuple[Scored, ...]
     submission: pd.DataFrame
+    label_issues: pd.DataFrame
+    diagnosed: Mapping[str, Diagnosed]

@@ -1,13 +1,16 @@
-"""Scores against counts done by hand."""
+"""Scores against counts done by hand and against scikit-learn."""
 
 from __future__ import annotations
 
 import numpy as np
 import pandas as pd
 import pytest
+import sklearn.metrics
 from hypothesis import given
 from hypothesis import strategies as st
+from sklearn.calibration import calibration_curve
 
+from src.evaluation import metrics
 from src.evaluation.confusion import confusion_counts
 from src.evaluation.metrics import score, score_by_class
 
@@ -48,3 +51,66 @@ def test_confusion_is_true_by_predicted() -> None:
     assert counts.loc[1, 2] == 1
     assert counts.to_numpy().tolist() == [[1, 1, 0], [0, 1, 0], [1, 0, 0]]
     assert counts.index.name == "true"
+
+
+CLASSES = np.array([10, 40, 2583, 2905])
+THEMES = {10: "books", 40: "gaming", 2583: "garden", 2905: "gaming"}
+
+
+def answers(seed: int, n: int = 400, n_classes: int = 4) -> tuple[np.ndarray, np.ndarray]:
+    """Probabilities of n rows, and true codes that follow them more or less."""
+    rng = np.random.default_rng(seed)
+    proba = rng.dirichlet(np.full(n_classes, 0.4), size=n)
+    drawn = (proba.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    return CLASSES[drawn], proba
+
+
+@pytest.mark.parametrize("seed", [0, 1])
+def test_probabilities_against_scikit_learn(seed: int) -> None:
+    y, proba = answers(seed)
+    top, right = proba.max(axis=1), CLASSES[proba.argmax(axis=1)] == y
+    accuracy, confidence = calibration_curve(right, top, n_bins=10)
+    bins = metrics.reliability(y, proba, CLASSES)
+    np.testing.assert_allclose(bins["accuracy"], accuracy)
+    np.testing.assert_allclose(bins["confidence"], confidence)
+    inside = [((top > low) & (top <= high)).sum() for low, high in bins[["low", "high"]].to_numpy()]
+    assert bins["rows"].tolist() == inside
+    assert metrics.score_probabilities(y, proba, CLASSES) == pytest.approx(
+        {
+            "top3": sklearn.metrics.top_k_accuracy_score(y, proba, k=3, labels=CLASSES),
+            "log_loss": sklearn.metrics.log_loss(y, proba, labels=CLASSES),
+            "ece": np.abs(accuracy - confidence) @ inside / len(y),
+        }
+    )
+
+
+def test_two_classes_and_ties_rank_in_the_order_of_the_columns() -> None:
+    proba = np.array([[0.5, 0.5], [0.5, 0.5], [0.2, 0.8]])
+    y, two = np.array([10, 40, 40]), CLASSES[:2]
+    assert metrics.true_ranks(y, proba, two).tolist() == [1, 2, 1]
+    assert metrics.top_k_accuracy(y, proba, two, k=1) == pytest.approx(2 / 3)
+    assert metrics.top_k_accuracy(y, proba, two) == 1.0
+
+
+def test_a_certain_answer_that_is_wrong_costs_a_finite_amount() -> None:
+    loss = metrics.log_loss(np.array([10]), np.array([[0.0, 1.0]]), CLASSES[:2])
+    assert loss == pytest.approx(-np.log(np.finfo(float).eps))
+
+
+def test_selective_is_what_a_filter_gives() -> None:
+    y, proba = answers(2)
+    curve = metrics.selective(y, proba, CLASSES, thresholds=(0.0, 0.5, 0.9, 1.0, 1.1))
+    top, right = proba.max(axis=1), CLASSES[proba.argmax(axis=1)] == y
+    expected = [(t, (top >= t).mean(), right[top >= t].mean()) for t in (0.0, 0.5, 0.9)]
+    np.testing.assert_allclose(curve.to_numpy()[:3], expected)
+    assert curve["threshold"].max() < 1.1  # accepts no row
+
+
+def test_a_confusion_inside_a_theme_is_right_by_theme() -> None:
+    y, predicted = np.array([10, 40, 2583, 2905]), np.array([10, 2905, 40, 40])
+    assert metrics.theme_accuracy(y, predicted, THEMES) == 0.75
+
+
+def test_unknown_codes_are_named() -> None:
+    with pytest.raises(ValueError, match=r"codes \[7, 3000\] are none of the 4 classes"):
+        metrics.columns_of(np.array([10, 3000, 7, 7]), CLASSES)

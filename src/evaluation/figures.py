@@ -1,0 +1,336 @@
+"""The pictures of a report, as PNG bytes: confusions, reliability, selective accuracy, F1 a class.
+
+Every picture is a ``Figure`` of its own, drawn by Agg: no window, no global state, so threads of a
+service may draw. Titles and axes are French or English.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import io
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from src.labels import Labels
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 110
+INK, FAINT, MARK = "#222222", "#c8ccd0", "#c0392b"
+BAR, BAR_BELOW = "#3b78b5", "#9dbfe0"
+# Okabe and Ito's colours, told apart by colour-blind readers, and three greyer ones.
+THEME_COLOURS = (
+    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9",
+    "#cc79a7", "#8c7a1f", "#6b6b6b", "#7b5ea7", "#2f4b3c",
+)  # fmt: skip
+
+WORDS: Mapping[str, Mapping[str, str]] = {
+    "en": {
+        "holdout": "hold-out",
+        "oof": "out-of-fold",
+        "train": "TRAIN (rows the model has learned from)",
+        "rows": "rows",
+        "confusion": "What is taken for what",
+        "predicted": "predicted class",
+        "true": "true class",
+        "row_percent": "% of the true class's rows (numbers from 1% up)",
+        "reliability": "Is the model as right as it is sure?",
+        "confidence": "probability of the answer",
+        "accuracy": "share of right answers",
+        "perfect": "as right as sure",
+        "bin": "bin: mean probability, share right",
+        "count": "rows",
+        "selective": "How right it is when it may ask",
+        "coverage": "share of products answered without a look",
+        "decision": "threshold {threshold}: {coverage} answered, {accuracy} of them right",
+        "target": "target {target}",
+        "per_class": "F1 by class, with 95% intervals",
+        "f1": "F1",
+        "themes": "theme",
+    },
+    "fr": {
+        "holdout": "lignes mises de côté",
+        "oof": "hors échantillon (validation croisée)",
+        "train": "TRAIN (lignes d'apprentissage du modèle)",
+        "rows": "lignes",
+        "confusion": "Ce qui est pris pour quoi",
+        "predicted": "classe prédite",
+        "true": "vraie classe",
+        "row_percent": "% des lignes de la vraie classe (chiffres à partir de 1 %)",
+        "reliability": "Le modèle a-t-il raison autant qu'il est sûr ?",
+        "confidence": "probabilité de la réponse",
+        "accuracy": "part de réponses justes",
+        "perfect": "aussi juste que sûr",
+        "bin": "tranche : probabilité moyenne, part juste",
+        "count": "lignes",
+        "selective": "Justesse quand le modèle peut demander",
+        "coverage": "part de produits classés sans relecture",
+        "decision": "seuil {threshold} : {coverage} classés, dont {accuracy} justes",
+        "target": "cible {target}",
+        "per_class": "F1 par classe, intervalles à 95 %",
+        "f1": "F1",
+        "themes": "thème",
+    },
+}
+
+
+@dataclasses.dataclass(frozen=True)
+class Caption:
+    """What every picture says of its origin.
+
+    Attributes
+    ----------
+    kind, split : str
+        Kind of model; "holdout", "oof" or "train".
+    rows : int
+        Products behind the picture.
+    synthetic : bool
+        True puts the banner on it.
+    language : {"en", "fr"}
+        Of titles, axes and class names.
+    """
+
+    kind: str
+    split: str
+    rows: int
+    synthetic: bool
+    language: str = "en"
+
+    def word(self, key: str) -> str:
+        """Return a word of the caption's language."""
+        return WORDS[self.language][key]
+
+    def title(self, picture: str) -> str:
+        """Return the title: what is shown, of which model, on which rows."""
+        rows = f"{number(self.rows, self.language)} {self.word('rows')}"
+        return f"{self.word(picture)}\n{self.kind}, {self.word(self.split)}, {rows}"
+
+
+def number(value: float, language: str, digits: int = 0) -> str:
+    """Return a number as the language writes it: 12,737.5 or 12 737,5."""
+    text = f"{value:,.{digits}f}"
+    return text.translate(str.maketrans(",.", "\u00a0,")) if language == "fr" else text
+
+
+def percent(value: float, language: str, digits: int = 0) -> str:
+    """Return a share as a percentage; French puts a space before the sign."""
+    return number(100 * value, language, digits) + ("\u00a0%" if language == "fr" else "%")
+
+
+def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) -> bytes:
+    """Draw `confusion_percent` as a heat map, classes of a theme side by side.
+
+    Parameters
+    ----------
+    shares : DataFrame, shape (n_classes, n_classes)
+        Row = true code, column = predicted code, percent of the row.
+    labels : Labels
+        Names and themes.
+    caption : Caption
+        Origin and language.
+    """
+    from matplotlib.colors import PowerNorm
+
+    codes = by_theme(shares.columns, labels)
+    cells = shares.loc[codes, codes].to_numpy()
+    side = 0.36 * len(codes)
+    figure = _new_figure(side + 4.6, side + 4.2)
+    axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
+    # The square root shows a confusion of 4 % at a fifth of the scale instead of a twenty-fifth.
+    norm = PowerNorm(gamma=0.5, vmin=0.0, vmax=100.0)
+    shown = axes.imshow(cells, cmap="Blues", norm=norm, aspect="equal")
+    for row, column in np.argwhere(cells >= 1.0):
+        value = cells[row, column]
+        ink = "white" if value > 45 else INK
+        axes.text(
+            column, row, f"{value:.0f}", ha="center", va="center", fontsize=8, color=ink
+        )  # fmt: skip
+    names = [f"{labels.label(code, caption.language)}  {code}" for code in codes]
+    axes.set_yticks(range(len(codes)), names, fontsize=9.5)
+    axes.set_xticks(range(len(codes)), names, fontsize=9.5, rotation=90)
+    _rule_off_themes(axes, [labels.theme(code) for code in codes])
+    axes.set_xlabel(caption.word("predicted"), fontsize=12)
+    axes.set_ylabel(caption.word("true"), fontsize=12)
+    bar = figure.colorbar(shown, ax=axes, fraction=0.03, pad=0.015, ticks=[0, 1, 5, 20, 50, 100])
+    bar.set_label(caption.word("row_percent"), fontsize=11)
+    return _finish(figure, axes, "confusion", caption, title_size=17)
+
+
+def reliability_picture(bins: pd.DataFrame, caption: Caption) -> bytes:
+    """Draw `reliability`: accuracy by confidence above, rows by confidence below."""
+    figure = _new_figure(7.2, 7.4)
+    above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    width = bins["high"] - bins["low"]
+    edges = {"align": "edge", "edgecolor": "white", "linewidth": 1.0}
+    above.bar(bins["low"], bins["accuracy"], width, color=BAR, **edges)
+    perfect = {"color": INK, "linewidth": 1.2, "linestyle": "--"}
+    above.plot([0, 1], [0, 1], label=caption.word("perfect"), **perfect)
+    dots = {"color": MARK, "markersize": 6, "linestyle": "", "label": caption.word("bin")}
+    above.plot(bins["confidence"], bins["accuracy"], marker="o", **dots)
+    below.legend(
+        *above.get_legend_handles_labels(), loc="upper center", bbox_to_anchor=(0.5, -0.4),
+        ncols=2, frameon=False, fontsize=10,
+    )  # fmt: skip
+    below.bar(bins["low"], bins["rows"], width, color=BAR_BELOW, **edges)
+    above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=caption.word("accuracy"))
+    below.set(xlabel=caption.word("confidence"), ylabel=caption.word("count"))
+    for axis in (above.yaxis, above.xaxis):
+        axis.set_major_formatter(lambda value, _: percent(value, caption.language))
+    below.yaxis.set_major_formatter(lambda value, _: number(value, caption.language))
+    _tidy(above, below)
+    return _finish(figure, above, "reliability", caption)
+
+
+def selective_picture(
+    curve: pd.DataFrame, decision: Mapping[str, Any], caption: Caption
+) -> bytes:  # fmt: skip
+    """Draw `selective`: accuracy by coverage, with the decision's threshold and target marked.
+
+    Parameters
+    ----------
+    curve : DataFrame
+        Columns threshold, coverage, accuracy.
+    decision : mapping
+        threshold, target_accuracy, coverage, accuracy; accuracy None where nothing is accepted.
+    caption : Caption
+        Origin and language.
+    """
+    language = caption.language
+    figure = _new_figure(8.2, 5.6)
+    axes = figure.subplots()
+    axes.plot(curve["coverage"], curve["accuracy"], color=BAR, linewidth=2.4)
+    target = decision["target_accuracy"]
+    axes.axhline(target, color=INK, linewidth=1.0, linestyle="--")
+    lowest = min(curve["accuracy"].min(), target)
+    axes.set(xlim=(0, 1.01), ylim=(max(0.0, lowest - 0.06), 1.01))
+    text = caption.word("target").format(target=percent(target, language, 1))
+    axes.text(0.012, target - 0.004, text, va="top", fontsize=10, color=INK)
+    if decision["accuracy"] is not None:
+        told = {
+            "threshold": number(decision["threshold"], language, 2),
+            "coverage": percent(decision["coverage"], language),
+            "accuracy": percent(decision["accuracy"], language, 1),
+        }
+        place = (decision["coverage"], decision["accuracy"])
+        axes.plot(
+            *place, "o", color=MARK, markersize=9, label=caption.word("decision").format(**told)
+        )
+        axes.legend(loc="lower left", frameon=False, fontsize=10.5)
+    axes.set_xlabel(caption.word("coverage"))
+    axes.set_ylabel(caption.word("accuracy"))
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(lambda value, _: percent(value, language))
+    _tidy(axes)
+    return _finish(figure, axes, "selective", caption)
+
+
+def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> bytes:
+    """Draw F1 of each class that has rows, the best on top, coloured by theme.
+
+    Parameters
+    ----------
+    by_class : DataFrame
+        Columns prdtypecode, f1, f1_low, f1_high, support.
+    labels : Labels
+        Names and themes.
+    caption : Caption
+        Origin and language.
+    """
+    language = caption.language
+    table = by_class[by_class["support"] > 0].sort_values("f1", kind="stable")
+    codes, f1 = table["prdtypecode"].tolist(), table["f1"].to_numpy()
+    colours = theme_colours(labels)
+    places = np.arange(len(codes))
+    figure = _new_figure(11.0, 1.6 + 0.31 * len(codes))
+    axes = figure.subplots()
+    # A percentile interval need not hold its value where a class has a handful of rows.
+    errors = np.maximum([f1 - table["f1_low"], table["f1_high"] - f1], 0.0)
+    bars = [colours[labels.theme(code)] for code in codes]
+    axes.barh(places, f1, color=bars, xerr=errors, ecolor=INK, capsize=2.5, height=0.74)
+    axes.set_yticks(places, [f"{labels.label(c, language)}  {c}" for c in codes], fontsize=10)
+    rows = [f"{number(n, language)}" for n in table["support"]]
+    for place, text in enumerate(rows):
+        axes.text(1.075, place, text, ha="right", va="center", fontsize=9, color=INK)
+    axes.text(1.075, len(codes) - 0.35, caption.word("rows"), ha="right", va="bottom", fontsize=9)
+    axes.set(xlim=(0, 1.01), ylim=(-0.6, len(codes) - 0.4), xlabel=caption.word("f1"))
+    axes.set_xticks(np.linspace(0, 1, 6))
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, language, 1))
+    _tidy(axes)
+    _add_theme_legend(axes, codes, labels, caption)
+    return _finish(figure, axes, "per_class", caption)
+
+
+def by_theme(codes: pd.Index, labels: Labels) -> list[int]:
+    """Return the codes in the order of the themes' map, ascending inside a theme."""
+    order = {theme: place for place, theme in enumerate(labels.theme_names)}
+    return sorted(map(int, codes), key=lambda c: (order.get(labels.theme(c), len(order)), c))
+
+
+def theme_colours(labels: Labels) -> dict[str, str]:
+    """Return one colour a theme, the same in every picture."""
+    themes = dict.fromkeys([*labels.theme_names, *labels.themes.values(), labels.theme(-1)])
+    return {theme: THEME_COLOURS[place % len(THEME_COLOURS)] for place, theme in enumerate(themes)}
+
+
+def _new_figure(width: float, height: float) -> Figure:
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _rule_off_themes(axes: Axes, themes: list[str]) -> None:
+    """Draw a line wherever the theme changes, and square the blocks on the diagonal."""
+    ends = [i for i in range(1, len(themes)) if themes[i] != themes[i - 1]]
+    for end in ends:
+        axes.axhline(end - 0.5, color=FAINT, linewidth=0.8)
+        axes.axvline(end - 0.5, color=FAINT, linewidth=0.8)
+    for start, end in zip([0, *ends], [*ends, len(themes)], strict=True):
+        corners = np.array([start, end, end, start, start]) - 0.5
+        axes.plot(corners, np.roll(corners, 1), color=INK, linewidth=1.2)
+
+
+def _add_theme_legend(axes: Axes, codes: list[int], labels: Labels, caption: Caption) -> None:
+    from matplotlib.patches import Patch
+
+    colours, present = theme_colours(labels), {labels.theme(code) for code in codes}
+    handles = [
+        Patch(color=colour, label=labels.theme_label(theme, caption.language))
+        for theme, colour in colours.items()
+        if theme in present
+    ]
+    axes.legend(
+        handles=handles, loc="upper left", bbox_to_anchor=(1.08, 1.0), frameon=False, fontsize=10,
+        title=caption.word("themes"),
+    )  # fmt: skip
+
+
+def _tidy(*many: Axes) -> None:
+    for axes in many:
+        axes.grid(visible=True, color=FAINT, linewidth=0.6)
+        axes.set_axisbelow(True)
+        axes.spines[["top", "right"]].set_visible(False)
+
+
+def _finish(
+    figure: Figure, axes: Axes, picture: str, caption: Caption, title_size: int = 13
+) -> bytes:
+    """Set title and, above it, the banner, and return the PNG, cut to what is drawn."""
+    axes.set_title(caption.title(picture), fontsize=title_size, loc="left", color=INK, pad=14)
+    if caption.synthetic:
+        axes.annotate(
+            "SYNTHETIC / SYNTHÉTIQUE", (0.0, 1.0), xytext=(4, 22 + 3 * title_size), ha="left",
+            xycoords="axes fraction", textcoords="offset points", va="bottom", color="white",
+            fontsize=10, fontweight="bold",
+            bbox={"boxstyle": "square,pad=0.35", "facecolor": MARK, "lw": 0},
+        )  # fmt: skip
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.25)
+    return buffer.getvalue()

@@ -1,0 +1,112 @@
+"""The text report of one split: 80 columns, for a terminal or a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pandas as pd
+
+from src.labels import Labels
+
+WIDTH = 80
+SHOWN_FAULTS = 15
+NAMES = {
+    "f1_weighted": "weighted F1",
+    "f1_macro": "macro F1",
+    "accuracy": "accuracy",
+    "theme_accuracy": "theme accuracy",
+    "top3": "top-3 accuracy",
+    "log_loss": "log-loss",
+    "ece": "ECE (10 bins)",
+}
+
+
+def report_text(
+    facts: Mapping[str, Any], by_class: pd.DataFrame, errors: pd.DataFrame, labels: Labels
+) -> str:
+    """Return the report.
+
+    Parameters
+    ----------
+    facts : mapping
+        What the metrics file holds: scores, intervals, slices, decision, kind, split, rows, run_id,
+        snapshot, synthetic.
+    by_class : DataFrame
+        Columns prdtypecode, label, precision, recall, f1, f1_low, f1_high, support.
+    errors : DataFrame
+        `top_errors` of the same rows.
+    labels : Labels
+        Names of the themes.
+    """
+    parts = (
+        _head(facts),
+        score_lines(facts),
+        _classes(by_class),
+        _slices(facts["slices"], labels),
+        _faults(errors),
+    )
+    lines = [line.rstrip() for part in parts for line in (*part, "")]
+    return "\n".join(lines)
+
+
+def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the overall scores, with their intervals, and what the threshold gives."""
+    yield f"{'scores':<32}{'value':>8}   95 % interval"
+    for key, name in NAMES.items():
+        ends = facts["intervals"].get(key)
+        interval = f"   {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
+        yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
+    decided = facts["decision"]
+    if decided["accuracy"] is None:
+        yield "  no answer is sure enough to be accepted without a look"
+        return
+    yield f"  {'accepted at ' + format(decided['threshold'], '.3f'):<30}{decided['coverage']:>8.1%}"
+    yield (
+        f"  {'accuracy of the accepted':<30}{decided['accuracy']:>8.4f}"
+        f"   target {decided['target_accuracy']:.2f}"
+    )
+
+
+def _head(facts: Mapping[str, Any]) -> Iterator[str]:
+    yield f"{facts['kind']} on {facts['rows']:,} rows, split {facts['split']}"
+    yield f"run {facts['run_id']}, data {facts['snapshot'][:12]}"
+    if facts["split"] == "train":
+        yield "TRAIN: the model has learned from these rows; this says how well it remembers"
+    if facts["synthetic"]:
+        yield "SYNTHETIC: drawn by the demo shop; the scores are about the shop alone"
+
+
+def _classes(by_class: pd.DataFrame) -> Iterator[str]:
+    yield f"{'classes, hardest first':<42}{'prec.':>7}{'rec.':>7}{'F1':>7}{'  95 %':<10}{'rows':>7}"
+    for row in by_class[by_class["support"] > 0].sort_values("f1", kind="stable").itertuples():
+        name = f"{row.prdtypecode:>6}  {row.label}"
+        ends = f"{row.f1_low:.2f}-{row.f1_high:.2f}"
+        figures = f"{row.precision:>7.3f}{row.recall:>7.3f}{row.f1:>7.3f}"
+        yield f"{name[:41]:<42}{figures}  {ends:<9}{row.support:>6,}"
+
+
+def _slices(slices: Mapping[str, Mapping[str, Any]], labels: Labels) -> Iterator[str]:
+    yield f"{'slices':<34}{'wF1':>7}   {'95 %':<12}{'acc.':>7}{'top-3':>8}{'rows':>8}"
+    for column, values in slices.items():
+        yield f"  {column}"
+        for value, told in values.items():
+            name = labels.theme_label(value) if column == "theme" else value
+            low, high = told["intervals"]["f1_weighted"]
+            yield (
+                f"    {name[:29]:<30}{told['f1_weighted']:>7.3f}   {f'{low:.2f}-{high:.2f}':<12}"
+                f"{told['accuracy']:>7.3f}{told['top3']:>8.3f}{told['rows']:>8,}"
+            )
+
+
+def _faults(errors: pd.DataFrame) -> Iterator[str]:
+    inside = errors.loc[errors["same_theme"], "count"].sum()
+    total = errors["count"].sum()
+    yield f"faults: {total:,}, of them {inside:,} inside their theme (marked =)"
+    yield f"  {'true':<33}{'taken for':<33}{'rate':>6}{'rows':>6}"
+    for row in errors.head(SHOWN_FAULTS).itertuples():
+        mark = "=" if row.same_theme else " "
+        yield (
+            f"{mark} {row.true_label[:32]:<33}{row.predicted_label[:32]:<33}"
+            f"{row.rate:>6.1%}{row.count:>6,}"
+        )

@@ -1,0 +1,177 @@
+"""All scores of one split as JSON values: overall, with intervals, by slice, by confidence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.evaluation.bootstrap import Interval, mean_interval, score_intervals
+from src.evaluation.metrics import (
+    reliability,
+    score,
+    score_probabilities,
+    selective,
+    theme_accuracy,
+    true_ranks,
+)
+
+# What a slice has intervals of; all seven would be four times the file for little more to see.
+SLICE_INTERVALS = ("accuracy", "f1_weighted")
+
+
+def overall_scores(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    themes: Mapping[int, str],
+    codes: np.ndarray | None = None,
+) -> dict[str, float]:
+    """Return every overall score of n rows, by name; `codes` as in `score`."""
+    predicted = classes[proba.argmax(axis=1)]
+    return {
+        **score(y_true, predicted, codes),
+        **score_probabilities(y_true, proba, classes),
+        "theme_accuracy": theme_accuracy(y_true, predicted, themes),
+    }
+
+
+def overall_intervals(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    *,
+    groups: np.ndarray | None,
+    draws: int = 1000,
+    seed: int = 0,
+) -> dict[str, Interval]:
+    """Return the interval of every overall score that is made of counts or is a mean."""
+    predicted = classes[proba.argmax(axis=1)]
+    options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
+    ranks = true_ranks(y_true, proba, classes)
+    own = proba[np.arange(len(proba)), np.searchsorted(classes, y_true)]
+    losses = -np.log(np.maximum(own, np.finfo(np.float64).eps))
+    return {
+        **score_intervals(y_true, predicted, classes=classes, **options),
+        "top3": mean_interval(ranks <= 3, **options),
+        "log_loss": mean_interval(losses, **options),
+    }
+
+
+def slice_scores(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    *,
+    slices: pd.DataFrame,
+    themes: Mapping[int, str],
+    groups: np.ndarray | None,
+    seed: int = 0,
+) -> dict[str, dict[str, dict[str, Any]]]:
+    """Return the overall scores again for each value of each column of `slices`, and of the theme.
+
+    Macro averages run over the classes that have rows there: in a slice of one theme the other
+    themes' classes, predicted by mistake, would only add zeros.
+
+    Parameters
+    ----------
+    y_true, proba, classes
+        As in `overall_scores`.
+    slices : DataFrame, n rows
+        One column a way to slice, as language; its values are told as text, booleans in lower case.
+    themes : mapping of int to str
+        Theme of each code; the slice "theme" goes by the true one.
+    groups : ndarray, shape (n,), or None
+        Duplicates, resampled together.
+    seed : int
+        Of the intervals.
+
+    Returns
+    -------
+    dict
+        Column -> value -> scores, rows and intervals of `SLICE_INTERVALS`.
+    """
+    by = slices.assign(theme=pd.Series(y_true).map(themes).to_numpy())
+    told: dict[str, dict[str, dict[str, Any]]] = {}
+    for column in by:
+        values = by[column].to_numpy()
+        told[str(column)] = {}
+        for value in np.unique(values):
+            here = values == value
+            y, p = y_true[here], proba[here]
+            own = None if groups is None else groups[here]
+            intervals = score_intervals(
+                y, classes[p.argmax(axis=1)], classes=classes, seed=seed, groups=own
+            )
+            told[str(column)][_text(value)] = {
+                **overall_scores(y, p, classes, themes, codes=np.unique(y)),
+                "rows": int(here.sum()),
+                "intervals": {n: _ends(intervals[n]) for n in SLICE_INTERVALS},
+            }
+    return told
+
+
+def summarise(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    *,
+    slices: pd.DataFrame,
+    themes: Mapping[int, str],
+    groups: np.ndarray | None,
+    threshold: float,
+    target_accuracy: float,
+    seed: int = 0,
+) -> dict[str, Any]:
+    """Return what a metrics file tells beside the overall scores.
+
+    Parameters
+    ----------
+    y_true, proba, classes, slices, themes, groups, seed
+        As in `slice_scores`.
+    threshold, target_accuracy : float
+        Probability under which a person looks, and the accuracy it was chosen for.
+
+    Returns
+    -------
+    dict
+        intervals, slices, reliability, selective, decision; JSON values only.
+    """
+    intervals = overall_intervals(y_true, proba, classes, groups=groups, seed=seed)
+    return {
+        "intervals": {name: _ends(interval) for name, interval in intervals.items()},
+        "slices": slice_scores(
+            y_true, proba, classes, slices=slices, themes=themes, groups=groups, seed=seed
+        ),
+        "reliability": reliability(y_true, proba, classes).to_dict("records"),
+        "selective": selective(y_true, proba, classes).to_dict("records"),
+        "decision": decision(y_true, proba, classes, threshold, target_accuracy),
+    }
+
+
+def decision(
+    y_true: np.ndarray,
+    proba: np.ndarray,
+    classes: np.ndarray,
+    threshold: float,
+    target_accuracy: float,
+) -> dict[str, float | None]:
+    """Return coverage and accuracy at the threshold; accuracy is None where no row is accepted."""
+    accepted = selective(y_true, proba, classes, thresholds=(threshold,))
+    coverage, accuracy = accepted[["coverage", "accuracy"]].to_numpy().sum(axis=0).tolist()
+    return {
+        "threshold": threshold,
+        "target_accuracy": target_accuracy,
+        "coverage": coverage,
+        "accuracy": accuracy if len(accepted) else None,
+    }
+
+
+def _ends(interval: Interval) -> list[float]:
+    return [interval.low, interval.high]
+
+
+def _text(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool | np.bool_) else str(value)
