@@ -71,24 +71,6 @@ def save_reference(
     store.save(store.reference_profile, to_json(reference), run=run, stage="train")
 
 
-def save_scores(store: ArtifactStore, run: Run, cfg: Config, evaluated: Evaluated) -> None:
-    """Save scores, tables and predictions of every split, and the submission."""
-    kind = cfg.model.name
-    for scored in evaluated.scored:
-        facts = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
-        about = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
-        tables = {
-            ".json": {**scored.scores, **facts, **about},
-            "_per_class.csv": scored.by_class,
-            "_confusion_counts.csv": scored.confusion.reset_index(),
-        }
-        for suffix, table in tables.items():
-            path = store.metrics(kind, scored.split, suffix)
-            store.save(path, table, run=run, stage="evaluate")
-        path = store.predictions(kind, scored.split)
-        store.save(path, scored.predictions, run=run, stage="evaluate")
-
-
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
