@@ -78,7 +78,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
             )
             save_models(store, run, cfg, labels, transformed, trained)
-            save_reference(store, run, cfg, transformed, trained)
+            save_reference(store, run, cfg, transformed, trained, cache)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(

@@ -7,6 +7,7 @@ import itertools
 import numpy as np
 
 from src.artifacts import ArtifactStore, Run
+from src.cache import ExtractionCache
 from src.config import Config
 from src.data import postgres
 from src.labels import Labels
@@ -20,8 +21,10 @@ from src.monitoring.reference import (
 from src.monitoring.signals import SignalReader
 from src.pipeline_steps.score_files import picture_files, shared_files, split_files
 from src.pipeline_steps.types import Evaluated, Trained, Transformed
+from src.pipelines.extraction import extract
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
+from src.pipelines.text_pipeline import LanguageExtractor
 
 
 def save_models(
@@ -57,14 +60,21 @@ def save_models(
 
 
 def save_reference(
-    store: ArtifactStore, run: Run, cfg: Config, transformed: Transformed, trained: Trained
+    store: ArtifactStore,
+    run: Run,
+    cfg: Config,
+    transformed: Transformed,
+    trained: Trained,
+    cache: ExtractionCache,
 ) -> None:
     """Save what lots are compared with: products as a model that had not seen them saw them."""
     outside, train = trained.outside, transformed.train
     rows = choose_rows(outside.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
     reader = SignalReader.of(trained.final_model, seen=True)
-    extracted = transformed.extracted.take(rows)
-    signals = reader.read(train.items.iloc[rows], extracted, outside.proba[rows])
+    items = train.items.iloc[rows]
+    languages = extract(items, [LanguageExtractor()], cache).table["language"]
+    extracted = transformed.extracted.take(rows).with_column("language", languages)
+    signals = reader.read(items, extracted, outside.proba[rows])
     answers = judge_answers(outside.proba, train.labels, outside.classes)
     about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
     reference = build_reference(signals, answers, about)

@@ -83,11 +83,7 @@ def read_lot(path: Path) -> LotCounts:
     if path.suffix == ".csv":
         rows = _read_csv(path)
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
-        recalls = {
-            int(row.name_): (round(row.now * row.support), int(row.support))
-            for row in rows.rename(columns={"name": "name_"}).itertuples()
-        }
-        return LotCounts(_labelled(path, recalls), {})
+        return LotCounts(_labelled(path, _counts(rows, "name", "now")), {})
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
     except (OSError, ValueError, KeyError, TypeError) as e:
@@ -108,10 +104,7 @@ def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
     """Compare recalls of the codes that lot and baseline share, the worst first."""
     from src.monitoring.labelled import compare_classes
 
-    known: Counts = {
-        int(row.prdtypecode): (round(row.recall * row.support), int(row.support))
-        for row in baseline.itertuples()
-    }
+    known = _counts(baseline, "prdtypecode", "recall")
     codes = [code for code in lot.recalls if code in known]
     pairs = [lot.recalls[c] for c in codes], [known[c] for c in codes]
     changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
@@ -147,7 +140,8 @@ def table(changes: Sequence[ClassChange], names: Mapping[int, str]) -> list[str]
 
 def confusion_lines(lot: LotCounts, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
     """Return the confusions that grew most against the baseline's own list."""
-    rates = {(int(r.true), int(r.predicted)): float(r.rate) for r in known.itertuples()}
+    pairs = zip(known["true"].tolist(), known["predicted"].tolist(), strict=True)
+    rates = dict(zip(pairs, known["rate"].tolist(), strict=True))
     grown = sorted(
         lot.confusions.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
     )[:WORST_CONFUSIONS]
@@ -157,6 +151,12 @@ def confusion_lines(lot: LotCounts, known: pd.DataFrame, names: Mapping[int, str
         base = f"{rates[true, predicted]:.3f}" if (true, predicted) in rates else "rare"
         lines.append(f"{pair:<56}{count:>6}{base:>8}{rate:>8.3f}")
     return lines
+
+
+def _counts(rows: pd.DataFrame, code: str, recall: str) -> Counts:
+    """Return (correct, support) by code from columns of recall and support."""
+    columns = (rows[name].tolist() for name in (code, recall, "support"))
+    return {int(c): (round(r * n), int(n)) for c, r, n in zip(*columns, strict=True)}
 
 
 def _labelled(path: Path, recalls: Counts) -> Counts:
