@@ -98,6 +98,7 @@ class ArtifactStore:
         self.shap_values = paths.results_dir / "shap" / "shap_values.npz"
         self.shap_blocks = paths.results_dir / "shap" / "shap_blocks.png"
         self.shap_summary = paths.results_dir / "shap" / "shap_summary.csv"
+        self.top_features = paths.results_dir / "shap" / "top_features.csv"
         self.demo_image_features = paths.demo_dir / "demo_image_features.npz"
         self.demo_image_index = paths.demo_dir / "demo_image_index.json"
 

@@ -246,6 +246,15 @@ class Compute:
 
 
 @dataclasses.dataclass(frozen=True)
+class Explainability:
+    """``[explainability]``: SHAP values of hold-out products."""
+
+    enabled: bool
+    rows: NonNegative
+    top_features: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Outputs:
     """``[outputs]``: which optional files a run writes."""
 
@@ -283,6 +292,7 @@ class Config:
     decision: Decision
     monitoring: Monitoring
     compute: Compute
+    explainability: Explainability
     outputs: Outputs
     debug: Debug
 

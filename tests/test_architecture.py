@@ -48,7 +48,7 @@ HOMES = {
     "xgboost": ["src/models/tree_libraries.py"],
     "lightgbm": ["src/models/tree_libraries.py"],
     "shap": ["src/evaluation/shap_blocks.py"],
-    "matplotlib": ["src/evaluation/figures.py"],
+    "matplotlib": ["src/evaluation/"],
     "nltk": ["src/features/text_"],
     "Stemmer": ["src/features/text_"],
     "streamlit": ["streamlit_app/"],

@@ -15,6 +15,7 @@ from src.config import Config
 from src.data.checks import Limits
 from src.labels import Labels
 from src.pipeline_steps import (
+    explanation,
     stage01_data_ingestion,
     stage02_data_validation,
     stage03_data_transformation,
@@ -91,6 +92,9 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 seed=cfg.compute.seed,
             )
             save_scores(store, run, cfg, labels, evaluated)
+            if cfg.explainability.enabled:
+                explained = explanation.explain(transformed, trained, labels, cfg)
+                explanation.save(store, run, explained)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)
