@@ -40,8 +40,8 @@ article { border: 1px solid #d0d7de; border-radius: 6px; padding: .8rem 1rem; ma
   break-inside: avoid }
 article p { margin: .2rem 0 }
 .sure { font-size: .9rem; color: #57606a }
-.row { display: grid; grid-template-columns: minmax(0, 15rem) 1fr 9.5rem; gap: .6rem;
-  align-items: center; break-inside: avoid }
+.row { display: grid; grid-template-columns: minmax(0, 15rem) 1fr 9.5rem; gap: 0 .6rem;
+  align-items: center; margin: .35rem 0; line-height: 1.3; break-inside: avoid }
 .row .name { overflow-wrap: anywhere }
 .row .name:empty { display: none }
 .row .name:empty ~ .bars { grid-column: span 2 }
