@@ -74,6 +74,7 @@ class Data:
 
     source: Literal["postgres", "csv"]
     holdout: Annotated[float, Range(0.01, 0.5)]
+    use_corrections: bool
 
 
 @dataclasses.dataclass(frozen=True)

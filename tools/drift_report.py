@@ -22,7 +22,6 @@ from src.config import Config, load_config
 from src.errors import (
     EXIT_FINDINGS,
     EXIT_FINE,
-    ArtifactError,
     DatabaseError,
     ProjectError,
     UsageError,
@@ -79,7 +78,7 @@ def _run(args: argparse.Namespace) -> int:
     from src.artifacts import ArtifactStore
     from src.monitoring.reference import from_json
 
-    store = ArtifactStore(cfg.paths)
+    store = ArtifactStore(cfg.paths).pinned()
     reference = from_json(store.load(store.reference_profile))
     y: np.ndarray | None = None
     if args.from_log:
@@ -141,14 +140,7 @@ def _from_csv(
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
     items = read_batch(path, folders)
-    file = store.full_pipeline(reference.about.kind)
-    pipeline = store.load(file)
-    if pipeline.run_id != reference.about.run_id:
-        raise ArtifactError(
-            f"{file}: of run {pipeline.run_id}, the reference profile is of run "
-            f"{reference.about.run_id}: expected one run",
-            next_command="python scripts/train_pipeline.py",
-        )
+    pipeline = store.load(store.full_pipeline(reference.about.kind))
     extracted = pipeline.extract(items)
     proba = pipeline.model.predict_proba(extracted)
     return SignalReader.of(pipeline.model).read(items, extracted, proba), items

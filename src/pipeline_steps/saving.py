@@ -7,24 +7,14 @@ import itertools
 import numpy as np
 
 from src.artifacts import ArtifactStore, Run
-from src.cache import ExtractionCache
 from src.config import Config
 from src.data import postgres
+from src.evaluation.model_card import About, model_card
 from src.labels import Labels
-from src.monitoring.reference import (
-    About,
-    build_reference,
-    choose_rows,
-    judge_answers,
-    to_json,
-)
-from src.monitoring.signals import SignalReader
 from src.pipeline_steps.score_files import picture_files, shared_files, split_files
-from src.pipeline_steps.types import Evaluated, Trained, Transformed
-from src.pipelines.extraction import extract
+from src.pipeline_steps.types import Evaluated, Ingested, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
-from src.pipelines.text_pipeline import LanguageExtractor
 
 
 def save_models(
@@ -59,28 +49,6 @@ def save_models(
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 
 
-def save_reference(
-    store: ArtifactStore,
-    run: Run,
-    cfg: Config,
-    transformed: Transformed,
-    trained: Trained,
-    cache: ExtractionCache,
-) -> None:
-    """Save what lots are compared with: products as a model that had not seen them saw them."""
-    outside, train = trained.outside, transformed.train
-    rows = choose_rows(outside.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
-    reader = SignalReader.of(trained.final_model, seen=True)
-    items = train.items.iloc[rows]
-    languages = extract(items, [LanguageExtractor()], cache).table["language"]
-    extracted = transformed.extracted.take(rows).with_column("language", languages)
-    signals = reader.read(items, extracted, outside.proba[rows])
-    answers = judge_answers(outside.proba, train.labels, outside.classes)
-    about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
-    reference = build_reference(signals, answers, about)
-    store.save(store.reference_profile, to_json(reference), run=run, stage="train")
-
-
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
@@ -94,6 +62,17 @@ def save_scores(
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")
+
+
+def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingested) -> None:
+    """Write the card from the hold-out's files as they were saved."""
+    metrics = store.load(store.metrics(kind, "holdout", ".json"))
+    by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
+    items = ingested.train.items
+    corrections = str(ingested.corrected) if ingested.corrected else ""
+    about = About(run.config, len(items), int((items["image_path"] != "").sum()), corrections)
+    card = model_card(metrics, by_class, about)
+    store.save(store.model_card, card, run=run, stage="evaluate")
 
 
 def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluated) -> None:

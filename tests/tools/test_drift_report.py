@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -153,24 +152,6 @@ def test_mistakes_are_exit_2_with_a_next_command(
         assert said.splitlines()[-1].startswith("next: ")
     assert main([str(batch), "--set", f"paths.workspace={tmp_path}"]) == 2
     assert "reference_profile.json: no such file" in capsys.readouterr().err
-
-
-def test_a_profile_of_another_run_is_refused(
-    trained: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The manifest is made to agree: only the run inside the profile tells."""
-    from src.artifacts import ArtifactStore, Run
-
-    copy = tmp_path / "copy"
-    shutil.copytree(trained / "artifacts", copy / "artifacts")
-    store = ArtifactStore(load_config(overrides=[f"paths.workspace={copy}"]).paths)
-    content = store.load(store.reference_profile) | {"run_id": "another"}
-    run = Run("another", "d", True, "c")
-    store.save(store.reference_profile, content, run=run, stage="train")
-    batch = tmp_path / "x.csv"
-    batch.write_text("designation\na\n")
-    assert main([str(batch), "--config", SMOKE, "--set", f"paths.workspace={copy}"]) == 2
-    assert "the reference profile is of run another: expected one run" in capsys.readouterr().err
 
 
 @pytest.mark.postgres
