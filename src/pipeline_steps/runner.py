@@ -24,6 +24,7 @@ from src.pipeline_steps import (
 )
 from src.pipeline_steps.demo_images import save_demo_images
 from src.pipeline_steps.promotion import promote, seal
+from src.pipeline_steps.reference_file import save_reference
 from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Transformed, Validated
 from src.utils.profiling import stage
@@ -89,6 +90,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
             )
             save_models(store, run, cfg, labels, transformed, trained)
+            save_reference(store, run, cfg, transformed, trained, cache)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from src.features.extracted import Extracted
+    from src.models.late_fusion import LateFusion
     from src.pipelines.product_model import FullPipeline
     from src.serving.explanation import Explanation
 
@@ -63,12 +64,15 @@ class Answered:
     extracted : Extracted
         What the extractors gave.
     proba : ndarray, shape (n, n_classes)
+    model : LateFusion
+        Who answered.
     """
 
     predictions: list[Prediction]
     items: pd.DataFrame
     extracted: Extracted
     proba: np.ndarray
+    model: LateFusion
 
 
 class Predictor:
@@ -232,7 +236,7 @@ class Predictor:
                 best.tolist(), probabilities, known, used, strict=True
             )
         ]
-        return Answered(predictions, items, extracted, probabilities)
+        return Answered(predictions, items, extracted, probabilities, self.pipeline.model)
 
     def _were_seen(self, items: pd.DataFrame) -> np.ndarray:
         """Tell which products were in the training data, text and picture both; bool (n,)."""

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from src.errors import DatabaseError
+from src.monitoring.signals import from_profiles
 from src.serving.prediction_log import PredictionLog, Row
 from src.serving.predictor import Answered, Predictor, Product
 from tests.conftest import Load, Shop
@@ -31,6 +32,9 @@ def test_into_the_database(answered: Answered, database: str, load: Load, shop: 
             "SELECT productid, prdtypecode, probability, needs_review, top_k, run_id"
             " FROM project.predictions ORDER BY prediction_id"
         ).fetchall()
+        logged = connection.execute(
+            "SELECT profile FROM project.predictions ORDER BY prediction_id"
+        ).fetchall()
     expected = [
         (
             productid,
@@ -43,6 +47,11 @@ def test_into_the_database(answered: Answered, database: str, load: Load, shop: 
         for productid, p in zip([1003, None], answered.predictions, strict=True)
     ]
     assert rows == expected
+    signals = from_profiles([profile for (profile,) in logged], answered.model.classes_)
+    assert signals.numbers["title_length"].tolist() == [9, 5]
+    assert signals.flags["missing_description"].tolist() == [False, True]
+    assert signals.flags["missing_image"].tolist() == [True, True]
+    assert signals.predicted.tolist() == [p.code for p in answered.predictions]
     assert (log.written, log.lost) == (2, 0)
 
 
