@@ -15,8 +15,8 @@ init: .venv/ready  ## load import/*.csv into PostgreSQL
 train: .venv/ready  ## the five stages
 	$(BIN)/python scripts/train_pipeline.py
 
-test: .venv/ready  ## the whole suite, one worker a core
-	$(BIN)/python -m pytest -n auto -q
+test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
 lint: .venv/ready  ## formatting, style, types, shell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy

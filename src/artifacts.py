@@ -94,6 +94,7 @@ class ArtifactStore:
         self.model_card = paths.artifacts_dir / "MODEL_CARD.md"
         self.label_issues = paths.results_dir / "label_issues.csv"
         self.comparison = paths.models_dir / "compare_cv_results.csv"
+        self.comparison_pairs = paths.models_dir / "compare_cv_differences.csv"
         self.shap_values = paths.results_dir / "shap" / "shap_values.npz"
         self.shap_blocks = paths.results_dir / "shap" / "shap_blocks.png"
         self.shap_summary = paths.results_dir / "shap" / "shap_summary.csv"
@@ -119,6 +120,10 @@ class ArtifactStore:
     def out_of_fold(self, kind: str) -> Path:
         """Return the out-of-fold predictions, one row a labelled product."""
         return self.paths.results_dir / f"preds_oof_{kind}.csv"
+
+    def comparison_part(self, work: str, name: str) -> Path:
+        """Return what one model of a comparison said; `work` names data, settings and folds."""
+        return self.paths.models_dir / "parts" / f"{work}_{name}.npz"
 
     def figure(self, kind: str, split: str, name: str) -> Path:
         """Return a picture for a report, as "confusion" or "reliability"."""

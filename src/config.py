@@ -14,17 +14,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-from src.typed_toml import Range, TomlSource, build_tree, read_toml
+from src.config_model import Folds, Model, Sampling
+from src.typed_toml import (
+    NonNegative,
+    Positive,
+    Range,
+    Share,
+    TomlSource,
+    Weight,
+    build_tree,
+    read_toml,
+)
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 DEFAULT_CONFIG = REPOSITORY / "config" / "config.toml"
-
-Share = Annotated[float, Range(0.0, 1.0)]
-Positive = Annotated[int, Range(1)]
-NonNegative = Annotated[int, Range(0)]
-Weight = Annotated[float, Range(0.0)]
-Strength = Annotated[float, Range(1e-6, 1e6)]
-Folds = Annotated[int, Range(2, 20)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,46 +215,6 @@ class Fusion:
 
 
 @dataclasses.dataclass(frozen=True)
-class LinearSvc:
-    """``[model.linear_svc]``."""
-
-    C: Strength
-    balanced: bool
-    max_iter: Positive
-
-
-@dataclasses.dataclass(frozen=True)
-class Logreg:
-    """``[model.logreg]``."""
-
-    C: Strength
-    balanced: bool
-    max_iter: Positive
-
-
-HeadName = Literal["linear_svc", "logreg"]
-
-
-@dataclasses.dataclass(frozen=True)
-class LateFusionOptions:
-    """``[model.late_fusion]``: the kind of each expert."""
-
-    text: HeadName
-    image: HeadName
-
-
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """``[model]``: the one switch and the hyper-parameters of each kind."""
-
-    name: Literal["linear_svc", "logreg", "late_fusion"]
-    n_folds: Folds
-    late_fusion: LateFusionOptions
-    linear_svc: LinearSvc
-    logreg: Logreg
-
-
-@dataclasses.dataclass(frozen=True)
 class Cv:
     """``[cv]``: the cross-validation of ``--cv`` and of ``scripts/train.py``."""
 
@@ -306,6 +269,7 @@ class Config:
     features: Features
     fusion: Fusion
     model: Model
+    sampling: Sampling
     cv: Cv
     decision: Decision
     compute: Compute

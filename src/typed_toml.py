@@ -44,6 +44,12 @@ class Range:
         return f"between {self.low:g} and {self.high:g}"
 
 
+Share = Annotated[float, Range(0.0, 1.0)]
+Positive = Annotated[int, Range(1)]
+NonNegative = Annotated[int, Range(0)]
+Weight = Annotated[float, Range(0.0)]
+
+
 @dataclasses.dataclass(frozen=True)
 class TomlSource:
     """A parsed TOML file with the overrides of the command line laid over it.

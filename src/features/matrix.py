@@ -79,6 +79,10 @@ class FeatureMatrix:
         """Bytes held by the parts."""
         return sum(part_bytes(part) for part in self.parts)
 
+    def take(self, rows: np.ndarray) -> FeatureMatrix:
+        """Return the rows at the positions `rows`, which may repeat."""
+        return FeatureMatrix(tuple(part[rows] for part in self.parts), self.blocks)
+
     def stack(self) -> Part:
         """Return one matrix, shape (n, columns), float32: CSR unless every part is dense."""
         if len(self.parts) == 1:

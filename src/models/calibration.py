@@ -162,7 +162,7 @@ def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) ->
 
     start = np.zeros(n_classes * n_classes + n_classes)
     found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-7}
+        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-8}
     ).x
     change = found[:-n_classes].reshape(n_classes, n_classes)
     slope = scale * (np.eye(n_classes) + change)

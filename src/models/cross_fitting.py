@@ -6,7 +6,9 @@ from what a model says about rows that were left out when it was fitted.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
+import time
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +31,23 @@ class Classifier(Protocol):
         """Return margins, shape (n, n_classes)."""
 
 
+@dataclasses.dataclass
+class Cost:
+    """What cross-fitting took, summed over the folds.
+
+    Attributes
+    ----------
+    fit_s, predict_s : float
+        Seconds of wall time.
+    predicted : int
+        Rows that were answered.
+    """
+
+    fit_s: float = 0.0
+    predict_s: float = 0.0
+    predicted: int = 0
+
+
 def cross_fit(
     model: Classifier,
     X: Extracted,
@@ -36,6 +55,7 @@ def cross_fit(
     folds: np.ndarray,
     present: np.ndarray,
     classes: np.ndarray,
+    cost: Cost | None = None,
 ) -> np.ndarray:
     """Return out-of-fold margins.
 
@@ -53,6 +73,8 @@ def cross_fit(
         Rows that the model can see (an image expert sees only products with a picture).
     classes : ndarray, shape (n_classes,)
         Columns of the result.
+    cost : Cost or None
+        What it takes is added here.
 
     Returns
     -------
@@ -64,8 +86,14 @@ def cross_fit(
         train, held = present & (folds != fold), present & (folds == fold)
         if not held.any():
             continue
+        started = time.perf_counter()
         fitted = clone(model).fit(X.take(train), y[train])
+        between = time.perf_counter()
         margins[held] = aligned_margins(fitted, X.take(held), classes)
+        if cost is not None:
+            cost.fit_s += between - started
+            cost.predict_s += time.perf_counter() - between
+            cost.predicted += int(held.sum())
     return margins
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from src.config import Model
+from src.config_model import Model
 
 if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
+
+TREES = ("xgboost", "lightgbm")
+"""Kinds that are fed dense columns: sparse branches are reduced for them."""
 
 
 def build_head(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
@@ -18,7 +22,7 @@ def build_head(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMi
     cfg : Model
         The ``[model]`` section.
     name : str
-        "linear_svc" or "logreg".
+        "linear_svc", "logreg", "xgboost" or "lightgbm".
     seed : int
         Seed of solvers that draw.
     n_jobs : int
@@ -52,8 +56,29 @@ def _logreg(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
     )
 
 
+def _xgboost(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+    from src.models.boosted_trees import BoostedTrees
+    from src.models.tree_libraries import XGBoost
+
+    library = XGBoost(**dataclasses.asdict(cfg.xgboost))
+    return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
+
+
+def _lightgbm(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+    from src.models.boosted_trees import BoostedTrees
+    from src.models.tree_libraries import LightGBM
+
+    library = LightGBM(**dataclasses.asdict(cfg.lightgbm))
+    return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
+
+
 def _class_weight(balanced: bool) -> str | None:  # noqa: FBT001
     return "balanced" if balanced else None
 
 
-_BUILDERS: dict[str, Any] = {"linear_svc": _linear_svc, "logreg": _logreg}
+_BUILDERS: dict[str, Any] = {
+    "linear_svc": _linear_svc,
+    "logreg": _logreg,
+    "xgboost": _xgboost,
+    "lightgbm": _lightgbm,
+}

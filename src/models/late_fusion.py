@@ -142,10 +142,10 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         classes, codes = np.unique(y, return_inverse=True)
         folds = split_folds(y, groups, self.n_folds, self.random_state)
         margins = {
-            name: cross_fit(expert, X, y, folds, _present(X, mask), classes)
+            name: cross_fit(expert, X, y, folds, present_rows(X, mask), classes)
             for name, mask, expert in self._able(X, y)
         }
-        return OutsideMargins(margins, folds, _conditions(X), codes)
+        return OutsideMargins(margins, folds, conditions_of(X), codes)
 
     def fit(
         self,
@@ -168,7 +168,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         for name, mask, expert in self.experts:
             if name not in outside.margins:
                 continue
-            present = _present(X, mask)
+            present = present_rows(X, mask)
             self.experts_.append((name, mask, clone(expert).fit(X.take(present), y[present])))
         self.fusion_ = outside.fit()
         return self
@@ -178,7 +178,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         margins = []
         for _, mask, expert in self.experts_:
             margin = np.full((len(X), len(self.classes_)), np.nan)
-            present = _present(X, mask)
+            present = present_rows(X, mask)
             if present.any():
                 margin[present] = aligned_margins(expert, X.take(present), self.classes_)
             margins.append(margin)
@@ -189,21 +189,21 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         names = [name for name, _, _ in self.experts_]
         margins = dict(zip(names, self.margins(X), strict=True))
         codes = np.searchsorted(self.classes_, y)
-        return OutsideMargins(margins, np.zeros(len(y), dtype=np.int64), _conditions(X), codes)
+        return OutsideMargins(margins, np.zeros(len(y), dtype=np.int64), conditions_of(X), codes)
 
     def weights(self, X: Extracted) -> np.ndarray:
         """Return the weight of each expert's vote for n products, shape (n, n_experts)."""
-        return self.fusion_.weights(self.margins(X), _conditions(X))
+        return self.fusion_.weights(self.margins(X), conditions_of(X))
 
     def decision_function(self, X: Extracted) -> np.ndarray:
         """Return fused margins of n products, shape (n, n_classes); larger is likelier."""
-        return self.fusion_.scores(self.margins(X), _conditions(X))
+        return self.fusion_.scores(self.margins(X), conditions_of(X))
 
     def predict_proba(self, X: Extracted) -> np.ndarray:
         """Return probabilities of n products, shape (n, n_classes)."""
         if not len(X):
             return np.empty((0, len(self.classes_)))
-        return self.fusion_.predict_proba(self.margins(X), _conditions(X))
+        return self.fusion_.predict_proba(self.margins(X), conditions_of(X))
 
     def predict(self, X: Extracted) -> np.ndarray:
         """Return the likeliest code of each product, shape (n,)."""
@@ -213,7 +213,7 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         """Return the experts that can see products of two classes at least."""
         able = []
         for name, mask, expert in self.experts:
-            rows = _present(X, mask)
+            rows = present_rows(X, mask)
             if len(np.unique(y[rows])) < 2:
                 logger.warning("expert %s left out: it can see %d rows", name, rows.sum())
             else:
@@ -221,10 +221,12 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         return able
 
 
-def _present(X: Extracted, mask: str) -> np.ndarray:
+def present_rows(X: Extracted, mask: str) -> np.ndarray:
+    """Return which of n products an expert can see: bool, shape (n,); mask "" is all."""
     return X.masks[mask] if mask else np.ones(len(X), dtype=bool)
 
 
-def _conditions(X: Extracted) -> np.ndarray:
+def conditions_of(X: Extracted) -> np.ndarray:
+    """Return what the weights of the votes may depend on, shape (n, n_conditions)."""
     length = X.table.get("title_length", np.full(len(X), 60.0))
     return describe(X.masks["description"], np.asarray(length, dtype=np.float64))

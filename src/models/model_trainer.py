@@ -30,7 +30,9 @@ class ModelTrainer:
 
     head: ClassifierMixin
 
-    def fit(self, matrix: FeatureMatrix, y: np.ndarray) -> ClassifierMixin:
+    def fit(
+        self, matrix: FeatureMatrix, y: np.ndarray, groups: np.ndarray | None = None
+    ) -> ClassifierMixin:
         """Return a fitted clone of the classifier.
 
         Parameters
@@ -39,6 +41,8 @@ class ModelTrainer:
             Features, weights applied.
         y : ndarray of int64, shape (n,)
             Class of each row.
+        groups : ndarray of int, shape (n,), or None
+            Duplicates, for classifiers that split their training rows once more.
 
         Notes
         -----
@@ -47,12 +51,14 @@ class ModelTrainer:
         """
         from sklearn.base import clone
         from sklearn.exceptions import ConvergenceWarning
+        from sklearn.utils.validation import has_fit_parameter
 
         head = clone(self.head)
+        options = {"groups": groups} if has_fit_parameter(head, "groups") else {}
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            head.fit(matrix.stack(), y)
+            head.fit(matrix.stack(), y, **options)
         for warning in caught:
             if issubclass(warning.category, ConvergenceWarning):
                 logger.warning("%s stopped before it converged: raise max_iter or lower C", head)

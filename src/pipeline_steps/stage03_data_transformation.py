@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from typing import Any
 
@@ -11,6 +12,7 @@ from src.cache import ExtractionCache, Namespace
 from src.config import Config
 from src.data.splits import split_holdout
 from src.errors import ValidationError
+from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.pipeline_steps.types import Transformed, Validated
 from src.pipelines.extraction import Extractor, extract
@@ -19,6 +21,42 @@ from src.pipelines.registry import build_branches
 from src.pipelines.registry_types import Branch
 
 logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Products:
+    """What was extracted, and the branches that it was extracted for.
+
+    Attributes
+    ----------
+    branches : list of Branch
+        Those in use.
+    extractors : tuple of Extractor
+        Theirs.
+    train, test : Extracted
+        The products; those of `train` have a column "group".
+    """
+
+    branches: list[Branch]
+    extractors: tuple[Extractor, ...]
+    train: Extracted
+    test: Extracted
+
+
+def extract_products(
+    validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool
+) -> Products:
+    """Extract every product once; parameters as for `run`."""
+    branches = _usable(build_branches(cfg), validated)
+    extractors = _unique_extractors(branches)
+    if fresh:
+        for extractor in extractors:
+            cache.forget(Namespace.of(extractor.name, extractor.settings()))
+    items = pd.concat([validated.train.items, validated.test.items], ignore_index=True)
+    extracted = extract(items, extractors, cache)
+    in_train = items.index.to_numpy() < len(validated.train)
+    train = extracted.take(in_train).with_column("group", validated.groups.ids)
+    return Products(branches, extractors, train, extracted.take(~in_train))
 
 
 def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool) -> Transformed:
@@ -35,17 +73,8 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     fresh : bool
         True forgets what these extractors gave before.
     """
-    branches = _usable(build_branches(cfg), validated)
-    extractors = _unique_extractors(branches)
-    if fresh:
-        for extractor in extractors:
-            cache.forget(Namespace.of(extractor.name, extractor.settings()))
-    train, test = validated.train, validated.test
-    items = pd.concat([train.items, test.items], ignore_index=True)
-    extracted = extract(items, extractors, cache)
-    in_train = items.index.to_numpy() < len(train)
-    extracted_train, extracted_test = extracted.take(in_train), extracted.take(~in_train)
-    extracted_train = extracted_train.with_column("group", validated.groups.ids)
+    products = extract_products(validated, cfg, cache, fresh=fresh)
+    train, branches = validated.train, products.branches
     seed = cfg.compute.seed
     holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
     if not holdout.any():
@@ -56,13 +85,13 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
         )
     union = union_of(cfg, branches)
     model = build_model(cfg, branches)
-    matrix = union.fit_transform(extracted_train.take(~holdout), train.labels[~holdout])
+    matrix = union.fit_transform(products.train.take(~holdout), train.labels[~holdout])
     return Transformed(
         train,
-        test,
-        extracted_train,
-        extracted_test,
-        extractors,
+        validated.test,
+        products.train,
+        products.test,
+        products.extractors,
         validated.groups.ids,
         holdout,
         union,

@@ -8,11 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.pipeline import make_pipeline
 
 from src.config import Config
+from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
-from src.models.kinds import build_head
+from src.features.svd import DenseRows
+from src.models.kinds import TREES, build_head
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.extraction import Extractor, extract
@@ -30,34 +33,54 @@ class ProductModel(ClassifierMixin, BaseEstimator):
         Unfitted branches.
     head : classifier
         Unfitted; sees the stacked matrix.
+    sampling : Sampling or None
+        Which of the rows the head sees, and how often; None is each once.
 
     Attributes
     ----------
     features_ : WeightedFeatureUnion
-        Fitted on the rows that `fit` saw, and no others.
+        Fitted on the rows that `fit` saw, each once, and no others.
     head_ : classifier
-        Fitted likewise.
+        Fitted likewise, on the rows that `sampling` chose.
     classes_ : ndarray of int64, shape (n_classes,)
         prdtypecode of each column of `decision_function`.
     """
 
-    def __init__(self, features: WeightedFeatureUnion, head: ClassifierMixin) -> None:
+    def __init__(
+        self,
+        features: WeightedFeatureUnion,
+        head: ClassifierMixin,
+        sampling: Sampling | None = None,
+    ) -> None:
         self.features = features
         self.head = head
+        self.sampling = sampling
 
     def fit(self, X: Extracted, y: np.ndarray) -> ProductModel:
-        """Fit branches and head on n products and their codes, shape (n,)."""
+        """Fit branches and head on n products and their codes, shape (n,).
+
+        A column "group" of `X` keeps duplicates on one side of a head's own inner split.
+        """
         from sklearn.base import clone
 
         features = clone(self.features)
-        return self.fit_head(features, features.fit_transform(X, y), y)
+        return self.fit_head(features, features.fit_transform(X, y), y, X.table.get("group"))
 
     def fit_head(
-        self, features: WeightedFeatureUnion, matrix: FeatureMatrix, y: np.ndarray
+        self,
+        features: WeightedFeatureUnion,
+        matrix: FeatureMatrix,
+        y: np.ndarray,
+        groups: np.ndarray | None = None,
     ) -> ProductModel:
         """Fit the head on a matrix that `features`, already fitted, made of the same rows."""
         self.features_ = features
-        self.head_ = ModelTrainer(self.head).fit(matrix, y)
+        if self.sampling is not None:
+            rows = self.sampling.rows(y)
+            # Copies of a row that was inflated are duplicates of each other.
+            groups = rows if groups is None else groups[rows]
+            matrix, y = matrix.take(rows), y[rows]
+        self.head_ = ModelTrainer(self.head).fit(matrix, y, groups)
         self.classes_ = self.head_.classes_
         return self
 
@@ -88,18 +111,39 @@ def build_model(cfg: Config, branches: list[Branch]) -> LateFusion:
         text = [branch for branch in branches if branch.modality == "text"]
         image = [branch for branch in branches if branch.modality != "text"]
         experts = [("text", "", text, options.text), ("image", "image", image, options.image)]
-    built = [(n, mask, _on_branches(cfg, own, kind)) for n, mask, own, kind in experts if own]
+    built = [(n, mask, model_on(cfg, own, kind)) for n, mask, own, kind in experts if own]
     return LateFusion(built, n_folds=cfg.model.n_folds, random_state=cfg.compute.seed)
 
 
-def _on_branches(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
+def model_on(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
+    """Return the unfitted model of one kind on these branches side by side."""
     head = build_head(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
-    return ProductModel(union_of(cfg, branches), head)
+    return ProductModel(union_of(cfg, branches, kind), head, _sampling(cfg))
 
 
-def union_of(cfg: Config, branches: list[Branch]) -> WeightedFeatureUnion:
-    """Return the unfitted union of the branches, with the configured weights."""
-    return WeightedFeatureUnion([(b.name, b.estimator) for b in branches], branch_weights(cfg))
+def union_of(cfg: Config, branches: list[Branch], kind: str = "") -> WeightedFeatureUnion:
+    """Return the unfitted union of the branches, with the configured weights.
+
+    Parameters
+    ----------
+    cfg : Config
+        Weights, the kind and, for trees, ``[features.text.svd].n_components`` are read.
+    branches : list of Branch
+        What is laid side by side.
+    kind : str
+        Of the classifier behind it, ``[model].name`` where it is "": trees get every sparse branch
+        reduced, whatever ``[features.text.svd].enabled`` says.
+    """
+    steps = [(branch.name, branch.estimator) for branch in branches]
+    if (kind or cfg.model.name) in TREES:
+        dense = DenseRows(cfg.features.text.svd.n_components)
+        steps = [(name, make_pipeline(estimator, dense)) for name, estimator in steps]
+    return WeightedFeatureUnion(steps, branch_weights(cfg))
+
+
+def _sampling(cfg: Config) -> Sampling | None:
+    options = cfg.sampling
+    return Sampling(options.cap, options.floor, cfg.compute.seed) if options.enabled else None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -7,8 +7,10 @@ import dataclasses
 import logging
 import resource
 import sys
+import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -62,3 +64,48 @@ def peak_memory_gb() -> float:
     """Return the largest resident size that this process has had, in GB (10^9 bytes)."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 1e9 if sys.platform == "darwin" else peak * 1024 / 1e9
+
+
+class PeakMemory:
+    """The largest resident size during a block, over what it was before.
+
+    Read twenty times a second: what lives shorter than that may be missed.
+
+    Examples
+    --------
+    >>> with PeakMemory() as peak:
+    ...     _ = bytearray(50_000_000)
+    >>> peak.megabytes >= 0
+    True
+    """
+
+    def __init__(self, interval_s: float = 0.05) -> None:
+        self.interval_s = interval_s
+        self.megabytes = 0.0
+
+    def __enter__(self) -> PeakMemory:
+        self._done = threading.Event()
+        self._start = resident_mb()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+        self._look()
+
+    def _watch(self) -> None:
+        while not self._done.wait(self.interval_s):
+            self._look()
+
+    def _look(self) -> None:
+        self.megabytes = max(self.megabytes, resident_mb() - self._start)
+
+
+def resident_mb() -> float:
+    """Return the resident size of this process in MB (10^6 bytes); the peak where only that is."""
+    statm = Path("/proc/self/statm")
+    if not statm.exists():
+        return 1000 * peak_memory_gb()
+    return int(statm.read_text().split()[1]) * resource.getpagesize() / 1e6

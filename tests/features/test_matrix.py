@@ -39,3 +39,11 @@ def test_density_and_bytes() -> None:
 def test_uneven_heights_are_refused() -> None:
     with pytest.raises(ValueError, match=r"same number of rows, found \{'a': 2, 'b': 1\}"):
         FeatureMatrix.of({"a": DENSE, "b": DENSE[:1]})
+
+
+def test_rows_are_taken_from_every_part_and_may_repeat() -> None:
+    matrix = FeatureMatrix.of({"words": SPARSE, "length": DENSE})
+    taken = matrix.take(np.array([1, 1, 0]))
+    assert taken.blocks == matrix.blocks
+    expected = np.hstack([SPARSE.toarray(), DENSE])[[1, 1, 0]]
+    np.testing.assert_array_equal(taken.stack().toarray(), expected)

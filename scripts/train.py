@@ -1,0 +1,118 @@
+"""Compares kinds of model and the baselines B0 to B5 on the same folds; saves no model.
+
+    python scripts/train.py --compare-all
+    python scripts/train.py --kinds linear_svc lightgbm
+
+The table goes to models/compare_cv_results.csv, every pair to compare_cv_differences.csv. What is
+fitted is kept: a comparison that was stopped goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.command_line import report, report_interrupt
+from src.config import load_config
+from src.errors import EXIT_FINE, ProjectError
+from src.labels import load_labels
+from src.log import set_up_logging
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from src.config import Config
+    from src.pipeline_steps.comparison import Compared
+
+KINDS = ("linear_svc", "logreg", "xgboost", "lightgbm")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Compare and print the table; return the exit code."""
+    args = _parser().parse_args(argv)
+    set_up_logging(verbose=args.verbose)
+    try:
+        source = [f"data.source={args.source}"] if args.source else []
+        cfg = load_config(args.config, [*args.overrides, *source])
+        labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+        from src.pipelines.registry import branch_weights
+
+        branch_weights(cfg)  # a wrong weight is refused before any data is read
+        from src.pipeline_steps.comparison import compare
+
+        kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
+        _print(compare(cfg, labels, kinds, fresh=args.fresh), cfg)
+    except ProjectError as e:
+        return report(e)
+    except KeyboardInterrupt:
+        again = "python scripts/train.py --compare-all"
+        return report_interrupt("finished models are kept; the next run goes on from there", again)
+    return EXIT_FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--compare-all", action="store_true", help="every kind of model")
+    parser.add_argument("--kinds", nargs="+", choices=KINDS, help="these kinds only")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument(
+        "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
+    )
+    parser.add_argument(
+        "--fresh", action="store_true", help="fit anew what an earlier comparison left"
+    )
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key of the configuration; repeatable",
+    )
+    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
+    return parser
+
+
+def _print(compared: Compared, cfg: Config) -> None:
+    table = compared.systems
+    first = table.iloc[0]
+    print(f"\n{first['rows']:,} labelled rows, {cfg.cv.n_folds} folds, out of fold")
+    if first["synthetic"]:
+        print("SYNTHETIC: drawn by the demo shop; the scores are about the shop alone")
+    print(
+        f"{'':<2} {'system':<17} {'kind':<11} {'wF1':>6} {'mF1':>6} {'acc':>6} "
+        f"{'loss':>6} {'ECE':>5} {'top3':>5} {'fit s':>6}"
+    )
+    for row in table.itertuples():
+        print(
+            f"{row.system:<2} {row.name:<17} {row.kind:<11} {row.f1_weighted:>6.4f} "
+            f"{row.f1_macro:>6.4f} {row.accuracy:>6.4f} {row.log_loss:>6.3f} {row.ece:>5.3f} "
+            f"{row.top3:>5.3f} {row.fit_s:>6.1f}"
+        )
+    _print_pairs(compared.pairs)
+    folder = "models"
+    print(f"\nfiles in {folder}/: compare_cv_results.csv, compare_cv_differences.csv")
+
+
+def _print_pairs(pairs: pd.DataFrame) -> None:
+    """Print what the own late fusion gains over each other system that looks at products."""
+    own = pairs[(pairs["system"] == "B5 late_fusion") & ~pairs["versus"].isin(["B0", "B1"])]
+    if not len(own):
+        return
+    print("\nweighted F1 of B5 late_fusion less that of (95 % interval, paired bootstrap)")
+    for row in own.itertuples():
+        sure = "" if row.difference_low <= 0 <= row.difference_high else "  excludes 0"
+        if not math.isnan(row.difference):
+            print(
+                f"  {row.versus:<16} {row.difference:>+7.4f}  "
+                f"[{row.difference_low:+.4f}, {row.difference_high:+.4f}]{sure}"
+            )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

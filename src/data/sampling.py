@@ -1,0 +1,75 @@
+"""Which training rows a classifier sees, and how often: large classes capped, small ones inflated.
+
+Acts on row numbers inside a training fold; rows that a score is computed on are never touched.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+
+import numpy as np
+
+
+@dataclasses.dataclass(frozen=True)
+class Sampling:
+    """Bounds on the size of a class.
+
+    Attributes
+    ----------
+    cap : float
+        Rows of a class at the most, in multiples of the mean class size; rounded up. At least 1.
+    floor : float
+        Rows of a class at the least, likewise; rounded down. At most 1, so never above the cap.
+    seed : int
+        Same seed and same `y`, same rows.
+
+    Raises
+    ------
+    ValueError
+        Cap below 1, or floor outside 0 to 1.
+    """
+
+    cap: float
+    floor: float
+    seed: int
+
+    def __post_init__(self) -> None:
+        if self.cap < 1.0 or not 0.0 <= self.floor <= 1.0:
+            raise ValueError(
+                f"cap {self.cap:g}, floor {self.floor:g}: expected a cap of at least 1 and a "
+                "floor from 0 to 1, in multiples of the mean class size"
+            )
+
+    def rows(self, y: np.ndarray) -> np.ndarray:
+        """Choose the rows to train on.
+
+        Parameters
+        ----------
+        y : ndarray, shape (n,)
+            Class of each training row.
+
+        Returns
+        -------
+        ndarray of int64, ascending
+            Row numbers. A capped class loses rows at random; one below the floor keeps all, each
+            as often as any other to within one; every other class has each row once.
+
+        Examples
+        --------
+        >>> y = np.array([10] * 8 + [20] * 3 + [30])
+        >>> np.unique(y[Sampling(cap=1.5, floor=0.5, seed=0).rows(y)], return_counts=True)[1]
+        array([6, 3, 2])
+        """
+        if not len(y):
+            return np.empty(0, dtype=np.int64)
+        rng = np.random.default_rng(self.seed)
+        codes, counts = np.unique(y, return_inverse=True, return_counts=True)[1:]
+        most = int(np.ceil(self.cap * counts.mean()))
+        least = int(self.floor * counts.mean())
+        chosen = []
+        for code, count in enumerate(counts):
+            rows, wanted = np.flatnonzero(codes == code), int(np.clip(count, least, most))
+            repeats, rest = divmod(wanted, count)
+            drawn = rng.choice(rows, size=rest, replace=False)
+            chosen += [np.repeat(rows, repeats), drawn]
+        return np.sort(np.concatenate(chosen)).astype(np.int64)

@@ -1,0 +1,87 @@
+"""Several systems scored on the same rows: one row a system, and every pair with its interval."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from src.evaluation.bootstrap import paired_difference, score_intervals
+from src.evaluation.metrics import ece, log_loss, score, top_k_accuracy
+
+
+def score_systems(
+    y: np.ndarray,
+    probabilities: Mapping[str, np.ndarray],
+    classes: np.ndarray,
+    *,
+    groups: np.ndarray,
+    seed: int,
+) -> pd.DataFrame:
+    """Return the scores of every system.
+
+    Parameters
+    ----------
+    y : ndarray, shape (n,)
+        True codes.
+    probabilities : mapping of str to ndarray, shape (n, n_classes)
+        By system, for the very same rows.
+    classes : ndarray, shape (n_classes,)
+        Code of each column.
+    groups : ndarray of int, shape (n,)
+        Duplicates, resampled together.
+    seed : int
+        Of the bootstrap.
+
+    Returns
+    -------
+    DataFrame
+        Columns system, f1_weighted, f1_macro, accuracy, log_loss, ece, top3, f1_weighted_low,
+        f1_weighted_high.
+    """
+    rows = []
+    for name, proba in probabilities.items():
+        predicted = classes[proba.argmax(axis=1)]
+        scores = score(y, predicted, classes)
+        interval = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
+        rows.append(
+            {
+                "system": name,
+                **{key: scores[key] for key in ("f1_weighted", "f1_macro", "accuracy")},
+                "log_loss": log_loss(y, proba, classes),
+                "ece": ece(y, proba, classes),
+                "top3": top_k_accuracy(y, proba, classes, k=3),
+                "f1_weighted_low": interval["f1_weighted"].low,
+                "f1_weighted_high": interval["f1_weighted"].high,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def score_pairs(
+    y: np.ndarray,
+    probabilities: Mapping[str, np.ndarray],
+    classes: np.ndarray,
+    *,
+    groups: np.ndarray,
+    seed: int,
+) -> pd.DataFrame:
+    """Return weighted F1 of one system less another's, for every pair; parameters as above.
+
+    Returns
+    -------
+    DataFrame
+        Columns system, versus, difference, difference_low, difference_high: 95 % interval of the
+        paired bootstrap. A pair stands once, the later system first.
+    """
+    answers = {name: classes[proba.argmax(axis=1)] for name, proba in probabilities.items()}
+    rows = []
+    for versus, system in itertools.combinations(answers, 2):
+        found = paired_difference(
+            y, answers[versus], answers[system], classes=classes, groups=groups, seed=seed
+        )
+        rows.append((system, versus, found.value, found.low, found.high))
+    columns = ["system", "versus", "difference", "difference_low", "difference_high"]
+    return pd.DataFrame(rows, columns=columns)
