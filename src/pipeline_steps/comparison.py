@@ -234,9 +234,9 @@ def _score(
 ) -> Compared:
     probabilities = {s.name: _probabilities(s, parts, rows, seed) for s in systems}
     classes = np.unique(rows.y)
-    same = {"classes": classes, "groups": rows.groups, "seed": seed}
-    scores = score_systems(rows.y, probabilities, **same).drop(columns="system")
-    pairs = score_pairs(rows.y, probabilities, **same)
+    given = rows.y, probabilities, classes
+    scores = score_systems(*given, groups=rows.groups, seed=seed).drop(columns="system")
+    pairs = score_pairs(*given, groups=rows.groups, seed=seed)
     about = pd.DataFrame([dataclasses.asdict(s) for s in systems]).drop(columns="parts")
     about = about.rename(columns={"code": "system"}).assign(rows=len(rows.y))
     about.insert(1, "name", about["system"].map(NAMES))

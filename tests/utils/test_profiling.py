@@ -6,9 +6,10 @@ import logging
 import re
 import time
 
+import numpy as np
 import pytest
 
-from src.utils.profiling import peak_memory_gb, stage
+from src.utils.profiling import PeakMemory, peak_memory_gb, stage
 
 
 def test_line(caplog: pytest.LogCaptureFixture) -> None:
@@ -37,3 +38,11 @@ def test_peak_memory_grows_with_what_is_held() -> None:
     held = bytearray(int(1e9 * before) + 200_000_000)
     held[::4096] = b"x" * len(held[::4096])
     assert peak_memory_gb() >= before + 0.2
+
+
+def test_peak_memory_sees_what_a_block_held() -> None:
+    with PeakMemory(interval_s=0.005) as peak:
+        held = np.ones(10_000_000)  # 80 MB, written to
+        time.sleep(0.05)
+        del held
+    assert 70 < peak.megabytes < 200
