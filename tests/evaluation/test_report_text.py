@@ -8,7 +8,7 @@ import pytest
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, top_errors
 from src.evaluation.metrics import score_by_class
-from src.evaluation.report_text import WIDTH, report_text, score_lines
+from src.evaluation.report_text import WIDTH, fit, report_text, score_lines
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
 from tests.evaluation.conftest import Answers
@@ -63,6 +63,10 @@ def test_training_rows_and_the_shop_are_marked(
     text = report_text(marked, by_class, errors, labels)
     assert "TRAIN: the model has learned from these rows" in text
     assert "SYNTHETIC: drawn by the demo shop" in text
+
+
+def test_a_cut_name_says_so() -> None:
+    assert (fit("Trading cards", 13), fit("Trading cards", 12)) == ("Trading cards", "Trading car…")
 
 
 def test_a_threshold_that_accepts_nothing(facts: dict) -> None:
