@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train test lint bench clean
+.PHONY: demo init train rollback test lint bench clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -14,6 +14,9 @@ init: .venv/ready  ## load import/*.csv into PostgreSQL
 
 train: .venv/ready  ## the five stages
 	$(BIN)/python scripts/train_pipeline.py
+
+rollback: .venv/ready  ## serve the run before; again to come forward
+	$(BIN)/python scripts/rollback.py
 
 test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q

@@ -245,19 +245,27 @@ start_embedded() {
 
 # --- loading ------------------------------------------------------------------------------------
 
+# What psql reads from standard input, as the container sees no file of ours but import/ and sql/:
+# the image manifest, and corrections that the service wrote while no database answered.
+collect_lines() {
+    local manifest=$WORKSPACE/images_manifest.json feedback=$RESULTS_DIR/feedback.jsonl
+    [[ ! -e $manifest ]] || cat "$manifest"
+    [[ ! -e $feedback ]] || etl feedback "$feedback" || exit 2
+}
+
 # All of 00-29 in one call and one transaction: any failure leaves every table as it was.
 load() {
-    local file files=() manifest=/dev/null status=0
+    local file files=() status=0
     for file in "$ROOT"/sql/[012]*.sql; do
         files+=(-f "$SQL_DIR/${file##*/}")
     done
-    [[ -e $WORKSPACE/images_manifest.json ]] && manifest=$WORKSPACE/images_manifest.json
+    collect_lines >"$WORK/lines"
     # \copy expands no variables: it names import/, which is a link to wherever the files are.
     ln -s "$IMPORT_DIR" "$WORK/import"
     (cd "$WORK" && run_psql --single-transaction \
         -v snapshot="$(<"$WORKSPACE/snapshot.json")" -v codes="$CODES" \
         -v max_reject_rate="$MAX_REJECT_RATE" -v accept_new_shares="$ACCEPT_NEW_SHARES" \
-        "${files[@]}" <"$manifest" >"$WORK/rejects.csv" 2>"$WORK/errors") || status=$?
+        "${files[@]}" <"$WORK/lines" >"$WORK/rejects.csv" 2>"$WORK/errors") || status=$?
     keep_rejects
     ((status == 0)) || explain_refusal
 }

@@ -1,15 +1,19 @@
-"""Train: the five stages from the loaded products to a scored model and a submission file."""
+"""Train: the five stages from the loaded products to a scored model and a submission file.
+
+Exit status: 0 the run is served, 1 it was scored and kept but not promoted, 2 nothing was trained.
+"""
 
 from __future__ import annotations
 
 import argparse
+import shlex
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import report, report_interrupt, runnable
 from src.config import Config, load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
 from src.labels import load_labels
 from src.log import set_up_logging
 
@@ -32,7 +36,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
     parser.add_argument(
         "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
@@ -46,6 +50,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--fresh", action="store_true", help="extract every feature anew, whatever the cache has"
+    )
+    parser.add_argument(
+        "--force",
+        action="store_true",
+        help="serve this run even where the served one scores better",
     )
     parser.add_argument(
         "--set",
@@ -73,13 +82,14 @@ def _train(args: argparse.Namespace) -> int:
         evaluate_on_train=args.evaluate_on_train,
         fresh=args.fresh,
         cv=args.cv,
+        force=args.force,
     )
     run, evaluated = run_pipeline(cfg, labels, options)
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
     print(f"\n{len(evaluated.label_issues):,} labels look wrong")
     _print_files(cfg)
-    return EXIT_FINE
+    return _print_verdict(cfg, args)
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
@@ -103,7 +113,7 @@ def _print_files(cfg: Config) -> None:
 
     store = ArtifactStore(cfg.paths)
     files = {
-        "models": store.model(cfg.model.name, "final").parent,
+        "models": cfg.paths.artifacts_dir,
         "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
         "label issues": store.label_issues,
     }
@@ -113,6 +123,33 @@ def _print_files(cfg: Config) -> None:
         files["submission"] = store.submission
     for what, path in files.items():
         print(f"  {what:<14}{_short(path)}")
+
+
+def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
+    """Say whether this run is served now; where it is not, how to look and how to insist."""
+    from src.artifacts import ArtifactStore
+    from src.pipeline_steps.promotion import read_verdict
+
+    store = ArtifactStore(cfg.paths)
+    verdict = read_verdict(store)
+    places = [option for option in args.overrides if option.startswith("paths.")]
+    same = [*(["--config", str(args.config)] if args.config else [])]
+    same += [word for place in places for word in ("--set", place)]
+    if verdict.promoted:
+        print(f"\nserved now{' (forced)' if verdict.forced else ''}: {verdict.reason}")
+        if verdict.served:
+            back = runnable(shlex.join(["python", "scripts/rollback.py", *same]))
+            print(f"  before        {verdict.served}\n  to go back    {back}")
+        return EXIT_FINE
+    print(f"\nnot promoted: {verdict.reason}")
+    print(f"  this run      {verdict.candidate}")
+    if verdict.served:
+        print(f"  served        {verdict.served}")
+    card = store.paths.artifacts_dir / "candidate" / store.model_card.name
+    print(f"  look          cat {shlex.quote(str(_short(card)))}")
+    insist = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
+    print(f"  promote it    {insist}")
+    return EXIT_FINDINGS
 
 
 def _short(path: Path) -> Path:

@@ -48,8 +48,8 @@ COMMENT ON COLUMN project.staging_x_test.imageid IS 'Image id as text.';
 CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_assets (
     line TEXT
 );
-COMMENT ON TABLE project.staging_assets IS 'Lines of images_manifest.json during a load.';
-COMMENT ON COLUMN project.staging_assets.line IS 'One JSON object with a comma, or a bracket.';
+COMMENT ON TABLE project.staging_assets IS 'Lines of images_manifest.json and of etl/feedback.py during a load.';
+COMMENT ON COLUMN project.staging_assets.line IS 'One JSON object, with a comma or after a word, or a bracket.';
 
 CREATE OR REPLACE VIEW project.staged_products AS
 SELECT

@@ -63,6 +63,7 @@ CREATE TABLE IF NOT EXISTS project.feedback (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     CHECK (productid IS NOT NULL OR designation_hash IS NOT NULL)
 );
+ALTER TABLE project.feedback ADD COLUMN IF NOT EXISTS content_hash TEXT UNIQUE;
 COMMENT ON TABLE project.feedback IS 'Labels that people corrected; items keep the official one.';
 COMMENT ON COLUMN project.feedback.feedback_id IS 'Number of the correction.';
 COMMENT ON COLUMN project.feedback.productid IS 'Product, where it has an id.';
@@ -72,6 +73,7 @@ COMMENT ON COLUMN project.feedback.predicted_code IS 'Code that was shown.';
 COMMENT ON COLUMN project.feedback.author IS 'Who corrected it, as they named themselves.';
 COMMENT ON COLUMN project.feedback.comment IS 'Why.';
 COMMENT ON COLUMN project.feedback.created_at IS 'When.';
+COMMENT ON COLUMN project.feedback.content_hash IS 'SHA256 of the line, where it came from a file.';
 
 CREATE TABLE IF NOT EXISTS project.drift_reports (
     report_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,6 +1,6 @@
 -- Title:  The files into staging, as text; the settings of this load into a temporary table.
--- Reads:  import/*.csv, the image manifest on standard input, psql variables snapshot, codes,
---         max_reject_rate, accept_new_shares.
+-- Reads:  import/*.csv, image manifest and corrections on standard input, psql variables snapshot,
+--         codes, max_reject_rate, accept_new_shares.
 -- Writes: project.staging_*, temporary table load_settings.
 -- Re-run: safe; staging is emptied first.
 

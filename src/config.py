@@ -74,6 +74,7 @@ class Data:
 
     source: Literal["postgres", "csv"]
     holdout: Annotated[float, Range(0.01, 0.5)]
+    use_corrections: bool
 
 
 @dataclasses.dataclass(frozen=True)
@@ -237,6 +238,15 @@ class Compute:
 
 
 @dataclasses.dataclass(frozen=True)
+class Explainability:
+    """``[explainability]``: SHAP values of hold-out products."""
+
+    enabled: bool
+    rows: NonNegative
+    top_features: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Outputs:
     """``[outputs]``: which optional files a run writes."""
 
@@ -273,6 +283,7 @@ class Config:
     cv: Cv
     decision: Decision
     compute: Compute
+    explainability: Explainability
     outputs: Outputs
     debug: Debug
 

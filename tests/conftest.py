@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import os
 import shutil
 import socket
 import subprocess
@@ -20,6 +21,10 @@ from etl import postgres_server
 from src.config import REPOSITORY
 from src.data import csv_files
 from src.errors import DatabaseError
+
+# OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
+# library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 Row = Sequence[object]
 CODES = (10, 40, 2583)

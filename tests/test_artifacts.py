@@ -124,7 +124,7 @@ def test_a_second_kill_before_the_move_loses_nothing_either(tmp_path: Path) -> N
     newest = json.loads(store.manifest.read_text())[key]["current"]
     path.write_bytes(bytes_of_new)
     store.manifest.write_text(json.dumps({key: {"current": old, "pending": new}}))
-    store._update_manifest(path, {"pending": newest})  # where the second kill strikes
+    store.entries.update(path, {"pending": newest})  # where the second kill strikes
     assert store.load(path) == "new"
 
 

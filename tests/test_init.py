@@ -330,6 +330,22 @@ def test_a_server_that_is_not_there_or_a_wrong_option_say_what_to_do(
     assert done.stdout.startswith("usage: bash init.sh")
 
 
+def test_corrections_that_waited_in_a_file_are_loaded(
+    tree: Path, init: Init, database: str, shop: Shop
+) -> None:
+    """The last line is torn, as a kill of the service leaves it."""
+    shutil.copytree(shop.write_plain(6), tree / "import")
+    row = {"productid": 1001, "prdtypecode": 10, "created_at": "2026-01-01T12:00:00Z"}
+    (tree / "results").mkdir()
+    (tree / "results" / "feedback.jsonl").write_text(f'{json.dumps(row)}\n{{"productid": ')
+    for _ in range(2):
+        done = init(DATABASE_URL=database)
+        assert done.returncode == 0, done.stderr
+        assert "1 corrections in results/feedback.jsonl, 1 lines left out" in done.stderr
+        found = [(c.productid, c.prdtypecode) for c in postgres.read_feedback(database)]
+        assert found == [(1001, 10)]
+
+
 def test_shellcheck_finds_nothing() -> None:
     program = Path(sys.executable).parent / "shellcheck"
     if not program.exists():

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tools.benchmarks.figure import Figure
 
 FULL_ROWS = 84_916
-SECTIONS = ("load", "tfidf", "svm", "images")
+SECTIONS = ("load", "tfidf", "svm", "images", "shap")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -16,6 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from src.data import database_url as address
+from src.data.corrections import Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, REJECT_COLUMNS, Source
 from src.errors import DatabaseError
 
@@ -164,6 +165,17 @@ def read_rejects(url: str) -> pd.DataFrame:
             (dataset_id,),
         ).fetchall()
     return pd.DataFrame(rows, columns=list(REJECT_COLUMNS))
+
+
+def read_feedback(url: str) -> list[Correction]:
+    """Return the labels that people corrected, the earliest first."""
+    columns = [field.name for field in dataclasses.fields(Correction)]
+    with connect(url) as connection:
+        query = (
+            f"SELECT {', '.join(columns)} FROM project.feedback ORDER BY created_at, feedback_id"  # noqa: S608
+        )
+        rows = connection.execute(cast("Any", query)).fetchall()
+    return [Correction(*row) for row in rows]
 
 
 def write_splits(

@@ -91,6 +91,11 @@ class FeatureMatrix:
             return sparse.hstack(self.parts, format="csr", dtype=np.float32)
         return np.hstack(self.parts).astype(np.float32, copy=False)
 
+    def column_means(self) -> np.ndarray:
+        """Return the mean of every column over the rows, shape (columns,), float32."""
+        means = [np.asarray(part.mean(axis=0, dtype=np.float64)).ravel() for part in self.parts]
+        return np.concatenate(means).astype(np.float32)
+
 
 def part_bytes(part: Part) -> int:
     """Bytes that a part holds."""

@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
 from scipy.special import expit, log_softmax, softmax
+from threadpoolctl import threadpool_limits
 
 logger = logging.getLogger(__name__)
 
@@ -161,9 +162,11 @@ def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) ->
         return value / n, np.concatenate([slope_gradient.ravel(), offset_gradient]) / n
 
     start = np.zeros(n_classes * n_classes + n_classes)
-    found = minimize(
-        loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200, "ftol": 1e-8}
-    ).x
+    options = {"maxiter": 200, "ftol": 1e-8}
+    # Products of 27 columns: a second BLAS thread only spins (21 ms a step instead of 1 on 2,000
+    # rows of a busy machine).
+    with threadpool_limits(1, user_api="blas"):
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
     change = found[:-n_classes].reshape(n_classes, n_classes)
     slope = scale * (np.eye(n_classes) + change)
     return Calibrator("multinomial", slope, found[-n_classes:])

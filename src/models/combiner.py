@@ -14,6 +14,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from threadpoolctl import threadpool_limits
 
 CONDITIONS = ("constant", "has_description", "log_title_length")
 # Strength of the pull of every theta toward its start, in rows: 30 products outweigh it.
@@ -91,7 +92,8 @@ def fit_combiner(
         return value / n, ((by_weight.T @ features).ravel() + PRIOR_ROWS * change) / n
 
     start = _start(n_experts, features.shape[1]).ravel()
-    found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
+    with threadpool_limits(1, user_api="blas"):  # small products: see calibration.py
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", options={"maxiter": 200})
     return Combiner(found.x.reshape(n_experts, -1))
 
 

@@ -15,13 +15,15 @@ from src.config import Config
 from src.data.checks import Limits
 from src.labels import Labels
 from src.pipeline_steps import (
+    explanation,
     stage01_data_ingestion,
     stage02_data_validation,
     stage03_data_transformation,
     stage04_model_training,
     stage05_model_evaluation,
 )
-from src.pipeline_steps.saving import register, save_models, save_scores
+from src.pipeline_steps.promotion import promote, seal
+from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Validated
 from src.utils.profiling import stage
 
@@ -38,6 +40,8 @@ class Options:
         As ``scripts/train_pipeline.py`` reads them.
     register : bool
         False leaves split and scores out of the database.
+    force : bool
+        True lets the run be served whatever its score.
     """
 
     skip_validation: bool = False
@@ -45,10 +49,13 @@ class Options:
     fresh: bool = False
     cv: bool = False
     register: bool = True
+    force: bool = False
 
 
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
-    """Run the five stages and save what they made.
+    """Run the five stages, save what they made, and let the run be served if it is good enough.
+
+    What became of it is read with `src.pipeline_steps.promotion.read_verdict`.
 
     Raises
     ------
@@ -60,7 +67,12 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
         with stage(1, 5, "ingest") as line:
             ingested = stage01_data_ingestion.run(cfg, labels.codes)
             line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"
-        run = _start(ingested, cfg)
+            run = _start(ingested, cfg)
+            store = store.begin(run)
+            catalogue = stage01_data_ingestion.catalogue(ingested, cache)
+            store.save(store.catalogue, catalogue, run=run, stage="ingest")
+        if ingested.corrected:
+            logger.info("  %s; the hold-out is scored against them too", ingested.corrected)
         with stage(2, 5, "validate") as line:
             validated = _validate(ingested, cfg, labels, options, store, run)
             line.says = _checks_line(validated)
@@ -90,9 +102,16 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 seed=cfg.compute.seed,
             )
             save_scores(store, run, cfg, labels, evaluated)
+            if cfg.explainability.enabled:
+                explained = explanation.explain(transformed, trained, labels, cfg)
+                explanation.save(store, run, explained)
+            save_model_card(store, run, cfg.model.name, ingested)
+            groups = transformed.groups[transformed.holdout]
+            seal(store, run, cfg.model.name, evaluated.scored[0], groups)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)
+        promote(store, force=options.force)
     return run, evaluated
 
 
@@ -114,6 +133,8 @@ def _validate(
         ingested, labels.codes, limits, skip=options.skip_validation
     )
     report = stage02_data_validation.report(validated)
+    if ingested.corrected:
+        report["corrections"] = dataclasses.asdict(ingested.corrected)
     store.save(store.validation_report, report, run=run, stage="validate")
     stage02_data_validation.raise_on_failure(validated.checks)
     return validated

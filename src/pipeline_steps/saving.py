@@ -9,9 +9,10 @@ import numpy as np
 from src.artifacts import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
+from src.evaluation.model_card import About, model_card
 from src.labels import Labels
 from src.pipeline_steps.score_files import picture_files, shared_files, split_files
-from src.pipeline_steps.types import Evaluated, Trained, Transformed
+from src.pipeline_steps.types import Evaluated, Ingested, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
 
@@ -61,6 +62,17 @@ def save_scores(
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")
+
+
+def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingested) -> None:
+    """Write the card from the hold-out's files as they were saved."""
+    metrics = store.load(store.metrics(kind, "holdout", ".json"))
+    by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
+    items = ingested.train.items
+    corrections = str(ingested.corrected) if ingested.corrected else ""
+    about = About(run.config, len(items), int((items["image_path"] != "").sum()), corrections)
+    card = model_card(metrics, by_class, about)
+    store.save(store.model_card, card, run=run, stage="evaluate")
 
 
 def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluated) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -9,12 +10,18 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.artifacts import ArtifactStore
+from src.cache import ExtractionCache
 from src.config import Config
 from src.data import csv_files, images, postgres
+from src.data.corrections import Corrected, correct_labels, read_feedback
 from src.data.dataset import COLUMNS, Dataset, Snapshot
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
+from src.features.language import LANGUAGE_NAMES
 from src.pipeline_steps.types import Ingested
+from src.pipelines.extraction import extract
+from src.pipelines.text_pipeline import LanguageExtractor
 
 
 def run(cfg: Config, codes: Sequence[int]) -> Ingested:
@@ -47,7 +54,46 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     hashes = images.current_fingerprints(folders, cfg.paths.workspace)
     train = _dataset(labelled, "train", cfg.images.train_dir, hashes, snapshot)
     test = _dataset(unlabelled, "test", cfg.images.test_dir, hashes, snapshot)
-    return Ingested(_sample(train, cfg.debug.sample_rows, cfg.compute.seed), test, rejected)
+    train, corrected = _correct(train, cfg, codes)
+    train = _sample(train, cfg.debug.sample_rows, cfg.compute.seed)
+    return Ingested(train, test, rejected, corrected)
+
+
+def catalogue(ingested: Ingested, cache: ExtractionCache) -> pd.DataFrame:
+    """Return what the app shows of every product: ``artifacts/catalogue.parquet``.
+
+    Returns
+    -------
+    DataFrame, shape (n_train + n_test, 11)
+        row_index, productid, imageid, designation, description, image_path, prdtypecode (-1 for
+        unlabelled products), split, language, has_description, has_image (there is a file).
+    """
+    parts = []
+    for part in (ingested.train, ingested.test):
+        codes = np.full(len(part), -1) if part.y is None else part.y
+        items = part.items.drop(columns="image_hash")
+        parts.append(items.assign(prdtypecode=codes, split=part.split))
+    products = pd.concat(parts, ignore_index=True)
+    languages = extract(products, [LanguageExtractor()], cache).table["language"].argmax(axis=1)
+    return products.assign(
+        language=np.array(LANGUAGE_NAMES, dtype=object)[languages],
+        has_description=products["description"].str.strip() != "",
+        has_image=products["image_path"] != "",
+    )
+
+
+def _correct(train: Dataset, cfg: Config, codes: Sequence[int]) -> tuple[Dataset, Corrected | None]:
+    """Lay people's corrections over the labels, where that is switched on."""
+    if not cfg.data.use_corrections:
+        return train, None
+    unreadable = 0
+    if cfg.data.source == "csv":
+        corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
+    else:
+        corrections = postgres.read_feedback(postgres.database_url())
+    y, corrected = correct_labels(train.items, train.labels, corrections, codes)
+    corrected = dataclasses.replace(corrected, unreadable=unreadable)
+    return dataclasses.replace(train, y=y), corrected
 
 
 def _dataset(

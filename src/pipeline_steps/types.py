@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.checks import Check
+from src.data.corrections import Corrected
 from src.data.dataset import Dataset
 from src.data.duplicates import Groups
 from src.features.extracted import Extracted
@@ -29,11 +30,14 @@ class Ingested:
         Labelled and unlabelled products, ordered by row_index.
     rejected_rows : int
         Training rows that the load refused.
+    corrected : Corrected or None
+        What people's corrections did to the labels of `train`; None where they are not used.
     """
 
     train: Dataset
     test: Dataset
     rejected_rows: int
+    corrected: Corrected | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -44,6 +44,10 @@ class ProductModel(ClassifierMixin, BaseEstimator):
         Fitted likewise, on the rows that `sampling` chose.
     classes_ : ndarray of int64, shape (n_classes,)
         prdtypecode of each column of `decision_function`.
+    background_ : ndarray of float32, shape (n_columns,)
+        Mean of each column over the training rows: what explanations compare a product with.
+    blocks_ : tuple of Block
+        Columns of each branch.
     """
 
     def __init__(
@@ -82,6 +86,7 @@ class ProductModel(ClassifierMixin, BaseEstimator):
             matrix, y = matrix.take(rows), y[rows]
         self.head_ = ModelTrainer(self.head).fit(matrix, y, groups)
         self.classes_ = self.head_.classes_
+        self.background_, self.blocks_ = matrix.column_means(), matrix.blocks
         return self
 
     def decision_function(self, X: Extracted) -> np.ndarray:
@@ -89,7 +94,11 @@ class ProductModel(ClassifierMixin, BaseEstimator):
 
         Two classes give two columns here (scikit-learn gives one), the first with the sign turned.
         """
-        margins = self.head_.decision_function(self.features_.transform(X).stack())
+        return self.margins_of(self.features_.transform(X))
+
+    def margins_of(self, matrix: FeatureMatrix) -> np.ndarray:
+        """Return the same for what `features_` made of the products."""
+        margins = self.head_.decision_function(matrix.stack())
         return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
 
     def predict(self, X: Extracted) -> np.ndarray:

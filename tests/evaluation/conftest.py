@@ -1,47 +1,100 @@
-"""Answers of a made-up model on made-up products, for what looks at answers."""
+"""A small late fusion on drawn products, for explanations, and drawn answers, for scores."""
 
 from __future__ import annotations
 
 import dataclasses
 
 import numpy as np
-import pandas as pd
 import pytest
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from src.config import load_config
+from src.features.extracted import Extracted
+from src.features.tfidf import TfidfChars, TfidfWords
 from src.labels import Labels, load_labels
+from src.models.boosted_trees import BoostedTrees
+from src.models.late_fusion import LateFusion
+from src.models.linear_ovr import ThreadedLinearSVC
+from src.models.tree_libraries import LightGBM
+from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
+from src.pipelines.product_model import ProductModel
+from tests.evaluation.drawn_answers import Answers, draw
+
+WORDS = {
+    10: ["roman", "livre", "auteur", "poche", "tome"],
+    20: ["lampe", "led", "ampoule", "bureau", "chevet"],
+    30: ["console", "manette", "jeu", "switch", "ps4"],
+    40: ["piscine", "pompe", "filtre", "bache", "jardin"],
+}
+COMMON = ["lot", "de", "neuf", "bleu", "2", "pièces", "avec", "le", "la", "grand"]
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Answers:
-    """True codes (n,), probabilities (n, n_classes), classes, and who the products are."""
+@dataclasses.dataclass(frozen=True)
+class Shop:
+    """Products, their codes, and a fitted late fusion."""
 
+    X: Extracted
     y: np.ndarray
-    proba: np.ndarray
-    classes: np.ndarray
-    products: pd.DataFrame
-
-    @property
-    def predicted(self) -> np.ndarray:
-        return self.classes[self.proba.argmax(axis=1)]
+    model: LateFusion
 
 
-def draw(classes: np.ndarray, n: int, seed: int = 0, sharpness: float = 4.0) -> Answers:
-    """Draw products whose true class follows the probabilities: a calibrated model's answers."""
+def draw_products(n: int, seed: int) -> tuple[Extracted, np.ndarray]:
     rng = np.random.default_rng(seed)
-    margins = rng.normal(size=(n, len(classes)))
-    margins[np.arange(n), rng.integers(len(classes), size=n)] += sharpness
-    proba = np.exp(margins) / np.exp(margins).sum(axis=1, keepdims=True)
-    drawn = (proba.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
-    products = pd.DataFrame(
-        {
-            "row_index": rng.permutation(n),
-            "productid": np.arange(n) + 1000,
-            "language": rng.choice(["fr", "en"], size=n, p=[0.8, 0.2]),
-            "has_image": rng.random(n) < 0.7,
-        }
-    )
-    return Answers(classes[drawn], proba, classes, products)
+    codes = np.arange(n) % len(WORDS)
+    y = np.array(list(WORDS))[codes]
+    picture = rng.random(n) < 0.7
+    # The picture expert never sees class 40.
+    picture &= y != 40
+    columns: dict[str, list[str]] = {"title": [], "text_description": []}
+    for code in y.tolist():
+        for name, most in (("title", 5), ("text_description", 12)):
+            size = int(rng.integers(1 if name == "title" else 0, most))
+            columns[name].append(" ".join(rng.choice(WORDS[code] + COMMON, size)))
+    image = rng.normal(size=(n, 6)) + 1.5 * np.eye(6)[codes]
+    table = {name: np.array(texts, dtype=object) for name, texts in columns.items()}
+    table["title_length"] = np.array([len(t) for t in columns["title"]], dtype=np.float32)
+    table["image"] = np.where(picture[:, None], image, 0.0).astype(np.float32)
+    described = np.array([bool(text) for text in columns["text_description"]])
+    return Extracted(table, {"description": described, "image": picture}), y
+
+
+def text_expert() -> ProductModel:
+    both = JoinColumns(("title", "text_description"))
+    branches = [
+        ("words", make_pipeline(both, TfidfWords(ngram_range=(1, 2)))),
+        ("characters", make_pipeline(both, TfidfChars(ngram_range=(2, 4)))),
+        ("title_words", make_pipeline(JoinColumns(("title",)), TfidfWords())),
+        ("length", SelectColumn("title_length")),
+    ]
+    weights = {"title_words": 0.6, "length": 0.02}
+    return ProductModel(WeightedFeatureUnion(branches, weights), ThreadedLinearSVC(n_jobs=1))
+
+
+def image_expert(head: ClassifierMixin) -> ProductModel:
+    union = WeightedFeatureUnion([("picture", SelectColumn("image"))], {})
+    return ProductModel(union, head)
+
+
+def shop_of(image_head: ClassifierMixin, n: int) -> Shop:
+    X, y = draw_products(n, 0)
+    experts = [("text", "", text_expert()), ("image", "image", image_expert(image_head))]
+    model = LateFusion(experts, n_folds=3).fit(X, y)
+    return Shop(*draw_products(60, 1), model)
+
+
+@pytest.fixture(scope="session")
+def toy_shop() -> Shop:
+    """Sixty products that a late fusion fitted on 400 others never saw."""
+    return shop_of(LogisticRegression(C=10.0, max_iter=500), 400)
+
+
+@pytest.fixture(scope="session")
+def tree_shop() -> Shop:
+    """The same with boosted trees for the pictures."""
+    library = LightGBM(n_estimators=5, num_leaves=4)
+    return shop_of(BoostedTrees(library, n_jobs=1, random_state=0), 300)
 
 
 @pytest.fixture(scope="session")

@@ -11,7 +11,7 @@ import pytest
 from src.evaluation.confusion import confusion_counts, confusion_percent, diagnostics, top_errors
 from src.evaluation.metrics import score_by_class
 from src.labels import Labels
-from tests.evaluation.conftest import Answers
+from tests.evaluation.drawn_answers import Answers
 
 
 def test_percent_of_a_row_and_of_none() -> None:

@@ -18,7 +18,7 @@ from src.evaluation.confusion import confusion_counts, confusion_percent
 from src.evaluation.figures import Caption
 from src.evaluation.metrics import reliability, score_by_class, selective
 from src.labels import Labels
-from tests.evaluation.conftest import Answers, draw
+from tests.evaluation.drawn_answers import Answers, draw
 
 DECISION = {"threshold": 0.62, "target_accuracy": 0.95, "coverage": 0.4, "accuracy": 0.9512}
 LANGUAGES = ("en", "fr")

@@ -7,7 +7,7 @@ import pytest
 
 from src.evaluation.label_issues import find_issues, label_issues
 from src.labels import Labels
-from tests.evaluation.conftest import draw
+from tests.evaluation.drawn_answers import draw
 
 
 def by_loops(columns: np.ndarray, proba: np.ndarray) -> list[tuple[int, int]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from src.evaluation.predictions import prediction_table
-from tests.evaluation.conftest import Answers, draw
+from tests.evaluation.drawn_answers import Answers, draw
 
 
 def test_whole_table_row_by_row(answers: Answers) -> None:

@@ -11,7 +11,7 @@ from src.evaluation.metrics import score_by_class
 from src.evaluation.report_text import WIDTH, fit, report_text, score_lines
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
-from tests.evaluation.conftest import Answers
+from tests.evaluation.drawn_answers import Answers
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_s
 
 from src.evaluation.summary import decision, overall_intervals, overall_scores, summarise
 from src.labels import Labels
-from tests.evaluation.conftest import Answers
+from tests.evaluation.drawn_answers import Answers
 
 
 @pytest.fixture(scope="module")

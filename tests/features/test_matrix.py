@@ -47,3 +47,10 @@ def test_rows_are_taken_from_every_part_and_may_repeat() -> None:
     assert taken.blocks == matrix.blocks
     expected = np.hstack([SPARSE.toarray(), DENSE])[[1, 1, 0]]
     np.testing.assert_array_equal(taken.stack().toarray(), expected)
+
+
+def test_means_are_those_of_the_stacked_columns() -> None:
+    matrix = FeatureMatrix.of({"words": SPARSE, "length": DENSE})
+    means = matrix.column_means()
+    assert means.dtype == np.float32
+    np.testing.assert_allclose(means, np.hstack([SPARSE.toarray(), DENSE]).mean(axis=0))

@@ -17,7 +17,7 @@ from src.data.splits import split_folds
 from src.features.extracted import Extracted
 from src.models.cross_fitting import cross_fit
 from src.pipelines.extraction import extract
-from src.pipelines.product_model import ProductModel, build_model
+from src.pipelines.product_model import ProductModel, model_on
 from src.pipelines.registry import build_branches
 from tools.demo_shop.catalogue import draw_catalogue
 
@@ -25,7 +25,7 @@ KINDS = pytest.mark.parametrize("kind", ["linear_svc", "logreg", "xgboost", "lig
 N_CLASSES, N_FOLDS = 5, 3
 
 
-def configure(kind: str) -> Config:
+def configure() -> Config:
     features = ["max_features=800", "char.max_features=800", "min_df=1", "char.min_df=1"]
     features += ["svd.n_components=8", "weights.lexicon=2.0"]
     trees = [f"model.{k}.n_estimators=12" for k in ("xgboost", "lightgbm")]
@@ -35,7 +35,6 @@ def configure(kind: str) -> Config:
             *("features.image.stats.enabled=false", "features.image.cnn.enabled=false"),
             *("sampling.enabled=true", "sampling.cap=1.1", "sampling.floor=1.0"),
             *(*trees, "compute.n_jobs=1"),
-            *("model.name=late_fusion", f"model.late_fusion.text={kind}"),
         ]
     )
 
@@ -47,13 +46,12 @@ def shop() -> tuple[Extracted, np.ndarray]:
     items = items[items["label"].isin(items["label"].value_counts().index[:N_CLASSES])]
     items = items.assign(image_path="").reset_index(drop=True)
     texts = (items["designation"] + " " + items["description"]).map(normalise_text)
-    extracted = extract(items, build_branches(configure("logreg"))[0].extractors, cache=None)
+    extracted = extract(items, build_branches(configure())[0].extractors, cache=None)
     return extracted.with_column("group", pd.factorize(texts)[0]), items["label"].to_numpy()
 
 
 def expert(kind: str) -> ProductModel:
-    cfg = configure(kind)
-    return build_model(cfg, build_branches(cfg)).experts[0][2]
+    return model_on(configure(), build_branches(configure()), kind)
 
 
 def folds_of(X: Extracted, y: np.ndarray) -> np.ndarray:

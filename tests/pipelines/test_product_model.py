@@ -16,7 +16,7 @@ from src.models.kinds import build_head
 from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
-from src.pipelines.product_model import FullPipeline, ProductModel, build_model, union_of
+from src.pipelines.product_model import FullPipeline, ProductModel, model_on, union_of
 from src.pipelines.registry import branch_weights, build_branches
 
 TEXT_ONLY = ["features.image.stats.enabled=false", "features.image.cnn.enabled=false"]
@@ -145,8 +145,6 @@ def test_sampling_chooses_the_heads_rows_and_leaves_the_branches_all(with_groups
 
 def test_sampling_is_read_from_the_configuration() -> None:
     on = ["sampling.enabled=true", "sampling.cap=1.5", "sampling.floor=0.25", "compute.seed=9"]
-    name = "model.name=late_fusion"
-    built = build_model(load_config(overrides=[name, *on]), BRANCHES).experts[0][2]
+    built = model_on(load_config(overrides=on), BRANCHES, "logreg")
     assert built.sampling == Sampling(1.5, 0.25, seed=9)
-    plain = build_model(load_config(overrides=[name]), BRANCHES).experts[0][2]
-    assert plain.sampling is None
+    assert model_on(CFG, BRANCHES, "logreg").sampling is None

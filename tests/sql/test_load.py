@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
+from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
 import pandas as pd
@@ -13,7 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from etl.feedback import line_of
 from src.data import csv_files, postgres
+from src.data.corrections import Correction
 from src.errors import FileFault
 
 if TYPE_CHECKING:
@@ -225,3 +229,33 @@ def test_views_count_classes_and_the_newest_model_of_each_kind(
         ("r2", "final", data_hash),
         ("r2", "holdout", data_hash),
     ]
+
+
+def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: Load) -> None:
+    """Beside the image manifest, and without touching what the service wrote itself."""
+    image = {"path": "a.jpg", "part": "train", "bytes": 5, "fault": "truncated"}
+    folder, manifest = shop.write_plain(6), f"[\n{json.dumps(image)}\n]\n"
+    hashed = hashlib.sha256(b"title").hexdigest()
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    given = [
+        Correction(40, 1001, None, noon + timedelta(hours=1), 10, "Zo\u00e9", 'a "quote" \\ {'),
+        Correction(10, None, hashed, noon),
+    ]
+    lines = "".join(line_of(correction) + "\n" for correction in given)
+    assert load(database, folder, manifest=manifest + lines).stderr == ""
+    assert postgres.read_feedback(database) == [given[1], given[0]]
+    assert query(database, "SELECT path FROM project.assets") == [("a.jpg",)]
+    with psycopg.connect(database) as connection:
+        own = "INSERT INTO project.feedback (productid, prdtypecode, created_at) VALUES (7, 10, %s)"
+        connection.execute(own, (noon + timedelta(days=1),))
+    again = load(database, folder, manifest=lines + lines)
+    assert again.stderr == ""
+    assert [c.productid for c in postgres.read_feedback(database)] == [None, 1001, 7]
+
+
+def test_a_refused_load_loads_no_correction(shop: Shop, database: str, load: Load) -> None:
+    load(database, shop.write_plain(6))
+    noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    line = line_of(Correction(40, 1001, None, noon))
+    assert load(database, shop.folder, codes=(10, 40), manifest=f"{line}\n").returncode == 3
+    assert postgres.read_feedback(database) == []

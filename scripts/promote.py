@@ -1,0 +1,42 @@
+"""Promote the run that waits in artifacts/candidate: if it is good enough, or with --force.
+
+Exit status: 0 it is served now, 1 it is worse than the served run and was left, 2 there is none.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from src.artifacts import ArtifactStore
+from src.command_line import report
+from src.config import load_config
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Judge, exchange where that is due, and say what is served; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--force", action="store_true", help="promote it whatever its score")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    args = parser.parse_args(argv)
+    try:
+        store = ArtifactStore(load_config(args.config, args.overrides).paths)
+        store.runs.get("candidate")  # said at once, before anything heavy is imported
+        from src.pipeline_steps.promotion import promote
+
+        with store.writing():
+            verdict = promote(store, force=args.force)
+    except ProjectError as e:
+        return report(e)
+    print(f"{'served now' if verdict.promoted else 'not promoted'}: {verdict.reason}")
+    print(f"  candidate  {verdict.candidate}")
+    if verdict.served:
+        print(f"  {'before' if verdict.promoted else 'served':<11}{verdict.served}")
+    return EXIT_FINE if verdict.promoted else EXIT_FINDINGS
+
+
+if __name__ == "__main__":
+    sys.exit(main())

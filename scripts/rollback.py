@@ -1,0 +1,49 @@
+"""Go back to the run that was served before; a second time comes forward again.
+
+Exit status: 0 done, 2 there is no run before.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from src.artifacts import ArtifactStore
+from src.command_line import report
+from src.config import load_config
+from src.errors import EXIT_FINE, ArtifactError, ProjectError
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Let served and previous run change places and name both; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--show", action="store_true", help="only name the two")
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    args = parser.parse_args(argv)
+    try:
+        store = ArtifactStore(load_config(args.config, args.overrides).paths)
+        with store.writing():
+            served, previous = store.pinned("served"), store.pinned("previous")
+            here, there = _name(served), str(previous.served_run())
+            if not args.show:
+                previous.verify()
+                store.runs.roll_back()
+    except ProjectError as e:
+        return report(e)
+    was, now = (there, here) if args.show else (here, there)
+    print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
+    return EXIT_FINE
+
+
+def _name(served: ArtifactStore) -> str:
+    """Return what is served; that it is damaged is a reason to go back, not to stop."""
+    try:
+        return str(served.served_run())
+    except ArtifactError as e:
+        return f"a run that can't be read: {e.message}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

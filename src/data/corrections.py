@@ -1,0 +1,221 @@
+"""Labels that people corrected: read from ``results/feedback.jsonl``, laid over the official ones.
+
+The service keeps corrections in ``project.feedback``, or, where no database answers, in a file of
+one JSON object a line with the same columns; `init.sh` loads that file later. Training takes them
+when ``[data].use_corrections`` is on. The products themselves keep their official label.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import FileFault
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+_BIGGEST = 2**63 - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Correction:
+    """One row of ``project.feedback``.
+
+    Attributes
+    ----------
+    prdtypecode : int
+        Code that the author gives.
+    productid : int or None
+        Product it is about, where it has an id.
+    designation_hash : str or None
+        `designation_hash` of its title, where it has none.
+    created_at : datetime
+        When, with a time zone.
+    predicted_code : int or None
+        Code that was shown.
+    author, comment : str
+        Who and why.
+    """
+
+    prdtypecode: int
+    productid: int | None
+    designation_hash: str | None
+    created_at: datetime
+    predicted_code: int | None = None
+    author: str = ""
+    comment: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Corrected:
+    """What the corrections did to the labels.
+
+    Attributes
+    ----------
+    changed : int
+        Products with another label than the official one.
+    confirmed : int
+        Products that a correction names and whose official label it gives.
+    unmatched : int
+        Corrections of products that are not in the training data.
+    unknown : dict of int to int
+        Codes outside the labels map, which were ignored, and how many corrections give each.
+    unreadable : int
+        Lines of the file that hold no correction.
+    """
+
+    changed: int = 0
+    confirmed: int = 0
+    unmatched: int = 0
+    unknown: dict[int, int] = dataclasses.field(default_factory=dict)
+    unreadable: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{self.changed:,} labels changed by corrections"]
+        if self.confirmed:
+            parts.append(f"{self.confirmed:,} confirmed")
+        if self.unmatched:
+            parts.append(f"{self.unmatched:,} of other products")
+        if self.unknown:
+            codes = ", ".join(f"{code} ({n}x)" for code, n in sorted(self.unknown.items()))
+            parts.append(f"ignored as unknown codes: {codes}")
+        if self.unreadable:
+            parts.append(f"{self.unreadable:,} lines unreadable")
+        return ", ".join(parts)
+
+
+def designation_hash(title: str) -> str:
+    """Return the SHA256 of a title as it stands in the data, in hex.
+
+    >>> designation_hash("Livre")[:12]
+    '2a4ce0fc24ed'
+    """
+    return hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def read_feedback(path: Path) -> tuple[list[Correction], int]:
+    """Return the corrections of a file, and the number of lines that hold none.
+
+    The last line of a file whose writer was killed is such a line; it is no reason to stop.
+
+    Raises
+    ------
+    FileFault
+        The file is there and can't be read.
+    """
+    try:
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return [], 0
+    except OSError as e:
+        raise FileFault(f"{path}: can't be read ({e})", next_command=f"ls -l {path}") from e
+    read = [_parse(line) for line in lines if line.strip()]
+    found = [correction for correction in read if correction is not None]
+    return found, len(read) - len(found)
+
+
+def _parse(line: bytes) -> Correction | None:
+    try:
+        values = json.loads(line)
+        correction = Correction(
+            _integer(values["prdtypecode"]),
+            _or_none(values.get("productid")),
+            _text(values["designation_hash"]) if values.get("designation_hash") else None,
+            _time(values["created_at"]),
+            _or_none(values.get("predicted_code")),
+            _text(values.get("author") or ""),
+            _text(values.get("comment") or ""),
+        )
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return None
+    named = correction.productid is not None or correction.designation_hash is not None
+    return correction if named else None
+
+
+def _integer(value: Any) -> int:  # noqa: ANN401
+    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _BIGGEST:
+        raise ValueError(f"{value!r} is no id or code")
+    return value
+
+
+def _or_none(value: Any) -> int | None:  # noqa: ANN401
+    return None if value is None else _integer(value)
+
+
+def _text(value: Any) -> str:  # noqa: ANN401
+    if not isinstance(value, str):
+        raise ValueError(f"{value!r} is no text")
+    # PostgreSQL keeps neither a zero byte nor half of a surrogate pair.
+    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+
+
+def _time(value: str) -> datetime:
+    """Read ISO 8601; a time without a zone is UTC. Python 3.10 knows no "Z"."""
+    time = datetime.fromisoformat(value.replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+def correct_labels(
+    items: pd.DataFrame, y: np.ndarray, corrections: Iterable[Correction], codes: Sequence[int]
+) -> tuple[np.ndarray, Corrected]:
+    """Lay corrections over official labels.
+
+    A correction is about the product of its productid, or, without one, about every product with
+    its title. The latest one about a product wins.
+
+    Parameters
+    ----------
+    items : DataFrame
+        Columns productid and designation are read.
+    y : ndarray of int64, shape (n,)
+        Official codes; left as they are.
+    corrections : iterable of Correction
+        In any order; of two with the same time the later in the iterable wins.
+    codes : sequence of int
+        Codes of the labels map.
+
+    Returns
+    -------
+    y : ndarray of int64, shape (n,)
+        Corrected codes.
+    report : Corrected
+        What changed.
+    """
+    import numpy as np
+
+    given = sorted(corrections, key=lambda correction: correction.created_at)
+    known = set(codes)
+    unknown = Counter(c.prdtypecode for c in given if c.prdtypecode not in known)
+    given = [correction for correction in given if correction.prdtypecode in known]
+    place = {_about(correction): at for at, correction in enumerate(given)}
+    by_title = any(correction.productid is None for correction in given)
+    products = items["productid"].tolist()
+    titles = [designation_hash(title) for title in items["designation"]] if by_title else products
+    latest = np.array(
+        [
+            max(place.get(productid, -1), place.get(title, -1))
+            for productid, title in zip(products, titles, strict=True)
+        ],
+        dtype=np.int64,
+    )
+    named = np.flatnonzero(latest >= 0)
+    corrected = y.copy()
+    corrected[named] = [given[at].prdtypecode for at in latest[named]]
+    changed = int((corrected != y).sum())
+    everywhere = {*products, *titles}
+    unmatched = sum(_about(c) not in everywhere for c in given)
+    return corrected, Corrected(changed, len(named) - changed, unmatched, dict(unknown))
+
+
+def _about(correction: Correction) -> int | str | None:
+    """Return what a correction names its product by."""
+    given = correction.productid
+    return correction.designation_hash if given is None else given

@@ -1,0 +1,44 @@
+"""The picture of the blocks: what is drawn, what is gathered, how large it is."""
+
+from __future__ import annotations
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.evaluation.shap_blocks import summarise
+from src.evaluation.shap_figure import _wide, draw_blocks
+
+pyplot_image = pytest.importorskip("matplotlib.image")
+
+
+def summary(n_blocks: int, n_classes: int) -> pd.DataFrame:
+    values = np.random.default_rng(0).normal(size=(20, n_blocks, n_classes))
+    values *= 10.0 ** -np.arange(n_blocks)[None, :, None]
+    names = [f"block{number}" for number in range(n_blocks)]
+    return summarise(values, names, list(range(10, 10 + n_classes)))
+
+
+def test_bars_are_the_sizes_and_small_blocks_are_gathered() -> None:
+    table = summary(5, 3)
+    wide = _wide(table)
+    assert wide.index.tolist() == ["all", "10", "11", "12"]
+    assert wide.columns.tolist() == ["block0", "block1", "other"]
+    expected = table.groupby("class", sort=False)["mean_abs"].sum()
+    np.testing.assert_allclose(wide.sum(axis=1), expected)
+
+
+@pytest.mark.parametrize("n_classes", [1, 27])
+def test_every_class_has_room(n_classes: int) -> None:
+    picture = draw_blocks(summary(9, n_classes), {"10": "Livres " * 20})
+    pixels = pyplot_image.imread(io.BytesIO(picture), format="png")
+    assert pixels.shape[0] >= 25 * n_classes
+    assert pixels.shape[1] == 1000
+    assert np.unique(pixels[:, :, :3].reshape(-1, 3), axis=0).shape[0] > 3
+
+
+def test_nothing_to_draw_is_drawn_all_the_same() -> None:
+    table = summarise(np.zeros((2, 2, 2)), ["a", "b"], [10, 20])
+    assert draw_blocks(table, {}).startswith(b"\x89PNG")

@@ -1,0 +1,160 @@
+"""Adds SHAP values up by block of features, prints the table and can draw it.
+
+    python tools/shap_block_aggregation.py --shap_values results/shap/shap_values.npz
+        [--mapping artifacts/feature_mapping.json] [--output results/shap/blocks.png] [--verbose]
+
+Reads what training wrote (contributions by block already), or any .npz with an array "shap_values"
+of shape (rows, columns) or (rows, columns, classes), whose columns are those of the mapping; an
+array "classes" names the classes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import zipfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.artifacts import ArtifactStore
+from src.command_line import report
+from src.config import Config, load_config
+from src.errors import EXIT_FINE, FileFault, ProjectError
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+NEXT = "python tools/shap_block_aggregation.py --help"
+BAR = 24
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the table; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--shap_values", type=Path, required=True, metavar="FILE.npz")
+    parser.add_argument(
+        "--mapping", type=Path, metavar="FILE.json", help="default: the last run's feature mapping"
+    )
+    parser.add_argument("--output", type=Path, metavar="FILE.png", help="draw it as well")
+    parser.add_argument("--verbose", action="store_true", help="one table a class as well")
+    args = parser.parse_args(argv)
+    try:
+        cfg = load_config()
+        mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
+        summary = aggregate(args.shap_values, mapping)
+        labels = _labels(cfg)
+        if args.output:
+            _draw(summary, labels, args.output)
+        for line in table(summary, labels, verbose=args.verbose):
+            print(line)
+    except ProjectError as e:
+        return report(e)
+    return EXIT_FINE
+
+
+def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
+    """Return the summary (see `summarise`) of a file of SHAP values.
+
+    Raises
+    ------
+    FileFault
+        A file is missing or is not what it should be, or the two do not belong together.
+    """
+    import numpy as np
+
+    from src.evaluation.shap_blocks import summarise
+
+    blocks = _read_mapping(mapping)
+    arrays = _read_arrays(shap_values)
+    values = arrays["shap_values"]
+    if "blocks" in arrays:
+        names = [str(name) for name in arrays["blocks"]]
+        unknown = [name for name in names if name not in {name for name, _, _ in blocks}]
+        if unknown or values.ndim != 3 or values.shape[1] != len(names):
+            problem = f"shape {values.shape}, blocks {', '.join(names)}"
+            raise _fault(shap_values, f"{problem}: not those of {mapping}")
+    else:
+        if values.ndim not in (2, 3) or values.shape[1] != blocks[-1][2]:
+            expected = f"(rows, {blocks[-1][2]}) or (rows, {blocks[-1][2]}, classes)"
+            raise _fault(shap_values, f"shape {values.shape}, expected {expected} as in {mapping}")
+        values = values[:, :, None] if values.ndim == 2 else values
+        names = [name for name, _, _ in blocks]
+        parts = [values[:, start:stop].sum(axis=1) for _, start, stop in blocks]
+        values = np.stack(parts, axis=1)
+    if not len(values):
+        raise _fault(shap_values, "no rows")
+    classes = arrays.get("classes", np.arange(values.shape[2]))
+    if len(classes) != values.shape[2]:
+        raise _fault(shap_values, f"{len(classes)} classes for {values.shape[2]} margins")
+    return summarise(values.astype(np.float64), names, classes.tolist())
+
+
+def table(summary: pd.DataFrame, labels: dict[str, str], *, verbose: bool) -> list[str]:
+    """Return lines of at most 80 columns: all classes, and each class if `verbose`."""
+    from src.evaluation.shap_blocks import ALL_CLASSES
+
+    lines = []
+    for name, part in summary.groupby("class", sort=False):
+        if name != ALL_CLASSES and not verbose:
+            continue
+        title = "all classes" if name == ALL_CLASSES else f"{name} {labels.get(str(name), '')}"
+        lines += ["", f"{title[:30]:<30} {'mean size':>11} {'share':>8}"]
+        for row in part.sort_values("mean_abs", ascending=False).itertuples(index=False):
+            bar = "#" * round(BAR * float(row.share))
+            line = f"  {row.block[:28]:<28} {row.mean_abs:>11.4g} {row.share:>8.1%}  {bar}"
+            lines.append(line.rstrip())
+    return lines[1:]
+
+
+def _labels(cfg: Config) -> dict[str, str]:
+    from src.labels import load_labels
+
+    found = load_labels(cfg.paths.labels_map)
+    return {str(code): found.label(code) for code in found.codes}
+
+
+def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path) -> None:
+    from src.evaluation.shap_figure import draw_blocks
+
+    picture = draw_blocks(summary, labels)
+    try:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_bytes(picture)
+    except OSError as e:
+        raise _fault(output, f"can't be written ({e})") from e
+
+
+def _read_arrays(path: Path) -> dict[str, np.ndarray]:
+    import numpy as np
+
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as e:
+        raise _fault(path, f"not readable as .npz ({e})") from e
+    if "shap_values" not in arrays or arrays["shap_values"].dtype.kind not in "fiu":
+        listed = ", ".join(arrays) or "nothing"
+        raise _fault(path, f"holds {listed}; expected numbers named shap_values")
+    return arrays
+
+
+def _read_mapping(path: Path) -> list[tuple[str, int, int]]:
+    try:
+        mapping = json.loads(path.read_text(encoding="utf-8"))
+        blocks = [(str(b["branch"]), int(b["start"]), int(b["stop"])) for b in mapping["blocks"]]
+    except (OSError, ValueError, TypeError, KeyError) as e:
+        raise _fault(path, f"not a feature mapping ({type(e).__name__}: {e})") from e
+    edges = [0, *(stop for _, _, stop in blocks)]
+    if not blocks or any(start != edge for (_, start, _), edge in zip(blocks, edges, strict=False)):
+        raise _fault(path, "its blocks do not follow one another from column 0")
+    return blocks
+
+
+def _fault(path: Path, problem: str) -> FileFault:
+    return FileFault(f"{path}: {problem}", next_command=NEXT)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
