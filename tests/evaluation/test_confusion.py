@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,9 @@ import pytest
 from src.evaluation.confusion import confusion_counts, confusion_percent, diagnostics, top_errors
 from src.evaluation.metrics import score_by_class
 from src.labels import Labels
-from tests.evaluation.drawn_answers import Answers
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 
 def test_percent_of_a_row_and_of_none() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import itertools
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -18,7 +20,9 @@ from src.evaluation.confusion import confusion_counts, confusion_percent
 from src.evaluation.figures import Caption
 from src.evaluation.metrics import reliability, score_by_class, selective
 from src.labels import Labels
-from tests.evaluation.drawn_answers import Answers, draw
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 DECISION = {"threshold": 0.62, "target_accuracy": 0.95, "coverage": 0.4, "accuracy": 0.9512}
 LANGUAGES = ("en", "fr")
@@ -124,11 +128,15 @@ def test_reliability_and_selective_show_their_tables(
 @pytest.mark.parametrize("language", LANGUAGES)
 @pytest.mark.parametrize("n_classes", [27, 49])
 def test_no_label_is_small_or_lies_over_another(
-    answers: Answers, labels: Labels, n_classes: int, language: str
+    answers: Answers,
+    draw_answers: Callable[..., Answers],
+    labels: Labels,
+    n_classes: int,
+    language: str,
 ) -> None:
     if n_classes != 27:
         labels = many_classes(n_classes)
-        answers = draw(np.array(labels.codes), 1500)
+        answers = draw_answers(np.array(labels.codes), 1500)
     caption = Caption("late_fusion", "train", len(answers.y), synthetic=True, language=language)
     for name, figure in draw_all(answers, labels, caption).items():
         figure.draw_without_rendering()

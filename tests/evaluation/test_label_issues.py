@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pytest
 
 from src.evaluation.label_issues import find_issues, label_issues
 from src.labels import Labels
-from tests.evaluation.drawn_answers import draw
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 
 def by_loops(columns: np.ndarray, proba: np.ndarray) -> list[tuple[int, int]]:
@@ -38,9 +43,11 @@ def test_against_loops(seed: int) -> None:
 
 
 @pytest.mark.parametrize("share", [0.02, 0.08])
-def test_planted_flips_come_first(labels: Labels, share: float) -> None:
+def test_planted_flips_come_first(
+    draw_answers: Callable[..., Answers], labels: Labels, share: float
+) -> None:
     """Precision among the first N, N flips planted, against the share that chance would find."""
-    true = draw(np.array(labels.codes), 4000, sharpness=7.0)
+    true = draw_answers(np.array(labels.codes), 4000, sharpness=7.0)
     rng = np.random.default_rng(1)
     flipped = rng.random(len(true.y)) < share
     given = np.where(flipped, rng.permutation(true.y), true.y)

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 
 from src.evaluation.predictions import prediction_table
-from tests.evaluation.drawn_answers import Answers, draw
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 
 def test_whole_table_row_by_row(answers: Answers) -> None:
@@ -36,8 +41,8 @@ def test_whole_table_row_by_row(answers: Answers) -> None:
     pd.testing.assert_frame_equal(table, expected, check_dtype=False)
 
 
-def test_two_classes_have_no_third() -> None:
-    two = draw(np.array([10, 40]), 20)
+def test_two_classes_have_no_third(draw_answers: Callable[..., Answers]) -> None:
+    two = draw_answers(np.array([10, 40]), 20)
     table = prediction_table(
         two.y, two.proba, two.classes, products=two.products, folds=np.zeros(20), threshold=0.0
     )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import pandas as pd
 import pytest
 
@@ -11,7 +13,9 @@ from src.evaluation.metrics import score_by_class
 from src.evaluation.report_text import WIDTH, fit, report_text, score_lines
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
-from tests.evaluation.drawn_answers import Answers
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 
 @pytest.fixture(scope="module")

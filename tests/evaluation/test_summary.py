@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,7 +11,9 @@ from sklearn.metrics import accuracy_score, f1_score, log_loss, top_k_accuracy_s
 
 from src.evaluation.summary import decision, overall_intervals, overall_scores, summarise
 from src.labels import Labels
-from tests.evaluation.drawn_answers import Answers
+
+if TYPE_CHECKING:
+    from tests.evaluation.conftest import Answers
 
 
 @pytest.fixture(scope="module")

@@ -77,10 +77,8 @@ def trained(transformed: Transformed, folds: np.ndarray, text: np.ndarray | None
 def evaluate(
     transformed: Transformed, given: Trained, labels: Labels, folder: Path, *, on_train: bool
 ) -> Any:  # noqa: ANN401
-    return stage05.run(
-        transformed, given, labels, ExtractionCache(folder), on_train=on_train,
-        target_accuracy=0.95, seed=0,
-    )  # fmt: skip
+    cfg = load_config()
+    return stage05.run(transformed, given, labels, cfg, ExtractionCache(folder), on_train=on_train)
 
 
 def test_the_holdout_is_not_asked_again_unless_folds_had_it(
