@@ -33,6 +33,13 @@ def test_same_decisions_as_the_library(class_weight: str | None, n_jobs: int) ->
     np.testing.assert_array_equal(ours.classes_, library.classes_)
 
 
+def test_the_default_tolerance_is_close_enough() -> None:
+    X, y = words()
+    ours = ThreadedLinearSVC(C=0.5, random_state=0).fit(X, y)
+    library = LinearSVC(C=0.5, random_state=0, tol=1e-6, max_iter=5000).fit(X, y)
+    np.testing.assert_allclose(ours.decision_function(X), library.decision_function(X), atol=1e-3)
+
+
 def test_two_classes_have_one_margin() -> None:
     X, y = make_classification(200, 10, random_state=0)
     ours = ThreadedLinearSVC(random_state=0, tol=1e-6, max_iter=20000).fit(X, y)
