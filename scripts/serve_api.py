@@ -92,10 +92,10 @@ def _services(cfg: Config) -> Services:
     from src.serving.prediction_log import PredictionLog
     from src.serving.served_model import ServedModel
 
-    url = database_url()
+    url, model = database_url(), ServedModel(cfg.paths)
     return Services(
-        model=ServedModel(cfg.paths),
-        log=PredictionLog.to_database(url),
+        model=model,
+        log=PredictionLog.to_database(url, model.observe),
         feedback_file=ArtifactStore(cfg.paths).feedback,
         database_url=url,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,

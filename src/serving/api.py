@@ -94,7 +94,7 @@ def create_app(services: Services) -> FastAPI:
         dependencies=[Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False))],
         redoc_url=None,
     )
-    services.metrics.watch(services.log)
+    services.metrics.watch(services.log, services.model.drift)
     app.add_middleware(
         Door,
         limits=services.limits,

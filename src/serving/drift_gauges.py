@@ -56,7 +56,7 @@ class DriftGauges:
             rows = list(self._window)
         if len(rows) < LEAST:
             return {}
-        batch, found = np.sum(rows, axis=0, dtype=np.float64), {}
+        batch, found = np.asarray(rows, dtype=np.float64).sum(axis=0), {}
         for look in self._coding.looks:
             b, r = batch[look.columns], self._reference[look.columns]
             if look.kind == "flag":

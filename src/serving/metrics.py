@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.core import GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
 from starlette.types import Scope
 
 from src.serving.prediction import Prediction
@@ -39,8 +41,8 @@ class Metrics:
             registry=self.registry,
         )  # fmt: skip
 
-    def watch(self, log: PredictionLog) -> None:
-        """Show what a log has written and lost."""
+    def watch(self, log: PredictionLog, drift: Callable[[], Mapping[str, float]]) -> None:
+        """Show what a log has written and lost, and the drift of the last answers."""
         written = Gauge(
             "predictions_logged", "Rows written to project.predictions.", registry=self.registry
         )
@@ -51,6 +53,7 @@ class Metrics:
         )
         written.set_function(lambda: log.written)
         lost.set_function(lambda: log.lost)
+        self.registry.register(_Drift(drift))
 
     def count_request(self, scope: Scope, status: int, elapsed_s: float) -> None:
         """Count an answer under its route; paths that are none share one name."""
@@ -71,3 +74,21 @@ class Metrics:
     def text(self) -> bytes:
         """Return all of it."""
         return generate_latest(self.registry)
+
+
+class _Drift(Collector):
+    """One gauge a signal, read when Prometheus asks."""
+
+    def __init__(self, drift: Callable[[], Mapping[str, float]]) -> None:
+        self.drift = drift
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield the gauges."""
+        family = GaugeMetricFamily(
+            "drift_psi",
+            "Population stability index of the last answers against the reference, by signal.",
+            labels=["signal"],
+        )
+        for signal, value in self.drift().items():
+            family.add_metric([signal], value)
+        yield family

@@ -23,7 +23,7 @@ from src.data import postgres
 from src.data.corrections import designation_hash
 from src.errors import DatabaseError
 from src.models.late_fusion import LateFusion
-from src.monitoring.signals import SignalReader, profile_of
+from src.monitoring.signals import SignalReader, Signals, profile_of
 from src.serving.predictor import Answered
 
 logger = logging.getLogger(__name__)
@@ -42,6 +42,8 @@ class PredictionLog:
     ----------
     write : callable
         Writes some rows of ``project.predictions``, or raises DatabaseError.
+    observe : callable or None
+        Told the run and the signals of every answer that is taken up.
     capacity : int
         Requests (chunks of a batch) that may wait.
 
@@ -58,8 +60,14 @@ class PredictionLog:
     (0, 0)
     """
 
-    def __init__(self, write: Callable[[Sequence[Row]], None], capacity: int = 1_000) -> None:
+    def __init__(
+        self,
+        write: Callable[[Sequence[Row]], None],
+        observe: Callable[[str, Signals], None] | None = None,
+        capacity: int = 1_000,
+    ) -> None:
         self._write = write
+        self._observe = observe
         self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None] = queue.Queue(
             capacity
         )
@@ -71,9 +79,11 @@ class PredictionLog:
         self._thread.start()
 
     @classmethod
-    def to_database(cls, url: str) -> PredictionLog:
+    def to_database(
+        cls, url: str, observe: Callable[[str, Signals], None] | None = None
+    ) -> PredictionLog:
         """Return a log that writes to the database at `url`."""
-        return cls(lambda rows: postgres.write_predictions(url, rows))
+        return cls(lambda rows: postgres.write_predictions(url, rows), observe)
 
     @property
     def lost(self) -> int:
@@ -109,7 +119,13 @@ class PredictionLog:
             while len(jobs) < JOBS_A_WRITE and not self._queue.empty():
                 jobs.append(self._queue.get_nowait())
             open_ = None not in jobs
-            self._flush([row for job in jobs if job is not None for row in rows_of(*job)])
+            self._flush([row for job in jobs if job is not None for row in self._rows(*job)])
+
+    def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
+        signals = _reader(answered.model).read(answered.items, answered.extracted, answered.proba)
+        if self._observe is not None:
+            self._observe(answered.predictions[0].model, signals)
+        return rows_of(answered, productids, signals)
 
     def _flush(self, rows: Sequence[Row]) -> None:
         if not rows:
@@ -126,7 +142,7 @@ class PredictionLog:
             logger.warning("predictions are not logged for %.0f s: %s", PAUSE_S, e.message)
 
 
-def rows_of(answered: Answered, productids: Sequence[int | None]) -> list[Row]:
+def rows_of(answered: Answered, productids: Sequence[int | None], signals: Signals) -> list[Row]:
     """Return the rows of ``project.predictions`` for some answers.
 
     Parameters
@@ -135,8 +151,11 @@ def rows_of(answered: Answered, productids: Sequence[int | None]) -> list[Row]:
         n answers.
     productids : sequence of (int or None), length n
         Where the request named one.
+    signals : Signals
+        What drift looks at in these products: the column ``profile``.
     """
-    titles, profiles = answered.items["designation"], profiles_of(answered)
+    titles = answered.items["designation"]
+    profiles = [profile_of(signals, row) for row in range(len(signals))]
     return [
         {
             "productid": productid,
@@ -153,12 +172,6 @@ def rows_of(answered: Answered, productids: Sequence[int | None]) -> list[Row]:
             answered.predictions, titles, productids, profiles, strict=True
         )
     ]
-
-
-def profiles_of(answered: Answered) -> list[dict[str, Any]]:
-    """Return the signals of each product that drift looks at: the column ``profile``."""
-    signals = _reader(answered.model).read(answered.items, answered.extracted, answered.proba)
-    return [profile_of(signals, row) for row in range(len(signals))]
 
 
 @functools.lru_cache(maxsize=1)

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import schemathesis
 from fastapi import FastAPI
@@ -23,8 +24,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
 
+from src.artifacts import ArtifactStore
 from src.config import Paths
+from src.monitoring.reference import from_json
 from src.serving.api import Services, create_app
+from src.serving.drift_gauges import LEAST
 from src.serving.limits import Limits
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
@@ -45,7 +49,7 @@ def rows() -> list[dict[str, Any]]:
 def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) -> Iterator[Services]:
     model = ServedModel(served_paths)
     model.refresh()
-    log = PredictionLog(rows.extend)
+    log = PredictionLog(rows.extend, model.observe)
     codes = model.get().classes.tolist()
     yield Services(model, log, tmp_path / "feedback.jsonl", NO_DATABASE, codes, LIMITS)
     log.close()
@@ -143,6 +147,28 @@ def test_operations(client: TestClient, predictor: Predictor) -> None:
     assert 'requests_total{route="/predict",status="200"} 1.0' in text
     assert 'requests_total{route="none",status="404"} 1.0' in text
     assert "predictions_not_logged 0.0" in text
+
+
+def test_drift_of_the_last_answers_is_shown(
+    client: TestClient, services: Services, served_paths: Paths
+) -> None:
+    """Titles of one word, over and over, against the stability index written out."""
+    body = "designation\n" + "Lampe\n" * LEAST
+    assert client.post("/predict/batch", content=body, headers=CSV).status_code == 200
+    services.log.close()
+    shown = {
+        line.split('"')[1]: float(line.split()[1])
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith("drift_psi{")
+    }
+    store = ArtifactStore(served_paths)
+    reference = from_json(store.load(store.reference_profile))
+    bins = np.bincount(reference.coded.bins["missing_description"], minlength=2) + 0.5
+    expected, here = bins / bins.sum(), np.array([0.5, LEAST + 0.5]) / (LEAST + 1)
+    index = ((here - expected) * np.log(here / expected)).sum()
+    assert shown["missing_description"] == pytest.approx(index)
+    assert shown["title_length"] > 0.25
+    assert {"language", "predicted", "class_mix", "missing_image"} <= shown.keys()
 
 
 def test_no_model_is_503_with_the_next_command(
