@@ -151,7 +151,7 @@ def test_mistakes_are_exit_2_with_a_next_command(
         assert message in said
         assert said.splitlines()[-1].startswith("next: ")
     assert main([str(batch), "--set", f"paths.workspace={tmp_path}"]) == 2
-    assert "reference_profile.json: no such file" in capsys.readouterr().err
+    assert "artifacts/served: no run is in force" in capsys.readouterr().err
 
 
 @pytest.mark.postgres
