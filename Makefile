@@ -3,11 +3,15 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train rollback test lint bench clean
+.PHONY: demo init train compare rollback test lint bench clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
 	$(BIN)/python scripts/train_pipeline.py
+	$(BIN)/python scripts/train.py
+
+compare: .venv/ready  ## every kind of model and the baselines B0 to B5 on the same folds
+	$(BIN)/python scripts/train.py --compare-all
 
 init: .venv/ready  ## load import/*.csv into PostgreSQL
 	PYTHON=$(BIN)/python bash init.sh
@@ -28,9 +32,10 @@ lint: .venv/ready  ## formatting, style, types, shell
 bench: .venv/ready  ## speed against the plain library way, in one run
 	$(BIN)/python tools/benchmark.py
 
-clean:  ## what a run generated, the database included; import/ and .venv stay
+clean:  ## what a run generated, the database included; import/, .venv and people's feedback stay
 	-$(BIN)/python etl/postgres_server.py stop
-	rm -rf artifacts models results reports data snapshot.json images_manifest.json
+	rm -rf artifacts models reports data snapshot.json images_manifest.json
+	test ! -d results || find results -mindepth 1 -not -name feedback.jsonl -delete
 
 .venv/ready: requirements.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

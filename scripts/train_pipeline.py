@@ -93,7 +93,7 @@ def _train(args: argparse.Namespace) -> int:
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
-    from src.evaluation.report_text import score_lines
+    from src.evaluation.report_text import fit, score_lines
 
     rows = f"{len(scored.predictions):,} {scored.split} rows"
     print(f"\n{cfg.model.name} on {rows}\n  run {run.run_id}, data {run.snapshot[:12]}")
@@ -104,7 +104,7 @@ def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None
     hardest = scored.by_class[scored.by_class["support"] > 0].nsmallest(worst, "f1")
     print(f"  {'hardest classes':<42} {'F1':>6} {'rows':>6}")
     for row in hardest.itertuples():
-        print(f"    {row.prdtypecode:<6}{row.label[:32]:<34} {row.f1:>6.3f} {row.support:>6}")
+        print(f"    {row.prdtypecode:<6}{fit(row.label, 33):<34} {row.f1:>6.3f} {row.support:>6}")
 
 
 def _print_files(cfg: Config) -> None:

@@ -137,7 +137,7 @@ class ArtifactStore:
         return self.paths.models_dir / "parts" / f"{work}_{name}.npz"
 
     def figure(self, kind: str, split: str, name: str) -> Path:
-        """Return a picture for a report, as "confusion" or "reliability"."""
+        """Return a picture for a report, as "confusion_fr" or "reliability_en"."""
         return self.paths.reports_dir / "figures" / f"{kind}_{split}_{name}.png"
 
     def rapport(self, name: str) -> Path:

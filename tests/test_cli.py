@@ -60,7 +60,7 @@ MISTAKES = {
     "wrong type": (["--set", "data.holdout=much"], "expected float, found 'much'"),
     "out of range": (["--set", "data.holdout=3"], "found 3.0, expected between 0.01 and 0.5"),
     "no value": (["--set", "seed"], "expected KEY=VALUE"),
-    "no such model": (["--set", "model.name=xgb"], "found 'xgb'; valid: late_fusion, linear_svc"),
+    "no such model": (["--set", "model.name=xgb"], "found 'xgb'; did you mean 'xgboost'?"),
     "no such branch": (["--set", "fusion.weights.txt=1"], "a weight without a branch"),
     "no such config": (["--config", "nowhere.toml"], "nowhere.toml: the configuration can't be"),
     "no labels": (["--set", "paths.labels_map=none.json"], "none.json: the file does not exist"),

@@ -7,9 +7,10 @@ service may draw. Titles and axes are French or English.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import io
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ParamSpec
 
 import numpy as np
 import pandas as pd
@@ -19,6 +20,8 @@ from src.labels import Labels
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+Arguments = ParamSpec("Arguments")
 
 DPI = 110
 INK, FAINT, MARK = "#222222", "#c8ccd0", "#c0392b"
@@ -35,17 +38,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "oof": "out-of-fold",
         "train": "TRAIN (rows the model has learned from)",
         "rows": "rows",
-        "confusion": "What is taken for what",
+        "confusion": "Confusions: what is taken for what",
         "predicted": "predicted class",
         "true": "true class",
         "row_percent": "% of the true class's rows (numbers from 1% up)",
-        "reliability": "Is the model as right as it is sure?",
+        "reliability": "Reliability: is the model as right as it is sure?",
         "confidence": "probability of the answer",
         "accuracy": "share of right answers",
         "perfect": "as right as sure",
         "bin": "bin: mean probability, share right",
         "count": "rows",
-        "selective": "How right it is when it may ask",
+        "selective": "Accuracy when unsure answers are left to a person",
         "coverage": "share of products answered without a look",
         "decision": "threshold {threshold}: {coverage} answered, {accuracy} of them right",
         "target": "target {target}",
@@ -58,17 +61,17 @@ WORDS: Mapping[str, Mapping[str, str]] = {
         "oof": "hors échantillon (validation croisée)",
         "train": "TRAIN (lignes d'apprentissage du modèle)",
         "rows": "lignes",
-        "confusion": "Ce qui est pris pour quoi",
+        "confusion": "Confusions : ce qui est pris pour quoi",
         "predicted": "classe prédite",
         "true": "vraie classe",
         "row_percent": "% des lignes de la vraie classe (chiffres à partir de 1 %)",
-        "reliability": "Le modèle a-t-il raison autant qu'il est sûr ?",
+        "reliability": "Fiabilité : le modèle a-t-il raison autant qu'il est sûr ?",
         "confidence": "probabilité de la réponse",
         "accuracy": "part de réponses justes",
         "perfect": "aussi juste que sûr",
         "bin": "tranche : probabilité moyenne, part juste",
         "count": "lignes",
-        "selective": "Justesse quand le modèle peut demander",
+        "selective": "Justesse quand les réponses peu sûres sont laissées à une personne",
         "coverage": "part de produits classés sans relecture",
         "decision": "seuil {threshold} : {coverage} classés, dont {accuracy} justes",
         "target": "cible {target}",
@@ -111,6 +114,19 @@ class Caption:
         return f"{self.word(picture)}\n{self.kind}, {self.word(self.split)}, {rows}"
 
 
+def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
+    """Return a function that draws and returns the PNG, cut to what is drawn: no label is lost."""
+
+    @functools.wraps(draw)
+    def draw_png(*args: Arguments.args, **kwargs: Arguments.kwargs) -> bytes:
+        buffer = io.BytesIO()
+        figure = draw(*args, **kwargs)
+        figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.25)
+        return buffer.getvalue()
+
+    return draw_png
+
+
 def number(value: float, language: str, digits: int = 0) -> str:
     """Return a number as the language writes it: 12,737.5 or 12 737,5."""
     text = f"{value:,.{digits}f}"
@@ -122,7 +138,8 @@ def percent(value: float, language: str, digits: int = 0) -> str:
     return number(100 * value, language, digits) + ("\u00a0%" if language == "fr" else "%")
 
 
-def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) -> bytes:
+@as_png
+def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw `confusion_percent` as a heat map, classes of a theme side by side.
 
     Parameters
@@ -161,7 +178,8 @@ def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) ->
     return _finish(figure, axes, "confusion", caption, title_size=17)
 
 
-def reliability_picture(bins: pd.DataFrame, caption: Caption) -> bytes:
+@as_png
+def reliability_picture(bins: pd.DataFrame, caption: Caption) -> Figure:
     """Draw `reliability`: accuracy by confidence above, rows by confidence below."""
     figure = _new_figure(7.2, 7.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -186,9 +204,10 @@ def reliability_picture(bins: pd.DataFrame, caption: Caption) -> bytes:
     return _finish(figure, above, "reliability", caption)
 
 
+@as_png
 def selective_picture(
     curve: pd.DataFrame, decision: Mapping[str, Any], caption: Caption
-) -> bytes:  # fmt: skip
+) -> Figure:  # fmt: skip
     """Draw `selective`: accuracy by coverage, with the decision's threshold and target marked.
 
     Parameters
@@ -229,7 +248,8 @@ def selective_picture(
     return _finish(figure, axes, "selective", caption)
 
 
-def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> bytes:
+@as_png
+def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw F1 of each class that has rows, the best on top, coloured by theme.
 
     Parameters
@@ -321,8 +341,8 @@ def _tidy(*many: Axes) -> None:
 
 def _finish(
     figure: Figure, axes: Axes, picture: str, caption: Caption, title_size: int = 13
-) -> bytes:
-    """Set title and, above it, the banner, and return the PNG, cut to what is drawn."""
+) -> Figure:
+    """Set title and, above it, the banner."""
     axes.set_title(caption.title(picture), fontsize=title_size, loc="left", color=INK, pad=14)
     if caption.synthetic:
         axes.annotate(
@@ -331,6 +351,4 @@ def _finish(
             fontsize=10, fontweight="bold",
             bbox={"boxstyle": "square,pad=0.35", "facecolor": MARK, "lw": 0},
         )  # fmt: skip
-    buffer = io.BytesIO()
-    figure.savefig(buffer, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.25)
-    return buffer.getvalue()
+    return figure

@@ -68,6 +68,11 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     )
 
 
+def fit(text: str, width: int) -> str:
+    """Return a text of at most `width` characters, and say where it was cut."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def _head(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"{facts['kind']} on {facts['rows']:,} rows, split {facts['split']}"
     yield f"run {facts['run_id']}, data {facts['snapshot'][:12]}"
@@ -83,7 +88,7 @@ def _classes(by_class: pd.DataFrame) -> Iterator[str]:
         name = f"{row.prdtypecode:>6}  {row.label}"
         ends = f"{row.f1_low:.2f}-{row.f1_high:.2f}"
         figures = f"{row.precision:>7.3f}{row.recall:>7.3f}{row.f1:>7.3f}"
-        yield f"{name[:41]:<42}{figures}  {ends:<9}{row.support:>6,}"
+        yield f"{fit(name, 41):<42}{figures}  {ends:<9}{row.support:>6,}"
 
 
 def _slices(slices: Mapping[str, Mapping[str, Any]], labels: Labels) -> Iterator[str]:
@@ -93,8 +98,9 @@ def _slices(slices: Mapping[str, Mapping[str, Any]], labels: Labels) -> Iterator
         for value, told in values.items():
             name = labels.theme_label(value) if column == "theme" else value
             low, high = told["intervals"]["f1_weighted"]
+            interval = f"{low:.2f}-{high:.2f}"
             yield (
-                f"    {name[:29]:<30}{told['f1_weighted']:>7.3f}   {f'{low:.2f}-{high:.2f}':<12}"
+                f"    {fit(name, 29):<30}{told['f1_weighted']:>7.3f}   {interval:<12}"
                 f"{told['accuracy']:>7.3f}{told['top3']:>8.3f}{told['rows']:>8,}"
             )
 
@@ -107,6 +113,6 @@ def _faults(errors: pd.DataFrame) -> Iterator[str]:
     for row in errors.head(SHOWN_FAULTS).itertuples():
         mark = "=" if row.same_theme else " "
         yield (
-            f"{mark} {row.true_label[:32]:<33}{row.predicted_label[:32]:<33}"
+            f"{mark} {fit(row.true_label, 32):<33}{fit(row.predicted_label, 32):<33}"
             f"{row.rate:>6.1%}{row.count:>6,}"
         )

@@ -1,11 +1,15 @@
 """From margins to probabilities that mean what they say.
 
-Three maps are fitted on margins that the model gave for rows it had not seen, and the one with the
-lowest cross-validated log-loss is kept, unless it gives up accuracy:
+Maps are fitted on margins that the model gave for rows it had not seen, and the one with the lowest
+cross-validated log-loss is kept, unless it gives up accuracy:
 
 * *temperature*: one number, softmax(margins / T) (Guo et al., "On Calibration of Modern Neural
   Networks", ICML 2017);
 * *sigmoid*: one sigmoid a class, normalised (Platt 1999; Zadrozny and Elkan, KDD 2002);
+* *blend*: the geometric mean of the two. A sigmoid flattens margins beyond the hinge, where more
+  margin says no more; the temperature keeps their order. On Debian's packages (18,803 rows, 49
+  classes): accuracy .795, log-loss .840, ECE .021, where the temperature alone has .796, .921 and
+  .049, the sigmoids .794, .856 and .079;
 * *multinomial*: softmax(margins W + b), with W drawn toward the temperature's (1 / T) I, so that a
   few hundred rows can't bend it (matrix scaling with the off-diagonal regularised; Kull et al.,
   "Beyond temperature scaling", NeurIPS 2019).
@@ -21,7 +25,7 @@ from typing import Literal
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
-from scipy.special import expit, log_softmax, softmax
+from scipy.special import expit, log_expit, log_softmax, softmax
 from threadpoolctl import threadpool_limits
 
 logger = logging.getLogger(__name__)
@@ -35,7 +39,7 @@ SHRINKAGES = (300.0, 30.0, 3.0)
 ACCURACY_SLACK = 0.5
 CHOOSE_ROWS = 20_000
 
-Kind = Literal["temperature", "sigmoid", "multinomial"]
+Kind = Literal["temperature", "sigmoid", "blend", "multinomial"]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -44,17 +48,20 @@ class Calibrator:
 
     Attributes
     ----------
-    kind : {"temperature", "sigmoid", "multinomial"}
+    kind : {"temperature", "sigmoid", "blend", "multinomial"}
         Which map it is.
     slope : ndarray, shape (n_classes, n_classes) or (n_classes,)
-        Matrix that margins are multiplied by; for "sigmoid" one slope a class.
+        Matrix that margins are multiplied by; for "sigmoid" and "blend" one slope a class.
     offset : ndarray, shape (n_classes,)
         Added after it.
+    inverse_temperature : float
+        1 / T of the other half of a "blend".
     """
 
     kind: Kind
     slope: np.ndarray
     offset: np.ndarray
+    inverse_temperature: float = 1.0
 
     def logits(self, margins: np.ndarray) -> np.ndarray:
         """Return what the softmax (or the sigmoids) is taken of, shape (n, n_classes)."""
@@ -67,6 +74,9 @@ class Calibrator:
         if self.kind == "sigmoid":
             likely = np.clip(expit(self.logits(margins)), TINY, 1.0)
             return likely / likely.sum(axis=1, keepdims=True)
+        if self.kind == "blend":
+            flattened = log_expit(self.logits(margins))
+            return softmax((self.inverse_temperature * margins + flattened) / 2, axis=1)
         return softmax(self.logits(margins), axis=1)
 
 
@@ -130,6 +140,13 @@ def fit_sigmoid(margins: np.ndarray, codes: np.ndarray) -> Calibrator:
     return Calibrator("sigmoid", slope, offset)
 
 
+def fit_blend(margins: np.ndarray, codes: np.ndarray) -> Calibrator:
+    """Fit the temperature and the sigmoids, each by itself, for their geometric mean."""
+    sigmoids = fit_sigmoid(margins, codes)
+    inverse = float(fit_temperature(margins, codes).slope[0, 0])
+    return dataclasses.replace(sigmoids, kind="blend", inverse_temperature=inverse)
+
+
 def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) -> Calibrator:
     """Fit softmax(margins W + b), drawn toward the temperature's map.
 
@@ -179,9 +196,11 @@ FitMap = Callable[[np.ndarray, np.ndarray], Calibrator]
 SHRUNK: tuple[FitMap, ...] = tuple(
     functools.partial(fit_multinomial, shrinkage=shrinkage) for shrinkage in SHRINKAGES
 )
+NOT_LINEAR: tuple[FitMap, ...] = (fit_sigmoid, fit_blend)
 CANDIDATES: tuple[tuple[str, FitMap], ...] = (
     ("temperature", fit_temperature),
     ("sigmoid", fit_sigmoid),
+    ("blend", fit_blend),
     *((f"multinomial {s:g}", fit) for s, fit in zip(SHRINKAGES, SHRUNK, strict=True)),
 )
 
@@ -200,7 +219,7 @@ def choose_map(
     folds : ndarray of int, shape (n,)
         Fold of each row, in which groups of duplicates do not straddle.
     linear_only : bool
-        True leaves the sigmoids out: the logits are then linear in the margins.
+        True leaves out what has sigmoids: the logits are then linear in the margins.
 
     Returns
     -------
@@ -214,7 +233,7 @@ def choose_map(
         return fit_temperature
     results: list[tuple[str, FitMap, float, float]] = []
     for name, fit in CANDIDATES:
-        if linear_only and fit is fit_sigmoid:
+        if linear_only and fit in NOT_LINEAR:
             continue
         results.append((name, fit, *_cross_validate(fit, *some)))
         if fit in SHRUNK[1:] and results[-1][2] > results[-2][2]:

@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import log_softmax
 
-from src.models.calibration import Calibrator, FitMap, choose_map, fit_sigmoid, identity_map
+from src.models.calibration import NOT_LINEAR, Calibrator, FitMap, choose_map, identity_map
 from src.models.combiner import Combiner, even_combiner, fit_combiner
 
 logger = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class Fusion:
     prior : ndarray, shape (n_classes,)
         Share of each class: the answer where no expert sees anything.
     alone, linear : tuple of Calibrator
-        One an expert, see `FusionMaps`; the latter never of kind "sigmoid".
+        One an expert, see `FusionMaps`; the latter a temperature or a multinomial.
     combiner : Combiner
         Weights of the votes.
     calibrator : Calibrator
@@ -153,7 +153,7 @@ def choose_maps(
         some = margin[rows], codes[rows], folds[rows]
         alone.append(choose_map(*some))
         linear.append(alone[-1])
-        if alone[-1] is fit_sigmoid and len(margins) > 1:
+        if alone[-1] in NOT_LINEAR and len(margins) > 1:
             linear[-1] = choose_map(*some, linear_only=True)
     maps = FusionMaps(tuple(alone), tuple(linear), None)
     paired = seen(margins).sum(axis=1) > 1

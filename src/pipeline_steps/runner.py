@@ -95,13 +95,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(
-                transformed,
-                trained,
-                labels,
-                cache,
-                on_train=options.evaluate_on_train,
-                target_accuracy=cfg.decision.target_accuracy,
-                seed=cfg.compute.seed,
+                transformed, trained, labels, cfg, cache, on_train=options.evaluate_on_train
             )
             save_scores(store, run, cfg, labels, evaluated)
             if cfg.explainability.enabled:

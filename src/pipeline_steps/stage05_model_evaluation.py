@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from src.cache import ExtractionCache
+from src.config import Config
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
@@ -134,18 +135,18 @@ def run(
     transformed: Transformed,
     trained: Trained,
     labels: Labels,
+    cfg: Config,
     cache: ExtractionCache,
     *,
     on_train: bool,
-    target_accuracy: float,
-    seed: int,
 ) -> Evaluated:
     """Evaluate; see `ModelEvaluationPipeline`.
 
     `on_train` scores the training rows too: such a score says how well a model remembers.
     """
+    products = describe_products(transformed, cache)
     pipeline = ModelEvaluationPipeline(
-        transformed, trained, describe_products(transformed, cache), labels, target_accuracy, seed
+        transformed, trained, products, labels, cfg.decision.target_accuracy, cfg.compute.seed
     )
     return pipeline.evaluate(on_train=on_train)
 

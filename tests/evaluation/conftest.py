@@ -1,17 +1,21 @@
-"""A small late fusion on drawn products, text and picture, for the tests of explanations."""
+"""A small late fusion on drawn products, for explanations, and drawn answers, for scores."""
 
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from src.config import load_config
 from src.features.extracted import Extracted
 from src.features.tfidf import TfidfChars, TfidfWords
+from src.labels import Labels, load_labels
 from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_ovr import ThreadedLinearSVC
@@ -92,3 +96,53 @@ def tree_shop() -> Shop:
     """The same with boosted trees for the pictures."""
     library = LightGBM(n_estimators=5, num_leaves=4)
     return shop_of(BoostedTrees(library, n_jobs=1, random_state=0), 300)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Answers:
+    """True codes (n,), probabilities (n, n_classes), classes, and who the products are."""
+
+    y: np.ndarray
+    proba: np.ndarray
+    classes: np.ndarray
+    products: pd.DataFrame
+
+    @property
+    def predicted(self) -> np.ndarray:
+        return self.classes[self.proba.argmax(axis=1)]
+
+
+def draw(classes: np.ndarray, n: int, seed: int = 0, sharpness: float = 4.0) -> Answers:
+    """Draw products whose true class follows the probabilities: a calibrated model's answers."""
+    rng = np.random.default_rng(seed)
+    margins = rng.normal(size=(n, len(classes)))
+    margins[np.arange(n), rng.integers(len(classes), size=n)] += sharpness
+    proba = np.exp(margins) / np.exp(margins).sum(axis=1, keepdims=True)
+    drawn = (proba.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+    products = pd.DataFrame(
+        {
+            "row_index": rng.permutation(n),
+            "productid": np.arange(n) + 1000,
+            "language": rng.choice(["fr", "en"], size=n, p=[0.8, 0.2]),
+            "has_image": rng.random(n) < 0.7,
+        }
+    )
+    return Answers(classes[drawn], proba, classes, products)
+
+
+@pytest.fixture(scope="session")
+def labels() -> Labels:
+    """The 27 classes and 9 themes of the challenge."""
+    paths = load_config().paths
+    return load_labels(paths.labels_map, paths.theme_map)
+
+
+@pytest.fixture(scope="session")
+def answers(labels: Labels) -> Answers:
+    return draw(np.array(labels.codes), 1500)
+
+
+@pytest.fixture(scope="session")
+def draw_answers() -> Callable[..., Answers]:
+    """Return the function that draws answers: classes, number of products, seed, sharpness."""
+    return draw

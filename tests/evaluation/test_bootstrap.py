@@ -93,6 +93,17 @@ def test_classes_against_real_resampling() -> None:
     assert found[2].half_width > found[0].half_width  # a tenth of the rows against six
 
 
+def test_a_class_of_a_few_rows_is_judged_where_it_comes() -> None:
+    """Three rows, all found, and two that are taken for others: no draw without them counts."""
+    y = np.array([10] * 200 + [40] * 3 + [2583] * 2)
+    found = np.where(y == 2583, 10, y)
+    intervals = bootstrap.class_intervals(y, found, classes=np.array([10, 40, 2583, 2905]))
+    assert intervals[1] == bootstrap.Interval(1.0, 1.0, 1.0)
+    assert intervals[2] == intervals[3] == bootstrap.Interval(0.0, 0.0, 0.0)
+    better = bootstrap.class_differences(y, found, y, classes=np.array([10, 40, 2583]))
+    assert better[2] == bootstrap.Interval(1.0, 1.0, 1.0)
+
+
 def test_rows_that_come_three_times_are_worth_one() -> None:
     """Without groups, copies would narrow the interval by the root of 3."""
     y, a, b = (np.repeat(column, 3) for column in systems())

@@ -10,6 +10,7 @@ from sklearn.metrics import log_loss as library_log_loss
 
 from src.models.calibration import (
     choose_map,
+    fit_blend,
     fit_multinomial,
     fit_sigmoid,
     fit_temperature,
@@ -73,6 +74,33 @@ def test_sigmoid_survives_a_class_without_rows() -> None:
     p = fit_sigmoid(margins, codes).predict_proba(margins)
     assert np.isfinite(p).all()
     assert p[:, 4].max() < 0.1
+
+
+def test_blend_is_the_geometric_mean_of_temperature_and_sigmoids() -> None:
+    margins, codes = draw(3000, 10, np.eye(N_CLASSES) * 2)
+    temperature = fit_temperature(margins, codes).predict_proba(margins)
+    sigmoid = fit_sigmoid(margins, codes).predict_proba(margins)
+    expected = np.sqrt(temperature * sigmoid)
+    expected /= expected.sum(axis=1, keepdims=True)
+    np.testing.assert_allclose(fit_blend(margins, codes).predict_proba(margins), expected)
+
+
+def test_where_the_truth_is_sigmoids_they_are_chosen() -> None:
+    def drawn(n: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+        rng = np.random.default_rng(seed)
+        margins = 3 * rng.normal(size=(n, N_CLASSES))
+        p = expit(2 * margins - 1)
+        p /= p.sum(axis=1, keepdims=True)
+        return margins, (p.cumsum(axis=1) > rng.random((n, 1))).argmax(axis=1)
+
+    margins, codes = drawn(4000, 11)
+    chosen = choose_map(margins, codes, np.arange(4000) % 5)(margins, codes)
+    assert chosen.kind in {"sigmoid", "blend"}
+    new, truth = drawn(20_000, 12)
+    plain = log_loss(fit_temperature(margins, codes).predict_proba(new), truth)
+    assert log_loss(chosen.predict_proba(new), truth) < plain - 0.01
+    linear = choose_map(margins, codes, np.arange(4000) % 5, linear_only=True)(margins, codes)
+    assert linear.kind in {"temperature", "multinomial"}
 
 
 def accuracy(probabilities: np.ndarray, codes: np.ndarray) -> float:

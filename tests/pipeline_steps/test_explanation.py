@@ -22,7 +22,7 @@ Configure = Callable[..., Config]
 @pytest.mark.slow
 def test_files_of_a_run(configure: Configure) -> None:
     kind = "linear_svc"
-    cfg = configure(f"model.name={kind}", "explainability.rows=40")
+    cfg = configure(f"model.name={kind}", "explainability.enabled=true", "explainability.rows=40")
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     run_pipeline(cfg, labels, Options(register=False))
     store = ArtifactStore(cfg.paths)
