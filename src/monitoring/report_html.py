@@ -224,7 +224,7 @@ def _how_to_read(report: Found) -> str:
     rows = number("rows", report["rows"], "count")
     lines = [
         both(
-            f"Seuils : {drawn} lots de {rows} produits tirés de la référence ; sur cent lots "
+            f"Seuils : {drawn} lots de {rows} produits tirés de la référence ; des lots "
             f"inchangés, {rate} au plus donnent l'alerte, tous signaux ensemble.",
             f"Thresholds: {drawn} lots of {rows} products drawn from the reference; of unchanged "
             f"lots at most {rate} alarm, all signals together.",
