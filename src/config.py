@@ -230,6 +230,15 @@ class Decision:
 
 
 @dataclasses.dataclass(frozen=True)
+class Monitoring:
+    """``[monitoring]``: the reference profile, and when a lot alarms."""
+
+    false_alarm_rate: Annotated[float, Range(0.0001, 0.5)]
+    resamples: Annotated[int, Range(19)]
+    reference_rows: Annotated[int, Range(100, 20_000)]
+
+
+@dataclasses.dataclass(frozen=True)
 class Compute:
     """``[compute]``."""
 
@@ -282,6 +291,7 @@ class Config:
     sampling: Sampling
     cv: Cv
     decision: Decision
+    monitoring: Monitoring
     compute: Compute
     explainability: Explainability
     outputs: Outputs

@@ -249,6 +249,46 @@ def write_model(
     return int(cast("tuple[int]", row)[0])
 
 
+def write_drift_report(
+    url: str,
+    *,
+    lot: str,
+    report_date: str,
+    run_id: str,
+    rows: int,
+    alert: bool,
+    findings: Sequence[Mapping[str, Any]],
+) -> None:
+    """Record the report of a lot; the same lot may have several."""
+    from psycopg.types.json import Jsonb
+
+    with connect(url) as connection:
+        connection.execute(
+            "INSERT INTO project.drift_reports (lot, report_date, run_id, rows, alert, findings)"
+            " VALUES (%s, %s, %s, %s, %s, %s)",
+            (lot, report_date, run_id, rows, alert, Jsonb(list(findings))),
+        )
+
+
+def read_profiles(url: str, since: datetime) -> pd.DataFrame:
+    """Return what the service answered since a time, oldest first.
+
+    Returns
+    -------
+    DataFrame
+        productid (`NO_ID` where the request named none), run_id, profile (JSON values).
+    """
+    import pandas as pd
+
+    with connect(url) as connection:
+        rows = connection.execute(
+            "SELECT coalesce(productid, %s), run_id, profile FROM project.predictions"
+            " WHERE created_at >= %s ORDER BY prediction_id",
+            (NO_ID, since),
+        ).fetchall()
+    return pd.DataFrame(rows, columns=["productid", "run_id", "profile"])
+
+
 def _dataset_id(connection: psycopg.Connection[Any], url: str, data_hash: str) -> int:
     row = connection.execute(
         "SELECT dataset_id FROM project.datasets WHERE data_hash = %s", (data_hash,)

@@ -23,6 +23,7 @@ from src.pipeline_steps import (
     stage05_model_evaluation,
 )
 from src.pipeline_steps.promotion import promote, seal
+from src.pipeline_steps.reference_file import save_reference
 from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Validated
 from src.utils.profiling import stage
@@ -90,6 +91,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
             )
             save_models(store, run, cfg, labels, transformed, trained)
+            save_reference(store, run, cfg, transformed, trained, cache)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(

@@ -114,3 +114,34 @@ def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setenv("DATABASE_URL", "postgres://from-the-environment")
     assert postgres.database_url() == "postgres://from-the-environment"
     assert postgres.database_url({"DATABASE_URL": "postgres://given"}) == "postgres://given"
+
+
+def test_a_drift_report_is_recorded(shop: Shop, database: str, load: Load) -> None:
+    load(database, shop.write_plain(3))
+    finding = {"signal": "language", "p_value": 0.001, "psi": None}
+    report = {"lot": "lot-a", "report_date": "2026-01-31", "run_id": "r", "rows": 500}
+    postgres.write_drift_report(database, **report, alert=True, findings=[finding])
+    with postgres.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT lot, report_date::TEXT, run_id, rows, alert, findings"
+            " FROM project.drift_reports"
+        ).fetchall()
+    assert rows == [(*report.values(), True, [finding])]
+
+
+def test_profiles_are_read_since_a_time(shop: Shop, database: str, load: Load) -> None:
+    load(database, shop.write_plain(3))
+    with postgres.connect(database) as connection:
+        for day, productid in ((1, None), (2, None), (3, 1001)):
+            connection.execute(
+                "INSERT INTO project.predictions (productid, designation_hash, prdtypecode,"
+                " probability, needs_review, run_id, profile, created_at)"
+                " VALUES (%s, 'h', 10, 0.5, false, 'r', %s, %s)",
+                (productid, f'{{"day": {day}}}', datetime(2026, 1, day, tzinfo=timezone.utc)),
+            )
+    found = postgres.read_profiles(database, datetime(2026, 1, 2, tzinfo=timezone.utc))
+    assert found.to_dict("list") == {
+        "productid": [-1, 1001],
+        "run_id": ["r", "r"],
+        "profile": [{"day": 2}, {"day": 3}],
+    }

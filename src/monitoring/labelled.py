@@ -1,0 +1,142 @@
+"""A labelled lot against its baseline: which classes are recognised worse than they were.
+
+Recalls are compared class by class with an interval for the difference of two proportions. The
+intervals hold together: each is as wide as it takes for all of them to cover at once.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+Change = Literal["fell", "rose", "steady", "unknown"]
+
+
+@dataclasses.dataclass(frozen=True)
+class ClassChange:
+    """One class.
+
+    Attributes
+    ----------
+    code : int
+    support, correct : int
+        Products of the lot with this label, and those among them that got it.
+    baseline_support, baseline_correct : int
+        The same of the baseline.
+    low, high : float
+        Simultaneous interval of `delta`.
+    """
+
+    code: int
+    support: int
+    correct: int
+    baseline_support: int
+    baseline_correct: int
+    low: float
+    high: float
+
+    @property
+    def recall(self) -> float:
+        """Share of the lot's products of the class that were recognised; NaN without any."""
+        return self.correct / self.support if self.support else float("nan")
+
+    @property
+    def baseline_recall(self) -> float:
+        """The same of the baseline."""
+        if not self.baseline_support:
+            return float("nan")
+        return self.baseline_correct / self.baseline_support
+
+    @property
+    def delta(self) -> float:
+        """Recall of the lot minus that of the baseline."""
+        return self.recall - self.baseline_recall
+
+    @property
+    def change(self) -> Change:
+        """Whether the interval leaves room for no change; "unknown" where one side is empty."""
+        if not self.support or not self.baseline_support:
+            return "unknown"
+        return "fell" if self.high < 0 else "rose" if self.low > 0 else "steady"
+
+
+def exact_interval(successes: int, n: int, error: float) -> tuple[float, float]:
+    """Return the interval of Clopper and Pearson (1934); all of 0..1 for n = 0."""
+    low = stats.beta.ppf(error / 2, successes, n - successes + 1) if successes else 0.0
+    high = stats.beta.isf(error / 2, successes + 1, n - successes) if successes < n else 1.0
+    return float(low), float(high)
+
+
+def difference_interval(
+    first: tuple[int, int], second: tuple[int, int], error: float
+) -> tuple[float, float]:
+    """Return an interval of ``first - second``, each (successes, n), that errs at most so often.
+
+    Notes
+    -----
+    Newcombe's (1998) way of putting two intervals together, on exact ones: with Wilson's, of lots
+    with 5 products in each of 27 classes 4.5 % had a class that "changed" at a stated 1 %, of lots
+    with 20 products 2 %; with exact ones none of 400.
+    """
+    p, q = (s / n if n else 0.5 for s, n in (first, second))
+    (l1, u1), (l2, u2) = exact_interval(*first, error), exact_interval(*second, error)
+    return (
+        float(p - q - np.hypot(p - l1, u2 - q)),
+        float(p - q + np.hypot(u1 - p, q - l2)),
+    )
+
+
+def compare_classes(
+    codes: Sequence[int],
+    lot: Sequence[tuple[int, int]],
+    baseline: Sequence[tuple[int, int]],
+    false_alarm_rate: float,
+) -> list[ClassChange]:
+    """Compare recalls.
+
+    Parameters
+    ----------
+    codes : sequence of int
+    lot, baseline : sequence of (int, int)
+        (correct, support) of each code.
+    false_alarm_rate : float
+        Share of unchanged lots of which some class may be said to have changed (Bonferroni over
+        the classes that the lot has).
+    """
+    present = max(sum(n > 0 for _, n in lot), 1)
+    error = false_alarm_rate / present
+    return [
+        ClassChange(
+            code, n, ok, base_n, base_ok, *difference_interval((ok, n), (base_ok, base_n), error)
+        )
+        for code, (ok, n), (base_ok, base_n) in zip(codes, lot, baseline, strict=True)
+    ]
+
+
+def recalls(confusion: np.ndarray) -> list[tuple[int, int]]:
+    """Return (correct, support) of each class from counts, true by predicted."""
+    pairs = zip(np.diag(confusion).tolist(), confusion.sum(axis=1).tolist(), strict=True)
+    return [(int(ok), int(n)) for ok, n in pairs]
+
+
+def confusion_shifts(lot: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+    """Return how much more often each true class is taken for each other one, in shares.
+
+    Parameters
+    ----------
+    lot, baseline : ndarray of int64, shape (n_classes, n_classes)
+        Counts, true by predicted.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes, n_classes)
+        Rate in the lot minus rate in the baseline; NaN rows where one side lacks the class.
+    """
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return lot / lot.sum(axis=1, keepdims=True) - (
+            baseline / baseline.sum(axis=1, keepdims=True)
+        )

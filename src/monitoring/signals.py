@@ -1,0 +1,229 @@
+"""What monitoring looks at in every product: text, picture and the model's own answer as `Signals`.
+
+`SignalReader` turns a batch into them; the reference profile, the drift report and the service's
+log all hold the same signals under the same names. A product without a description or a picture is
+an ordinary product: what can't be measured is NaN.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.features.extracted import Extracted
+from src.features.image_stats import STAT_NAMES
+from src.features.language import LANGUAGE_NAMES
+from src.models.late_fusion import LateFusion
+from src.monitoring.vocabulary import find_word_counter, known_words, unknown_shares
+
+# Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
+IMAGE_NUMBERS = (
+    "aspect_ratio_log", "gray_mean", "entropy", "occupancy", "border_white_share",
+    "saturation_mean", "edge_density",
+)  # fmt: skip
+FLAGS = ("missing_description", "missing_image")
+NUMBERS = (
+    "title_length", "description_length", "unknown_words",
+    *(f"image_{name}" for name in IMAGE_NUMBERS), "confidence", "doubt",
+)  # fmt: skip
+CATEGORIES = ("language", "predicted")
+# Probabilities below it are left out of the service's log: 27 classes take 60 bytes, not 400.
+LEAST_LOGGED = 0.005
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Signals:
+    """Signals of n products.
+
+    Attributes
+    ----------
+    numbers : mapping of str to ndarray of float64, shape (n,)
+        `NUMBERS`: lengths in characters, shares, picture statistics, top probability
+        ("confidence") and entropy of the probabilities in nats ("doubt"); NaN where there is
+        nothing to measure.
+    flags : mapping of str to ndarray of bool, shape (n,)
+        `FLAGS`.
+    language : ndarray of str, shape (n,)
+    proba : ndarray of float64, shape (n, n_classes)
+    classes : ndarray of int64, shape (n_classes,)
+        Code of each column of `proba`.
+    embedding : ndarray of float32, shape (n, d), or None
+        Of the picture; NaN rows where there is none. None where the network is off.
+    """
+
+    numbers: Mapping[str, np.ndarray]
+    flags: Mapping[str, np.ndarray]
+    language: np.ndarray
+    proba: np.ndarray
+    classes: np.ndarray
+    embedding: np.ndarray | None
+
+    def __len__(self) -> int:
+        return len(self.proba)
+
+    @property
+    def predicted(self) -> np.ndarray:
+        """Likeliest code of each product, shape (n,)."""
+        return self.classes[self.proba.argmax(axis=1)] if len(self) else self.classes[:0]
+
+    def take(self, rows: np.ndarray) -> Signals:
+        """Return the products at the positions (or where the mask) `rows`."""
+        return Signals(
+            {name: values[rows] for name, values in self.numbers.items()},
+            {name: values[rows] for name, values in self.flags.items()},
+            self.language[rows],
+            self.proba[rows],
+            self.classes,
+            None if self.embedding is None else self.embedding[rows],
+        )
+
+
+@dataclasses.dataclass(frozen=True)
+class SignalReader:
+    """From products to signals.
+
+    Attributes
+    ----------
+    classes : ndarray of int64, shape (n_classes,)
+        Code of each column of the probabilities.
+    words : frozenset of str
+        Words that the text expert knows; empty without a text expert.
+    word_pattern : str
+        What a word is; "" without a text expert.
+    """
+
+    classes: np.ndarray
+    words: frozenset[str]
+    word_pattern: str
+
+    @classmethod
+    def of(cls, model: LateFusion, *, seen: bool = False) -> SignalReader:
+        """Return the reader of a model's products.
+
+        Parameters
+        ----------
+        model : LateFusion
+            Fitted.
+        seen : bool
+            True for products that the model was trained on, see `vocabulary`.
+        """
+        counter = find_word_counter(model)
+        if counter is None:
+            return cls(model.classes_, frozenset(), "")
+        return cls(model.classes_, known_words(counter, of_others=seen), counter.token_pattern)
+
+    def read(self, items: pd.DataFrame, extracted: Extracted, proba: np.ndarray) -> Signals:
+        """Measure n products.
+
+        Parameters
+        ----------
+        items : DataFrame, n rows
+            Columns designation and description, as the sellers typed them.
+        extracted : Extracted
+            What the extractors made of the same products.
+        proba : ndarray, shape (n, n_classes)
+            The model's probabilities; for training products from a model that had not seen them.
+        """
+        titles, descriptions = items["designation"].tolist(), items["description"].tolist()
+        described = np.array([bool(text.strip()) for text in descriptions], dtype=bool)
+        pictured = extracted.masks["image"]
+        numbers = {
+            "title_length": np.array([len(text) for text in titles], dtype=np.float64),
+            "description_length": np.where(described, [len(d) for d in descriptions], np.nan),
+            "unknown_words": self._unknown(extracted),
+            **_image_numbers(extracted, pictured),
+            "confidence": proba.max(axis=1, initial=0.0),
+            "doubt": entropy(proba),
+        }
+        flags = {"missing_description": ~described, "missing_image": ~pictured}
+        language = _languages(titles, descriptions, extracted)
+        return Signals(
+            numbers, flags, language, proba, self.classes, _embedding(extracted, pictured)
+        )
+
+    def _unknown(self, extracted: Extracted) -> np.ndarray:
+        if not self.words:
+            return np.full(len(extracted), np.nan)
+        columns = (extracted.table[name] for name in ("title", "text_description"))
+        texts = ["\n".join(parts) for parts in zip(*columns, strict=True)]
+        return unknown_shares(texts, self.words, self.word_pattern)
+
+
+def entropy(proba: np.ndarray) -> np.ndarray:
+    """Return Shannon's entropy of each row, -sum p ln p in nats, shape (n,)."""
+    return -(proba * np.log(np.maximum(proba, 1e-300))).sum(axis=1)
+
+
+def _image_numbers(extracted: Extracted, pictured: np.ndarray) -> dict[str, np.ndarray]:
+    values = extracted.table.get("image_stats")
+    if values is None:
+        return {f"image_{name}": np.full(len(pictured), np.nan) for name in IMAGE_NUMBERS}
+    return {
+        f"image_{name}": np.where(pictured, values[:, STAT_NAMES.index(name)], np.nan)
+        for name in IMAGE_NUMBERS
+    }
+
+
+def _languages(
+    titles: Sequence[str], descriptions: Sequence[str], extracted: Extracted
+) -> np.ndarray:
+    if "language" in extracted.table:
+        return np.array(LANGUAGE_NAMES, dtype=object)[extracted.table["language"].argmax(axis=1)]
+    from src.features.language import detect_languages
+    from src.features.text_markup import strip_markup
+
+    texts = [strip_markup(f"{t}\n{d}") for t, d in zip(titles, descriptions, strict=True)]
+    return np.array(detect_languages(texts), dtype=object)
+
+
+def _embedding(extracted: Extracted, pictured: np.ndarray) -> np.ndarray | None:
+    values = extracted.table.get("image_cnn")
+    return None if values is None else np.where(pictured[:, None], values, np.float32("nan"))
+
+
+def profile_of(signals: Signals, row: int) -> dict[str, Any]:
+    """Return one product's signals as JSON values: the column ``project.predictions.profile``.
+
+    The embedding is left out (a thousand numbers a request), and so are small probabilities.
+    """
+    numbers = {name: float(values[row]) for name, values in signals.numbers.items()}
+    proba = zip(signals.classes.tolist(), signals.proba[row].tolist(), strict=True)
+    return {
+        **{name: None if math.isnan(v) else round(v, 5) for name, v in numbers.items()},
+        **{name: bool(values[row]) for name, values in signals.flags.items()},
+        "language": str(signals.language[row]),
+        "proba": {str(code): round(p, 4) for code, p in proba if p >= LEAST_LOGGED},
+    }
+
+
+def from_profiles(profiles: Sequence[Mapping[str, Any]], classes: np.ndarray) -> Signals:
+    """Return the signals of n logged requests, `profile_of` read back.
+
+    Parameters
+    ----------
+    profiles : sequence of mapping
+        JSON values as `profile_of` gives them; a key that is missing is a signal that is missing.
+    classes : ndarray of int64, shape (n_classes,)
+        Codes of the model that answered.
+
+    Notes
+    -----
+    Small probabilities were left out; what remains is scaled to a sum of 1.
+    """
+    proba = np.array(
+        [[p.get("proba", {}).get(str(code), 0.0) for code in classes.tolist()] for p in profiles]
+    ).reshape(len(profiles), len(classes))
+    total = proba.sum(axis=1, keepdims=True)
+    return Signals(
+        {name: np.array([p.get(name) for p in profiles], dtype=np.float64) for name in NUMBERS},
+        {name: np.array([bool(p.get(name)) for p in profiles], dtype=bool) for name in FLAGS},
+        np.array([p.get("language", "other") for p in profiles], dtype=object),
+        proba / np.where(total == 0, 1.0, total),
+        classes,
+        None,
+    )

@@ -1,0 +1,185 @@
+"""Compares a labelled lot with a baseline, class by class.
+
+    python streamlit_app/rapport/compare.py 2026-01-31_lot.json --baseline b4
+
+The lot is a drift report made with --labels (.json or .csv); the baseline is what training left
+beside it: b2 (text) or b4 (text and pictures). Exit code: 0 fine, 1 a class fell beyond its
+interval, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from src.command_line import report
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault, ProjectError
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from src.monitoring.labelled import ClassChange
+
+HERE = Path(__file__).resolve().parent
+FALSE_ALARM_RATE = 0.01
+WORST_CONFUSIONS = 5
+Counts = dict[int, tuple[int, int]]
+
+
+@dataclasses.dataclass(frozen=True)
+class LotCounts:
+    """What a report says of a lot's labels.
+
+    Attributes
+    ----------
+    recalls : dict of int to (int, int)
+        Correct and labelled products of each code.
+    confusions : dict of (int, int) to (int, float)
+        Count and rate of (true, predicted); empty for a report in CSV.
+    """
+
+    recalls: Counts
+    confusions: Mapping[tuple[int, int], tuple[int, float]]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Print the comparison; return the exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("lot", type=Path, metavar="LOT_REPORT", help="a drift report with labels")
+    parser.add_argument("--baseline", choices=["b2", "b4"], default="b4", help="default: b4")
+    parser.add_argument(
+        "--folder", type=Path, default=HERE, help="where the baselines lie (default: beside this)"
+    )
+    args = parser.parse_args(argv)
+    try:
+        path = args.lot if args.lot.exists() else args.folder / args.lot
+        lot = read_lot(path)
+        baseline = _read_csv(args.folder / f"{args.baseline}_diagnostics.csv")
+        changes = compare(lot, baseline)
+        names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
+        lines = [f"{path.name} against {args.baseline}", *table(changes, names)]
+        confusions = args.folder / f"{args.baseline}_top_confusions.csv"
+        if lot.confusions and confusions.exists():
+            lines += confusion_lines(lot, _read_csv(confusions), names)
+        sys.stdout.write("\n".join(lines) + "\n")
+    except ProjectError as e:
+        return report(e)
+    return EXIT_FINDINGS if any(change.change == "fell" for change in changes) else EXIT_FINE
+
+
+def read_lot(path: Path) -> LotCounts:
+    """Read a lot's report.
+
+    Raises
+    ------
+    FileFault
+        The file can't be read, or was made without labels.
+    """
+    if path.suffix == ".csv":
+        rows = _read_csv(path)
+        rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
+        return LotCounts(_labelled(path, _counts(rows, "name", "now")), {})
+    try:
+        labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
+    except (OSError, ValueError, KeyError, TypeError) as e:
+        raise _fault(path, f"not readable as a drift report ({e!r})") from e
+    recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
+    codes = list(_labelled(path, recalls))
+    counts: Sequence[Sequence[int]] = labels["confusion"]
+    confusions = {
+        (codes[t], codes[p]): (count, count / sum(row))
+        for t, row in enumerate(counts)
+        for p, count in enumerate(row)
+        if count and p != t
+    }
+    return LotCounts(recalls, confusions)
+
+
+def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
+    """Compare recalls of the codes that lot and baseline share, the worst first."""
+    from src.monitoring.labelled import compare_classes
+
+    known = _counts(baseline, "prdtypecode", "recall")
+    codes = [code for code in lot.recalls if code in known]
+    pairs = [lot.recalls[c] for c in codes], [known[c] for c in codes]
+    changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
+    return sorted(
+        changes, key=lambda c: (c.change == "unknown", c.high if c.change == "fell" else 9, c.delta)
+    )
+
+
+def table(changes: Sequence[ClassChange], names: Mapping[int, str]) -> list[str]:
+    """Return the comparison as lines of at most 80 columns."""
+    totals = [
+        (sum(c.correct for c in changes), sum(c.support for c in changes)),
+        (sum(c.baseline_correct for c in changes), sum(c.baseline_support for c in changes)),
+    ]
+    lot, base = (ok / n if n else float("nan") for ok, n in totals)
+    lines = [
+        f"accuracy {lot:.3f} on {totals[0][1]:,} rows, baseline {base:.3f} on {totals[1][1]:,}",
+        "",
+        f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'lot':>7}{'change':>8}  interval",
+    ]
+    marks = {"fell": " FELL", "rose": " rose", "steady": "", "unknown": ""}
+    for c in changes:
+        start = f"{c.code:<6}{names.get(c.code, '')[:26]:<27}{c.support:>6}"
+        if c.change == "unknown":
+            lines.append(f"{start}{'':>7}{'–':>7}")
+            continue
+        lines.append(
+            f"{start}{c.baseline_recall:>7.3f}{c.recall:>7.3f}{c.delta:>+8.3f}"
+            f" {c.low:>+6.2f}{c.high:>+6.2f}{marks[c.change]}".rstrip()
+        )
+    return lines
+
+
+def confusion_lines(lot: LotCounts, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
+    """Return the confusions that grew most against the baseline's own list."""
+    pairs = zip(known["true"].tolist(), known["predicted"].tolist(), strict=True)
+    rates = dict(zip(pairs, known["rate"].tolist(), strict=True))
+    grown = sorted(
+        lot.confusions.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
+    )[:WORST_CONFUSIONS]
+    lines = ["", f"{'taken for another':<56}{'rows':>6}{'base':>8}{'lot':>8}"]
+    for (true, predicted), (count, rate) in grown:
+        pair = f"{names.get(true, true)!s:.24} > {names.get(predicted, predicted)!s:.24}"
+        base = f"{rates[true, predicted]:.3f}" if (true, predicted) in rates else "rare"
+        lines.append(f"{pair:<56}{count:>6}{base:>8}{rate:>8.3f}")
+    return lines
+
+
+def _counts(rows: pd.DataFrame, code: str, recall: str) -> Counts:
+    """Return (correct, support) by code from columns of recall and support."""
+    columns = (rows[name].tolist() for name in (code, recall, "support"))
+    return {int(c): (round(r * n), int(n)) for c, r, n in zip(*columns, strict=True)}
+
+
+def _labelled(path: Path, recalls: Counts) -> Counts:
+    if not recalls:
+        raise _fault(path, "no labels in this report: expected one made with --labels")
+    return recalls
+
+
+def _read_csv(path: Path) -> pd.DataFrame:
+    import pandas as pd
+
+    try:
+        return pd.read_csv(path)
+    except FileNotFoundError as e:
+        command = "python scripts/train_pipeline.py"
+        raise ArtifactError(f"{path}: no such file", next_command=command) from e
+    except (OSError, ValueError) as e:
+        raise _fault(path, f"not readable as CSV ({e})") from e
+
+
+def _fault(path: Path, problem: str) -> FileFault:
+    return FileFault(f"{path}: {problem}", next_command="python tools/drift_report.py --help")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

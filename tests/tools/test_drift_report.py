@@ -1,0 +1,223 @@
+"""The drift report of a lot, from the command line, on a model that the pipeline trained."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.config import REPOSITORY, load_config
+from src.data import postgres
+from src.labels import load_labels
+from src.monitoring.reference import from_json
+from src.monitoring.signals import profile_of
+from src.pipeline_steps.runner import Options, run_pipeline
+from tools.drift_report import main
+
+if TYPE_CHECKING:
+    from tests.conftest import Load
+
+SMOKE = str(REPOSITORY / "config" / "smoke.toml")
+Report = Callable[..., int]
+
+
+@pytest.fixture(scope="module")
+def trained(demo_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A workspace in which the pipeline ran."""
+    workspace = tmp_path_factory.mktemp("workspace")
+    settings = [
+        f"paths.workspace={workspace}",
+        f"paths.import_dir={demo_shop}",
+        "data.source=csv",
+        "debug.sample_rows=0",
+        "features.text.max_features=3000",
+        "features.text.weights.tfidf_char=0",
+        "features.text.weights.tfidf_char_title=0",
+    ]
+    cfg = load_config(Path(SMOKE), settings)
+    run_pipeline(cfg, load_labels(cfg.paths.labels_map), Options())
+    return workspace
+
+
+@pytest.fixture
+def report(trained: Path, tmp_path: Path) -> Report:
+    """The tool on that workspace, writing to an empty folder."""
+
+    def run(*words: object, source: str = "csv") -> int:
+        places = ["--set", f"paths.workspace={trained}", "--set", f"data.source={source}"]
+        told = ["--config", SMOKE, *places, "--out", str(tmp_path / "out")]
+        return main([*map(str, words), *told])
+
+    return run
+
+
+def written(folder: Path, lot: str) -> dict[str, Path]:
+    today = datetime.now(timezone.utc).date().isoformat()
+    return {path.suffix: path for path in folder.glob(f"{today}_{lot}.*")}
+
+
+def test_the_profile_is_of_products_that_the_model_had_not_seen(
+    trained: Path, demo_shop: Path
+) -> None:
+    reference = from_json(json.loads((trained / "artifacts/reference_profile.json").read_text()))
+    y = pd.read_csv(demo_shop / "Y_train_CVw08PX.csv")["prdtypecode"]
+    counts = y.value_counts().reindex(reference.classes)
+    assert reference.answers.confusion.sum(axis=1).tolist() == counts.tolist()
+    assert len(reference) == load_config(Path(SMOKE)).monitoring.reference_rows
+    held = pd.read_csv(trained / "results/predictions/holdout_linear_svc.csv")
+    right = (held["predicted"] == held["prdtypecode"]).mean()
+    assert reference.answers.accuracy == pytest.approx(right, abs=0.08)
+    assert set(reference.quantiles) == {
+        "title_length", "description_length", "unknown_words", "confidence", "doubt"
+    }  # fmt: skip
+
+
+def test_new_products_of_the_shop_are_fine(
+    report: Report, demo_shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert report(demo_shop / "X_test_update.csv", "--lot", "b4 / Monday") == 0
+    files = written(tmp_path / "out", "b4-Monday")
+    assert set(files) == {".json", ".csv", ".html"}
+    content = json.loads(files[".json"].read_text())
+    test = pd.read_csv(demo_shop / "X_test_update.csv")
+    assert (content["rows"], content["synthetic"]) == (len(test), True)
+    assert content["in_training"] < 0.1 * len(test)
+    lengths = {f["signal"]: f["now"] for f in content["findings"]}["title_length"]
+    raw = test["designation"].str.len()
+    assert lengths == pytest.approx(np.quantile(raw, [0.05, 0.25, 0.5, 0.75, 0.95]))
+    said = capsys.readouterr().out
+    assert said.startswith(f"fine  {len(test)} products, lot b4-Monday")
+    assert f"estimated: {content['accuracy']['accuracy']:.3f}" in said
+    assert str(files[".html"]) in said
+
+
+def test_other_goods_alarm_and_are_shown(report: Report, tmp_path: Path) -> None:
+    lot = tmp_path / "food.csv"
+    goods = ["baguette tradition", "beurre doux 250 g", "<b>comté</b> affiné 18 mois"]
+    pd.DataFrame({"designation": goods * 30}).to_csv(lot, index=False)
+    assert report(lot) == 1
+    page = written(tmp_path / "out", "food")[".html"].read_text()
+    assert "&lt;b&gt;comté&lt;/b&gt;" in page
+    content = json.loads(written(tmp_path / "out", "food")[".json"].read_text())
+    moved = {f["signal"] for f in content["findings"] if f["alert"]}
+    assert {"unknown_words", "missing_description", "title_length"} <= moved
+
+
+def test_labels_are_counted_and_a_wrong_class_alarms(
+    report: Report, demo_shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x, y = demo_shop / "X_train_update.csv", demo_shop / "Y_train_CVw08PX.csv"
+    assert report(x, "--labels", y) == 0
+    assert f"in training, so too sure: {len(pd.read_csv(x))}" in capsys.readouterr().out
+    wrong = tmp_path / "y.csv"
+    codes = pd.read_csv(y, index_col=0)
+    codes.replace({"prdtypecode": {2583: 10, 10: 2583}}).to_csv(wrong)
+    capsys.readouterr()
+    assert report(x, "--labels", wrong, "--lot", "wrong") == 1
+    assert re.search("recognised worse: .*2583", capsys.readouterr().out)
+    told = json.loads(written(tmp_path / "out", "wrong")[".json"].read_text())["labels"]
+    assert sum(c["support"] for c in told["classes"]) == len(codes)
+
+
+def test_ten_products_are_enough_to_be_looked_at(
+    report: Report, demo_shop: Path, tmp_path: Path
+) -> None:
+    lot = tmp_path / "ten.csv"
+    pd.read_csv(demo_shop / "X_test_update.csv", index_col=0).head(10).to_csv(lot)
+    assert report(lot) == 0
+    assert json.loads(written(tmp_path / "out", "ten")[".json"].read_text())["rows"] == 10
+
+
+def test_mistakes_are_exit_2_with_a_next_command(
+    report: Report, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    batch = tmp_path / "x.csv"
+    batch.write_text("designation\na\n")
+    for words, message in (
+        ((), "expected either BATCH.csv or --from-log"),
+        ((batch, "--from-log"), "expected either BATCH.csv or --from-log"),
+        (("--from-log", "--labels", batch), "--labels goes with BATCH.csv"),
+        (("--from-log", "--since", "1y"), "--since 1y: expected a number and m, h or d"),
+        ((tmp_path / "none.csv",), "none.csv: no such file"),
+        ((batch, "--set", "monitoring.resamples=20"), "20 can't show a false-alarm rate of 0.01"),
+    ):
+        assert report(*words) == 2, words
+        said = capsys.readouterr().err
+        assert message in said
+        assert said.splitlines()[-1].startswith("next: ")
+    assert main([str(batch), "--set", f"paths.workspace={tmp_path}"]) == 2
+    assert "artifacts/served: no run is in force" in capsys.readouterr().err
+
+
+@pytest.mark.postgres
+def test_the_log_is_read_and_the_report_recorded(
+    report: Report,
+    trained: Path,
+    demo_shop: Path,
+    database: str,
+    load: Load,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    load(database, demo_shop, codes=load_labels(REPOSITORY / "config/labels_map.json").codes)
+    monkeypatch.setenv("DATABASE_URL", database)
+    content = json.loads((trained / "artifacts/reference_profile.json").read_text())
+    log_answers(database, trained, demo_shop, content["run_id"])
+    assert report("--from-log", source="postgres") == 0
+    said = capsys.readouterr()
+    assert "1 answers of other runs left out" in said.err
+    told = json.loads(written(tmp_path / "out", "log")[".json"].read_text())
+    assert told["rows"] == 60
+    assert "embedding" in told["not_looked_at"]
+    with postgres.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT lot, run_id, rows, alert, findings FROM project.drift_reports"
+        ).fetchall()
+    assert rows == [("log", content["run_id"], 60, False, told["findings"])]
+    assert report("--from-log", "--since", "0m", source="postgres") == 0
+    assert "no answer of run" in capsys.readouterr().out
+
+
+def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:
+    """Answer sixty products as the service does, and one by another model."""
+    from src.artifacts import ArtifactStore
+    from src.monitoring.batch import read_batch
+    from src.monitoring.signals import SignalReader
+
+    store = ArtifactStore(load_config(overrides=[f"paths.workspace={trained}"]).paths)
+    reference = from_json(store.load(store.reference_profile))
+    pipeline = store.load(store.full_pipeline(reference.about.kind))
+    items = read_batch(demo_shop / "X_test_update.csv", []).head(60)
+    extracted = pipeline.extract(items)
+    proba = pipeline.model.predict_proba(extracted)
+    signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
+    profiles = [profile_of(signals, row) for row in range(60)]
+    with postgres.connect(url) as connection:
+        for name, profile in [*((run_id, p) for p in profiles), ("old", {})]:
+            connection.execute(
+                "INSERT INTO project.predictions (designation_hash, prdtypecode, probability,"
+                " needs_review, run_id, profile) VALUES ('h', 10, 0.5, false, %s, %s)",
+                (name, json.dumps(profile)),
+            )
+
+
+def test_a_database_that_is_down_is_a_warning(
+    report: Report,
+    demo_shop: Path,
+    tmp_path: Path,
+    free_port: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgres://a:b@localhost:{free_port}/c")
+    assert report(demo_shop / "X_test_update.csv", source="postgres") == 0
+    assert "not recorded in the database: localhost" in capsys.readouterr().err
+    assert set(written(tmp_path / "out", "X_test_update")) == {".json", ".csv", ".html"}

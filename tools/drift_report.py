@@ -1,0 +1,242 @@
+"""Compares a lot of products with what the model learned from, and says what changed.
+
+    python tools/drift_report.py BATCH.csv [--labels Y.csv] [--lot NAME] [--images DIR]
+    python tools/drift_report.py --from-log --since 24h
+
+Writes {date}_{lot}.json, .csv and .html where the app looks for them, and a row in
+project.drift_reports. Exit code: 0 fine, 1 alert, 2 wrong input.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import re
+import sys
+from datetime import datetime, timedelta, timezone
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.command_line import report as report_error
+from src.config import Config, load_config
+from src.errors import (
+    EXIT_FINDINGS,
+    EXIT_FINE,
+    DatabaseError,
+    ProjectError,
+    UsageError,
+)
+from src.log import set_up_logging
+
+if TYPE_CHECKING:
+    import numpy as np
+    import pandas as pd
+
+    from src.artifacts import ArtifactStore
+    from src.monitoring.reference import Reference
+    from src.monitoring.report import Lot
+    from src.monitoring.signals import Signals
+
+HELP = "python tools/drift_report.py --help"
+_SINCE = re.compile(r"([0-9]{1,6})([mhd])")
+_UNITS = {"m": "minutes", "h": "hours", "d": "days"}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Write the report of one lot; return the exit code."""
+    args = _parser().parse_args(argv)
+    set_up_logging(verbose=False)
+    try:
+        return _run(args)
+    except ProjectError as e:
+        return report_error(e)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
+    parser.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
+    parser.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
+    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
+    parser.add_argument("--from-log", action="store_true", help="what the service answered")
+    parser.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
+    parser.add_argument("--config", type=Path, metavar="F", help="default: config/config.toml")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    return parser
+
+
+def _run(args: argparse.Namespace) -> int:
+    if (args.batch is None) != args.from_log:
+        raise UsageError("expected either BATCH.csv or --from-log", next_command=HELP)
+    if args.from_log and args.labels:
+        raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
+    cfg = load_config(args.config, args.overrides)
+    if args.out:
+        cfg = dataclasses.replace(
+            cfg, paths=dataclasses.replace(cfg.paths, rapport_dir=args.out.resolve())
+        )
+    from src.artifacts import ArtifactStore
+    from src.monitoring.reference import from_json
+    from src.monitoring.report import Lot
+
+    store = ArtifactStore(cfg.paths).pinned()
+    reference = from_json(store.load(store.reference_profile))
+    y: np.ndarray | None = None
+    in_training = 0
+    if args.from_log:
+        signals, items = _from_log(_since(args.since), reference)
+        if not len(signals):
+            print(f"no answer of run {reference.about.run_id} in the last {args.since}")
+            return EXIT_FINE
+    else:
+        signals, items, in_training = _from_csv(args.batch, args.images, cfg, store, reference)
+        if args.labels:
+            from src.monitoring.batch import read_labels
+
+            y = read_labels(args.labels, items)
+    about = Lot(
+        _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
+        datetime.now(timezone.utc).date().isoformat(),
+        f"log, last {args.since}" if args.from_log else args.batch.name,
+        cfg.monitoring.false_alarm_rate,
+        cfg.monitoring.resamples,
+        in_training,
+    )
+    report = _report(cfg, about, reference, signals, items, y)
+    _write(cfg, store, report)
+    return EXIT_FINDINGS if report["alert"] else EXIT_FINE
+
+
+def _since(text: str) -> datetime:
+    """Return the time that is `text` (90m, 24h, 7d) ago.
+
+    Raises
+    ------
+    UsageError
+        It is written in another way.
+    """
+    match = _SINCE.fullmatch(text)
+    if match is None:
+        raise UsageError(f"--since {text}: expected a number and m, h or d", next_command=HELP)
+    return datetime.now(timezone.utc) - timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _safe(name: str) -> str:
+    """Return a lot's name as it may be part of a file's name."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "lot"
+
+
+def _from_log(since: datetime, reference: Reference) -> tuple[Signals, pd.DataFrame]:
+    import pandas as pd
+
+    from src.data import postgres
+    from src.monitoring.signals import from_profiles
+
+    answers = postgres.read_profiles(postgres.database_url(), since)
+    own = answers[answers["run_id"] == reference.about.run_id].reset_index(drop=True)
+    if len(own) < len(answers):
+        print(f"{len(answers) - len(own)} answers of other runs left out", file=sys.stderr)
+    items = pd.DataFrame({"productid": own["productid"], "designation": [""] * len(own)})
+    return from_profiles(own["profile"].tolist(), reference.classes), items
+
+
+def _from_csv(
+    path: Path, images: Path | None, cfg: Config, store: ArtifactStore, reference: Reference
+) -> tuple[Signals, pd.DataFrame, int]:
+    """Return signals and texts of the products, and how many of them were in training."""
+    import numpy as np
+
+    from src.monitoring.batch import read_batch
+    from src.monitoring.signals import SignalReader
+    from src.pipelines.product_keys import product_keys
+
+    folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
+    items = read_batch(path, folders)
+    pipeline = store.load(store.full_pipeline(reference.about.kind))
+    extracted = pipeline.extract(items)
+    proba = pipeline.model.predict_proba(extracted)
+    columns = ("designation", "description", "image_path")
+    keys = product_keys(*(items[name].tolist() for name in columns))
+    in_training = int(np.isin(keys, pipeline.seen).sum())
+    signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
+    return signals, items, in_training
+
+
+def _report(
+    cfg: Config,
+    lot: Lot,
+    reference: Reference,
+    signals: Signals,
+    items: pd.DataFrame,
+    y: np.ndarray | None,
+) -> dict[str, Any]:
+    from src.labels import load_labels
+    from src.monitoring.drift import calibrate, compare, estimate_accuracy
+    from src.monitoring.report import build_report
+    from src.monitoring.report_labels import with_labels
+
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    thresholds = calibrate(
+        reference,
+        len(signals),
+        false_alarm_rate=lot.false_alarm_rate,
+        resamples=lot.resamples,
+        seed=cfg.compute.seed,
+    )
+    findings = compare(reference, signals, thresholds)
+    accuracy = estimate_accuracy(reference, signals)
+    report = build_report(lot, reference, signals, findings, accuracy, items, labels)
+    return report if y is None else with_labels(report, reference, signals, y, labels)
+
+
+def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
+    from src.artifacts import Run
+    from src.monitoring.report import report_table
+    from src.monitoring.report_html import report_html
+
+    run = Run(report["run_id"], report["data_hash"], report["synthetic"], cfg.digest())
+    name = f"{report['date']}_{report['name']}"
+    files = {".json": report, ".csv": report_table(report), ".html": report_html(report)}
+    with store.writing():
+        for suffix, value in files.items():
+            store.save(store.rapport(name + suffix), value, run=run, stage="monitor")
+    if cfg.data.source == "postgres":
+        _record(report)
+    moved = [finding["signal"] for finding in report["findings"] if finding["alert"]]
+    classes = report["labels"]["classes"] if report["labels"] else []
+    fell = [c["code"] for c in classes if c["change"] == "fell"]
+    verdict = "ALERT" if report["alert"] else "fine"
+    print(f"{verdict}  {report['rows']:,} products, lot {report['name']}")
+    if report["synthetic"]:
+        print("  SYNTHETIC: the model learned from the demo shop")
+    if moved:
+        print(f"  moved: {', '.join(moved)}")
+    if fell:
+        print(f"  recognised worse: {', '.join(map(str, fell))}")
+    if report["in_training"]:
+        print(f"  in training, so too sure: {report['in_training']:,} products")
+    print(f"  accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
+    print(f"  {store.rapport(name + '.html')}")
+
+
+def _record(report: dict[str, Any]) -> None:
+    """Add the row of project.drift_reports; the files stand whatever the database says."""
+    from src.data import postgres
+
+    try:
+        postgres.write_drift_report(
+            postgres.database_url(),
+            lot=report["name"],
+            report_date=report["date"],
+            run_id=report["run_id"],
+            rows=report["rows"],
+            alert=report["alert"],
+            findings=report["findings"],
+        )
+    except DatabaseError as e:
+        print(f"not recorded in the database: {e.message}", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
