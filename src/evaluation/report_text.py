@@ -54,6 +54,8 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the overall scores, with their intervals, and what the threshold gives."""
     yield f"{'scores':<32}{'value':>8}   95 % interval"
     for key, name in NAMES.items():
+        if key == "theme_accuracy" and len(facts["slices"].get("theme", {})) < 2:
+            continue  # a catalogue without themes
         ends = facts["intervals"].get(key)
         interval = f"   {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
         yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
