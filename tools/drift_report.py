@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 
     from src.artifacts import ArtifactStore
     from src.monitoring.reference import Reference
+    from src.monitoring.report import Lot
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
@@ -77,24 +78,32 @@ def _run(args: argparse.Namespace) -> int:
         )
     from src.artifacts import ArtifactStore
     from src.monitoring.reference import from_json
+    from src.monitoring.report import Lot
 
     store = ArtifactStore(cfg.paths).pinned()
     reference = from_json(store.load(store.reference_profile))
     y: np.ndarray | None = None
+    in_training = 0
     if args.from_log:
         signals, items = _from_log(_since(args.since), reference)
         if not len(signals):
             print(f"no answer of run {reference.about.run_id} in the last {args.since}")
             return EXIT_FINE
     else:
-        signals, items = _from_csv(args.batch, args.images, cfg, store, reference)
+        signals, items, in_training = _from_csv(args.batch, args.images, cfg, store, reference)
         if args.labels:
             from src.monitoring.batch import read_labels
 
             y = read_labels(args.labels, items)
-    source = f"log, last {args.since}" if args.from_log else args.batch.name
-    name = args.lot or ("log" if args.from_log else args.batch.stem)
-    report = _report(cfg, reference, signals, items, y, (_safe(name), source))
+    about = Lot(
+        _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
+        datetime.now(timezone.utc).date().isoformat(),
+        f"log, last {args.since}" if args.from_log else args.batch.name,
+        cfg.monitoring.false_alarm_rate,
+        cfg.monitoring.resamples,
+        in_training,
+    )
+    report = _report(cfg, about, reference, signals, items, y)
     _write(cfg, store, report)
     return EXIT_FINDINGS if report["alert"] else EXIT_FINE
 
@@ -134,42 +143,47 @@ def _from_log(since: datetime, reference: Reference) -> tuple[Signals, pd.DataFr
 
 def _from_csv(
     path: Path, images: Path | None, cfg: Config, store: ArtifactStore, reference: Reference
-) -> tuple[Signals, pd.DataFrame]:
+) -> tuple[Signals, pd.DataFrame, int]:
+    """Return signals and texts of the products, and how many of them were in training."""
+    import numpy as np
+
     from src.monitoring.batch import read_batch
     from src.monitoring.signals import SignalReader
+    from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
     items = read_batch(path, folders)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     extracted = pipeline.extract(items)
     proba = pipeline.model.predict_proba(extracted)
-    return SignalReader.of(pipeline.model).read(items, extracted, proba), items
+    columns = ("designation", "description", "image_path")
+    keys = product_keys(*(items[name].tolist() for name in columns))
+    in_training = int(np.isin(keys, pipeline.seen).sum())
+    signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
+    return signals, items, in_training
 
 
 def _report(
     cfg: Config,
+    lot: Lot,
     reference: Reference,
     signals: Signals,
     items: pd.DataFrame,
     y: np.ndarray | None,
-    named: tuple[str, str],
 ) -> dict[str, Any]:
     from src.labels import load_labels
     from src.monitoring.drift import calibrate, compare, estimate_accuracy
-    from src.monitoring.report import Lot, build_report
+    from src.monitoring.report import build_report
     from src.monitoring.report_labels import with_labels
 
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
-    rate, resamples = cfg.monitoring.false_alarm_rate, cfg.monitoring.resamples
     thresholds = calibrate(
         reference,
         len(signals),
-        false_alarm_rate=rate,
-        resamples=resamples,
+        false_alarm_rate=lot.false_alarm_rate,
+        resamples=lot.resamples,
         seed=cfg.compute.seed,
     )
-    today = datetime.now(timezone.utc).date().isoformat()
-    lot = Lot(named[0], today, named[1], rate, resamples)
     findings = compare(reference, signals, thresholds)
     accuracy = estimate_accuracy(reference, signals)
     report = build_report(lot, reference, signals, findings, accuracy, items, labels)
@@ -200,6 +214,8 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
         print(f"  moved: {', '.join(moved)}")
     if fell:
         print(f"  recognised worse: {', '.join(map(str, fell))}")
+    if report["in_training"]:
+        print(f"  in training, so too sure: {report['in_training']:,} products")
     print(f"  accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
     print(f"  {store.rapport(name + '.html')}")
 

@@ -111,6 +111,8 @@ def _scores(metrics: Mapping[str, Any]) -> Iterator[str]:
     yield "| score | value | 95 % interval |"
     yield "|---|---|---|"
     for name, title in SCORES.items():
+        if name == "theme_accuracy" and len(metrics["slices"].get("theme", {})) < 2:
+            continue  # a catalogue without themes
         ends = metrics["intervals"].get(name)
         interval = f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
         yield f"| {title} | {metrics[name]:.4f} | {interval} |"

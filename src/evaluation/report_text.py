@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -54,9 +55,15 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the overall scores, with their intervals, and what the threshold gives."""
     yield f"{'scores':<32}{'value':>8}   95 % interval"
     for key, name in NAMES.items():
+        if key == "theme_accuracy" and len(facts["slices"].get("theme", {})) < 2:
+            continue  # a catalogue without themes
         ends = facts["intervals"].get(key)
         interval = f"   {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
         yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
+    by_fold = facts["by_fold"]
+    if len(by_fold) > 1:
+        spread = f"{statistics.stdev(by_fold):.4f} standard deviation of {len(by_fold)} folds"
+        yield f"  {'weighted F1 by fold':<30}{statistics.fmean(by_fold):>8.4f}   {spread}"
     decided = facts["decision"]
     if decided["accuracy"] is None:
         yield "  no answer is sure enough to be accepted without a look"

@@ -121,6 +121,7 @@ def summarise(
     slices: pd.DataFrame,
     themes: Mapping[int, str],
     groups: np.ndarray | None,
+    folds: np.ndarray,
     threshold: float,
     target_accuracy: float,
     seed: int = 0,
@@ -131,17 +132,26 @@ def summarise(
     ----------
     y_true, proba, classes, slices, themes, groups, seed
         As in `slice_scores`.
+    folds : ndarray of int, shape (n,)
+        Fold in which each row was left out; negative where it was in none.
     threshold, target_accuracy : float
         Probability under which a person looks, and the accuracy it was chosen for.
 
     Returns
     -------
     dict
-        intervals, slices, reliability, selective, decision; JSON values only.
+        intervals, by_fold (weighted F1 of each fold), slices, reliability, selective, decision;
+        JSON values only.
     """
     intervals = overall_intervals(y_true, proba, classes, groups=groups, seed=seed)
     return {
         "intervals": {name: _ends(interval) for name, interval in intervals.items()},
+        "by_fold": [
+            score(y_true[folds == fold], classes[proba[folds == fold].argmax(axis=1)])[
+                "f1_weighted"
+            ]
+            for fold in np.unique(folds[folds >= 0])
+        ],
         "slices": slice_scores(
             y_true, proba, classes, slices=slices, themes=themes, groups=groups, seed=seed
         ),

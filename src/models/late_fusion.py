@@ -40,23 +40,26 @@ class OutsideMargins:
         What the weights of the votes may depend on.
     codes : ndarray of int64, shape (n,)
         Column of the true class.
+    chosen : FusionMaps or None
+        How each step is to be fitted, where that was chosen on a part of these rows.
     """
 
     margins: dict[str, np.ndarray]
     folds: np.ndarray
     conditions: np.ndarray
     codes: np.ndarray
+    chosen: FusionMaps | None = None
 
     @functools.cached_property
     def maps(self) -> FusionMaps:
         """How each step is fitted, chosen by out-of-fold log-loss."""
-        return choose_maps(self._list, self.conditions, self.codes, self.folds)
+        return self.chosen or choose_maps(self._list, self.conditions, self.codes, self.folds)
 
     def only(self, name: str) -> OutsideMargins:
         """Return the margins of one expert."""
         if list(self.margins) == [name]:
             return self
-        return dataclasses.replace(self, margins={name: self.margins[name]})
+        return dataclasses.replace(self, margins={name: self.margins[name]}, chosen=None)
 
     def fit(self) -> Fusion:
         """Learn from all rows how margins become answers."""
@@ -88,6 +91,7 @@ class OutsideMargins:
             both(self.folds, np.full(len(held.folds), HOLDOUT_FOLD)),
             both(self.conditions, held.conditions),
             both(self.codes, held.codes),
+            self.maps,
         )
 
     @property

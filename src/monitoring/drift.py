@@ -29,6 +29,10 @@ _CHUNK = 250
 # surer of itself: of 200 undrifted batches of 500 products 88 alarmed for it (5,000 products, five
 # folds) until only less sure was looked for.
 _SIDES = {"confidence": -1, "doubt": 1}
+# Factors on scales: a class that grows shows in one signal alone, which gets a larger part of the
+# rate. Of 300 batches of 500 in which a class of 8 % had doubled 280 were found with it and 274
+# without; doubled beside the reference's own share of it, 384 of 400 (10,000 products there).
+_FAVOUR = {"class_mix": 0.8}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -145,7 +149,8 @@ def calibrate(
     psi = np.concatenate([p for _, p in pieces])
     top = np.quantile(evidence, _BALANCED_AT, axis=0)
     # A signal that hardly moves in the reference must not count as strong once it does.
-    scales = np.maximum(top, 1.0)
+    favour = [_FAVOUR.get(look.name, 1.0) for look in reference.coding.looks]
+    scales = np.maximum(top, 1.0) * favour
     strongest = np.sort((evidence / scales).max(axis=1))
     usual_psi = np.quantile(psi, _BALANCED_AT, axis=0)
     return Calibration(rows, false_alarm_rate, scales, strongest, usual_psi)

@@ -38,6 +38,8 @@ class Lot:
         Of the whole report.
     resamples : int
         Behind the thresholds.
+    in_training : int
+        Products of the lot that the model learned from: it is surer of those.
     """
 
     name: str
@@ -45,6 +47,7 @@ class Lot:
     source: str
     false_alarm_rate: float
     resamples: int
+    in_training: int
 
 
 def build_report(

@@ -224,7 +224,7 @@ def _how_to_read(report: Found) -> str:
     rows = number("rows", report["rows"], "count")
     lines = [
         both(
-            f"Seuils : {drawn} lots de {rows} produits tirés de la référence ; sur cent lots "
+            f"Seuils : {drawn} lots de {rows} produits tirés de la référence ; des lots "
             f"inchangés, {rate} au plus donnent l'alerte, tous signaux ensemble.",
             f"Thresholds: {drawn} lots of {rows} products drawn from the reference; of unchanged "
             f"lots at most {rate} alarm, all signals together.",
@@ -234,6 +234,14 @@ def _how_to_read(report: Found) -> str:
             "An alarm says that the lot is different, not that the answers are wrong.",
         ),
     ]
+    if report["in_training"]:
+        seen = number("in_training", report["in_training"], "count")
+        lines.append(
+            both(
+                f"{seen} produits du lot étaient dans l'apprentissage : le modèle en est trop sûr.",
+                f"{seen} products of the lot were in training: the model is too sure of them.",
+            )
+        )
     if report["not_looked_at"]:
         names = [SIGNALS[name] for name in report["not_looked_at"]]
         lines.append(

@@ -26,6 +26,7 @@ body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1c2128; back
 h1 { font-size: 1.5rem; margin: 0 0 .8rem; overflow-wrap: anywhere }
 h2 { font-size: 1.15rem; margin: 0 0 .4rem }
 h3 { font-size: 1rem; margin: 0 0 .4rem }
+.wide + h3 { margin-top: 1rem }
 .kicker { margin: 1rem 0 0; color: #57606a }
 section { margin: 0 0 1.6rem }
 .synthetic { background: #fff3c4; border: 1px solid #b58900; padding: .5rem .8rem;

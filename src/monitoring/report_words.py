@@ -91,13 +91,19 @@ def number(path: str, value: float | None, style: str) -> str:
     return f'<data data-path="{html.escape(path)}" value="{value!r}">{shown}</data>'
 
 
+def _decimal(value: float) -> str:
+    if abs(value) >= 1000:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.001 else f"{value:.4f}"
+
+
 def _written(value: float, style: str, language: str) -> str:
     percent = "\N{NO-BREAK SPACE}%" if language == "fr" else "%"
     text = {
         "percent": lambda: f"{100 * value:.1f}{percent}",
         "points": lambda: f"{100 * value:+.1f}",
         "count": lambda: f"{value:,.0f}",
-        "decimal": lambda: f"{value:.3g}" if abs(value) < 1000 else f"{value:,.0f}",
+        "decimal": lambda: _decimal(value),
         "odds": lambda: f"{1 / value:,.0f}",
     }[style]()
     if language == "fr":

@@ -48,7 +48,7 @@ def extract_products(
 ) -> Products:
     """Extract every product once; parameters as for `run`."""
     branches = _usable(build_branches(cfg), validated)
-    extractors = _unique_extractors(branches)
+    extractors = unique_extractors(branches)
     if fresh:
         for extractor in extractors:
             cache.forget(Namespace.of(extractor.name, extractor.settings()))
@@ -122,8 +122,8 @@ def _usable(branches: list[Branch], validated: Validated) -> list[Branch]:
     return without
 
 
-def _unique_extractors(branches: list[Branch]) -> tuple[Extractor, ...]:
-    """Extractors in order of first use; branches of one recipe share theirs."""
+def unique_extractors(branches: list[Branch]) -> tuple[Extractor, ...]:
+    """Return the extractors in order of first use; branches of one recipe share theirs."""
     unique: list[Extractor] = []
     for branch in branches:
         unique += [extractor for extractor in branch.extractors if extractor not in unique]

@@ -92,6 +92,7 @@ class ModelEvaluationPipeline:
                 slices=slices,
                 themes=self.labels.themes,
                 groups=groups,
+                folds=folds,
                 threshold=self.trained.threshold,
                 target_accuracy=self.target_accuracy,
                 seed=self.seed,

@@ -25,9 +25,21 @@ def told(answers: Answers, labels: Labels) -> dict:
         slices=answers.products[["language", "has_image"]],
         themes=labels.themes,
         groups=None,
+        folds=np.arange(len(answers.y)) % 4 - 1,
         threshold=0.6,
         target_accuracy=0.9,
     )
+
+
+def test_each_fold_has_its_score_and_rows_in_none_are_left_out(
+    answers: Answers, told: dict
+) -> None:
+    folds = np.arange(len(answers.y)) % 4 - 1
+    expected = [
+        f1_score(answers.y[folds == k], answers.predicted[folds == k], average="weighted")
+        for k in (0, 1, 2)
+    ]
+    assert told["by_fold"] == pytest.approx(expected)
 
 
 def test_slices_are_the_librarys_scores_of_their_rows(

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 NAMES = {10: ("Livres", "Books"), 40: ("Jeux", "Games"), 2583: ("Piscines", "Pools")}
 LABELS = Labels({c: {"fr": fr, "en": en} for c, (fr, en) in NAMES.items()}, {}, {})
-LOT = Lot("lot-a", "2026-01-31", "lot <a>.csv", 0.05, 199)
+LOT = Lot("lot-a", "2026-01-31", "lot <a>.csv", 0.05, 199, 7)
 NASTY = "<script>alert('1')</script> & 12 \"cartes\""
 
 

@@ -88,6 +88,7 @@ def test_new_products_of_the_shop_are_fine(
     content = json.loads(files[".json"].read_text())
     test = pd.read_csv(demo_shop / "X_test_update.csv")
     assert (content["rows"], content["synthetic"]) == (len(test), True)
+    assert content["in_training"] < 0.1 * len(test)
     lengths = {f["signal"]: f["now"] for f in content["findings"]}["title_length"]
     raw = test["designation"].str.len()
     assert lengths == pytest.approx(np.quantile(raw, [0.05, 0.25, 0.5, 0.75, 0.95]))
@@ -114,6 +115,7 @@ def test_labels_are_counted_and_a_wrong_class_alarms(
 ) -> None:
     x, y = demo_shop / "X_train_update.csv", demo_shop / "Y_train_CVw08PX.csv"
     assert report(x, "--labels", y) == 0
+    assert f"in training, so too sure: {len(pd.read_csv(x))}" in capsys.readouterr().out
     wrong = tmp_path / "y.csv"
     codes = pd.read_csv(y, index_col=0)
     codes.replace({"prdtypecode": {2583: 10, 10: 2583}}).to_csv(wrong)
@@ -151,7 +153,7 @@ def test_mistakes_are_exit_2_with_a_next_command(
         assert message in said
         assert said.splitlines()[-1].startswith("next: ")
     assert main([str(batch), "--set", f"paths.workspace={tmp_path}"]) == 2
-    assert "reference_profile.json: no such file" in capsys.readouterr().err
+    assert "artifacts/served: no run is in force" in capsys.readouterr().err
 
 
 @pytest.mark.postgres
