@@ -30,10 +30,12 @@ def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) ->
     Returns
     -------
     ndarray of bool, shape (n,)
-        True for rows held out. Below a share of one half a class stays in training where it is too
-        small to split, or one group of duplicates.
+        True for rows held out. A class that is too small to split, or one group of duplicates,
+        stays in training with all of its groups.
     """
-    return deal(y, groups, (1.0 - share, share), seed) == 1
+    held = deal(y, groups, (1.0 - share, share), seed) == 1
+    lost = np.setdiff1d(y[held], y[~held])
+    return held & ~np.isin(groups, groups[np.isin(y, lost)])
 
 
 def split_folds(y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:

@@ -128,3 +128,14 @@ def test_one_giant_group_is_kept_whole() -> None:
     held = split_holdout(y, groups, 0.25, 0)
     assert len(set(held[:15].tolist())) == 1
     assert 0 < held.sum() < 20
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_no_class_is_held_out_whole(seed: int) -> None:
+    """Neither by the toss of a half, nor because its group of duplicates fitted there best."""
+    y = np.r_[np.zeros(20, int), np.ones(20, int), 2]
+    assert set(y[~split_holdout(y, np.arange(41), 0.5, seed)]) == {0, 1, 2}
+    groups = np.r_[np.zeros(17, int), [1, 1, 1], np.arange(2, 22), 1]
+    held = split_holdout(y, groups, 0.15, seed)
+    assert not held[groups == 1].any()
+    assert held.sum() == 3  # of class 1
