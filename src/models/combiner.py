@@ -49,7 +49,7 @@ class Combiner:
         probabilities (weight 1): nothing is lost by what is missing.
         """
         present = np.column_stack([~np.isnan(vote[:, 0]) for vote in votes])
-        weights = np.exp(_features(votes, conditions) @ self.theta.T) * present
+        weights = _weigh(_features(votes, conditions), self.theta) * present
         alone = present.sum(axis=1) == 1
         weights[alone] = present[alone]
         return weights
@@ -82,7 +82,7 @@ def fit_combiner(
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         theta = flat.reshape(n_experts, -1)
-        weights = np.exp(np.clip(features @ theta.T, -20.0, 5.0))
+        weights = _weigh(features, theta)
         log_p = log_softmax(np.einsum("ne,enc->nc", weights, stacked), axis=1)
         error = np.exp(log_p)
         error[rows, codes] -= 1.0
@@ -119,6 +119,11 @@ def _start(n_experts: int, n_features: int) -> np.ndarray:
     theta = np.zeros((n_experts, n_features))
     theta[:, 0] = np.log(1.0 / n_experts)
     return theta
+
+
+def _weigh(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
+    """Weights within what the fit may reach: a title of a megabyte is no reason for more."""
+    return np.exp(np.clip(features @ theta.T, -20.0, 5.0))
 
 
 def _features(votes: Sequence[np.ndarray], conditions: np.ndarray) -> np.ndarray:

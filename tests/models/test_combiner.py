@@ -81,3 +81,12 @@ def test_conditions_are_centred_on_the_usual_title() -> None:
     found = describe(np.array([True, False]), np.array([60.0, 0.0]))
     expected = [[1.0, 1.0, 0.0], [1.0, 0.0, -np.log(61.0) / 2]]
     np.testing.assert_allclose(found, expected)
+
+
+def test_a_title_of_a_megabyte_weighs_no_more_than_the_fit_allows() -> None:
+    theta = np.zeros((2, 5))
+    theta[:, 2] = [2.0, -2.0]
+    votes = [np.log(np.full((1, N_CLASSES), 1 / N_CLASSES))] * 2
+    conditions = describe(np.ones(1, bool), np.array([1e6]))
+    found = Combiner(theta).weights(votes, conditions)
+    np.testing.assert_allclose(np.log(found), [[5.0, -2 * conditions[0, 2]]])
