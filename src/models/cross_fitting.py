@@ -97,6 +97,13 @@ def cross_fit(
     return margins
 
 
+def can_cross_fit(y: np.ndarray, folds: np.ndarray, present: np.ndarray) -> bool:
+    """Say whether beside each fold with present rows there are present rows of two classes."""
+    return bool(present.any()) and all(
+        len(np.unique(y[present & (folds != fold)])) > 1 for fold in np.unique(folds[present])
+    )
+
+
 def aligned_margins(fitted: Classifier, X: Extracted, classes: np.ndarray) -> np.ndarray:
     """Return margins with one column for each of `classes`.
 

@@ -16,9 +16,10 @@ import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 
 from src.data.splits import split_folds
+from src.errors import ValidationError
 from src.features.extracted import Extracted
 from src.models.combiner import describe
-from src.models.cross_fitting import aligned_margins, cross_fit
+from src.models.cross_fitting import aligned_margins, can_cross_fit, cross_fit
 from src.models.fusion import Fusion, FusionMaps, choose_maps, fit_fusion, honest_proba
 
 logger = logging.getLogger(__name__)
@@ -141,13 +142,18 @@ class LateFusion(ClassifierMixin, BaseEstimator):
             Their codes.
         groups : ndarray of int, shape (n,), or None
             Duplicates, kept in one fold; None takes every product as its own.
+
+        Raises
+        ------
+        ValidationError
+            No expert can see products of two classes beside every fold.
         """
         groups = np.arange(len(y)) if groups is None else groups
         classes, codes = np.unique(y, return_inverse=True)
         folds = split_folds(y, groups, self.n_folds, self.random_state)
         margins = {
             name: cross_fit(expert, X, y, folds, present_rows(X, mask), classes)
-            for name, mask, expert in self._able(X, y)
+            for name, mask, expert in self._able(X, y, folds)
         }
         return OutsideMargins(margins, folds, conditions_of(X), codes)
 
@@ -213,15 +219,23 @@ class LateFusion(ClassifierMixin, BaseEstimator):
         """Return the likeliest code of each product, shape (n,)."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _able(self, X: Extracted, y: np.ndarray) -> list[tuple[str, str, Any]]:
-        """Return the experts that can see products of two classes at least."""
+    def _able(self, X: Extracted, y: np.ndarray, folds: np.ndarray) -> list[tuple[str, str, Any]]:
+        """Return the experts that can see products of two classes beside every fold."""
         able = []
         for name, mask, expert in self.experts:
             rows = present_rows(X, mask)
-            if len(np.unique(y[rows])) < 2:
-                logger.warning("expert %s left out: it can see %d rows", name, rows.sum())
-            else:
+            if can_cross_fit(y, folds, rows):
                 able.append((name, mask, expert))
+            else:
+                logger.warning("expert %s left out: it can see %d rows", name, rows.sum())
+        if not able:
+            names = ", ".join(name for name, _, _ in self.experts)
+            raise ValidationError(
+                f"nothing to learn from for any expert ({names}): of {len(y)} products with "
+                f"{len(np.unique(y))} classes, each expected products that it can see, of two "
+                "classes at least, beside every fold",
+                next_command="python scripts/train_pipeline.py --set fusion.weights.text=1.0",
+            )
         return able
 
 

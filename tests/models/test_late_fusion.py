@@ -9,6 +9,7 @@ import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
 
+from src.errors import ValidationError
 from src.features.extracted import Extracted
 from src.models.calibration import log_loss
 from src.models.cross_fitting import aligned_margins, cross_fit
@@ -95,6 +96,27 @@ def test_no_picture_at_all_is_said(caplog: pytest.LogCaptureFixture) -> None:
         model = fusion().fit(X, y)
     assert caplog.messages == ["expert image left out: it can see 0 rows"]
     assert [name for name, _, _ in model.experts_] == ["text"]
+
+
+@pytest.mark.parametrize("pictures", [1, 20])
+def test_pictures_of_one_class_but_for_one_leave_the_text(pictures: int) -> None:
+    """A fold without that one picture has a single class left, which nothing can be fitted on."""
+    X, y = shop(300, 0)
+    X.masks["image"][:] = False
+    X.masks["image"][np.flatnonzero(y == 17)[:pictures]] = True
+    X.masks["image"][np.flatnonzero(y == 7)[0]] = True
+    model = fusion().fit(X, y)
+    assert [name for name, _, _ in model.experts_] == ["text"]
+    assert np.isfinite(model.predict_proba(X)).all()
+
+
+def test_nothing_to_learn_from_is_said() -> None:
+    X, y = shop(300, 0, with_image=0.0)
+    alone = LateFusion([("image", "image", OnColumn("image"))])
+    with pytest.raises(
+        ValidationError, match=r"any expert \(image\): of 300 products with 4 class"
+    ):
+        alone.fit(X, y)
 
 
 def test_few_paired_rows_vote_evenly() -> None:
