@@ -91,6 +91,7 @@ class RunFolders:
             )
         with self._writing():
             self.repair()
+            self._prune()  # so that `repair` has one choice, should this be killed in turn
             self._link_new_names(candidate)
             served = self.find("served")
             if served is not None and served != candidate:
@@ -110,6 +111,7 @@ class RunFolders:
         """
         with self._writing():
             self.repair()
+            self._prune()  # as in `promote`
             served, previous = self.get("served"), self.get("previous")
             self._link_new_names(previous)
             self._point("served", previous)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -129,6 +130,21 @@ def test_discarding_the_candidate_leaves_the_served_run(tmp_path: Path) -> None:
     store.runs.discard_candidate()
     store.runs.discard_candidate()
     assert slots(store) == {"served": "run-2", "previous": "run-1"}
+
+
+@pytest.mark.parametrize("action", ["promote", "roll_back"])
+def test_what_a_kill_left_is_gone_before_runs_change_places(tmp_path: Path, action: str) -> None:
+    """Else a second kill, in between, would find two runs that may be the one before."""
+    store = serve(tmp_path, "run-1", "run-2")
+    runs = store.paths.artifacts_dir / "runs"
+    left = shutil.copytree(runs / "run-2", runs / "run-9")
+    if action == "promote":
+        write_run(tmp_path, "run-3")
+        shutil.copytree(runs / "run-2", left)
+    done: list[bool] = []
+    store.runs._link_new_names = lambda folder: done.append(left.exists())  # type: ignore[method-assign]
+    getattr(store.runs, action)()
+    assert done == [False]
 
 
 def test_an_altered_file_of_a_run_is_found(tmp_path: Path) -> None:
