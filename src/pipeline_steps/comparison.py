@@ -9,6 +9,7 @@ killed goes on where it stopped.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import logging
 from collections.abc import Sequence
@@ -26,7 +27,7 @@ from src.evaluation.systems import score_pairs, score_systems
 from src.features.extracted import Extracted
 from src.labels import Labels
 from src.models.baselines import by_share
-from src.models.cross_fitting import Cost, cross_fit
+from src.models.cross_fitting import Cost, can_cross_fit, cross_fit
 from src.models.late_fusion import OutsideMargins, conditions_of, present_rows
 from src.pipeline_steps import stage01_data_ingestion, stage02_data_validation
 from src.pipeline_steps.stage03_data_transformation import extract_products
@@ -101,7 +102,9 @@ class Compared:
     pairs: pd.DataFrame
 
 
-def plan_systems(kinds: Sequence[str], cfg: Config, *, with_images: bool) -> list[System]:
+def plan_systems(
+    kinds: Sequence[str], cfg: Config, *, with_images: bool, with_text: bool = True
+) -> list[System]:
     """Return the systems of a comparison.
 
     Parameters
@@ -112,15 +115,19 @@ def plan_systems(kinds: Sequence[str], cfg: Config, *, with_images: bool) -> lis
         ``[model.late_fusion]`` names the experts of the platform's own late fusion.
     with_images : bool
         False leaves out what needs pictures: B3, and B4 and B5, which would be B2 again.
+    with_text : bool
+        False leaves out what needs words, likewise.
     """
     systems = [System("B0", ""), System("B1", "")]
     own = cfg.model.late_fusion
-    text_kinds = dict.fromkeys([*kinds, own.text])
-    systems += [System("B2", kind, (Part("text", kind),)) for kind in text_kinds]
-    if not with_images:
+    if with_text:
+        text_kinds = dict.fromkeys([*kinds, own.text])
+        systems += [System("B2", kind, (Part("text", kind),)) for kind in text_kinds]
+    if with_images:
+        image_kinds = dict.fromkeys([*kinds, own.image])
+        systems += [System("B3", kind, (Part("image", kind),)) for kind in image_kinds]
+    if not (with_text and with_images):
         return systems
-    image_kinds = dict.fromkeys([*kinds, own.image])
-    systems += [System("B3", kind, (Part("image", kind),)) for kind in image_kinds]
     systems += [System("B4", kind, (Part("all", kind),)) for kind in kinds]
     pairs = {kind: (Part("text", kind), Part("image", kind)) for kind in kinds}
     pairs[LATE_FUSION] = (Part("text", own.text), Part("image", own.image))
@@ -150,8 +157,7 @@ def compare(cfg: Config, labels: Labels, kinds: Sequence[str], *, fresh: bool) -
         y, groups = validated.train.labels, validated.groups.ids
         folds = split_folds(y, groups, cfg.cv.n_folds, cfg.compute.seed)
         rows = LabelledRows(products.train, y, groups, folds)
-        with_images = any(branch.modality != "text" for branch in products.branches)
-        systems = plan_systems(kinds, cfg, with_images=with_images)
+        systems = _plan(kinds, cfg, products.branches, rows)
         bench = Bench(cfg, store, run, rows, products.branches)
         parts = sorted({part for system in systems for part in system.parts})
         done = {part: bench.fit(part, fresh=fresh) for part in progress(parts, "models")}
@@ -193,7 +199,7 @@ class Bench:
 
     def fit(self, part: Part, *, fresh: bool) -> FittedPart:
         """Return a part: from its file where there is one, and not `fresh`."""
-        path = self.store.comparison_part(self._work(), f"{part.modality}_{part.kind}")
+        path = self.store.comparison_part(self._work, f"{part.modality}_{part.kind}")
         if path.exists() and not fresh:
             try:
                 kept = self.store.load(path)
@@ -218,11 +224,33 @@ class Bench:
         logger.info("  %-5s %-12s %8.1f s", part.modality, part.kind, cost.fit_s)
         return FittedPart(margins, cost.fit_s, rate, peak.megabytes)
 
+    @functools.cached_property
     def _work(self) -> str:
-        """Name data, settings and folds: a part of other work is never taken for this one's."""
+        """Name data, settings and folds: a part of other work is never taken for this one's.
+
+        The snapshot is of the three files alone: pictures, corrected labels and the maps of labels
+        and translations show in what was extracted.
+        """
+        X = self.rows.X
         digest = hashlib.sha256(f"{self.run.snapshot} {self.run.config}".encode())
-        digest.update(self.rows.folds.tobytes())
+        for column in (self.rows.folds, self.rows.y, *X.masks.values(), *X.table.values()):
+            if column.dtype == object:
+                digest.update("\0".join(column).encode("utf-8", "surrogatepass"))
+            else:
+                digest.update(np.ascontiguousarray(column).data)
         return digest.hexdigest()[:16]
+
+
+def _plan(
+    kinds: Sequence[str], cfg: Config, branches: list[Branch], rows: LabelledRows
+) -> list[System]:
+    """Plan for the modalities that are switched on and that enough products have."""
+    on = {branch.modality == "text" for branch in branches}
+    pictures = rows.X.masks["image"]
+    enough = can_cross_fit(rows.y, rows.folds, pictures)
+    if False in on and not enough:
+        logger.warning("pictures left out: %d products have one", pictures.sum())
+    return plan_systems(kinds, cfg, with_images=False in on and enough, with_text=True in on)
 
 
 def _score(
@@ -241,7 +269,7 @@ def _score(
     about = about.rename(columns={"code": "system"}).assign(rows=len(rows.y))
     about.insert(1, "name", about["system"].map(NAMES))
     against = pairs.set_index(["system", "versus"])
-    text = next(s.name for s in systems if s.code == "B2")
+    text = next((s.name for s in systems if s.code == "B2"), "")
     beside = [_beside(against, system.name, text) for system in systems]
     costs = pd.DataFrame([_cost(system, parts) for system in systems])
     table = pd.concat([about, scores, pd.DataFrame(beside), costs], axis=1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import signal
 import subprocess
@@ -15,10 +16,19 @@ import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import f1_score
 
-from src.artifacts import ArtifactStore
+from src.artifacts import ArtifactStore, Run
 from src.config import REPOSITORY, Config, load_config
+from src.features.extracted import Extracted
 from src.labels import load_labels
-from src.pipeline_steps.comparison import Part, compare, plan_systems
+from src.pipeline_steps.comparison import (
+    Bench,
+    LabelledRows,
+    Part,
+    _plan,
+    compare,
+    plan_systems,
+)
+from src.pipelines.registry import build_branches
 
 SMOKE = REPOSITORY / "config" / "smoke.toml"
 TRAIN = REPOSITORY / "scripts" / "train.py"
@@ -49,6 +59,52 @@ def test_late_fusion_is_made_of_parts_that_are_fitted_anyway() -> None:
 def test_without_pictures_there_is_text_alone() -> None:
     systems = plan_systems(["linear_svc"], load_config(), with_images=False)
     assert [system.name for system in systems] == ["B0", "B1", "B2 linear_svc"]
+
+
+def test_without_words_there_are_pictures_alone() -> None:
+    cfg = load_config()
+    systems = plan_systems(["logreg"], cfg, with_images=True, with_text=False)
+    assert [system.name for system in systems] == ["B0", "B1", "B3 logreg"]
+
+
+def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> LabelledRows:
+    table = {"title": np.array(texts, dtype=object), "image_stats": np.ones((len(y), 2))}
+    masks = {"description": np.ones(len(y), bool), "image": np.array(pictures)}
+    each = np.arange(len(y))
+    return LabelledRows(Extracted(table, masks), np.array(y), each, each % 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "pictures", "codes"),
+    [
+        (1.0, [True] * 4, ["B0", "B1", "B2", "B3", "B4", "B5", "B5"]),
+        (0.0, [True] * 4, ["B0", "B1", "B3"]),
+        # Beside the fold of each picture there is one class with a picture: nothing to fit.
+        (1.0, [True, True, False, False], ["B0", "B1", "B2"]),
+    ],
+)
+def test_planned_is_what_can_be_fitted(
+    tmp_path: Path, text: float, pictures: list[bool], codes: list[str]
+) -> None:
+    own = ["model.late_fusion.image=linear_svc", f"fusion.weights.text={text}"]
+    cfg = configure(tmp_path, tmp_path / "shop", *own)
+    rows = rows_of(["a", "b", "c", "d"], pictures, [1, 2, 2, 1])
+    systems = _plan(["linear_svc"], cfg, build_branches(cfg), rows)
+    assert [system.code for system in systems] == codes
+
+
+def test_a_part_is_known_by_everything_it_was_fitted_on(tmp_path: Path) -> None:
+    """Corrected labels and other pictures leave the snapshot, the hash of three files, as it is."""
+    cfg = configure(tmp_path, tmp_path / "shop")
+    store, run = ArtifactStore(cfg.paths), Run("r", "snapshot", synthetic=True, config="c")
+    given = (["a", "bc"], [True, False], [1, 2])
+    changed = [(["ab", "c"], *given[1:]), (given[0], [True, True], given[2]), (*given[:2], [2, 1])]
+    first = rows_of(*given)
+    stats = first.X.with_column("image_stats", np.zeros((2, 2)))
+    others = [*(rows_of(*rows) for rows in changed), dataclasses.replace(first, X=stats)]
+    names = [Bench(cfg, store, run, rows, [])._work for rows in (first, *others)]
+    assert len(set(names)) == 5
+    assert Bench(cfg, store, run, rows_of(*given), [])._work == names[0]
 
 
 def test_table_and_files(tmp_path: Path, demo_shop: Path) -> None:
