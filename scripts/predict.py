@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from src.command_line import report, report_interrupt
+from src.command_line import add_config_options, report, report_interrupt
 from src.config import load_config
 from src.errors import EXIT_FINE, FileFault, ProjectError, UsageError
 from src.labels import LANGUAGES
@@ -51,15 +51,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--top-k", type=int, default=3, metavar="K", help="candidates a product")
     parser.add_argument("--out", type=Path, metavar="F", help="where to write; default: stdout")
     parser.add_argument("--language", choices=LANGUAGES, default="en", help="of the labels")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key of the configuration, as in --set paths.workspace=/srv; repeatable",
-    )
+    add_config_options(parser)
     parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
     return parser
 

@@ -5,10 +5,9 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import add_config_options, report, report_interrupt
 from src.config import Config, load_config
 from src.errors import EXIT_FINE, ProjectError, UsageError
 from src.log import set_up_logging
@@ -37,15 +36,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
     parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key of the configuration, as in --set serving.max_body_mb=4; repeatable",
-    )
+    add_config_options(parser)
     parser.add_argument("--verbose", action="store_true", help="log every request")
     return parser
 
