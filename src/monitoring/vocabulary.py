@@ -8,9 +8,11 @@ like with like, the reference counts a word of a training product as known only 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
 
 from src.features.tfidf import TfidfWords
 from src.models.late_fusion import LateFusion
@@ -25,8 +27,17 @@ def find_word_counter(model: LateFusion) -> TfidfWords | None:
         fitted = dict(expert.features_.transformers_)
         for name in ("tfidf_word", "tfidf_word_title"):
             if name in fitted:
-                return next(step for _, step in fitted[name].steps if isinstance(step, TfidfWords))
+                return next(step for step in _steps(fitted[name]) if isinstance(step, TfidfWords))
     return None
+
+
+def _steps(branch: BaseEstimator) -> Iterator[BaseEstimator]:
+    """Yield the steps of a branch; trees have theirs inside a pipeline that reduces it."""
+    if not isinstance(branch, Pipeline):
+        yield branch
+        return
+    for _, step in branch.steps:
+        yield from _steps(step)
 
 
 def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:

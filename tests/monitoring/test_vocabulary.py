@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
 
+from src.config import load_config
+from src.features.extracted import Extracted
 from src.features.tfidf import DEFAULT_TOKEN_PATTERN, TfidfWords
-from src.monitoring.vocabulary import known_words, unknown_shares
+from src.monitoring.vocabulary import find_word_counter, known_words, unknown_shares
+from src.pipelines.product_model import build_model
+from src.pipelines.registry import build_branches
 
 TEXTS = ["jeu de cartes", "jeu de dames", "cartes de visite", "piscine bleue", "piscine de jeu"]
 
@@ -21,6 +26,22 @@ def test_words_of_others_are_those_left_when_one_product_is_left_out() -> None:
         found = others.build_analyzer()(text)
         expected = np.mean([word not in others.vocabulary_ for word in found])
         assert shares[row] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("kind", ["linear_svc", "lightgbm"])
+def test_the_words_of_title_and_description_are_found_behind_a_reduction(kind: str) -> None:
+    cfg = load_config(overrides=[f"model.name={kind}", "features.text.svd.n_components=2"])
+    branches = [b for b in build_branches(cfg) if b.name.startswith("tfidf_word")]
+    texts = np.array(TEXTS, dtype=object)
+    X = Extracted({"title": texts, "text_description": np.full(5, "visite", dtype=object)}, {})
+    model = build_model(cfg, branches)
+    model.experts_ = [(name, mask, clone(expert)) for name, mask, expert in model.experts]
+    ((_, _, expert),) = model.experts_
+    expert.features_ = clone(expert.features).fit(X)
+    counter = find_word_counter(model)
+    assert counter is not None
+    words = {"jeu", "de", "cartes", "piscine", "visite"}
+    assert known_words(counter, of_others=False) == words
 
 
 def test_all_single_words_are_known_to_a_new_product() -> None:
