@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
-_SINCE = re.compile(r"([0-9]{1,6})([mhd])")
+_SINCE = re.compile(r"([0-9]{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -94,7 +94,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.labels:
             from src.monitoring.batch import read_labels
 
-            y = read_labels(args.labels, items)
+            y = read_labels(args.labels, items, reference.classes)
     about = Lot(
         _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
         datetime.now(timezone.utc).date().isoformat(),
@@ -217,6 +217,9 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     if report["in_training"]:
         print(f"  in training, so too sure: {report['in_training']:,} products")
     print(f"  accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
+    if report["labels"]:
+        told = report["labels"]
+        print(f"  accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
     print(f"  {store.rapport(name + '.html')}")
 
 
