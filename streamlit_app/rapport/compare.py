@@ -59,13 +59,17 @@ def main(argv: list[str] | None = None) -> int:
     try:
         path = args.lot if args.lot.exists() else args.folder / args.lot
         lot = read_lot(path)
-        baseline = _read_csv(args.folder / f"{args.baseline}_diagnostics.csv")
+        known = args.folder / f"{args.baseline}_diagnostics.csv"
+        baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
         changes = compare(lot, baseline)
+        if not changes:
+            raise _fault(path, f"no class that {known} knows: another model's report")
         names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
         lines = [f"{path.name} against {args.baseline}", *table(changes, names)]
         confusions = args.folder / f"{args.baseline}_top_confusions.csv"
         if lot.confusions and confusions.exists():
-            lines += confusion_lines(lot, _read_csv(confusions), names)
+            pairs = _read_csv(confusions, "true", "predicted", "rate")
+            lines += confusion_lines(lot, pairs, names)
         sys.stdout.write("\n".join(lines) + "\n")
     except ProjectError as e:
         return report(e)
@@ -81,16 +85,16 @@ def read_lot(path: Path) -> LotCounts:
         The file can't be read, or was made without labels.
     """
     if path.suffix == ".csv":
-        rows = _read_csv(path)
+        rows = _read_csv(path, "part", "name", "now", "support")
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
         return LotCounts(_labelled(path, _counts(rows, "name", "now")), {})
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
+        recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
+        codes = list(_labelled(path, recalls))
+        counts: Sequence[Sequence[int]] = labels["confusion"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise _fault(path, f"not readable as a drift report ({e!r})") from e
-    recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
-    codes = list(_labelled(path, recalls))
-    counts: Sequence[Sequence[int]] = labels["confusion"]
     confusions = {
         (codes[t], codes[p]): (count, count / sum(row))
         for t, row in enumerate(counts)
@@ -165,11 +169,11 @@ def _labelled(path: Path, recalls: Counts) -> Counts:
     return recalls
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, *columns: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, usecols=columns)
     except FileNotFoundError as e:
         command = "python scripts/train_pipeline.py"
         raise ArtifactError(f"{path}: no such file", next_command=command) from e

@@ -98,6 +98,11 @@ def test_an_unchanged_lot_is_fine_and_a_missing_class_is_no_fault(folder: Path) 
         ('{"labels": null}', "no labels in this report: expected one made with --labels"),
         ("[]", "not readable as a drift report"),
         ("{", "not readable as a drift report"),
+        ('{"labels": {"rows": 3}}', "not readable as a drift report"),
+        (
+            '{"labels": {"classes": [{"code": 1, "correct": 1, "support": 2}], "confusion": [[1]]}}',
+            "another model's report",
+        ),
     ],
 )
 def test_a_report_at_fault_is_exit_2(folder: Path, content: str, message: str) -> None:
@@ -106,6 +111,16 @@ def test_a_report_at_fault_is_exit_2(folder: Path, content: str, message: str) -
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.splitlines()[-1].startswith("next: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["lot.csv", "b4_diagnostics.csv", "b4_top_confusions.csv"])
+def test_a_table_of_something_else_is_exit_2(folder: Path, name: str) -> None:
+    write_lot(folder, KNOWN)
+    (folder / name).write_text("price,colour\n1,2\n")
+    done = compare("lot.csv" if name == "lot.csv" else "lot.json", "--folder", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{name}: not readable as CSV" in done.stderr
     assert "Traceback" not in done.stderr
 
 
