@@ -49,8 +49,9 @@ def y(drifted: Signals) -> np.ndarray:
 
 
 def report_of(reference: Reference, signals: Signals) -> dict[str, Any]:
-    calibration = calibrate(reference, 150, false_alarm_rate=0.05, resamples=199, seed=0)
-    items = pd.DataFrame({"productid": range(150), "designation": [NASTY] * 150})
+    calibration = calibrate(reference, len(signals), false_alarm_rate=0.05, resamples=199, seed=0)
+    rows = len(signals)
+    items = pd.DataFrame({"productid": range(rows), "designation": [NASTY] * rows})
     findings = compare(reference, signals, calibration)
     accuracy = estimate_accuracy(reference, signals)
     return build_report(LOT, reference, signals, findings, accuracy, items, LABELS)
@@ -138,6 +139,40 @@ def test_without_pictures_it_says_what_was_not_looked_at(
     assert {"image_entropy", "embedding"} < set(report["not_looked_at"])
     json.dumps(report, allow_nan=False)
     assert "Content of the pictures (network)" in report_html(report)
+
+
+def nothing_at_all(signals: Signals) -> Signals:
+    """Titles of signs only, no description, no picture."""
+    kept = {"title_length", "confidence", "doubt"}
+    blank = np.full(len(signals), np.nan)
+    numbers = {name: v if name in kept else blank for name, v in signals.numbers.items()}
+    return dataclasses.replace(signals, numbers=numbers)
+
+
+def all_one_class(signals: Signals) -> Signals:
+    proba = np.tile([1.0, 0.0, 0.0], (len(signals), 1))
+    certain = {"confidence": np.ones(len(signals)), "doubt": np.zeros(len(signals))}
+    return dataclasses.replace(signals, proba=proba, numbers={**signals.numbers, **certain})
+
+
+@pytest.mark.parametrize("rows", [1, 2, 150])
+def test_odd_lots_are_told(reference: Reference, make_signals: MakeSignals, rows: int) -> None:
+    """One product, nothing but titles, one class: numbers or dashes, never a NaN or a refusal."""
+    plain, bare = make_signals(rows, 5), make_signals(rows, 5, pictured=0.0, described=0.0)
+    for signals in (plain, nothing_at_all(bare), all_one_class(plain)):
+        for y in (np.full(rows, 10), np.full(rows, -1)):
+            report = with_labels(report_of(reference, signals), reference, signals, y, LABELS)
+            json.dumps(report, allow_nan=False)
+            assert report_html(report).count("<tr") > len(report["findings"])
+            for finding in report["findings"]:
+                lacking = finding["measured"] == 0
+                assert (finding["threshold"] is None) == (finding["now"] is None) == lacking
+                assert not (lacking and finding["alert"])
+    bare_report = report_of(reference, nothing_at_all(bare))
+    lacking = [f["signal"] for f in bare_report["findings"] if not f["measured"]]
+    assert sorted(lacking) == sorted(bare_report["not_looked_at"])
+    assert report_html(bare_report).count(">not measured<") == len(lacking) == 10
+    assert bare_report["alert"] == (rows == 150)
 
 
 def at(report: dict[str, Any], path: str) -> object:

@@ -100,7 +100,8 @@ def test_an_unchanged_lot_is_fine_and_a_missing_class_is_no_fault(folder: Path) 
         ("{", "not readable as a drift report"),
         ('{"labels": {"rows": 3}}', "not readable as a drift report"),
         (
-            '{"labels": {"classes": [{"code": 1, "correct": 1, "support": 2}], "confusion": [[1]]}}',
+            '{"labels": {"classes": [{"code": 1, "correct": 1, "support": 2}],'
+            ' "confusion": [[1]]}}',
             "another model's report",
         ),
     ],
