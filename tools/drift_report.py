@@ -71,6 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("expected either BATCH.csv or --from-log", next_command=HELP)
     if args.from_log and args.labels:
         raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
+    if args.images and not args.images.is_dir():
+        raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
     cfg = load_config(args.config, args.overrides)
     if args.out:
         cfg = dataclasses.replace(

@@ -192,11 +192,18 @@ def _examples(path: str, finding: Found) -> str:
         return ""
     lines = []
     for i, example in enumerate(finding["examples"]):
-        title = html.escape(example["designation"]) or f"#{example['row']}"
+        title = html.escape(example["designation"]) or _untitled(example)
         sure = number(f"{path}.examples.{i}.confidence", example["confidence"], "percent")
         lines.append(f"<li>{title} <small>→ {class_name(example)} {sure}</small></li>")
     head = both("Produits qui le montrent", "Products that show it")
     return f"<details open><summary>{head}</summary><ul>{''.join(lines)}</ul></details>"
+
+
+def _untitled(example: Found) -> str:
+    """Return what a product without a title is found by: the service's log keeps no texts."""
+    if example["productid"] >= 0:
+        return both(f"produit {example['productid']}", f"product {example['productid']}")
+    return both(f"ligne {example['row']}", f"row {example['row']}")
 
 
 def _mix(report: Found) -> str:

@@ -212,6 +212,19 @@ def test_the_page_asks_nobody_and_escapes(reference: Reference, drifted: Signals
     assert "SYNTHETIC" not in calm
 
 
+def test_products_of_the_log_are_named_by_their_number(
+    reference: Reference, drifted: Signals
+) -> None:
+    report = report_of(reference, drifted)
+    shown = next(f["examples"] for f in report["findings"] if f["examples"])
+    for example in shown:
+        example["designation"] = ""
+    shown[0]["productid"], shown[1]["productid"] = 4711, -1
+    page = report_html(report)
+    assert ">product 4711</span> <small>" in page
+    assert f">row {shown[1]['row']}</span> <small>" in page
+
+
 def test_both_languages_say_the_same_in_number(reference: Reference, drifted: Signals) -> None:
     page = report_html(report_of(reference, drifted))
     assert page.count('class="fr" lang="fr"') == page.count('class="en" lang="en"')

@@ -166,6 +166,7 @@ def test_mistakes_are_exit_2_with_a_next_command(
         (("--from-log", "--since", "999999d"), "--since 999999d: expected a number"),
         ((tmp_path / "none.csv",), "none.csv: no such file"),
         ((tmp_path,), "Is a directory"),
+        ((batch, "--images", tmp_path / "nowhere"), "nowhere: no such folder"),
         ((batch, "--labels", labels), "y.csv: no code of the model, found 99"),
         ((batch, "--set", "monitoring.resamples=20"), "20 can't show a false-alarm rate of 0.01"),
     ):
