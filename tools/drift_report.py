@@ -222,6 +222,8 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     if report["labels"]:
         told = report["labels"]
         print(f"  accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
+        if told["fell"]:
+            print(f"  below what its classes let expect: {told['change']['expected']:.3f}")
     print(f"  {store.rapport(name + '.html')}")
 
 

@@ -109,6 +109,9 @@ def test_labels_are_compared_with_the_baseline(
     assert told["rows"] == 148
     assert told["accuracy"] == pytest.approx(accuracy_score(y[2:], drifted.predicted[2:]))
     known = reference.answers.confusion
+    usual = known.diagonal() / known.sum(axis=1)
+    assert told["change"]["accuracy"] == told["accuracy"]
+    assert told["change"]["expected"] == pytest.approx(expected.sum(axis=1) @ usual / 148)
     for i, of_class in enumerate(told["classes"]):
         assert of_class["recall"] == pytest.approx(expected[i, i] / expected[i].sum())
         assert of_class["baseline_recall"] == pytest.approx(known[i, i] / known[i].sum())
@@ -128,7 +131,10 @@ def test_a_fallen_class_alarms_alone(reference: Reference, make_signals: MakeSig
     told = with_labels(plain, reference, signals, wrong, LABELS)
     assert told["alert"]
     assert {c["code"] for c in told["labels"]["classes"] if c["change"] == "fell"} == {10, 40}
-    assert "catégories moins bien reconnues" in report_html(told)
+    assert told["labels"]["fell"]
+    page = report_html(told)
+    assert "moins de réponses justes · des catégories moins bien reconnues" in page
+    assert "On these categories the reference gives" in page
 
 
 def test_without_pictures_it_says_what_was_not_looked_at(
