@@ -118,13 +118,15 @@ def test_labels_are_counted_and_a_wrong_class_alarms(
     assert f"in training, so too sure: {len(pd.read_csv(x))}" in capsys.readouterr().out
     wrong = tmp_path / "y.csv"
     codes = pd.read_csv(y, index_col=0)
-    codes.replace({"prdtypecode": {2583: 10, 10: 2583}}).to_csv(wrong)
+    codes.assign(prdtypecode=np.random.default_rng(0).permutation(codes)).to_csv(wrong)
     capsys.readouterr()
     assert report(x, "--labels", wrong, "--lot", "wrong") == 1
     said = capsys.readouterr().out
     assert re.search("recognised worse: .*2583", said)
     told = json.loads(written(tmp_path / "out", "wrong")[".json"].read_text())["labels"]
     assert sum(c["support"] for c in told["classes"]) == len(codes)
+    assert told["fell"]
+    assert f"below what its classes let expect: {told['change']['expected']:.3f}" in said
     assert f"accuracy, measured: {told['accuracy']:.3f} on {len(codes)} labels" in said
 
 

@@ -73,6 +73,9 @@ def test_a_class_that_fell_is_first_and_exit_1(folder: Path, suffix: str) -> Non
     lines = done.stdout.splitlines()
     assert lines[0] == f"lot{suffix} against b4"
     assert lines[1] == "accuracy 0.750 on 180 rows, baseline 0.930 on 1,000"
+    expected = (40 * 180 / 200 + 90 * 260 / 300 + 50 * 490 / 500) / 180
+    assert lines[2].startswith(f"expected on these classes {expected:.3f}, shift -0.")
+    assert lines[2].endswith(" FELL")
     low, high = difference_interval((50, 90), (260, 300), 0.01 / 3)
     assert lines[4] == (
         f"40    Imported video games and m{90:>7}  0.867  0.556  -0.311"
@@ -90,6 +93,15 @@ def test_an_unchanged_lot_is_fine_and_a_missing_class_is_no_fault(folder: Path) 
     done = compare(folder / "lot.json", "--folder", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[6].split() == ["2583", "Pools", "0", "–"]
+
+
+def test_all_classes_a_little_worse_is_a_finding(folder: Path) -> None:
+    write_lot(folder, np.array([[52, 8, 4], [12, 46, 2], [0, 4, 56]]))
+    done = compare("lot.json", "--folder", folder)
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.endswith("FELL")] == [
+        done.stdout.splitlines()[2]
+    ]
 
 
 @pytest.mark.parametrize(
