@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train compare rollback test lint bench clean
+.PHONY: demo init train compare rollback api app test lint bench clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -19,8 +19,14 @@ init: .venv/ready  ## load import/*.csv into PostgreSQL
 train: .venv/ready  ## the five stages
 	$(BIN)/python scripts/train_pipeline.py
 
+api: .venv/ready  ## the HTTP service on http://127.0.0.1:8000
+	$(BIN)/python scripts/serve_api.py
+
 rollback: .venv/ready  ## serve the run before; again to come forward
 	$(BIN)/python scripts/rollback.py
+
+app: .venv/ready  ## the app on http://localhost:8501
+	$(BIN)/python -m streamlit run streamlit_app/config.py --server.headless true
 
 test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q

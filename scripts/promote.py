@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from src.artifacts import ArtifactStore
-from src.command_line import report
+from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
 
@@ -19,8 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     """Judge, exchange where that is due, and say what is served; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--force", action="store_true", help="promote it whatever its score")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     try:
         store = ArtifactStore(load_config(args.config, args.overrides).paths)

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
 from src.artifacts import ArtifactStore
-from src.command_line import report
+from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINE, ArtifactError, ProjectError
 
@@ -19,8 +18,7 @@ def main(argv: list[str] | None = None) -> int:
     """Let served and previous run change places and name both; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--show", action="store_true", help="only name the two")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     try:
         store = ArtifactStore(load_config(args.config, args.overrides).paths)

@@ -12,10 +12,9 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import add_config_options, report, report_interrupt
 from src.config import load_config
 from src.errors import EXIT_FINE, ProjectError
 from src.labels import load_labels
@@ -59,20 +58,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--compare-all", action="store_true", help="every kind of model")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, help="these kinds only")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    add_config_options(parser)
     parser.add_argument(
         "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
     )
     parser.add_argument(
         "--fresh", action="store_true", help="fit anew what an earlier comparison left"
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key of the configuration; repeatable",
     )
     parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
     return parser

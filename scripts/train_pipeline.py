@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt, runnable
+from src.command_line import add_config_options, report, report_interrupt, runnable
 from src.config import Config, load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
 from src.labels import load_labels
@@ -37,7 +37,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    add_config_options(parser)
     parser.add_argument(
         "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
     )
@@ -55,14 +55,6 @@ def _parser() -> argparse.ArgumentParser:
         "--force",
         action="store_true",
         help="serve this run even where the served one scores better",
-    )
-    parser.add_argument(
-        "--set",
-        action="append",
-        default=[],
-        metavar="KEY=VALUE",
-        dest="overrides",
-        help="override a key of the configuration, as in --set model.name=logreg; repeatable",
     )
     parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
     return parser

@@ -6,6 +6,7 @@ that works where the user stands.
 
 from __future__ import annotations
 
+import argparse
 import os
 import shlex
 import shutil
@@ -14,6 +15,19 @@ from pathlib import Path
 
 from src.config import REPOSITORY
 from src.errors import EXIT_USAGE, ProjectError
+
+
+def add_config_options(parser: argparse.ArgumentParser) -> None:
+    """Add ``--config FILE`` and ``--set KEY=VALUE``, which `load_config` takes as they are."""
+    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    parser.add_argument(
+        "--set",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        dest="overrides",
+        help="override a key of the configuration, as in --set model.name=logreg; repeatable",
+    )
 
 
 def report(error: ProjectError) -> int:

@@ -44,6 +44,7 @@ class Paths:
     reports_dir: Path
     rapport_dir: Path
     demo_dir: Path
+    demo_images_dir: Path
     labels_map: Path
     theme_map: Path
     translate_map: Path
@@ -265,6 +266,16 @@ class Outputs:
 
 
 @dataclasses.dataclass(frozen=True)
+class Serving:
+    """``[serving]``: what one request to the HTTP service may cost."""
+
+    max_body_mb: Positive
+    max_batch_mb: Positive
+    max_image_megapixels: Annotated[int, Range(1, 50)]
+    body_timeout_s: Positive
+
+
+@dataclasses.dataclass(frozen=True)
 class Debug:
     """``[debug]``."""
 
@@ -295,6 +306,7 @@ class Config:
     compute: Compute
     explainability: Explainability
     outputs: Outputs
+    serving: Serving
     debug: Debug
 
     def digest(self) -> str:

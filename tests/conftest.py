@@ -18,9 +18,10 @@ from pathlib import Path
 import pytest
 
 from etl import postgres_server
-from src.config import REPOSITORY
+from src.config import REPOSITORY, Paths, load_config
 from src.data import csv_files
 from src.errors import DatabaseError
+from src.labels import load_labels
 
 # OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
 # library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
@@ -187,3 +188,24 @@ def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, tool, "--rows", "800", "--seed", "3", "--out", folder]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
     return folder
+
+
+@pytest.fixture(scope="session")
+def served_paths(tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A workspace in which the pipeline trained a late fusion on 300 products with pictures.
+
+    The network is a small one with random weights.
+    """
+    from src.pipeline_steps.runner import Options, run_pipeline
+
+    workspace = tmp_path_factory.mktemp("served")
+    tool = REPOSITORY / "tools" / "make_demo_data.py"
+    sizes = ["--rows", "300", "--images", "120", "--seed", "5"]
+    command = [sys.executable, tool, *sizes, "--out", workspace / "import"]
+    subprocess.run([str(word) for word in command], check=True, capture_output=True)
+    cnn = [f"features.image.cnn.{x}" for x in ("enabled=true", "weights=random", "device=cpu")]
+    network = [*cnn, "features.image.cnn.backbone=efficientnet_lite0", "images.size=64"]
+    options = ["model.name=late_fusion", "debug.sample_rows=0", f"paths.workspace={workspace}"]
+    cfg = load_config(REPOSITORY / "config" / "smoke.toml", [*options, *network])
+    run_pipeline(cfg, load_labels(cfg.paths.labels_map, cfg.paths.theme_map), Options())
+    return cfg.paths

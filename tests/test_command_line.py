@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from src.command_line import report, report_interrupt, runnable
-from src.config import REPOSITORY
+from src.command_line import add_config_options, report, report_interrupt, runnable
+from src.config import REPOSITORY, load_config
 from src.errors import LoadError, ProjectError
 
 
@@ -38,3 +39,12 @@ def test_commands_run_from_any_folder_and_without_an_activated_environment(
     monkeypatch.chdir(REPOSITORY)
     monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:/usr/bin:/bin")
     assert runnable("python tools/x.py") == "python tools/x.py"
+
+
+def test_settings_of_the_command_line_reach_the_configuration(tmp_path: Path) -> None:
+    parser = argparse.ArgumentParser()
+    add_config_options(parser)
+    given = parser.parse_args(["--set", "model.name=logreg", "--set", "compute.seed=7"])
+    cfg = load_config(given.config, given.overrides)
+    assert (cfg.model.name, cfg.compute.seed) == ("logreg", 7)
+    assert parser.parse_args(["--config", str(tmp_path)]).config == tmp_path

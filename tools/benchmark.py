@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from tools.benchmarks.figure import Figure
 
 FULL_ROWS = 84_916
-SECTIONS = ("load", "tfidf", "svm", "images", "shap")
+SECTIONS = ("load", "tfidf", "svm", "images", "shap", "serving", "api")
 LONG_SECTIONS = ("training",)
 """Half an hour and more: run only where they are asked for."""
 

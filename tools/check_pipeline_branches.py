@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
-from src.command_line import report
+from src.command_line import add_config_options, report
 from src.config import Config, load_config
 from src.errors import EXIT_FINE, ProjectError
 
@@ -19,8 +18,7 @@ from src.errors import EXIT_FINE, ProjectError
 def main(argv: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     parser.add_argument(
         "--columns", action="store_true", help="show the columns of the last run as well"
     )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from src.artifacts import ArtifactStore
 from src.cache import ExtractionCache
-from src.command_line import report
+from src.command_line import add_config_options, report
 from src.config import Paths, load_config
 from src.errors import EXIT_FINE, ProjectError
 
@@ -30,8 +30,7 @@ def main(argv: list[str] | None = None) -> int:
         "--yes", action="store_true", help="with --all: the served run and the one before"
     )
     parser.add_argument("--dry-run", action="store_true", help="only say what would go")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     try:
         paths = load_config(args.config, args.overrides).paths

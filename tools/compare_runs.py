@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.artifacts import TRAIN_COMMAND
-from src.command_line import report
+from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, ProjectError
 from src.labels import load_labels
@@ -32,8 +32,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("a", type=Path, metavar="A.csv", help="predictions of the run before")
     parser.add_argument("b", type=Path, metavar="B.csv", help="predictions of the run after")
     parser.add_argument("--classes", type=int, default=10, metavar="N", help="classes to print")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     try:
         paths = load_config(args.config, args.overrides).paths

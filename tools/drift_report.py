@@ -17,6 +17,7 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from src.command_line import add_config_options
 from src.command_line import report as report_error
 from src.config import Config, load_config
 from src.errors import (
@@ -61,8 +62,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--from-log", action="store_true", help="what the service answered")
     parser.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
     parser.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
-    parser.add_argument("--config", type=Path, metavar="F", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     return parser
 
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import add_config_options, report, report_interrupt
 from src.config import load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError, ValidationError
 from src.labels import load_labels
@@ -33,9 +32,8 @@ FEWEST_ROWS = 10
 def main(argv: list[str] | None = None) -> int:
     """Compare; return 0 where ours is surely better, 1 where it is not, 2 on wrong input."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
+    add_config_options(parser)
     parser.add_argument("--source", choices=["postgres", "csv"], help="data.source")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     args = parser.parse_args(argv)
     set_up_logging()
     try:

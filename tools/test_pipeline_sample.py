@@ -13,7 +13,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from src.command_line import report, report_interrupt
+from src.command_line import add_config_options, report, report_interrupt
 from src.config import Config, load_config
 from src.errors import EXIT_FINE, ProjectError
 from src.labels import load_labels
@@ -32,8 +32,7 @@ def main(argv: list[str] | None = None) -> int:
         help="extract anew and show seconds, rows/s, shape, density and MB of every branch",
     )
     parser.add_argument("--source", choices=["postgres", "csv"], help="where the rows come from")
-    parser.add_argument("--config", type=Path, metavar="FILE", help="default: config/config.toml")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
+    add_config_options(parser)
     args = parser.parse_args(argv)
     set_up_logging(verbose=args.profile_features)
     try:

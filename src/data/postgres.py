@@ -249,6 +249,51 @@ def write_model(
     return int(cast("tuple[int]", row)[0])
 
 
+def write_feedback(url: str, row: Mapping[str, Any]) -> None:
+    """Record a correction.
+
+    Parameters
+    ----------
+    url : str
+        Address of the database.
+    row : mapping
+        Columns of ``project.feedback``: productid, designation_hash, prdtypecode, predicted_code,
+        author, comment, created_at.
+    """
+    with connect(url) as connection:
+        connection.execute(
+            "INSERT INTO project.feedback (productid, designation_hash, prdtypecode,"
+            " predicted_code, author, comment, created_at) VALUES (%(productid)s,"
+            " %(designation_hash)s, %(prdtypecode)s, %(predicted_code)s, %(author)s, %(comment)s,"
+            " %(created_at)s)",
+            row,
+        )
+
+
+def write_predictions(url: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Record what the service answered, all rows or none.
+
+    Parameters
+    ----------
+    url : str
+        Address of the database.
+    rows : sequence of mapping
+        Columns of ``project.predictions``: productid, designation_hash, prdtypecode, probability,
+        needs_review, top_k (list), run_id, profile (mapping), created_at.
+    """
+    from psycopg.types.json import Jsonb
+
+    with connect(url) as connection, connection.cursor() as cursor:
+        cursor.executemany(
+            "INSERT INTO project.predictions (productid, designation_hash, prdtypecode,"
+            " probability, needs_review, top_k, run_id, profile, created_at) VALUES"
+            " (%(productid)s, %(designation_hash)s, %(prdtypecode)s, %(probability)s,"
+            " %(needs_review)s, %(top_k)s, %(run_id)s, %(profile)s, %(created_at)s)",
+            [{**row, "top_k": Jsonb(row["top_k"]), "profile": Jsonb(row["profile"])}
+             for row in rows],
+        )  # fmt: skip
+
+
 def write_drift_report(
     url: str,
     *,

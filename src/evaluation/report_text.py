@@ -62,8 +62,8 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
     by_fold = facts["by_fold"]
     if len(by_fold) > 1:
-        spread = f"{statistics.stdev(by_fold):.4f} standard deviation of {len(by_fold)} folds"
-        yield f"  {'weighted F1 by fold':<30}{statistics.fmean(by_fold):>8.4f}   {spread}"
+        name, spread = f"weighted F1 of {len(by_fold)} folds", statistics.stdev(by_fold)
+        yield f"  {name:<30}{statistics.fmean(by_fold):>8.4f}   standard deviation {spread:.4f}"
     decided = facts["decision"]
     if decided["accuracy"] is None:
         yield "  no answer is sure enough to be accepted without a look"

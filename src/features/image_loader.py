@@ -222,6 +222,12 @@ def map_ordered(
     # OpenCV would start a pool of its own under each of these threads: a quarter slower.
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
+    if len(sources) <= chunk:  # one task: starting threads costs more than waiting for it
+        try:
+            yield from work(0)
+        finally:
+            cv2.setNumThreads(cv2_threads)
+        return
     pool = ThreadPoolExecutor(available_cores(n_threads), thread_name_prefix="images")
     try:
         for start in starts:

@@ -112,15 +112,20 @@ def weigh(
     csr_matrix
         The same object.
     """
-    from sklearn.preprocessing import normalize
+    from sklearn.utils import sparsefuncs_fast
 
     if sublinear_tf:
         np.log(counts.data, out=counts.data)
         counts.data += np.float32(1)
     if idf is not None:
-        counts.data *= idf.astype(np.float32)[counts.indices]
+        # One text uses some hundreds of 300,000 columns: take them, then convert.
+        counts.data *= idf[counts.indices].astype(np.float32)
     if norm is not None and counts.shape[0]:
-        normalize(counts, norm=norm, copy=False)
+        # What `normalize` calls; its checks took half of the time of one text.
+        if norm == "l2":
+            sparsefuncs_fast.inplace_csr_row_normalize_l2(counts)
+        else:
+            sparsefuncs_fast.inplace_csr_row_normalize_l1(counts)
     return counts
 
 

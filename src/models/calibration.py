@@ -72,12 +72,20 @@ class Calibrator:
     def predict_proba(self, margins: np.ndarray) -> np.ndarray:
         """Return probabilities of n rows, shape (n, n_classes), each row adding up to 1."""
         if self.kind == "sigmoid":
-            likely = np.clip(expit(self.logits(margins)), TINY, 1.0)
+            likely = np.clip(expit(_settled(self.logits(margins))), TINY, 1.0)
             return likely / likely.sum(axis=1, keepdims=True)
         if self.kind == "blend":
             flattened = log_expit(self.logits(margins))
-            return softmax((self.inverse_temperature * margins + flattened) / 2, axis=1)
-        return softmax(self.logits(margins), axis=1)
+            return softmax(_settled((self.inverse_temperature * margins + flattened) / 2), axis=1)
+        return softmax(_settled(self.logits(margins)), axis=1)
+
+
+def _settled(logits: np.ndarray) -> np.ndarray:
+    """Round to float32: the last digits of a product of matrices depend on the number of rows.
+
+    A product gets the same probability to the last digit, alone or in a batch.
+    """
+    return logits.astype(np.float32).astype(np.float64)
 
 
 def identity_map(n_classes: int) -> Calibrator:

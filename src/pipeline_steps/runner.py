@@ -22,10 +22,11 @@ from src.pipeline_steps import (
     stage04_model_training,
     stage05_model_evaluation,
 )
+from src.pipeline_steps.demo_images import save_demo_images
 from src.pipeline_steps.promotion import promote, seal
 from src.pipeline_steps.reference_file import save_reference
 from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
-from src.pipeline_steps.types import Evaluated, Ingested, Validated
+from src.pipeline_steps.types import Evaluated, Ingested, Transformed, Validated
 from src.utils.profiling import stage
 
 logger = logging.getLogger(__name__)
@@ -83,9 +84,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             )
             mapping = stage03_data_transformation.feature_mapping(transformed.matrix)
             store.save(store.feature_mapping, mapping, run=run, stage="transform")
-            rows, columns = transformed.matrix.shape
-            dense = 100 * transformed.matrix.density
-            line.says = f"{rows:,} x {columns:,}  {dense:.2f} % dense"
+            line.says = _matrix_line(transformed)
         with stage(4, 5, "train") as line:
             trained = stage04_model_training.run(
                 transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
@@ -107,8 +106,14 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)
-        promote(store, force=options.force)
+        _serve(store, run, transformed, force=options.force)
     return run, evaluated
+
+
+def _serve(store: ArtifactStore, run: Run, transformed: Transformed, *, force: bool) -> None:
+    """Let the run be served if it is good enough, and let the demo pictures be of that run."""
+    if promote(store, force=force).promoted:
+        save_demo_images(store, run, transformed)
 
 
 def _start(ingested: Ingested, cfg: Config) -> Run:
@@ -134,6 +139,11 @@ def _validate(
     store.save(store.validation_report, report, run=run, stage="validate")
     stage02_data_validation.raise_on_failure(validated.checks)
     return validated
+
+
+def _matrix_line(transformed: Transformed) -> str:
+    rows, columns = transformed.matrix.shape
+    return f"{rows:,} x {columns:,}  {100 * transformed.matrix.density:.2f} % dense"
 
 
 def _checks_line(validated: Validated) -> str:

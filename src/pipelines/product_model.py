@@ -17,6 +17,7 @@ from src.features.matrix import FeatureMatrix
 from src.features.svd import DenseRows
 from src.models.kinds import TREES, build_head
 from src.models.late_fusion import LateFusion
+from src.models.linear_ovr import head_margins
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
@@ -98,7 +99,7 @@ class ProductModel(ClassifierMixin, BaseEstimator):
 
     def margins_of(self, matrix: FeatureMatrix) -> np.ndarray:
         """Return the same for what `features_` made of the products."""
-        margins = self.head_.decision_function(matrix.stack())
+        margins = head_margins(self.head_, matrix.stack())
         return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
 
     def predict(self, X: Extracted) -> np.ndarray:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
+
 import numpy as np
 import pandas as pd
 from hypothesis import given
@@ -78,3 +81,10 @@ def test_normalised_text() -> None:
     assert normalise_text("STRASSE straße") == "strasse strasse"
     assert normalise_text("数码 _x_") == "数码 x"
     assert Groups(np.array([], dtype=np.int64), ()).duplicate_share == 0.0
+
+
+@given(st.text(alphabet=st.sampled_from("aB3é̀ßİ_-<>/ \t\x1c\u2028Ωдمー½ﬁ"), max_size=30))
+def test_normalised_text_is_the_plain_definition(text: str) -> None:
+    decomposed = unicodedata.normalize("NFKD", re.sub(r"<[^<>]*>", " ", text)).casefold()
+    letters = "".join(c for c in decomposed if not unicodedata.combining(c))
+    assert normalise_text(text) == re.sub(r"[\W_]+", " ", letters).strip()

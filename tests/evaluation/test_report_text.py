@@ -50,9 +50,9 @@ def test_report(facts: dict, by_class: pd.DataFrame, answers: Answers, labels: L
     low, high = facts["intervals"]["f1_weighted"]
     shown = f"{facts['f1_weighted']:.4f}   {low:.4f} to {high:.4f}".split()
     assert next(line for line in lines if "weighted F1" in line).split()[2:] == shown
-    by_fold = next(line for line in lines if "by fold" in line).split()
-    assert float(by_fold[4]) == pytest.approx(np.mean(facts["by_fold"]), abs=5e-5)
-    assert float(by_fold[5]) == pytest.approx(np.std(facts["by_fold"], ddof=1), abs=5e-5)
+    by_fold = next(line for line in lines if "of 5 folds" in line).split()
+    assert float(by_fold[5]) == pytest.approx(np.mean(facts["by_fold"]), abs=5e-5)
+    assert float(by_fold[-1]) == pytest.approx(np.std(facts["by_fold"], ddof=1), abs=5e-5)
     first = lines.index(next(line for line in lines if line.startswith("classes"))) + 1
     hardest = by_class.sort_values("f1").iloc[0]
     assert lines[first].split()[0] == str(hardest["prdtypecode"])

@@ -7,10 +7,12 @@ import pytest
 from scipy import sparse
 from sklearn.datasets import make_classification
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
+from sklearn.tree import DecisionTreeClassifier
 from sklearn.utils.estimator_checks import estimator_checks_generator
 
-from src.models.linear_ovr import ThreadedLinearSVC
+from src.models.linear_ovr import ThreadedLinearSVC, head_margins, linear_margins
 
 
 def words(n: int = 600, n_classes: int = 7) -> tuple[sparse.csr_matrix, np.ndarray]:
@@ -72,3 +74,41 @@ def test_one_class_is_refused() -> None:
 def test_the_librarys_contract() -> None:
     for estimator, check in estimator_checks_generator(ThreadedLinearSVC(max_iter=200)):
         check(estimator)
+
+
+@pytest.mark.parametrize("n_classes", [2, 5])
+@pytest.mark.parametrize("few", [True, False])
+def test_margins_of_a_sparse_matrix_are_the_plain_product(few: bool, n_classes: int) -> None:
+    rng = np.random.default_rng(0)
+    X = sparse.random(
+        1 if few else 400, 300, density=0.05, format="csr", random_state=0, dtype=np.float32
+    )
+    coef = rng.normal(size=(n_classes, 300)).astype(np.float32)
+    np.testing.assert_array_equal(linear_margins(X, coef), X @ coef.T)
+    assert linear_margins(X[:0], coef).shape == (0, n_classes)
+
+
+def test_a_dense_row_has_the_same_margins_alone_and_among_others() -> None:
+    rng = np.random.default_rng(1)
+    X = rng.normal(size=(999, 1500)).astype(np.float32)
+    coef = rng.normal(size=(27, 1500)).astype(np.float32)
+    together = linear_margins(X, coef)
+    np.testing.assert_allclose(together, X @ coef.T, rtol=1e-3, atol=1e-3)
+    alone = np.vstack([linear_margins(X[[row]], coef) for row in range(50)])
+    np.testing.assert_array_equal(alone, together[:50])
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_margins_of_a_librarys_head_are_its_own(n_classes: int) -> None:
+    rng = np.random.default_rng(2)
+    X, y = rng.normal(size=(90, 6)).astype(np.float32), np.arange(90) % n_classes
+    for head in (LogisticRegression(), DecisionTreeMargins()):
+        expected = head.fit(X, y).decision_function(X)
+        np.testing.assert_allclose(head_margins(head, X), expected, rtol=1e-5, atol=1e-6)
+
+
+class DecisionTreeMargins(DecisionTreeClassifier):
+    """A head that is not linear."""
+
+    def decision_function(self, X: np.ndarray) -> np.ndarray:
+        return self.predict_proba(X)

@@ -1,0 +1,104 @@
+"""Serve: the HTTP service on this machine, by default on http://127.0.0.1:8000 (see /docs)."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from typing import TYPE_CHECKING
+
+from src.command_line import add_config_options, report, report_interrupt
+from src.config import Config, load_config
+from src.errors import EXIT_FINE, ProjectError, UsageError
+from src.log import set_up_logging
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from src.serving.api import Services
+
+KEY_VARIABLE = "API_KEY"
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Parse, serve until told to stop; return the exit code."""
+    args = _parser().parse_args(argv)
+    set_up_logging(verbose=args.verbose)
+    try:
+        return _serve(args)
+    except ProjectError as e:
+        return report(e)
+    except KeyboardInterrupt:
+        return report_interrupt("answers that waited for the log were written", "make api")
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
+    add_config_options(parser)
+    parser.add_argument("--verbose", action="store_true", help="log every request")
+    return parser
+
+
+def _serve(args: argparse.Namespace) -> int:
+    import uvicorn
+
+    if not 0 < args.port < 65_536:
+        raise UsageError(
+            f"--port {args.port}: expected 1 to 65535", next_command="python scripts/serve_api.py"
+        )
+    services = _services(load_config(args.config, args.overrides))
+    services.model.refresh()
+    services.model.follow()
+    if not services.api_key:
+        sys.stderr.write(f"open to everybody who reaches it: set {KEY_VARIABLE} to ask for a key\n")
+    sys.stderr.write(f"listening on http://{args.host}:{args.port}, see /docs\n")
+    try:
+        uvicorn.run(
+            _app(services),
+            host=args.host,
+            port=args.port,
+            log_level="info" if args.verbose else "warning",
+            timeout_graceful_shutdown=10,
+        )
+    finally:
+        services.model.close()
+        services.log.close()
+    return EXIT_FINE
+
+
+def _app(services: Services) -> FastAPI:
+    from src.serving.api import create_app
+
+    return create_app(services)
+
+
+def _services(cfg: Config) -> Services:
+    from src.artifacts import ArtifactStore
+    from src.data.postgres import database_url
+    from src.labels import load_labels
+    from src.serving.api import Services
+    from src.serving.limits import Limits
+    from src.serving.prediction_log import PredictionLog
+    from src.serving.served_model import ServedModel
+
+    url, model = database_url(), ServedModel(cfg.paths)
+    return Services(
+        model=model,
+        log=PredictionLog.to_database(url, model.observe),
+        feedback_file=ArtifactStore(cfg.paths).feedback,
+        database_url=url,
+        codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,
+        limits=Limits(
+            body_bytes=cfg.serving.max_body_mb * 1_000_000,
+            batch_bytes=cfg.serving.max_batch_mb * 1_000_000,
+            image_pixels=cfg.serving.max_image_megapixels * 1_000_000,
+            body_s=cfg.serving.body_timeout_s,
+        ),
+        api_key=os.environ.get(KEY_VARIABLE, ""),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,266 @@
+"""The HTTP service: one product, a CSV of them, corrections, and what an operator needs.
+
+`create_app` puts it together from parts that are handed in; `scripts/serve_api.py` makes them and
+runs it. Every request is checked by `limits.Door` first. Wrong input is answered with 4xx and a
+sentence; 503 says that no model is in force.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import tempfile
+from collections.abc import Collection, Iterator
+from io import TextIOWrapper
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.security import APIKeyHeader
+from prometheus_client import CONTENT_TYPE_LATEST
+
+from src.errors import FileFault, ProjectError, UsageError
+from src.serving import feedback
+from src.serving.csv_products import ProductReader, answer_header, answer_row, to_csv
+from src.serving.limits import KEY_HEADER, Door, Limits
+from src.serving.metrics import Metrics
+from src.serving.prediction_log import PredictionLog
+from src.serving.predictor import Answered, Product
+from src.serving.schemas import (
+    ClassOut,
+    ErrorResponse,
+    FeedbackRequest,
+    FeedbackResponse,
+    Language,
+    ModelResponse,
+    PredictRequest,
+    PredictResponse,
+    StatusResponse,
+    TopK,
+)
+from src.serving.served_model import ServedModel
+from src.serving.uploads import check_image, describe, read_predict_request
+
+CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
+
+
+@dataclasses.dataclass(frozen=True)
+class Services:
+    """What the application works with.
+
+    Attributes
+    ----------
+    model : ServedModel
+    log : PredictionLog
+    feedback_file : Path
+        Where corrections go without a database.
+    database_url : str
+    codes : collection of int
+        Codes that a correction may name.
+    limits : Limits
+    api_key : str
+        "" lets everybody in.
+    metrics : Metrics
+    """
+
+    model: ServedModel
+    log: PredictionLog
+    feedback_file: Path
+    database_url: str
+    codes: Collection[int]
+    limits: Limits = Limits()
+    api_key: str = ""
+    metrics: Metrics = dataclasses.field(default_factory=Metrics)
+
+    def keep(self, answered: Answered, productids: list[int | None]) -> None:
+        """Count answers and queue them for the log."""
+        self.metrics.count_predictions(answered.predictions)
+        self.log.put(answered, productids)
+
+
+def create_app(services: Services) -> FastAPI:
+    """Return the application."""
+    wrong: dict[int | str, dict[str, Any]] = {
+        status: {"model": ErrorResponse} for status in (400, 401, 408, 413, 415, 422, 503)
+    }
+    app = FastAPI(
+        title="Product classifier",
+        description="From a product's title, description and picture to its category.",
+        version="1",
+        responses=wrong,
+        dependencies=[Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False))],
+        redoc_url=None,
+    )
+    services.metrics.watch(services.log, services.model.drift)
+    app.add_middleware(
+        Door,
+        limits=services.limits,
+        api_key=services.api_key,
+        count=services.metrics.count_request,
+    )
+    app.add_exception_handler(ProjectError, _answer_project_error)
+    app.add_exception_handler(RequestValidationError, _answer_invalid)
+    _add_operations(app, services)
+    _add_predict(app, services)
+    _add_batch(app, services)
+    _add_feedback(app, services)
+    return app
+
+
+def _add_operations(app: FastAPI, services: Services) -> None:
+    @app.get("/health", summary="Is the process alive?")
+    def health() -> StatusResponse:
+        return StatusResponse(status="alive")
+
+    @app.get("/ready", summary="Is a model in force?")
+    def ready() -> StatusResponse:
+        services.model.get()
+        return StatusResponse(status="ready")
+
+    @app.get("/metrics", summary="Counters for Prometheus", response_class=Response)
+    def metrics() -> Response:
+        return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+
+    @app.get("/model", summary="What answers")
+    def model() -> ModelResponse:
+        predictor = services.model.get()
+        codes = predictor.classes.tolist()
+        names = {code: predictor.labels.get(code, {}) for code in codes}
+        return ModelResponse(
+            kind=predictor.kind,
+            run_id=predictor.run_id,
+            snapshot=predictor.snapshot,
+            synthetic=predictor.synthetic,
+            sees_images=predictor.sees_images,
+            threshold=predictor.threshold,
+            classes=[
+                ClassOut(code=c, label_fr=n.get("fr", str(c)), label_en=n.get("en", str(c)))
+                for c, n in names.items()
+            ],
+        )
+
+
+def _add_predict(app: FastAPI, services: Services) -> None:
+    def answer(asked: PredictRequest, image: bytes | None) -> PredictResponse:
+        predictor = services.model.get()
+        if image is not None:
+            check_image(image, services.limits.image_pixels)
+        product = Product(asked.designation, asked.description, image)
+        answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
+        services.keep(answered, [asked.productid])
+        return PredictResponse.of(answered.predictions[0])
+
+    schema = PredictRequest.model_json_schema()
+    fields = {k: v for k, v in schema["properties"].items() if k != "image_base64"}
+    image = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."}
+    form = {"type": "object", "properties": {**fields, "image": image}}
+    body = {
+        "required": True,
+        "content": {
+            "application/json": {"schema": schema},
+            "multipart/form-data": {"schema": form},
+        },
+    }
+
+    @app.post("/predict", summary="Classify one product", openapi_extra={"requestBody": body})
+    async def predict(request: Request) -> PredictResponse:
+        asked, image = await read_predict_request(request)
+        return await run_in_threadpool(answer, asked, image)
+
+
+def _add_batch(app: FastAPI, services: Services) -> None:
+    example = "designation,description\nLampe LED,\nHarry Potter tome 1,Poche\n"
+    body = {
+        "required": True,
+        "content": {"text/csv": {"schema": {"type": "string"}, "example": example}},
+    }
+    ok = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
+
+    @app.post(
+        "/predict/batch",
+        summary="Classify the products of a CSV",
+        response_class=StreamingResponse,
+        responses=ok,  # type: ignore[arg-type]
+        openapi_extra={"requestBody": body},
+    )
+    async def predict_batch(
+        request: Request,
+        top_k: Annotated[TopK, Query()] = 3,
+        language: Annotated[Language, Query()] = "en",
+    ) -> StreamingResponse:
+        kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+        if kind not in CSV_TYPES:
+            raise HTTPException(415, f"content type {kind!r}: expected text/csv")
+        with contextlib.ExitStack() as stack:
+            spool = stack.enter_context(tempfile.TemporaryFile())
+            async for part in request.stream():
+                spool.write(part)
+            await run_in_threadpool(_check_csv, spool)
+            parts = _answers(services, spool, top_k, language)
+            head = await run_in_threadpool(next, parts)
+            spooled = stack.pop_all()
+        return StreamingResponse(_stream(head, parts, spooled), media_type="text/csv")
+
+
+def _check_csv(spool: IO[bytes]) -> None:
+    """Read the whole file once: what is wrong is said before the first answer leaves."""
+    with _as_text(spool) as text:
+        for _ in ProductReader(text, "body").chunks():
+            pass
+
+
+@contextlib.contextmanager
+def _as_text(spool: IO[bytes]) -> Iterator[TextIOWrapper]:
+    spool.seek(0)
+    text = TextIOWrapper(spool, encoding="utf-8", newline="")
+    try:
+        yield text
+    finally:
+        text.detach()  # or the file would be closed with it
+
+
+def _answers(services: Services, spool: IO[bytes], top_k: int, language: Language) -> Iterator[str]:
+    """Yield the header, then the answers of one chunk after the other."""
+    predictor = services.model.get()
+    top_k = min(top_k, len(predictor.classes))
+    with _as_text(spool) as text:
+        reader = ProductReader(text, "body")
+        yield to_csv([answer_header(reader.kept_columns, top_k)])
+        for chunk in reader.chunks():
+            answered = predictor.answer(chunk.products, top_k=top_k, language=language)
+            services.keep(answered, chunk.productids)
+            yield to_csv(list(map(answer_row, chunk.kept, answered.predictions)))
+
+
+def _stream(head: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
+    with spooled:
+        yield head
+        yield from parts
+
+
+def _add_feedback(app: FastAPI, services: Services) -> None:
+    @app.post("/feedback", summary="Correct a label")
+    def give_feedback(given: FeedbackRequest) -> FeedbackResponse:
+        correction = feedback.Correction(**given.model_dump())
+        where = feedback.store(
+            correction, services.feedback_file, services.database_url, services.codes
+        )
+        services.metrics.count_correction(where)
+        return FeedbackResponse(stored_in=where)  # type: ignore[arg-type]
+
+
+def _answer_project_error(_: Request, error: Exception) -> JSONResponse:
+    """Say what was found; what the client can't mend is 503 with the operator's next command."""
+    detail = getattr(error, "message", str(error)).encode("utf-8", "replace").decode()
+    if isinstance(error, (UsageError, FileFault)):
+        return JSONResponse({"detail": detail}, 422)
+    next_command = getattr(error, "next_command", None)
+    return JSONResponse({"detail": detail, "next_command": next_command}, 503)
+
+
+def _answer_invalid(_: Request, error: Exception) -> JSONResponse:
+    faults = error.errors() if isinstance(error, RequestValidationError) else []
+    return JSONResponse({"detail": describe(faults)}, 422)

@@ -1,0 +1,67 @@
+"""How far the last answers are from the reference, as numbers for ``/metrics``.
+
+The signals and bins are those of the drift report; over a moving window there is no false-alarm
+rate to state, so these are gauges to watch, and the report is what alarms.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+
+import numpy as np
+
+from src.monitoring.reference import Reference
+from src.monitoring.signals import Signals
+from src.monitoring.statistics import population_stability
+
+WINDOW = 1_000
+# Of fewer answers a histogram of 20 bins says nothing.
+LEAST = 100
+
+
+class DriftGauges:
+    """Population stability index of each signal over the last answers.
+
+    Parameters
+    ----------
+    reference : Reference
+        Of the run that answers.
+    window : int
+        Answers that are looked back on.
+    """
+
+    def __init__(self, reference: Reference, window: int = WINDOW) -> None:
+        self.run_id = reference.about.run_id
+        self._coding = reference.coding
+        cells = reference.coding.cells(reference.coded)
+        self._reference = cells.sum(axis=0, dtype=np.float64)
+        self._reference_rows = len(cells)
+        self._window: deque[np.ndarray] = deque(maxlen=window)
+        self._lock = threading.Lock()
+
+    def add(self, signals: Signals) -> None:
+        """Take the signals of some answers in."""
+        cells = self._coding.cells(self._coding.encode(signals))
+        with self._lock:
+            self._window.extend(cells)
+
+    def values(self) -> dict[str, float]:
+        """Return the index by signal; empty until `LEAST` answers were given.
+
+        Below 0.1 is usual, above 0.25 is a shift worth a look (the credit industry's rule of
+        thumb). The embedding has no histogram and is left out.
+        """
+        with self._lock:
+            rows = list(self._window)
+        if len(rows) < LEAST:
+            return {}
+        batch, found = np.asarray(rows, dtype=np.float64).sum(axis=0), {}
+        for look in self._coding.looks:
+            b, r = batch[look.columns], self._reference[look.columns]
+            if look.kind == "flag":
+                b = np.append(b, len(rows) - b)
+                r = np.append(r, self._reference_rows - r)
+            if look.kind != "embedding":
+                found[look.name] = float(population_stability(b, r))
+        return found

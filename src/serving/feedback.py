@@ -1,0 +1,140 @@
+"""Corrections by people: into ``project.feedback``, or into a file where no database answers.
+
+``results/feedback.jsonl`` holds one JSON object a line with the columns of the table; the next
+``init.sh`` loads it. A line is locked, written whole and flushed to the disk before the author is
+told that it is kept.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import fcntl
+import json
+import logging
+import os
+import shlex
+from collections.abc import Collection
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from src.data import postgres
+from src.data.corrections import designation_hash
+from src.errors import ArtifactError, DatabaseError, UsageError
+
+logger = logging.getLogger(__name__)
+
+MOST_CHARACTERS = 2_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Correction:
+    """One label that a person gives.
+
+    Attributes
+    ----------
+    prdtypecode : int
+        The code that is right.
+    designation : str
+        Title of the product; only its SHA256 is kept.
+    productid : int or None
+        Where the product has one; a product is named by this or by its title.
+    predicted_code : int or None
+        What was shown.
+    author, comment : str
+        Who, and why.
+    """
+
+    prdtypecode: int
+    designation: str = ""
+    productid: int | None = None
+    predicted_code: int | None = None
+    author: str = ""
+    comment: str = ""
+
+    def row(self) -> dict[str, Any]:
+        """Return the columns of ``project.feedback``, made now."""
+        return {
+            "productid": self.productid,
+            "designation_hash": designation_hash(self.designation) if self.designation else None,
+            "prdtypecode": self.prdtypecode,
+            "predicted_code": self.predicted_code,
+            "author": _kept(self.author),
+            "comment": _kept(self.comment),
+            "created_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+        }
+
+
+def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:
+    """Keep a correction.
+
+    Parameters
+    ----------
+    correction : Correction
+    file : Path
+        Where it goes when the database can't take it.
+    url : str
+        Address of the database.
+    codes : collection of int
+        Codes that a product can have.
+
+    Returns
+    -------
+    str
+        "database" or "file": where it is.
+
+    Raises
+    ------
+    UsageError
+        The code is unknown, or nothing names the product.
+    ArtifactError
+        The file can't be written either.
+    """
+    if correction.prdtypecode not in codes:
+        raise UsageError(
+            f"prdtypecode {correction.prdtypecode} is not one of the {len(codes)} known codes",
+            next_command="cat config/labels_map.json",
+        )
+    if correction.productid is None and not correction.designation:
+        raise UsageError("a correction names its product: expected a productid or a designation")
+    row = correction.row()
+    try:
+        postgres.write_feedback(url, row)
+    except DatabaseError as e:
+        logger.info("correction kept in %s: %s", file, e.message)
+        append_line(file, json.dumps(row, ensure_ascii=False))
+        return "file"
+    return "database"
+
+
+def append_line(file: Path, line: str) -> None:
+    """Append one line that is on the disk when this returns; writers wait for each other.
+
+    Raises
+    ------
+    ArtifactError
+        The disk is full, or the folder can't be written to.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.write(f"{_line_end(handle.fileno())}{line}\n".encode())
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as e:
+        folder = shlex.quote(str(file.parent))
+        raise ArtifactError(
+            f"{file}: the correction can't be written ({e})", next_command=f"df -h {folder}"
+        ) from e
+
+
+def _line_end(descriptor: int) -> str:
+    """Return what ends the last line, if a kill left it without its end."""
+    size = os.fstat(descriptor).st_size
+    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
+
+
+def _kept(text: str) -> str:
+    """Return a text as PostgreSQL can hold it: no NUL, no lone surrogate, of bounded length."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MOST_CHARACTERS]

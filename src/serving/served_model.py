@@ -1,0 +1,104 @@
+"""The model in force, kept in memory and exchanged when another is promoted."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from pathlib import Path
+
+from src.artifacts import ArtifactStore
+from src.config import Paths
+from src.errors import ArtifactError
+from src.monitoring.reference import from_json
+from src.monitoring.signals import Signals
+from src.serving.drift_gauges import DriftGauges
+from src.serving.predictor import Predictor, load_predictor
+
+logger = logging.getLogger(__name__)
+
+Signature = tuple[Path, int, int]
+
+
+class ServedModel:
+    """Holds a `Predictor` and follows what the files say.
+
+    Parameters
+    ----------
+    paths : Paths
+        Folders of the configuration.
+    """
+
+    def __init__(self, paths: Paths) -> None:
+        self._paths = paths
+        self._store = ArtifactStore(paths)
+        self._predictor: Predictor | None = None
+        self._problem: ArtifactError | None = None
+        self._signature: Signature | None = None
+        self._gauges: DriftGauges | None = None
+        self._stop = threading.Event()
+
+    def get(self) -> Predictor:
+        """Return the model.
+
+        Raises
+        ------
+        ArtifactError
+            None could be loaded yet.
+        """
+        if self._predictor is None:
+            raise self._problem or ArtifactError("the model is being loaded")
+        return self._predictor
+
+    def refresh(self) -> None:
+        """Load the model in force if it is another than the one held; keep that if it fails."""
+        try:
+            signature = self._look()
+            if signature is not None and signature == self._signature:
+                return
+            self._predictor = load_predictor(self._paths)
+            self._gauges = self._reference_gauges()
+            self._signature, self._problem = signature, None
+            logger.info("serving run %s, %s", self._predictor.run_id, self._predictor.kind)
+        except ArtifactError as e:
+            if self._problem is None or self._problem.message != e.message:
+                logger.warning("%s", e)
+            self._problem = e
+
+    def observe(self, run_id: str, signals: Signals) -> None:
+        """Take signals of answers in; those of a run that is no longer served are passed over."""
+        gauges = self._gauges
+        if gauges is not None and gauges.run_id == run_id:
+            gauges.add(signals)
+
+    def drift(self) -> dict[str, float]:
+        """Return the drift of the last answers by signal; empty without a reference."""
+        return {} if self._gauges is None else self._gauges.values()
+
+    def follow(self, every_s: float = 5.0) -> None:
+        """Refresh from time to time in a thread, until `close`."""
+
+        def watch() -> None:
+            while not self._stop.wait(every_s):
+                self.refresh()
+
+        threading.Thread(target=watch, name="served-model", daemon=True).start()
+
+    def close(self) -> None:
+        """Stop following."""
+        self._stop.set()
+
+    def _reference_gauges(self) -> DriftGauges | None:
+        """Return gauges against the served run's reference; None where it wrote none."""
+        store = self._store.pinned()
+        if not store.reference_profile.is_file():
+            return None
+        return DriftGauges(from_json(store.load(store.reference_profile)))
+
+    def _look(self) -> Signature | None:
+        """Return what tells one promoted file from another."""
+        try:
+            found = self._store.serving.resolve()
+            status = found.stat()
+        except OSError:
+            return None
+        return found, status.st_ino, status.st_mtime_ns

@@ -1,0 +1,57 @@
+"""Entry of the app: ``python -m streamlit run streamlit_app/config.py``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import streamlit as st
+
+from src.errors import ProjectError
+from streamlit_app import components, loaders
+from streamlit_app.context import Context
+from streamlit_app.views import diagnostics, exploration, method, predict, team
+
+# Address of the page, its symbol, and what draws it; the first one opens.
+PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
+    ("exploration", ":material/storefront:", exploration.show),
+    ("method", ":material/account_tree:", method.show),
+    ("diagnostics", ":material/troubleshoot:", diagnostics.show),
+    ("predict", ":material/sell:", predict.show),
+    ("team", ":material/group:", team.show),
+)
+
+
+def main() -> None:
+    """Draw the frame and the page that is chosen."""
+    st.set_page_config("Rakuten Multimodal", loaders.asset("icon.svg"), layout="wide")
+    st.html(loaders.asset("../style.css"))
+    st.logo(loaders.asset("logo.svg"), icon_image=loaders.asset("icon.svg"), size="large")
+    language = components.choose_language()
+    try:
+        ctx = loaders.context(language)
+    except ProjectError as error:
+        components.problem(error, language)
+        return
+    pages = [
+        st.Page(
+            partial(_guarded, ctx, show), title=ctx.say(f"page.{name}"), icon=icon, url_path=name
+        )
+        for name, icon, show in PAGES
+    ]
+    chosen = st.navigation(pages)
+    components.sidebar(ctx)
+    chosen.run()
+
+
+def _guarded(ctx: Context, show: Callable[[Context], None]) -> None:
+    """Show a page; a mistake that the user can mend becomes a message with its next command."""
+    try:
+        components.banner(ctx)
+        show(ctx)
+    except ProjectError as error:
+        components.problem(error, ctx.language)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The sections of the diagnostics page, one module each, and what they compute."""

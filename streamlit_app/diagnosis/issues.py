@@ -1,0 +1,57 @@
+"""Labels that are probably wrong: confident disagreements of models that had not seen the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from streamlit_app import components, loaders
+from streamlit_app.context import Context
+from streamlit_app.diagnosis import mistakes
+
+PAGE_PRODUCTS = 12
+THUMBNAIL_PX = 240
+
+
+def show(ctx: Context) -> None:
+    """Draw the section."""
+    table = loaders.load(ctx.store, ctx.store.label_issues)
+    if table is None:
+        components.empty(ctx, ctx.say("issues.missing"))
+        return
+    st.subheader(ctx.say("issues.title", n=ctx.number(len(table))), anchor=False)
+    components.note(ctx.say("issues.note"))
+    if table.empty:
+        return
+    code = components.choose_class(
+        ctx, set(table["given"]), key="issues_class", label="issues.given"
+    )
+    chosen = table if code is None else table[table["given"] == code]
+    shown = st.session_state.get("issues_shown", PAGE_PRODUCTS)
+    rows = mistakes.with_products(chosen.head(shown), loaders.catalogue(ctx))
+    components.cards(_product(ctx, row) for row in rows.itertuples())
+    left, right = st.columns(2)
+    if len(chosen) > shown and left.button(ctx.say("issues.more"), icon=":material/expand_more:"):
+        st.session_state["issues_shown"] = shown + PAGE_PRODUCTS
+        st.rerun()
+    right.download_button(
+        ctx.say("issues.download"), chosen.to_csv(index=False), "label_issues.csv", "text/csv",
+        icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+
+
+def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
+    picture = loaders.data_uri(row.image_path, THUMBNAIL_PX) if row.image_path else None
+    given, said = (
+        f"{ctx.chip(code)} {ctx.percent(share, 0)}"
+        for code, share in (
+            (row.given, row.given_probability),
+            (row.suggested, row.suggested_probability),
+        )
+    )
+    below = (
+        f"{ctx.say('issues.labelled')} {given}<br>{ctx.say('issues.suggested')} {said}"
+        f"<br><small>{ctx.say('issues.product', id=row.productid)}</small>"
+    )
+    return components.card(picture, ctx, row.designation, below, row.description)

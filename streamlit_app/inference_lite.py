@@ -1,0 +1,117 @@
+"""Answers for the app where neither torch nor a database is: `predict(text_row, image_path)`.
+
+The text model and the final model are in the one file that training saved. A demo picture is not
+looked at: what the network gave for it lies in ``data/demo_image_features.npz``, its row in
+``data/demo_image_index.json``. Any other picture is extracted by onnxruntime where that is
+installed, and counts as missing where it is not.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from src.artifacts import ArtifactStore
+from src.config import Paths, load_config
+from src.errors import BackboneError
+from src.pipelines.image_pipeline import ImageExtractor
+from src.pipelines.registry_types import HAS_IMAGE
+from src.serving.prediction import Prediction
+from src.serving.predictor import Predictor, Product, load_predictor
+
+logger = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class StoredPictures(ImageExtractor):
+    """An image extractor that looks its pictures up by file name before it looks at them.
+
+    Attributes
+    ----------
+    values : ndarray of float32, shape (n_stored, width)
+        What the extractor gave for the stored pictures.
+    rows : mapping of str to int
+        Row of each file name.
+    """
+
+    values: np.ndarray
+    rows: Mapping[str, int]
+
+    def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the values under the extractor's name, and which pictures there are."""
+        places = [
+            self.rows.get(Path(path).name, -1) if isinstance(path, str) else -1
+            for path in items["image_path"]
+        ]
+        place = np.array(places, dtype=np.int64)
+        stored, other = place >= 0, np.flatnonzero(place < 0)
+        values = np.zeros((len(items), self.values.shape[1]), dtype=np.float32)
+        readable = stored.copy()
+        values[stored] = self.values[place[stored]]
+        if (items["image_path"].iloc[other] != "").any():
+            values[other], readable[other] = self._look(items.iloc[other])
+        return {self.name: values, HAS_IMAGE: readable}
+
+    def _look(self, items: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+        try:
+            found = super().extract(items)
+            return found[self.name], found[HAS_IMAGE]
+        except (BackboneError, ImportError) as e:
+            logger.warning("pictures count as missing: %s", e)
+            shape = len(items), self.values.shape[1]
+            return np.zeros(shape, dtype=np.float32), np.zeros(len(items), dtype=bool)
+
+
+def predict(
+    text_row: Mapping[str, str],
+    image_path: str | Path | None = None,
+    *,
+    top_k: int = 3,
+    language: str = "en",
+) -> Prediction:
+    """Answer for one product.
+
+    Parameters
+    ----------
+    text_row : mapping
+        "designation" and, where there is one, "description".
+    image_path : str, Path or None
+        Its picture. A demo picture need not be there: its name is enough.
+    top_k, language
+        As in `src.serving.predictor.Predictor.predict`.
+
+    Raises
+    ------
+    ArtifactError
+        Nothing was trained yet.
+    """
+    image = Path(image_path) if image_path else None
+    product = Product(text_row.get("designation", ""), text_row.get("description", ""), image)
+    return _default().predict([product], top_k=top_k, language=language)[0]
+
+
+def load_lite(paths: Paths) -> Predictor:
+    """Return the predictor of the run in force, its demo pictures known by name."""
+    predictor, store = load_predictor(paths), ArtifactStore(paths)
+    stored, rows = store.load(store.demo_image_features), store.load(store.demo_image_index)
+    if str(stored["run_id"]) != predictor.run_id:
+        logger.warning("the demo pictures are of run %s: not looked up", stored["run_id"])
+        return predictor
+    extractors = tuple(
+        StoredPictures(e.name, e.looker, stored[e.name], rows)
+        if isinstance(e, ImageExtractor)
+        else e
+        for e in predictor.pipeline.extractors
+    )
+    return Predictor(dataclasses.replace(predictor.pipeline, extractors=extractors))
+
+
+@functools.cache
+def _default() -> Predictor:
+    return load_lite(load_config().paths)

@@ -1,0 +1,1 @@
+"""The parts of the prediction page: one product, a file, why, corrections."""

@@ -1,0 +1,45 @@
+"""Diagnostics: what the model gets wrong, how sure it is, why, and whether the data has moved."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit_app import components
+from streamlit_app.context import Context
+from streamlit_app.diagnosis import (
+    blocks,
+    classes,
+    confidence,
+    confusions,
+    drift,
+    issues,
+    scores,
+    source,
+)
+
+# Sections that speak of scored rows, and those that read files of their own.
+OF_ROWS: dict[str, Callable[[Context, source.Scored], None]] = {
+    "scores": scores.show,
+    "confusions": confusions.show,
+    "classes": classes.show,
+    "confidence": confidence.show,
+}
+OF_FILES: dict[str, Callable[[Context], None]] = {
+    "blocks": blocks.show,
+    "issues": issues.show,
+    "drift": drift.show,
+}
+
+
+def show(ctx: Context) -> None:
+    """Draw the page."""
+    components.heading(ctx, "diagnostics")
+    section = components.section(ctx, "diagnostics", (*OF_ROWS, *OF_FILES))
+    if section in OF_FILES:
+        OF_FILES[section](ctx)
+        return
+    scored = source.scored(ctx)
+    if scored is None:
+        components.empty(ctx, ctx.say("diagnostics.missing"))
+    else:
+        OF_ROWS[section](ctx, scored)

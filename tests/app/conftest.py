@@ -1,0 +1,73 @@
+"""A finished run, an empty workspace, and one page of the app in either."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from src.config import REPOSITORY, Config, load_config
+from src.labels import Labels, load_labels
+from tests.app import finished_run
+
+ROWS, PICTURES = 420, 260
+Page = Callable[..., AppTest]
+
+
+@pytest.fixture(scope="session")
+def labels() -> Labels:
+    return load_labels(
+        REPOSITORY / "config" / "labels_map.json", REPOSITORY / "config" / "theme_map.json"
+    )
+
+
+@pytest.fixture(scope="session")
+def finished(tmp_path_factory: pytest.TempPathFactory, labels: Labels) -> Config:
+    """The settings of a workspace in which a small shop was drawn, trained on and evaluated."""
+    workspace = tmp_path_factory.mktemp("finished")
+    tool = REPOSITORY / "tools" / "make_demo_data.py"
+    size = ["--rows", str(ROWS), "--images", str(PICTURES), "--seed", "5"]
+    command = [sys.executable, str(tool), *size, "--out", str(workspace / "import")]
+    subprocess.run(command, check=True, capture_output=True)
+    cfg = load_config(finished_run.write_config(workspace, workspace))
+    finished_run.write_results(cfg, finished_run.train(cfg, labels), labels)
+    return cfg
+
+
+@pytest.fixture(scope="session")
+def empty(tmp_path_factory: pytest.TempPathFactory) -> Config:
+    """The settings of a workspace in which nothing was done yet."""
+    workspace = tmp_path_factory.mktemp("empty")
+    return load_config(finished_run.write_config(workspace, workspace))
+
+
+@pytest.fixture
+def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
+    """Return a function that opens one page of the app and gives it after its first run."""
+
+    def open_page(cfg: Config, name: str, language: str = "en", **state: object) -> AppTest:
+        monkeypatch.setenv("RAKUTEN_CONFIG", str(cfg.paths.workspace / "app.toml"))
+        test = AppTest.from_function(_show, kwargs={"name": name, "language": language})
+        for key, value in state.items():
+            test.session_state[key] = value
+        return test.run(timeout=60)
+
+    yield open_page
+
+
+def _show(name: str, language: str) -> None:
+    """Run one page as the entry does; AppTest takes the source of this function."""
+    import importlib
+
+    from src.errors import ProjectError
+    from streamlit_app import components, loaders
+
+    ctx = loaders.context(language)  # type: ignore[arg-type]
+    components.banner(ctx)
+    try:
+        importlib.import_module(f"streamlit_app.views.{name}").show(ctx)
+    except ProjectError as error:
+        components.problem(error, ctx.language)

@@ -1,0 +1,281 @@
+"""A finished run on a small drawn shop: what the app finds after ``train_pipeline.py``.
+
+The shop is drawn and the model trained by the real tools. The result files are written here, in
+their documented formats, from made-up out-of-fold predictions: a test then knows what is in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.artifacts import ArtifactStore, Run
+from src.config import REPOSITORY, Config
+from src.labels import Labels
+from src.pipeline_steps.runner import Options, run_pipeline
+
+KIND = "late_fusion"
+RUN = Run("20260102T030405.678-abcdef", "5eed" * 16, True, "abcdef0123456789")
+
+
+def write_config(folder: Path, workspace: Path) -> Path:
+    """Write the smoke settings with another workspace; return the file."""
+    text = (REPOSITORY / "config" / "smoke.toml").read_text(encoding="utf-8")
+    text = text.replace('workspace = "."', f'workspace = "{workspace}"', 1)
+    text = text.replace('name = "linear_svc"', f'name = "{KIND}"', 1)
+    path = folder / "app.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def draw_predictions(catalogue: pd.DataFrame, labels: Labels, seed: int = 0) -> pd.DataFrame:
+    """Make up out-of-fold predictions: mistakes fall into the class's own theme for the most part.
+
+    Columns as in ``results/preds_oof_{kind}.csv``.
+    """
+    rng = np.random.default_rng(seed)
+    train = catalogue[catalogue["split"] == "train"]
+    codes = np.asarray(labels.codes)
+    place = {code: i for i, code in enumerate(labels.codes)}
+    kin = np.asarray([[labels.theme(a) == labels.theme(b) for b in codes] for a in codes])
+    true = train["prdtypecode"].map(place).to_numpy()
+    logits = rng.gumbel(size=(len(train), len(codes))) + 1.6 * kin[true]
+    logits[np.arange(len(train)), true] += rng.normal(6.0, 2.2, len(train))
+    proba = np.exp(logits - logits.max(axis=1, keepdims=True))
+    proba /= proba.sum(axis=1, keepdims=True)
+    order = np.argsort(-proba, axis=1)
+    ranked = np.take_along_axis(proba, order, axis=1)
+    return pd.DataFrame(
+        {
+            "row_index": train["row_index"].to_numpy(),
+            "productid": train["productid"].to_numpy(),
+            "fold": rng.integers(0, 5, len(train)),
+            "prdtypecode": codes[true],
+            "predicted": codes[order[:, 0]],
+            "probability": ranked[:, 0],
+            "true_probability": proba[np.arange(len(train)), true],
+            "true_rank": 1 + np.argmax(order == true[:, None], axis=1),
+            "second": codes[order[:, 1]],
+            "second_probability": ranked[:, 1],
+            "third": codes[order[:, 2]],
+            "third_probability": ranked[:, 2],
+            "needs_review": ranked[:, 0] < 0.6,
+        }
+    )
+
+
+def scores_of(predictions: pd.DataFrame) -> dict[str, float]:
+    """Return scores of predictions by scikit-learn."""
+    from sklearn.metrics import accuracy_score, f1_score
+
+    true, said = predictions["prdtypecode"], predictions["predicted"]
+    return {
+        "accuracy": float(accuracy_score(true, said)),
+        "f1_weighted": float(f1_score(true, said, average="weighted")),
+        "f1_macro": float(f1_score(true, said, average="macro")),
+        "top3": float((predictions["true_rank"] <= 3).mean()),
+        "log_loss": float(-np.log(predictions["true_probability"].clip(1e-9)).mean()),
+        "ece": 0.013,
+    }
+
+
+def metrics_of(
+    predictions: pd.DataFrame, catalogue: pd.DataFrame, labels: Labels
+) -> dict[str, Any]:
+    """Return the values of ``results/metrics/{kind}_{split}.json``."""
+    scores = scores_of(predictions)
+    about = predictions.merge(catalogue, on=["row_index", "productid", "prdtypecode"])
+    slices: dict[str, dict[str, Any]] = {}
+    ways = {
+        "language": about["language"],
+        "has_image": about["has_image"].map({True: "true", False: "false"}),
+        "has_description": about["has_description"].map({True: "true", False: "false"}),
+        "theme": about["prdtypecode"].map(dict(labels.themes)),
+    }
+    for name, keys in ways.items():
+        slices[name] = {
+            str(key): {**scores_of(rows), "rows": len(rows)} for key, rows in about.groupby(keys)
+        }
+    hit = (predictions["prdtypecode"] == predictions["predicted"]).to_numpy()
+    confidence = predictions["probability"].to_numpy()
+    theme_hit = predictions["prdtypecode"].map(labels.themes) == predictions["predicted"].map(
+        labels.themes
+    )
+    thresholds = np.round(np.linspace(0, 0.99, 34), 4)
+    return {
+        **scores,
+        "kind": KIND,
+        "split": "oof",
+        "rows": len(predictions),
+        "run_id": RUN.run_id,
+        "snapshot": RUN.snapshot,
+        "synthetic": True,
+        "intervals": {
+            name: [value - 0.012, min(value + 0.012, 1)]
+            for name, value in scores.items()
+            if name in {"accuracy", "f1_weighted", "f1_macro", "top3"}
+        },
+        "slices": slices,
+        "theme_accuracy": float(theme_hit.mean()),
+        "reliability": [
+            {
+                "low": low / 10,
+                "high": (low + 1) / 10,
+                "rows": int(inside.sum()),
+                "confidence": float(confidence[inside].mean()),
+                "accuracy": float(hit[inside].mean()),
+            }
+            for low in range(10)
+            if (inside := (confidence >= low / 10) & (confidence < (low + 1) / 10)).any()
+        ],
+        "selective": [
+            {
+                "threshold": float(t),
+                "coverage": float((confidence >= t).mean()),
+                "accuracy": float(hit[confidence >= t].mean()),
+            }
+            for t in thresholds
+            if (confidence >= t).any()
+        ],
+        "decision": {
+            "threshold": 0.6,
+            "target_accuracy": 0.95,
+            "coverage": float((confidence >= 0.6).mean()),
+            "accuracy": float(hit[confidence >= 0.6].mean()),
+        },
+    }
+
+
+def class_table(predictions: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Return the rows of ``_per_class.csv``."""
+    from sklearn.metrics import precision_recall_fscore_support
+
+    codes = list(labels.codes)
+    true, said = predictions["prdtypecode"], predictions["predicted"]
+    parts = precision_recall_fscore_support(true, said, labels=codes, zero_division=0)
+    table = pd.DataFrame(dict(zip(("precision", "recall", "f1", "support"), parts, strict=True)))
+    table.insert(0, "prdtypecode", codes)
+    table.insert(1, "label", [labels.label(code) for code in codes])
+    table["predicted"] = [int((said == code).sum()) for code in codes]
+    table["f1_low"], table["f1_high"] = table["f1"] - 0.04, (table["f1"] + 0.03).clip(upper=1)
+    return table
+
+
+def top_confusions(predictions: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Return the rows of ``b2_top_confusions.csv``."""
+    wrong = predictions[predictions["prdtypecode"] != predictions["predicted"]]
+    pairs = wrong.groupby(["prdtypecode", "predicted"]).size().nlargest(20).reset_index()
+    pairs.columns = pd.Index(["true", "predicted", "count"])
+    pairs["rate"] = pairs["count"] / pairs["true"].map(predictions["prdtypecode"].value_counts())
+    pairs.insert(1, "true_label", pairs["true"].map(labels.label))
+    pairs.insert(3, "predicted_label", pairs["predicted"].map(labels.label))
+    return pairs
+
+
+def comparison() -> pd.DataFrame:
+    """Return the rows of ``models/compare_cv_results.csv``, shaped like the published figures."""
+    rows = [
+        ("B0", "majority class", "", 0.026, 0.005, 0.1, 0.0),
+        ("B1", "stratified random", "", 0.052, 0.037, 0.1, 0.0),
+        ("B2", "text", "linear_svc", 0.836, 0.812, 61.0, 5200.0),
+        ("B2", "text", "logreg", 0.824, 0.801, 118.0, 5100.0),
+        ("B3", "image", "logreg", 0.552, 0.497, 45.0, 160.0),
+        ("B4", "fused concat", "linear_svc", 0.851, 0.83, 88.0, 150.0),
+        ("B5", "late fusion", "late_fusion", 0.872, 0.853, 107.0, 148.0),
+    ]
+    names = ("system", "name", "kind", "f1_weighted", "f1_macro", "fit_s", "predict_rows_s")
+    table = pd.DataFrame(rows, columns=list(names))
+    table["rows"], table["accuracy"] = 2000, table["f1_weighted"] + 0.002
+    table["log_loss"], table["ece"] = 3.2 - 3 * table["f1_weighted"], 0.015
+    table["top3"] = (table["f1_weighted"] + 0.1).clip(upper=0.97)
+    table["f1_weighted_low"] = table["f1_weighted"] - 0.011
+    table["f1_weighted_high"] = table["f1_weighted"] + 0.011
+    table["versus"] = [""] * 4 + ["B2 linear_svc"] * 3
+    table["difference"] = [np.nan] * 4 + [-0.284, 0.015, 0.036]
+    table["difference_low"] = table["difference"] - 0.009
+    table["difference_high"] = table["difference"] + 0.009
+    table["peak_mb"], table["synthetic"], table["run_id"] = 900.0, True, RUN.run_id
+    return table
+
+
+def label_issues(predictions: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Return the rows of ``results/label_issues.csv``."""
+    wrong = predictions[predictions["prdtypecode"] != predictions["predicted"]]
+    worst = wrong.sort_values("probability", ascending=False).head(40)
+    return pd.DataFrame(
+        {
+            "rank": range(1, len(worst) + 1),
+            "row_index": worst["row_index"],
+            "productid": worst["productid"],
+            "given": worst["prdtypecode"],
+            "given_label": worst["prdtypecode"].map(labels.label),
+            "given_probability": worst["true_probability"],
+            "suggested": worst["predicted"],
+            "suggested_label": worst["predicted"].map(labels.label),
+            "suggested_probability": worst["probability"],
+        }
+    )
+
+
+def drift_report(*, alert: bool, labels: Labels) -> dict[str, Any]:
+    """Return the values of a drift report in which the language moved, or nothing did."""
+    names = {code: {lang: labels.label(code, lang) for lang in ("fr", "en")} for code in (10, 2583)}
+    example = {"productid": 1, "designation": "<b>Garden hose</b>", "predicted": 2585}
+    return {
+        "alert": alert,
+        "rows": 500,
+        "false_alarm_rate": 0.01,
+        "accuracy": {"accuracy": 0.7, "low": 0.66, "high": 0.74},
+        "reference_accuracy": 0.82,
+        "findings": [
+            {
+                "signal": signal,
+                "statistic": statistic,
+                "threshold": 0.1,
+                "alert": statistic > 0.1,
+                "examples": [example] if statistic > 0.1 else [],
+            }
+            for signal, statistic in (("language", 0.3 if alert else 0.05), ("doubt", 0.02))
+        ],
+        "class_mix": [
+            {"code": code, "label": names[code], "before": 0.1, "now": 0.1 + change}
+            for code, change in ((10, 0.05), (2583, -0.02))
+        ],
+    }
+
+
+def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.DataFrame:
+    """Write every result file that the pages read; return the predictions behind them."""
+    store = ArtifactStore(cfg.paths)
+    predictions = draw_predictions(catalogue, labels)
+    text_only = draw_predictions(catalogue, labels, seed=1)
+    metrics = metrics_of(predictions, catalogue, labels)
+    values: Mapping[Path, object] = {
+        store.out_of_fold(KIND): predictions,
+        store.metrics(KIND, "oof", ".json"): metrics,
+        store.metrics(KIND, "holdout", ".json"): {**metrics, "split": "holdout"},
+        store.metrics(KIND, "oof", "_per_class.csv"): class_table(predictions, labels),
+        store.comparison: comparison(),
+        store.label_issues: label_issues(predictions, labels),
+        store.rapport("2026-01-01_shop.json"): drift_report(alert=False, labels=labels),
+        store.rapport("2026-01-02_shop.json"): drift_report(alert=True, labels=labels),
+        store.rapport("b2_diagnostics.csv"): class_table(text_only, labels).iloc[:, :6],
+        store.rapport("b4_diagnostics.csv"): class_table(predictions, labels).iloc[:, :6],
+        store.rapport("b2_top_confusions.csv"): top_confusions(text_only, labels),
+        store.rapport("b4_top_confusions.csv"): top_confusions(predictions, labels),
+    }
+    for path, value in values.items():
+        store.save(path, value, run=RUN, stage="evaluate")
+    return predictions
+
+
+def train(cfg: Config, labels: Labels) -> pd.DataFrame:
+    """Run the five stages, as ``scripts/train_pipeline.py`` does; return the catalogue."""
+    run_pipeline(cfg, labels, Options(register=False))
+    store = ArtifactStore(cfg.paths)
+    catalogue: pd.DataFrame = store.load(store.catalogue)
+    return catalogue

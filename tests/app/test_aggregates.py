@@ -1,0 +1,146 @@
+"""What the exploration page shows, against plain pandas and plain Python."""
+
+from __future__ import annotations
+
+import math
+import re
+import time
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from streamlit_app import aggregates
+
+ROWS = [
+    # title, description, code, split, language, picture
+    ("Piscine ronde bleue", "avec pompe", 2583, "train", "fr", True),
+    ("piscine BLEUE l'eau", "", 2583, "train", "fr", False),
+    ("Piscine, piscine!", "", 2583, "train", "en", True),
+    ("Piscine rouge 3 m", "x" * 500, 2583, "train", "fr", True),
+    ("Livre bleu", "", 10, "train", "fr", False),
+    ("Livre rouge", "roman", 10, "train", "en", False),
+    ("Livre rouge de la mer", "", 10, "train", "fr", True),
+    ("Jouet", "", -1, "test", "fr", True),
+]
+
+
+@pytest.fixture
+def catalogue() -> pd.DataFrame:
+    names = ["designation", "description", "prdtypecode", "split", "language", "has_image"]
+    table = pd.DataFrame(ROWS, columns=names)
+    table["has_description"] = table["description"] != ""
+    return table
+
+
+def test_overview(catalogue: pd.DataFrame) -> None:
+    assert aggregates.overview(catalogue) == {
+        "labelled": 7,
+        "unlabelled": 1,
+        "with_picture": 5 / 8,
+        "without_description": 5 / 8,
+    }
+
+
+def test_by_class_counts_labelled_products_alone(catalogue: pd.DataFrame) -> None:
+    expected = pd.DataFrame(
+        {
+            "code": [2583, 10],
+            "products": [4, 3],
+            "share": [4 / 7, 3 / 7],
+            "no_description": [0.5, 2 / 3],
+            "no_picture": [0.25, 2 / 3],
+            "title_length": [18.0, 11.0],
+        }
+    )
+    pd.testing.assert_frame_equal(aggregates.by_class(catalogue), expected)
+
+
+def test_lengths_share_out_every_text_that_is_not_empty(catalogue: pd.DataFrame) -> None:
+    histogram, medians = aggregates.lengths(catalogue)
+    assert medians == {
+        "designation": float(np.median([len(row[0]) for row in ROWS])),
+        "description": 10.0,
+    }
+    for _, part in histogram.groupby("field"):
+        assert part["share"].sum() == pytest.approx(1)
+    long = histogram[(histogram["field"] == "description") & (histogram["low"] >= 400)]
+    assert long["share"].sum() == pytest.approx(1 / 3)
+
+
+def test_by_theme(catalogue: pd.DataFrame) -> None:
+    missing, languages = aggregates.by_theme(catalogue, {2583: "garden", 10: "books"})
+    assert missing.to_dict("list") == {
+        "theme": ["books", "garden"],
+        "products": [3, 4],
+        "no_description": [pytest.approx(2 / 3), 0.5],
+        "no_picture": [pytest.approx(2 / 3), 0.25],
+    }
+    shares = languages.set_index(["theme", "language"])["share"]
+    assert shares["garden", "fr"] == 0.75
+    assert shares["books", "en"] == pytest.approx(1 / 3)
+
+
+def test_sample_is_of_the_classes_and_the_same_for_a_seed(catalogue: pd.DataFrame) -> None:
+    def draw(seed: int) -> list[str]:
+        found = aggregates.sample(catalogue, (2583,), with_picture=True, n=2, seed=seed)
+        return found["designation"].tolist()
+
+    allowed = {row[0] for row in ROWS if row[2] == 2583 and row[5]}
+    assert draw(0) == draw(0)
+    assert all(set(draw(seed)) <= allowed and len(draw(seed)) == 2 for seed in range(5))
+
+
+def test_unlabelled_draws_from_the_test_products(catalogue: pd.DataFrame) -> None:
+    assert aggregates.unlabelled(catalogue, 0)["designation"] == "Jouet"
+    only_train = catalogue[catalogue["split"] == "train"]
+    assert aggregates.unlabelled(only_train, 0)["split"] == "train"
+
+
+def test_words_count_titles_once(catalogue: pd.DataFrame) -> None:
+    counts = aggregates.words(catalogue)
+    expected: dict[int, Counter[str]] = {10: Counter(), 2583: Counter()}
+    for title, _, code, split, _, _ in ROWS:
+        if split == "train":
+            expected[code].update(set(re.findall(r"[^\W\d_]{3,}", title.lower())))
+    total = expected[10] + expected[2583]
+    kept = {word for word, n in total.items() if n >= 3}
+    assert set(counts.words) == kept == {"piscine", "livre", "rouge"}
+    for row, code in enumerate(counts.codes):
+        found = dict(zip(counts.words, counts.counts[row].tolist(), strict=True))
+        assert found == {word: expected[code][word] for word in kept}
+    frequent = counts.frequent(2583, 1)
+    assert frequent.to_dict("list") == {"word": ["piscine"], "titles": [4], "share": [1.0]}
+    assert counts.frequent(None, 9)["titles"].tolist() == [4, 3, 3]
+
+
+def test_typical_words_are_more_frequent_here_than_elsewhere(catalogue: pd.DataFrame) -> None:
+    typical = aggregates.words(catalogue).typical(2583, 5)
+    assert typical["word"].tolist() == ["piscine"]
+    assert typical["times"].tolist() == [pytest.approx((4.5 / 5) / (0.5 / 4))]
+    assert math.isfinite(typical["times"].max())
+
+
+def test_the_whole_catalogue_takes_less_than_a_second() -> None:
+    rng = np.random.default_rng(0)
+    n = 84_916
+    words = np.array([f"mot{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]}" for i in range(100)])
+    table = pd.DataFrame(
+        {
+            "designation": [" ".join(row) for row in words[rng.integers(0, 100, (n, 11))]],
+            "description": "une description " * 30,
+            "prdtypecode": rng.integers(0, 27, n),
+            "split": "train",
+            "language": "fr",
+            "has_image": True,
+            "has_description": True,
+        }
+    )
+    started = time.process_time()
+    aggregates.overview(table)
+    assert len(aggregates.by_class(table)) == 27
+    aggregates.lengths(table)
+    aggregates.by_theme(table, dict.fromkeys(range(27), "all"))
+    assert len(aggregates.words(table).frequent(None, 200)) == 100
+    assert time.process_time() - started < 2  # 0.5 s on a quiet machine

@@ -1,0 +1,102 @@
+"""`inference_lite`: the predictor's answers, without torch, shap, streamlit or a database."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.artifacts import ArtifactStore, Run
+from src.config import REPOSITORY, Paths
+from src.serving.predictor import Product, load_predictor
+from streamlit_app.inference_lite import load_lite
+
+ROW = {"designation": "Lampe LED de bureau", "description": "12 W"}
+
+
+@pytest.fixture
+def pictures(served_paths: Paths) -> list[Path]:
+    return sorted(served_paths.demo_images_dir.glob("*.jpg"))
+
+
+def test_answers_are_the_predictors(served_paths: Paths, pictures: list[Path]) -> None:
+    lite, whole = load_lite(served_paths), load_predictor(served_paths)
+    other = next(
+        path for path in (served_paths.workspace / "data/images/images/image_test").glob("*.jpg")
+    )
+    images = [None, *pictures, other, other.read_bytes(), b"no picture", Path("/nowhere.jpg")]
+    products = [Product(**ROW, image=image) for image in images]
+    assert lite.predict(products) == whole.predict(products)
+
+
+def test_a_demo_picture_is_known_by_its_name(served_paths: Paths, pictures: list[Path]) -> None:
+    lite = load_lite(served_paths)
+    gone = [Product(**ROW, image=Path("/gone") / path.name) for path in pictures]
+    there = [Product(**ROW, image=path) for path in pictures]
+    assert lite.predict(gone) == lite.predict(there)
+    assert all(answer.used_image for answer in lite.predict(gone))
+
+
+def test_pictures_of_another_run_are_not_looked_up(
+    served_paths: Paths, pictures: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    shutil.copytree(served_paths.artifacts_dir, tmp_path / "artifacts", symlinks=True)
+    paths = dataclasses.replace(
+        served_paths, workspace=tmp_path, artifacts_dir=tmp_path / "artifacts", demo_dir=tmp_path
+    )
+    store, old = ArtifactStore(paths), ArtifactStore(served_paths)
+    stored = {**old.load(old.demo_image_features), "run_id": "another"}
+    run = Run.start("hash", synthetic=True, config="0" * 16)
+    store.save(store.demo_image_features, stored, run=run, stage="train")
+    store.save(store.demo_image_index, {}, run=run, stage="train")
+    with caplog.at_level(logging.WARNING, logger="streamlit_app"):
+        lite = load_lite(paths)
+    assert "the demo pictures are of run another" in caplog.text
+    product = Product(**ROW, image=pictures[0])
+    assert lite.predict([product]) == load_predictor(served_paths).predict([product])
+
+
+BLOCKED = (
+    "torch", "shap", "streamlit", "psycopg", "transformers", "matplotlib",
+    "onnxruntime", "openvino", "cv2", "simplejpeg",
+)  # fmt: skip
+WITHOUT = f"""
+import pathlib, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {BLOCKED!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocked())
+from src.config import load_config
+from streamlit_app import inference_lite
+paths = load_config(overrides=["paths.workspace=" + sys.argv[1]]).paths
+inference_lite._default = lambda: inference_lite.load_lite(paths)
+for image in sys.argv[2:]:
+    answer = inference_lite.predict({{"designation": "Lampe LED"}}, image)
+    print(answer.used_image, answer.top_k[0].probability)
+"""
+
+
+def test_nothing_heavy_is_imported(
+    served_paths: Paths, pictures: list[Path], tmp_path: Path
+) -> None:
+    """Not even a decoder: a demo picture counts, any other is a missing one."""
+    other = tmp_path / "other.jpg"
+    other.write_bytes(pictures[1].read_bytes())
+    images = [str(pictures[0]), str(other)]
+    command = [sys.executable, "-c", WITHOUT, str(served_paths.workspace), *images]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    whole = load_predictor(served_paths)
+    expected = [
+        whole.predict([Product("Lampe LED", image=image)])[0] for image in (pictures[0], None)
+    ]
+    assert done.stdout.splitlines() == [
+        f"{answer.used_image} {answer.probability}" for answer in expected
+    ]
+    assert "pictures count as missing" in done.stderr

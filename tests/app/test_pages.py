@@ -1,0 +1,233 @@
+"""Every page, with nothing there yet and with a finished run, in both languages."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from src.artifacts import ArtifactStore
+from src.config import Config, load_config
+from src.labels import Labels
+from src.serving.feedback import designation_hash
+from src.serving.predictor import Product, load_predictor
+from tests.app import finished_run
+from tests.conftest import Load, Shop
+
+Page = Callable[..., AppTest]
+PAGES = ("exploration", "method", "diagnostics", "predict", "team")
+SECTIONS = {
+    "exploration": ("classes", "texts", "gallery", "words"),
+    "diagnostics": ("scores", "confusions", "classes", "confidence", "blocks", "issues", "drift"),
+    "predict": ("one", "file"),
+}
+EVERY = [(name, section) for name in PAGES for section in SECTIONS.get(name, ("",))]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize("name", PAGES)
+def test_opens_with_nothing_there(page: Page, empty: Config, name: str, language: str) -> None:
+    test = page(empty, name, language)
+    assert not test.exception
+    assert not test.error
+    commands = [code.value for code in test.code]
+    expected = {
+        "exploration": ["python scripts/train_pipeline.py"],
+        "method": ["python scripts/train.py --compare-all"],
+        "diagnostics": ["python scripts/train_pipeline.py"],
+        "predict": ["python scripts/train_pipeline.py"],
+        "team": [],
+    }
+    assert commands == expected[name]
+
+
+@pytest.mark.parametrize("language", ["fr", "en"])
+@pytest.mark.parametrize(("name", "section"), EVERY)
+def test_opens_with_a_finished_run(
+    page: Page, finished: Config, name: str, section: str, language: str
+) -> None:
+    state = {f"{name}_section": section} if section else {}
+    test = page(finished, name, language, **state)
+    assert not test.exception
+    assert not test.error
+
+
+def html_of(test: AppTest) -> str:
+    return "\n".join(element.proto.body for element in test.get("html"))
+
+
+def predictions_of(cfg: Config) -> pd.DataFrame:
+    return pd.read_csv(ArtifactStore(cfg.paths).out_of_fold(finished_run.KIND))
+
+
+def catalogue_of(cfg: Config) -> pd.DataFrame:
+    return pd.read_parquet(ArtifactStore(cfg.paths).catalogue)
+
+
+def test_says_on_every_page_that_the_shop_is_synthetic(page: Page, finished: Config) -> None:
+    for name in PAGES:
+        assert "SYNTHETIC" in html_of(page(finished, name)), name
+
+
+def test_the_gallery_shows_the_chosen_class_alone(
+    page: Page, finished: Config, labels: Labels
+) -> None:
+    test = page(finished, "exploration", exploration_section="gallery")
+    test.toggle[0].set_value(False).run()
+    test.selectbox[0].set_value(2583).run()
+    table = catalogue_of(finished)
+    titles = table.loc[table["prdtypecode"] == 2583, "designation"]
+    shown = html_of(test).count('<article class="card">')
+    assert shown == min(len(titles), 18)
+    assert html_of(test).count(labels.label(2583)) == shown
+
+
+def test_a_cell_shows_the_products_that_it_counts(
+    page: Page, finished: Config, labels: Labels
+) -> None:
+    rows = predictions_of(finished)
+    themes = rows[["prdtypecode", "predicted"]].map(labels.theme)
+    wrong = themes[themes["prdtypecode"] != themes["predicted"]]
+    (true, predicted), count = next(iter(wrong.value_counts().items()))
+    test = page(finished, "diagnostics", diagnostics_section="confusions")
+    boxes = {box.key: box for box in test.selectbox}
+    assert len(boxes) == 3
+    boxes["cell_true"].set_value(true)
+    boxes["cell_predicted"].set_value(predicted)
+    test.run()
+    assert f"**Products behind this cell, the surest first: {count}**" in [
+        text.value for text in test.markdown
+    ]
+    assert html_of(test).count('<article class="card">') == min(count, 12)
+
+
+def test_the_threshold_says_what_it_costs(page: Page, finished: Config) -> None:
+    rows = predictions_of(finished)
+    accepted = rows[rows["probability"] >= 0.8]
+    right = (accepted["prdtypecode"] == accepted["predicted"]).mean()
+    test = page(finished, "diagnostics", diagnostics_section="confidence")
+    test.slider[0].set_value(0.8).run()
+    told = html_of(test)
+    assert f"<b>{100 * len(accepted) / len(rows):.1f}\u00a0%</b> of the products" in told
+    assert f"<b>{100 * right:.1f}\u00a0%</b> of them right" in told
+
+
+def test_the_method_says_which_differences_are_real(page: Page, finished: Config) -> None:
+    told = html_of(page(finished, "method"))
+    expected = {
+        "B3": "\u221228.4 points of weighted F1 (\u221229.3 to \u221227.5): clearly worse",
+        "B4": "+1.5 points of weighted F1 (+0.6 to +2.4): clearly better",
+        "B5": "+3.6 points of weighted F1 (+2.7 to +4.5): clearly better",
+    }
+    for system, verdict in expected.items():
+        (line,) = (part for part in told.split("</div>") if f"<b>{system} " in part)
+        assert "against <b>B2 text alone, Linear SVM</b>" in line
+        assert verdict in line
+
+
+def test_the_newest_drift_report_says_what_moved(page: Page, finished: Config) -> None:
+    test = page(finished, "diagnostics", diagnostics_section="drift")
+    assert "What moved: Language of the texts." in html_of(test)
+    assert ">Garden hose</h4>" in html_of(test)
+    assert "<b>Garden hose" not in html_of(test)
+    test.selectbox[0].set_value("2026-01-01_shop").run()
+    assert "The lot looks like training." in html_of(test)
+
+
+def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
+    asked = Product("Piscine gonflable ronde 3 m", "avec pompe")
+    expected = load_predictor(finished.paths, finished_run.KIND).predict([asked], top_k=5)[0]
+    test = page(finished, "predict", ask_title=asked.designation, ask_description="avec pompe")
+    press(test, "Predict")
+    told = html_of(test)
+    for candidate in expected.top_k:
+        assert candidate.label in told
+        told_p = f"{100 * min(candidate.probability, 0.999):.1f}\u00a0%"
+        assert (told_p if candidate.probability >= 0.001 else "&lt;\u00a00.1\u00a0%") in told
+    assert ("Needs a person" in told) == expected.needs_review
+    assert "<mark " in told
+
+
+def press(test: AppTest, label: str) -> None:
+    next(button for button in test.button if button.label == label).click().run(timeout=60)
+
+
+def test_markup_in_a_product_is_shown_as_text(page: Page, finished: Config) -> None:
+    nasty = "<img src=x onerror=alert(1)> <script>alert(2)</script> piscine"
+    test = page(finished, "predict", ask_title=nasty)
+    press(test, "Predict")
+    told = html_of(test)
+    assert not test.exception
+    assert "&lt;img" in told
+    assert "<script" not in told
+    assert "<img src=x" not in told
+
+
+def test_a_correction_lands_in_the_file(
+    page: Page, finished: Config, free_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", f"postgres://u:p@127.0.0.1:{free_port}/none")
+    test = page(finished, "predict", ask_title="Livre de cuisine")
+    press(test, "Predict")
+    next(box for box in test.selectbox if box.key == "right_class").set_value(1940)
+    press(test, "Correct the label")
+    assert [message.value for message in test.success] == [
+        "Thank you: the correction is in results/feedback.jsonl; the next init.sh will load it."
+    ]
+    lines = (finished.paths.results_dir / "feedback.jsonl").read_text().splitlines()
+    kept = json.loads(lines[-1])
+    assert kept["prdtypecode"] == 1940
+    assert kept["designation_hash"] == designation_hash("Livre de cuisine")
+
+
+@pytest.mark.postgres
+def test_a_correction_lands_in_the_database(
+    page: Page,
+    finished: Config,
+    database: str,
+    shop: Shop,
+    load: Load,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    psycopg = pytest.importorskip("psycopg")
+    assert load(database, shop.write_plain(6)).returncode == 0
+    monkeypatch.setenv("DATABASE_URL", database)
+    test = page(finished, "predict", "fr", ask_title="Livre de cuisine")
+    press(test, "Prédire")
+    next(box for box in test.selectbox if box.key == "right_class").set_value(10)
+    test.text_input[1].set_value("Ada")
+    press(test, "Corriger l'étiquette")
+    assert [message.value for message in test.success] == [
+        "Merci : la correction est dans la base de données."
+    ]
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT prdtypecode, designation_hash, author FROM project.feedback"
+        ).fetchall()
+    assert rows == [(10, designation_hash("Livre de cuisine"), "Ada")]
+
+
+def test_an_example_fills_the_form_and_is_answered(page: Page, finished: Config) -> None:
+    test = page(finished, "predict")
+    press(test, "A product at random")
+    table = catalogue_of(finished)
+    unlabelled = set(table.loc[table["split"] == "test", "designation"])
+    assert test.text_input[0].value in unlabelled
+    assert "verdict" in html_of(test)
+
+
+def test_an_altered_file_is_named_with_the_command_that_mends_it(
+    page: Page, finished: Config, tmp_path: Path
+) -> None:
+    workspace = tmp_path / "altered"
+    shutil.copytree(finished.paths.artifacts_dir, workspace / "artifacts", symlinks=True)
+    cfg = load_config(finished_run.write_config(workspace, workspace))
+    ArtifactStore(cfg.paths).catalogue.resolve().write_bytes(b"nonsense")
+    test = page(cfg, "exploration")
+    assert "its sha256 starts with" in test.error[0].value
+    assert [code.value for code in test.code] == ["python scripts/train_pipeline.py"]

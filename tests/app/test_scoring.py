@@ -1,0 +1,88 @@
+"""A file scored by the app: what the predict command writes, with progress on the way."""
+
+from __future__ import annotations
+
+import csv
+import io
+import zipfile
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from src.config import Config
+from src.data.image_decode import read_source
+from src.errors import FileFault
+from src.serving.predictor import Predictor, Product, load_predictor
+from streamlit_app import scoring
+from streamlit_app.scoring import ScoredFile, score_file
+from tests.app import finished_run
+
+TABLE = (
+    "designation,description,productid,imageid,shelf\n"
+    '"Piscine ronde, 3 m","avec\npompe",11,21,A\n'
+    "Livre de poche,,12,22,B\n"
+)
+
+
+@pytest.fixture(scope="module")
+def predictor(finished: Config) -> Predictor:
+    return load_predictor(finished.paths, finished_run.KIND)
+
+
+def score(predictor: Predictor, table: str, pictures: bytes | None = None) -> ScoredFile:
+    steps: list[tuple[float, int]] = []
+    scored = score_file(
+        predictor, table.encode(), "shop.csv", pictures, language="en",
+        progress=lambda share, rows: steps.append((share, rows)),
+    )  # fmt: skip
+    assert [rows for _, rows in steps] == sorted({rows for _, rows in steps})
+    assert all(0 <= share <= 1 for share, _ in steps)
+    assert steps[-1] == (1.0, scored.rows)
+    return scored
+
+
+def test_gives_the_predictors_answers_beside_the_kept_columns(predictor: Predictor) -> None:
+    products = [Product("Piscine ronde, 3 m", "avec\npompe"), Product("Livre de poche")]
+    answers = predictor.predict(products, top_k=3)
+    scored = score(predictor, TABLE)
+    rows = list(csv.DictReader(io.StringIO(scored.csv.decode())))
+    assert [(row["productid"], row["shelf"]) for row in rows] == [("11", "A"), ("12", "B")]
+    assert [int(row["prdtypecode"]) for row in rows] == [answer.code for answer in answers]
+    assert [float(row["probability"]) for row in rows] == [a.probability for a in answers]
+    assert scored.rows == 2
+    assert scored.to_review == sum(answer.needs_review for answer in answers)
+    assert scored.classes == Counter(answer.code for answer in answers)
+    assert [row["title"] for row in scored.shown] == ["Piscine ronde, 3 m", "Livre de poche"]
+    assert scored.pictures is None
+
+
+def test_reads_the_pictures_of_a_zip(predictor: Predictor, finished: Config) -> None:
+    picture = next(path for path in sorted(finished.images.train_dir.iterdir()) if readable(path))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("some/where/image_21_product_11.jpg", picture.read_bytes())
+        archive.writestr("readme.txt", "hello")
+    scored = score(predictor, TABLE, buffer.getvalue())
+    expected = predictor.predict([Product("Piscine ronde, 3 m", "avec\npompe", picture)])[0]
+    assert [row["used_image"] for row in scored.shown] == [True, False]
+    assert scored.shown[0]["probability"] == expected.probability
+    assert scored.pictures is not None
+    assert (scored.pictures.pictures, scored.pictures.skipped) == (1, 1)
+
+
+def readable(path: Path) -> bool:
+    return len(read_source(path)) > 5_000
+
+
+def test_a_file_without_titles_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(FileFault, match="a header with one column 'designation'"):
+        score(predictor, "name,price\nx,1\n")
+
+
+def test_a_file_that_is_too_long_is_refused(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(scoring, "MOST_ROWS", 1)
+    with pytest.raises(FileFault, match=r"shop\.csv has more than 1 rows"):
+        score(predictor, TABLE)

@@ -1,0 +1,122 @@
+"""``scripts/predict.py``: the predictor's answers as a CSV, and mistakes with a next command."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from src.config import REPOSITORY, Paths
+from src.data.images import file_name
+from src.serving.predictor import Product, load_predictor
+
+SCRIPT = REPOSITORY / "scripts" / "predict.py"
+Predict = Callable[..., "subprocess.CompletedProcess[str]"]
+
+
+@pytest.fixture
+def predict(served_paths: Paths, tmp_path: Path) -> Predict:
+    def run(*words: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+        place = ["--set", f"paths.workspace={served_paths.workspace}"]
+        return subprocess.run(
+            [sys.executable, str(SCRIPT), *map(str, words), *place],
+            cwd=tmp_path, input=stdin, capture_output=True, text=True, check=False,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+        )  # fmt: skip
+
+    return run
+
+
+def test_two_hundred_products_as_the_predictor_answers_them(
+    predict: Predict, served_paths: Paths, tmp_path: Path
+) -> None:
+    source = served_paths.import_dir / "X_train_update.csv"
+    folder = served_paths.workspace / "data" / "images" / "images" / "image_train"
+    with source.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))[:200]
+    given, out = tmp_path / "given.csv", tmp_path / "out.csv"
+    with given.open("w", encoding="utf-8", newline="") as stream:
+        writer = csv.DictWriter(stream, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    done = predict(given, "--images", folder, "--top-k", 2, "--language", "fr", "--out", out)
+    assert (done.returncode, done.stdout) == (0, "")
+    assert "200 products, " in done.stderr
+    assert "SYNTHETIC" in done.stderr
+    paths = [folder / file_name(int(r["imageid"]), int(r["productid"])) for r in rows]
+    products = [
+        Product(r["designation"], r["description"], path if path.is_file() else None)
+        for r, path in zip(rows, paths, strict=True)
+    ]
+    answers = load_predictor(served_paths).predict(products, top_k=2, language="fr")
+    assert any(answer.used_image for answer in answers)
+    with out.open(encoding="utf-8", newline="") as stream:
+        for line, row, a in zip(csv.DictReader(stream), rows, answers, strict=True):
+            assert [line[name] for name in ("", "productid", "imageid")] == [
+                row[name] for name in ("", "productid", "imageid")
+            ]
+            first, second = a.top_k
+            assert (line["prdtypecode"], line["label"]) == (str(first.code), first.label)
+            assert (float(line["probability"]), float(line["probability_2"])) == (
+                first.probability,
+                second.probability,
+            )
+            flags = [line[name] for name in ("needs_review", "known", "used_image")]
+            assert flags == [str(f).lower() for f in (a.needs_review, a.known, a.used_image)]
+
+
+def test_stdin_to_stdout(predict: Predict) -> None:
+    done = predict("-", stdin="sku,designation\nA1,Lampe LED\n")
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (done.returncode, row["sku"]) == (0, "A1")
+    assert 0 < float(row["probability"]) <= 1
+
+
+def next_command(done: subprocess.CompletedProcess[str]) -> str:
+    assert done.returncode == 2
+    last = done.stderr.strip().splitlines()[-1]
+    assert last.startswith("next: "), done.stderr
+    return last.removeprefix("next: ")
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["nowhere.csv"], "nowhere.csv: no such file"),
+        (["."], "Is a directory"),
+        (["cut.csv"], "cut.csv, line 2: expected 2 fields, found 1: x"),
+        (["cut.csv", "--top-k", "0"], "--top-k 0: expected 1 or more"),
+        (["cut.csv", "--images", "nowhere"], "--images nowhere: no such folder"),
+        (["good.csv", "--out", "no/such/folder.csv"], "can't be written"),
+        (["good.csv", "--set", "paths.artifacts_dir=empty"], "empty/served: no run is in force"),
+    ],
+)
+def test_a_mistake_is_named_and_its_next_command_works(
+    predict: Predict, tmp_path: Path, words: list[str], message: str
+) -> None:
+    (tmp_path / "cut.csv").write_text("designation,b\nx\n", encoding="utf-8")
+    (tmp_path / "good.csv").write_text("designation\nx\n", encoding="utf-8")
+    done = predict(*words)
+    assert "Traceback" not in done.stderr
+    assert message in done.stderr
+    command = next_command(done)
+    if "train_pipeline" not in command:
+        again = subprocess.run(
+            ["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False
+        )
+        assert again.returncode == 0, again.stderr
+
+
+def test_an_output_that_failed_leaves_the_one_before(predict: Predict, tmp_path: Path) -> None:
+    out = tmp_path / "out.csv"
+    out.write_text("before", encoding="utf-8")
+    (tmp_path / "cut.csv").write_text("designation,b\nx,y\nx\n", encoding="utf-8")
+    assert predict("cut.csv", "--out", out).returncode == 2
+    assert out.read_text(encoding="utf-8") == "before"
+    assert [path.name for path in tmp_path.glob(".*")] == []

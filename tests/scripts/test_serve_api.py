@@ -1,0 +1,84 @@
+"""``scripts/serve_api.py``: a real server on loopback, and many clients at once."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import httpx
+import pytest
+
+from src.config import REPOSITORY, Paths
+
+SCRIPT = REPOSITORY / "scripts" / "serve_api.py"
+KEY, CSV = {"X-API-Key": "sesame"}, {"content-type": "text/csv"}
+CLIENTS, SECONDS = 8, 3.0
+
+
+@pytest.fixture
+def address(served_paths: Paths, free_port: int, tmp_path: Path) -> Iterator[str]:
+    """The address of a service that asks for the key "sesame"."""
+    place = ["--set", f"paths.workspace={served_paths.workspace}", "--port", str(free_port)]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY), "API_KEY": "sesame"}
+    env["DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/nowhere"
+    with (tmp_path / "log").open("w") as log:
+        process = subprocess.Popen([sys.executable, str(SCRIPT), *place], env=env, stderr=log)
+    url = f"http://127.0.0.1:{free_port}"
+    try:
+        wait_until_ready(url, process)
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(30) in (0, -signal.SIGTERM)
+    finally:
+        process.kill()
+        process.wait()
+    assert "Traceback" not in (tmp_path / "log").read_text()
+
+
+def wait_until_ready(url: str, process: subprocess.Popen[bytes], limit_s: float = 60) -> None:
+    until = time.monotonic() + limit_s
+    while time.monotonic() < until and process.poll() is None:
+        try:
+            if httpx.get(f"{url}/ready").status_code == 200:
+                return
+        except httpx.TransportError:
+            time.sleep(0.2)
+    raise AssertionError("the service did not become ready")
+
+
+@pytest.mark.slow
+def test_eight_clients_at_once(address: str, served_paths: Paths) -> None:
+    folder = served_paths.workspace / "data" / "images" / "images" / "image_train"
+    image = next(iter(sorted(folder.glob("*.jpg")))).read_bytes()
+
+    def ask(number: int) -> list[int]:
+        statuses, until = [], time.monotonic() + SECONDS
+        with httpx.Client(base_url=address, headers=KEY, timeout=30) as client:
+            while time.monotonic() < until:
+                title = f"Lampe LED {number} {len(statuses)}"
+                fields, csv = {"designation": title}, f"designation\n{title}\n"
+                for options in (
+                    {"url": "/predict", "json": fields},
+                    {"url": "/predict", "data": fields, "files": {"image": image}},
+                    {"url": "/predict/batch", "content": csv, "headers": CSV},
+                ):
+                    statuses.append(client.post(**options).status_code)
+        return statuses
+
+    with ThreadPoolExecutor(CLIENTS) as pool:
+        statuses = [status for seen in pool.map(ask, range(CLIENTS)) for status in seen]
+    assert set(statuses) == {200}
+    assert len(statuses) >= 3 * CLIENTS
+    counted = httpx.get(f"{address}/metrics", headers=KEY).text
+    assert f'requests_total{{route="/predict/batch",status="200"}} {len(statuses) / 3}' in counted
+
+
+@pytest.mark.slow
+def test_a_client_without_the_key_is_turned_away(address: str) -> None:
+    assert httpx.post(f"{address}/predict", json={"designation": "a"}).status_code == 401

@@ -1,0 +1,335 @@
+"""The HTTP service: answers of the predictor, wrong input of every kind, and a fuzzer."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import dataclasses
+import io
+import json
+import pickle
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import schemathesis
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+from hypothesis import HealthCheck, given, settings
+from hypothesis.strategies import SearchStrategy
+from schemathesis import GenerationMode
+
+from src.artifacts import ArtifactStore
+from src.config import Paths
+from src.monitoring.reference import from_json
+from src.serving.api import Services, create_app
+from src.serving.drift_gauges import LEAST
+from src.serving.limits import Limits
+from src.serving.prediction_log import PredictionLog
+from src.serving.predictor import Predictor, Product
+from src.serving.served_model import ServedModel
+
+NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
+LIMITS = Limits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
+TITLE = "Lampe LED de bureau"
+
+
+@pytest.fixture
+def rows() -> list[dict[str, Any]]:
+    """What the log wrote."""
+    return []
+
+
+@pytest.fixture
+def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) -> Iterator[Services]:
+    model = ServedModel(served_paths)
+    model.refresh()
+    log = PredictionLog(rows.extend, model.observe)
+    codes = model.get().classes.tolist()
+    yield Services(model, log, tmp_path / "feedback.jsonl", NO_DATABASE, codes, LIMITS)
+    log.close()
+
+
+@pytest.fixture
+def app(services: Services) -> FastAPI:
+    return create_app(services)
+
+
+@pytest.fixture
+def client(app: FastAPI) -> TestClient:
+    return TestClient(app)
+
+
+def picture(products: list[Product]) -> bytes:
+    return next(Path(str(p.image)).read_bytes() for p in products if p.image is not None)
+
+
+def as_json(
+    predictor: Predictor, product: Product, top_k: int = 3, language: str = "en"
+) -> dict[str, Any]:
+    (answer,) = predictor.predict([product], top_k=top_k, language=language)
+    return json.loads(json.dumps(dataclasses.asdict(answer)))
+
+
+def test_json_and_multipart_give_the_predictors_answer(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    image = picture(products)
+    expected = as_json(predictor, Product(TITLE, "<p>12 W</p>", image), top_k=5, language="fr")
+    fields = {"designation": TITLE, "description": "<p>12 W</p>", "top_k": 5, "language": "fr"}
+    as_base64 = {**fields, "image_base64": base64.b64encode(image).decode()}
+    assert client.post("/predict", json=as_base64).json() == expected
+    form = client.post("/predict", data=fields, files={"image": ("a.jpg", image)})
+    assert (form.status_code, form.json()) == (200, expected)
+    assert expected["used_image"]
+    assert len(expected["top_k"]) == 5
+
+
+def test_a_batch_is_streamed_and_equal_to_one_by_one(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    chosen = [dataclasses.replace(p, image=None) for p in products[:200]]
+    text = io.StringIO()
+    writer = csv.writer(text)
+    writer.writerow(["", "designation", "description", "productid"])
+    writer.writerows([i, p.designation, p.description, 7000 + i] for i, p in enumerate(chosen))
+    done = client.post(
+        "/predict/batch?top_k=2", content=text.getvalue(), headers={"content-type": "text/csv"}
+    )
+    assert (done.status_code, done.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    answers = list(csv.DictReader(io.StringIO(done.text)))
+    assert [row[""] for row in answers] == [str(i) for i in range(200)]
+    for row, product in zip(answers, chosen, strict=True):
+        one = client.post(
+            "/predict",
+            json={"designation": product.designation, "description": product.description},
+        ).json()
+        assert (int(row["prdtypecode"]), float(row["probability"])) == (
+            one["code"], one["probability"],
+        )  # fmt: skip
+        assert (int(row["code_2"]), float(row["probability_2"])) == (
+            one["top_k"][1]["code"], one["top_k"][1]["probability"],
+        )  # fmt: skip
+        assert one == as_json(predictor, product)
+
+
+def test_what_was_answered_is_logged(
+    client: TestClient, services: Services, rows: list[dict[str, Any]]
+) -> None:
+    answer = client.post("/predict", json={"designation": TITLE, "productid": 42}).json()
+    services.log.close()
+    (row,) = rows
+    assert (row["productid"], row["prdtypecode"], row["run_id"]) == (
+        42,
+        answer["code"],
+        answer["model"],
+    )
+    assert row["top_k"] == [
+        {"code": c["code"], "probability": c["probability"]} for c in answer["top_k"]
+    ]
+    assert TITLE not in json.dumps(row, default=str)
+
+
+def test_operations(client: TestClient, predictor: Predictor) -> None:
+    assert client.get("/health").json() == {"status": "alive"}
+    assert client.get("/ready").json() == {"status": "ready"}
+    model = client.get("/model").json()
+    assert (model["run_id"], model["threshold"]) == (predictor.run_id, predictor.threshold)
+    assert [c["code"] for c in model["classes"]] == predictor.classes.tolist()
+    client.post("/predict", json={"designation": TITLE})
+    client.get("/no/such/page")
+    text = client.get("/metrics").text
+    assert 'requests_total{route="/predict",status="200"} 1.0' in text
+    assert 'requests_total{route="none",status="404"} 1.0' in text
+    assert "predictions_not_logged 0.0" in text
+
+
+def test_drift_of_the_last_answers_is_shown(
+    client: TestClient, services: Services, served_paths: Paths
+) -> None:
+    """Titles of one word, over and over, against the stability index written out."""
+    body = "designation\n" + "Lampe\n" * LEAST
+    assert client.post("/predict/batch", content=body, headers=CSV).status_code == 200
+    services.log.close()
+    shown = {
+        line.split('"')[1]: float(line.split()[1])
+        for line in client.get("/metrics").text.splitlines()
+        if line.startswith("drift_psi{")
+    }
+    store = ArtifactStore(served_paths)
+    reference = from_json(store.load(store.reference_profile))
+    bins = np.bincount(reference.coded.bins["missing_description"], minlength=2) + 0.5
+    expected, here = bins / bins.sum(), np.array([0.5, LEAST + 0.5]) / (LEAST + 1)
+    index = ((here - expected) * np.log(here / expected)).sum()
+    assert shown["missing_description"] == pytest.approx(index)
+    assert shown["title_length"] > 0.25
+    assert {"language", "predicted", "class_mix", "missing_image"} <= shown.keys()
+
+
+def test_no_model_is_503_with_the_next_command(
+    services: Services, served_paths: Paths, tmp_path: Path
+) -> None:
+    model = ServedModel(dataclasses.replace(served_paths, artifacts_dir=tmp_path))
+    model.refresh()
+    client = TestClient(create_app(dataclasses.replace(services, model=model)))
+    for response in (client.get("/ready"), client.post("/predict", json={"designation": "a"})):
+        assert response.status_code == 503
+        assert response.json()["next_command"] == "python scripts/train_pipeline.py"
+    assert client.get("/health").status_code == 200
+
+
+def test_a_correction_is_kept(client: TestClient, services: Services) -> None:
+    code = services.codes[0]  # type: ignore[index]
+    given = {"prdtypecode": code, "designation": TITLE, "author": "Ana\0", "comment": "é"}
+    assert client.post("/feedback", json=given).json() == {"stored_in": "file"}
+    (line,) = services.feedback_file.read_text(encoding="utf-8").splitlines()
+    kept = json.loads(line)
+    assert (kept["prdtypecode"], kept["author"], kept["comment"]) == (code, "Ana", "é")
+    unknown = client.post("/feedback", json={"prdtypecode": -5, "designation": "a"})
+    assert (unknown.status_code, "-5 is not one of" in unknown.json()["detail"]) == (422, True)
+
+
+def test_the_key_is_asked_for(services: Services) -> None:
+    client = TestClient(create_app(dataclasses.replace(services, api_key="sésame")))
+    ask = {"designation": TITLE}
+    for headers in ({}, {"X-API-Key": "wrong"}, {"Authorization": "Bearer "}):
+        refused = client.post("/predict", json=ask, headers=headers)
+        assert refused.status_code == 401
+        assert "X-API-Key" in refused.json()["detail"]
+    key = "sésame".encode()
+    assert client.post("/predict", json=ask, headers={"X-API-Key": key}).status_code == 200
+    bearer = {"Authorization": b"Bearer " + key}
+    assert client.get("/metrics", headers=bearer).status_code == 200
+    assert client.get("/ready").status_code == 200
+
+
+def png(width: int, height: int) -> bytes:
+    """The smallest PNG that claims a size."""
+
+    def chunk(name: bytes, data: bytes) -> bytes:
+        check = struct.pack(">I", zlib.crc32(name + data))
+        return struct.pack(">I", len(data)) + name + data + check
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(b"\0" * 100)) + chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def jpeg(width: int, height: int) -> bytes:
+    """A JPEG's head that claims a size, and nothing after it."""
+    frame = struct.pack(">BHHB", 8, height, width, 3) + b"\1\x22\0\2\x11\1\3\x11\1"
+    return b"\xff\xd8\xff\xc0" + struct.pack(">H", len(frame) + 2) + frame + b"\xff\xd9"
+
+
+def zip_bomb() -> bytes:
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a.jpg", b"\0" * 10_000_000)
+    return data.getvalue()
+
+
+PICTURES = {
+    "png bomb": (png(20_000, 20_000), 413, "image: too_large"),
+    "large png": (png(2_000, 2_000), 413, "2,000 x 2,000 pixels, at most 1,000,000"),
+    "jpeg bomb": (jpeg(20_000, 20_000), 413, "image: too_large"),
+    "cut png": (png(10, 10), 422, "image: truncated"),
+    "zip bomb": (zip_bomb(), 422, "expected a JPEG, PNG or WebP file"),
+    "pickle": (pickle.dumps({"a": 1}), 422, "expected a JPEG, PNG or WebP file"),
+    "gif": (b"GIF89a" + b"\0" * 20, 422, "expected a JPEG, PNG or WebP file"),
+}
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_that_are_refused(client: TestClient, name: str) -> None:
+    data, status, message = PICTURES[name]
+    as_base64 = {"image_base64": base64.b64encode(data).decode()}
+    for response in (
+        client.post("/predict", json=as_base64),
+        client.post("/predict", data={"designation": TITLE}, files={"image": data}),
+    ):
+        assert response.status_code == status
+        assert message in response.json()["detail"]
+
+
+JSON = {"content-type": "application/json"}
+CSV = {"content-type": "text/csv"}
+WRONG = {
+    "no json": ("/predict", b"{", JSON, 422, "Invalid JSON"),
+    "nested": ("/predict", b"[" * 100_000, JSON, 422, "recursion limit"),
+    "surrogate": ("/predict", b'{"designation": "\\ud800"}', JSON, 422, "Invalid JSON"),
+    "unknown field": ("/predict", b'{"title": "a"}', JSON, 422, "title: Extra inputs"),
+    "top_k": ("/predict", b'{"top_k": 0}', JSON, 422, "top_k: Input should be greater"),
+    "language": ("/predict", b'{"language": "de"}', JSON, 422, "Input should be 'fr' or 'en'"),
+    "large id": ("/predict", b'{"productid": 1e300}', JSON, 422, "productid"),
+    "base64": ("/predict", b'{"image_base64": "?"}', JSON, 422, "image_base64: "),
+    "too large": ("/predict", b" " * 400_001, JSON, 413, "larger than 400,000 bytes"),
+    "no type": ("/predict", b"{}", {}, 415, "expected application/json or multipart"),
+    "bad form": ("/predict", b"--", {"content-type": "multipart/form-data"}, 400, "boundary"),
+    "batch type": ("/predict/batch", b"a", JSON, 415, "expected text/csv"),
+    "empty batch": ("/predict/batch", b"", CSV, 422, "found an empty file"),
+    "header": ("/predict/batch", b"title\na\n", CSV, 422, "'designation', found 'title'"),
+    "cut": ("/predict/batch", b'designation\na\n"b', CSV, 422, "body, line 3: expected comma"),
+    "fields": ("/predict/batch", b"designation,b\na\n", CSV, 422, "line 2: expected 2 fields"),
+    "latin-1": ("/predict/batch", b"designation\n\xe9\n", CSV, 422, "found byte 0xe9"),
+    "nul": ("/predict/batch", b"designation\na\0\n", CSV, 422, "line 2: expected text"),
+    "large batch": ("/predict/batch", b"a" * 300_001, CSV, 413, "larger than 300,000 bytes"),
+    "feedback": ("/feedback", b"{}", JSON, 422, "body.prdtypecode: Field required"),
+    "nan": ("/feedback", b'{"prdtypecode": NaN}', JSON, 422, "prdtypecode"),
+    "digits": ("/feedback", b'{"prdtypecode": ' + b"9" * 9999 + b"}", JSON, 400, "parsing"),
+    "deep feedback": ("/feedback", b"[" * 100_000, JSON, 400, "parsing"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_wrong_input_is_named(client: TestClient, name: str) -> None:
+    path, body, headers, status, message = WRONG[name]
+    response = client.post(path, content=body, headers=headers)
+    assert response.status_code == status, response.text
+    assert message in response.json()["detail"]
+
+
+def test_a_body_that_hides_its_size_is_cut_off(client: TestClient) -> None:
+    def endless() -> Iterator[bytes]:
+        for _ in range(1000):
+            yield b"a" * 10_000
+
+    response = client.post("/predict/batch", content=endless(), headers=CSV)
+    assert (response.status_code, "larger than" in response.json()["detail"]) == (413, True)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+def test_no_request_is_answered_with_a_5xx(app: FastAPI, mode: GenerationMode) -> None:
+    """Requests drawn from the OpenAPI document, those that it allows and those that it forbids."""
+    schema = schemathesis.openapi.from_asgi("/openapi.json", app)
+    operations = [found.ok() for found in schema.get_all_operations()]
+    if mode is GenerationMode.NEGATIVE:  # of a bare GET nothing can be wrong
+        operations = [operation for operation in operations if operation.method == "post"]
+    statuses = {o.path: statuses_of(o.as_strategy(generation_mode=mode)) for o in operations}
+    assert max(status for seen in statuses.values() for status in seen) < 500, statuses
+    assert {"/predict", "/predict/batch", "/feedback"} <= statuses.keys()
+    assert (200 if mode is GenerationMode.POSITIVE else 422) in statuses["/predict"]
+
+
+def statuses_of(requests: SearchStrategy[schemathesis.Case]) -> set[int]:
+    """Send some requests and return the statuses of their answers."""
+    seen = set()
+
+    @settings(
+        max_examples=60,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(case=requests)
+    def ask(case: schemathesis.Case) -> None:
+        seen.add(case.call().status_code)
+
+    ask()
+    return seen

@@ -1,0 +1,74 @@
+"""Why a product gets a class: the margin's parts, and the heat map built by hand."""
+
+from __future__ import annotations
+
+import dataclasses
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.errors import UsageError
+from src.features.cnn_explain import explain, overlay_png
+from src.features.cnn_features import CNNFeaturizer
+from src.models.late_fusion import LateFusion
+from src.serving.explanation import heat_map
+from src.serving.predictor import Predictor, Product, frame_of
+
+
+@pytest.fixture(scope="module")
+def pictured(products: list[Product]) -> Product:
+    return next(product for product in products if product.image is not None)
+
+
+def network_of(predictor: Predictor) -> CNNFeaturizer:
+    return next(e.looker for e in predictor.pipeline.extractors if e.name == "image_cnn")
+
+
+def test_the_parts_add_up_to_the_margin(predictor: Predictor, pictured: Product) -> None:
+    found = predictor.explain(pictured).contributions
+    assert found.code == predictor.predict([pictured])[0].code
+    model: LateFusion = predictor.pipeline.model
+    margins = model.decision_function(predictor.pipeline.extract(frame_of([pictured])))[0]
+    assert found.margin == pytest.approx(margins[model.classes_ == found.code][0], rel=1e-5)
+    assert found.base + sum(found.blocks.values()) == pytest.approx(found.margin, abs=1e-4)
+    assert {"tfidf_word", "image_cnn"} <= set(found.blocks)
+    assert all(weight > 0 for weight in found.weights.values())
+
+
+def test_heat_map_is_grad_cam_of_the_experts_coefficients(
+    predictor: Predictor, pictured: Product
+) -> None:
+    name, _, expert = predictor.pipeline.model.experts_[1]
+    assert name == "image"
+    names = expert.features_.get_feature_names_out()
+    columns = np.char.startswith(names.astype(str), "image_cnn__")
+    slopes = expert.head_.coef_[:, columns]
+    network = network_of(predictor)
+    image = network.loader.load(pictured.image)
+    directions = slopes - slopes.mean(axis=0)
+    heats = explain(network.session, np.repeat(image[None], len(slopes), axis=0), directions)
+    chosen = int(heats.max(axis=(1, 2)).argmax())  # random weights: of most classes, nothing
+    heat, code = heats[chosen], int(expert.classes_[chosen])
+    assert heat.max() == 1
+    found = predictor.explain(pictured, code)
+    assert found.heat_map == overlay_png(image, heat)
+    as_bytes = dataclasses.replace(pictured, image=Path(str(pictured.image)).read_bytes())
+    assert predictor.explain(as_bytes, code).heat_map == found.heat_map
+    assert found.contributions.code == code
+
+
+@pytest.mark.parametrize("image", [None, b"no picture"])
+def test_no_picture_no_heat_map(predictor: Predictor, image: bytes | None) -> None:
+    assert predictor.explain(Product("Lampe LED", image=image)).heat_map is None
+
+
+def test_no_network_no_heat_map(predictor: Predictor, pictured: Product) -> None:
+    others = tuple(e for e in predictor.pipeline.extractors if e.name != "image_cnn")
+    without = dataclasses.replace(predictor.pipeline, extractors=others)
+    assert heat_map(without, pictured.image, int(predictor.classes[0])) is None
+
+
+def test_an_unknown_class(predictor: Predictor) -> None:
+    with pytest.raises(UsageError, match="class -1: the model does not know it"):
+        predictor.explain(Product("Lampe LED"), -1)

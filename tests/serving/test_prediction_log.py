@@ -1,0 +1,95 @@
+"""The log never slows or fails a request, and counts what it could not write."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Sequence
+
+import psycopg
+import pytest
+
+from src.errors import DatabaseError
+from src.monitoring.signals import from_profiles
+from src.serving.prediction_log import PredictionLog, Row
+from src.serving.predictor import Answered, Predictor, Product
+from tests.conftest import Load, Shop
+
+
+@pytest.fixture
+def answered(predictor: Predictor) -> Answered:
+    return predictor.answer([Product("Lampe LED", "12 W", b"no picture"), Product("Livre")])
+
+
+def test_into_the_database(answered: Answered, database: str, load: Load, shop: Shop) -> None:
+    assert load(database, shop.write_plain(6)).returncode == 0
+    log = PredictionLog.to_database(database)
+    log.put(answered, [1003, None])
+    log.close()
+    with psycopg.connect(database) as connection:
+        rows = connection.execute(
+            "SELECT productid, prdtypecode, probability, needs_review, top_k, run_id"
+            " FROM project.predictions ORDER BY prediction_id"
+        ).fetchall()
+        logged = connection.execute(
+            "SELECT profile FROM project.predictions ORDER BY prediction_id"
+        ).fetchall()
+    expected = [
+        (
+            productid,
+            p.code,
+            p.probability,
+            p.needs_review,
+            [{"code": c.code, "probability": c.probability} for c in p.top_k],
+            p.model,
+        )
+        for productid, p in zip([1003, None], answered.predictions, strict=True)
+    ]
+    assert rows == expected
+    signals = from_profiles([profile for (profile,) in logged], answered.model.classes_)
+    assert signals.numbers["title_length"].tolist() == [9, 5]
+    assert signals.flags["missing_description"].tolist() == [False, True]
+    assert signals.flags["missing_image"].tolist() == [True, True]
+    assert signals.predicted.tolist() == [p.code for p in answered.predictions]
+    assert (log.written, log.lost) == (2, 0)
+
+
+def test_a_slow_database_costs_log_lines_not_time(answered: Answered) -> None:
+    gate, seen = threading.Event(), []
+
+    def slow(rows: Sequence[Row]) -> None:
+        gate.wait()
+        seen.extend(rows)
+
+    log = PredictionLog(slow, capacity=3)
+    started = time.perf_counter()
+    for _ in range(20):
+        log.put(answered, [None, None])
+    assert time.perf_counter() - started < 2
+    gate.set()
+    log.close()
+    assert log.written == len(seen)
+    assert log.written + log.lost == 40
+    assert log.lost >= 2 * (20 - 3 - 3)  # three wait; a few more may be in the writer's hands
+
+
+def test_a_database_that_is_down_is_told_once_and_counted(
+    answered: Answered, caplog: pytest.LogCaptureFixture
+) -> None:
+    calls = []
+
+    def down(rows: Sequence[Row]) -> None:
+        calls.append(len(rows))
+        raise DatabaseError("127.0.0.1:1/x: PostgreSQL can't be reached")
+
+    log = PredictionLog(down)
+    with caplog.at_level(logging.WARNING, logger="src.serving"):
+        log.put(answered, [None, None])
+        while not log.lost:
+            time.sleep(0.01)
+        log.put(answered, [None, None])
+        log.close()
+    assert (calls, log.written, log.lost) == ([2], 0, 4)
+    (message,) = caplog.messages
+    assert "not logged for 60 s: 127.0.0.1:1/x" in message

