@@ -52,12 +52,20 @@ def _read(path: Path) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path, usecols=READ)
+        table = pd.read_csv(path, usecols=READ, dtype="int64")
     except (OSError, ValueError) as e:
-        raise FileFault(
-            f"{path}: no table of predictions ({e}); expected the columns {', '.join(READ)}",
-            next_command=TRAIN_COMMAND,
-        ) from e
+        raise _fault(path, str(e)) from e
+    if table.empty or table["row_index"].duplicated().any():
+        raise _fault(path, "no row, or one row twice")
+    return table
+
+
+def _fault(path: Path, problem: str) -> FileFault:
+    return FileFault(
+        f"{path}: no table of predictions ({problem}); expected whole numbers in the columns "
+        f"{', '.join(READ)}",
+        next_command=TRAIN_COMMAND,
+    )
 
 
 def _print(compared: Comparison, n_classes: int) -> None:

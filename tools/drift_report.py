@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
-_SINCE = re.compile(r"([0-9]{1,6})([mhd])")
+_SINCE = re.compile(r"([0-9]{1,5})([mhd])")
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -71,6 +71,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("expected either BATCH.csv or --from-log", next_command=HELP)
     if args.from_log and args.labels:
         raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
+    if args.images and not args.images.is_dir():
+        raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
     cfg = load_config(args.config, args.overrides)
     if args.out:
         cfg = dataclasses.replace(
@@ -94,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
         if args.labels:
             from src.monitoring.batch import read_labels
 
-            y = read_labels(args.labels, items)
+            y = read_labels(args.labels, items, reference.classes)
     about = Lot(
         _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
         datetime.now(timezone.utc).date().isoformat(),
@@ -217,6 +219,11 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     if report["in_training"]:
         print(f"  in training, so too sure: {report['in_training']:,} products")
     print(f"  accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
+    if report["labels"]:
+        told = report["labels"]
+        print(f"  accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
+        if told["fell"]:
+            print(f"  below what its classes let expect: {told['change']['expected']:.3f}")
     print(f"  {store.rapport(name + '.html')}")
 
 

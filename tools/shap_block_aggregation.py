@@ -13,7 +13,9 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import tokenize
 import zipfile
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,6 +30,11 @@ if TYPE_CHECKING:
 
 NEXT = "python tools/shap_block_aggregation.py --help"
 BAR = 24
+# What numpy lets through of a file that is cut, overwritten or something else.
+UNREADABLE = (
+    OSError, ValueError, EOFError, AttributeError, TypeError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error,
+)  # fmt: skip
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -83,8 +90,10 @@ def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
         names = [name for name, _, _ in blocks]
         parts = [values[:, start:stop].sum(axis=1) for _, start, stop in blocks]
         values = np.stack(parts, axis=1)
-    if not len(values):
-        raise _fault(shap_values, "no rows")
+    if not values.size:
+        raise _fault(shap_values, "no rows or no classes")
+    if not np.isfinite(values).all():
+        raise _fault(shap_values, "values that are no finite numbers")
     classes = arrays.get("classes", np.arange(values.shape[2]))
     if len(classes) != values.shape[2]:
         raise _fault(shap_values, f"{len(classes)} classes for {values.shape[2]} margins")
@@ -132,7 +141,7 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     try:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
-    except (OSError, ValueError, zipfile.BadZipFile, AttributeError, TypeError) as e:
+    except UNREADABLE as e:
         raise _fault(path, f"not readable as .npz ({e})") from e
     if "shap_values" not in arrays or arrays["shap_values"].dtype.kind not in "fiu":
         listed = ", ".join(arrays) or "nothing"

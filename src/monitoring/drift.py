@@ -83,7 +83,8 @@ class Finding:
     measured : int
         Products of the batch that have the signal.
     statistic, threshold : float
-        The statistic and the value above which it alarms at this size.
+        The statistic and the value above which it alarms at this size; NaN where no product of the
+        batch has the signal.
     p_value : float
         Corrected for all signals together.
     alert : bool
@@ -228,6 +229,8 @@ def _threshold(
 ) -> float:
     """Return the statistic at which this signal alarms in a batch of this size."""
     n, m = sizes
+    if not _measured(look, b, n):
+        return math.nan
     if look.kind == "flag":
         share = float(statistics.smoothed(r, m)[0])
         low, high = statistics.share_thresholds(share, n, needed)

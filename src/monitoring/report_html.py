@@ -67,6 +67,8 @@ def _verdict(report: Found) -> str:
         text = both("Rien n'a bougé au-delà du hasard.", "Nothing moved beyond what chance does.")
         return f'<section class="verdict fine"><h2>✓ {text}</h2>{_sizes(report)}</section>'
     names = [SIGNALS[f["signal"]] for f in moved]
+    if report["labels"] and report["labels"]["fell"]:
+        names.append(Words("moins de réponses justes", "fewer right answers"))
     if fell:
         names.append(Words("des catégories moins bien reconnues", "categories recognised worse"))
     listed = both(
@@ -111,7 +113,19 @@ def _score(report: Found) -> str:
         rows = number("labels.rows", measured["rows"], "count")
         told = both(f"mesurées sur {rows} étiquettes", f"measured on {rows} labels")
         lines.append(f'<p class="big">{real}<small>{told}</small></p>')
+    if measured and measured["change"]:
+        lines.append(_expected(measured["change"]))
     return f"<section>{''.join(lines)}</section>"
+
+
+def _expected(change: Found) -> str:
+    usual = number("labels.change.expected", change["expected"], "percent")
+    low, high = (number(f"labels.change.{k}", change[k], "points") for k in ("low", "high"))
+    text = both(
+        f"Sur ces catégories la référence donne {usual} : écart de {low} à {high} points.",
+        f"On these categories the reference gives {usual}: a shift of {low} to {high} points.",
+    )
+    return f"<p>{text}</p>"
 
 
 def _moved(report: Found) -> str:
@@ -192,11 +206,18 @@ def _examples(path: str, finding: Found) -> str:
         return ""
     lines = []
     for i, example in enumerate(finding["examples"]):
-        title = html.escape(example["designation"]) or f"#{example['row']}"
+        title = html.escape(example["designation"]) or _untitled(example)
         sure = number(f"{path}.examples.{i}.confidence", example["confidence"], "percent")
         lines.append(f"<li>{title} <small>→ {class_name(example)} {sure}</small></li>")
     head = both("Produits qui le montrent", "Products that show it")
     return f"<details open><summary>{head}</summary><ul>{''.join(lines)}</ul></details>"
+
+
+def _untitled(example: Found) -> str:
+    """Return what a product without a title is found by: the service's log keeps no texts."""
+    if example["productid"] >= 0:
+        return both(f"produit {example['productid']}", f"product {example['productid']}")
+    return both(f"ligne {example['row']}", f"row {example['row']}")
 
 
 def _mix(report: Found) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from src.labels import Labels
-from src.monitoring.labelled import compare_classes, confusion_shifts, recalls
+from src.monitoring.labelled import compare_accuracy, compare_classes, confusion_shifts, recalls
 from src.monitoring.reference import Reference
 from src.monitoring.signals import Signals
 
@@ -40,7 +40,11 @@ def with_labels(
     width = len(codes)
     counts = np.bincount(true * width + predicted, minlength=width**2).reshape(width, width)
     baseline = reference.answers.confusion
-    changes = compare_classes(codes, recalls(counts), recalls(baseline), report["false_alarm_rate"])
+    pairs, rate = (recalls(counts), recalls(baseline)), report["false_alarm_rate"]
+    # Falls alone alarm: each of the two spends half of the rate.
+    changes = compare_classes(codes, *pairs, rate)
+    overall = compare_accuracy(*pairs, rate)
+    fell = overall is not None and overall.fell
     names = {c: {lang: labels.label(c, lang) for lang in ("fr", "en")} for c in codes}
     classes = [
         {
@@ -55,10 +59,12 @@ def with_labels(
     ]
     return {
         **report,
-        "alert": report["alert"] or any(c.change == "fell" for c in changes),
+        "alert": report["alert"] or fell or any(c.change == "fell" for c in changes),
         "labels": {
             "rows": int(known.sum()),
             "accuracy": _finite(np.trace(counts) / max(counts.sum(), 1)) if known.any() else None,
+            "change": None if overall is None else dataclasses.asdict(overall),
+            "fell": fell,
             "baseline_accuracy": reference.answers.accuracy,
             "classes": classes,
             "confusion": counts.tolist(),

@@ -76,6 +76,8 @@ def signals_section(report: Found) -> str:
     for i, f in enumerate(report["findings"]):
         path = f"findings.{i}"
         mark = both("▲ a bougé", "▲ moved") if f["alert"] else both("stable", "steady")
+        if not f["measured"]:
+            mark = both("sans mesure", "not measured")
         usual = number(f"{path}.usual_psi", f["usual_psi"], "decimal")
         psi = number(f"{path}.psi", f["psi"], "decimal")
         lines.append(

@@ -3,8 +3,8 @@
     python streamlit_app/rapport/compare.py 2026-01-31_lot.json --baseline b4
 
 The lot is a drift report made with --labels (.json or .csv); the baseline is what training left
-beside it: b2 (text) or b4 (text and pictures). Exit code: 0 fine, 1 a class fell beyond its
-interval, 2 wrong input.
+beside it: b2 (text) or b4 (text and pictures). Exit code: 0 fine, 1 a class or all together fell
+beyond the interval, 2 wrong input.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault, Proje
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.monitoring.labelled import ClassChange
+    from src.monitoring.labelled import AccuracyChange, ClassChange
 
 HERE = Path(__file__).resolve().parent
 FALSE_ALARM_RATE = 0.01
@@ -59,17 +59,23 @@ def main(argv: list[str] | None = None) -> int:
     try:
         path = args.lot if args.lot.exists() else args.folder / args.lot
         lot = read_lot(path)
-        baseline = _read_csv(args.folder / f"{args.baseline}_diagnostics.csv")
+        known = args.folder / f"{args.baseline}_diagnostics.csv"
+        baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
         changes = compare(lot, baseline)
+        overall = compare_all(changes)
+        if overall is None:
+            raise _fault(path, f"no class that {known} knows: another model's report")
         names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
-        lines = [f"{path.name} against {args.baseline}", *table(changes, names)]
+        lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
         confusions = args.folder / f"{args.baseline}_top_confusions.csv"
         if lot.confusions and confusions.exists():
-            lines += confusion_lines(lot, _read_csv(confusions), names)
+            pairs = _read_csv(confusions, "true", "predicted", "rate")
+            lines += confusion_lines(lot, pairs, names)
         sys.stdout.write("\n".join(lines) + "\n")
     except ProjectError as e:
         return report(e)
-    return EXIT_FINDINGS if any(change.change == "fell" for change in changes) else EXIT_FINE
+    fell = any(change.change == "fell" for change in changes)
+    return EXIT_FINDINGS if fell or overall.fell else EXIT_FINE
 
 
 def read_lot(path: Path) -> LotCounts:
@@ -81,16 +87,16 @@ def read_lot(path: Path) -> LotCounts:
         The file can't be read, or was made without labels.
     """
     if path.suffix == ".csv":
-        rows = _read_csv(path)
+        rows = _read_csv(path, "part", "name", "now", "support")
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
         return LotCounts(_labelled(path, _counts(rows, "name", "now")), {})
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
+        recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
+        codes = list(_labelled(path, recalls))
+        counts: Sequence[Sequence[int]] = labels["confusion"]
     except (OSError, ValueError, KeyError, TypeError) as e:
         raise _fault(path, f"not readable as a drift report ({e!r})") from e
-    recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
-    codes = list(_labelled(path, recalls))
-    counts: Sequence[Sequence[int]] = labels["confusion"]
     confusions = {
         (codes[t], codes[p]): (count, count / sum(row))
         for t, row in enumerate(counts)
@@ -113,7 +119,18 @@ def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
     )
 
 
-def table(changes: Sequence[ClassChange], names: Mapping[int, str]) -> list[str]:
+def compare_all(changes: Sequence[ClassChange]) -> AccuracyChange | None:
+    """Compare all classes together; None where lot and baseline share none."""
+    from src.monitoring.labelled import compare_accuracy
+
+    lot = [(c.correct, c.support) for c in changes]
+    baseline = [(c.baseline_correct, c.baseline_support) for c in changes]
+    return compare_accuracy(lot, baseline, FALSE_ALARM_RATE)
+
+
+def table(
+    changes: Sequence[ClassChange], overall: AccuracyChange, names: Mapping[int, str]
+) -> list[str]:
     """Return the comparison as lines of at most 80 columns."""
     totals = [
         (sum(c.correct for c in changes), sum(c.support for c in changes)),
@@ -122,7 +139,8 @@ def table(changes: Sequence[ClassChange], names: Mapping[int, str]) -> list[str]
     lot, base = (ok / n if n else float("nan") for ok, n in totals)
     lines = [
         f"accuracy {lot:.3f} on {totals[0][1]:,} rows, baseline {base:.3f} on {totals[1][1]:,}",
-        "",
+        f"expected on these classes {overall.expected:.3f}, shift {overall.low:+.3f} to "
+        f"{overall.high:+.3f}{' FELL' if overall.fell else ''}",
         f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'lot':>7}{'change':>8}  interval",
     ]
     marks = {"fell": " FELL", "rose": " rose", "steady": "", "unknown": ""}
@@ -165,11 +183,11 @@ def _labelled(path: Path, recalls: Counts) -> Counts:
     return recalls
 
 
-def _read_csv(path: Path) -> pd.DataFrame:
+def _read_csv(path: Path, *columns: str) -> pd.DataFrame:
     import pandas as pd
 
     try:
-        return pd.read_csv(path)
+        return pd.read_csv(path, usecols=columns)
     except FileNotFoundError as e:
         command = "python scripts/train_pipeline.py"
         raise ArtifactError(f"{path}: no such file", next_command=command) from e

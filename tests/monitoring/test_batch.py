@@ -10,6 +10,7 @@ import pytest
 from src.errors import FileFault
 from src.monitoring.batch import NO_LABEL, read_batch, read_labels
 
+CLASSES = np.array([10, 40])
 OFFICIAL = ",designation,description,productid,imageid\n7,Jeu,NA,11,21\n8,Livre,,12,22\n"
 
 
@@ -44,6 +45,8 @@ def test_any_csv_with_a_designation(tmp_path: Path) -> None:
         (b"designation\n", "no product below the header"),
         (b"", "not readable as CSV"),
         (b"designation\ncaf\xe9\n", "not UTF-8 at byte"),
+        (b"designation\na,b\n", "more fields below the header than its 1 columns"),
+        (b"designation\na\nb\0c\n", "a NUL byte in line 3"),
         (b'designation\n"open\n', "not readable as CSV .*EOF inside string"),
     ],
 )
@@ -54,7 +57,20 @@ def test_a_file_at_fault_is_refused(content: bytes, problem: str, tmp_path: Path
         read_batch(batch, [])
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_ids_that_are_no_whole_numbers_are_no_ids(tmp_path: Path) -> None:
+    batch = tmp_path / "x.csv"
+    ids = ["inf", "1e30", "99999999999999999999", "A1", "-3", "12.0"]
+    batch.write_text("productid,designation\n" + "".join(f"{i},a\n" for i in ids))
+    items = read_batch(batch, [])
+    assert items["productid"].tolist() == [-1, -1, -1, -1, -1, 12]
+    labels = tmp_path / "y.csv"
+    labels.write_text("productid,prdtypecode\nA1,10\n12,40\n")
+    assert read_labels(labels, items, CLASSES).tolist() == [NO_LABEL] * 5 + [40]
+
+
+def test_a_missing_file_and_a_folder_are_named(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match="Is a directory"):
+        read_batch(tmp_path, [])
     with pytest.raises(FileFault, match=r"none\.csv: no such file"):
         read_batch(tmp_path / "none.csv", [])
 
@@ -65,7 +81,9 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
         (",prdtypecode\n8,40\n7,10\n", [10, 40]),
         (",prdtypecode\n8,40\n99,10\n", [NO_LABEL, 40]),
         ("productid,prdtypecode\n12,40\n11,x\n", [NO_LABEL, 40]),
+        ("productid,prdtypecode\n12,40\n11,99\n", [NO_LABEL, 40]),
         ("prdtypecode\n10\n40\n", [10, 40]),
+        ("prdtypecode\n10.5\n40.0\n", [NO_LABEL, 40]),
     ],
 )
 def test_labels_by_index_by_product_or_in_order(
@@ -73,7 +91,7 @@ def test_labels_by_index_by_product_or_in_order(
 ) -> None:
     (tmp_path / "x.csv").write_text(OFFICIAL)
     (tmp_path / "y.csv").write_text(labels)
-    found = read_labels(tmp_path / "y.csv", read_batch(tmp_path / "x.csv", []))
+    found = read_labels(tmp_path / "y.csv", read_batch(tmp_path / "x.csv", []), CLASSES)
     assert (found.tolist(), found.dtype) == (expected, np.int64)
 
 
@@ -81,6 +99,8 @@ def test_labels_by_index_by_product_or_in_order(
     ("labels", "problem"),
     [
         (",code\n8,40\n", "no column prdtypecode"),
+        (",prdtypecode\n7,99\n8,inf\n", "no code of the model, found 99, inf"),
+        ("productid,prdtypecode\nA1,40\n", "no row belongs to a product"),
         (",prdtypecode\n98,40\n", "no row belongs to a product"),
         ("prdtypecode\n10\n", "1 rows for 2 products, and neither row index nor productid"),
     ],
@@ -89,4 +109,4 @@ def test_labels_that_do_not_belong_are_refused(labels: str, problem: str, tmp_pa
     (tmp_path / "x.csv").write_text(OFFICIAL)
     (tmp_path / "y.csv").write_text(labels)
     with pytest.raises(FileFault, match=problem):
-        read_labels(tmp_path / "y.csv", read_batch(tmp_path / "x.csv", []))
+        read_labels(tmp_path / "y.csv", read_batch(tmp_path / "x.csv", []), CLASSES)

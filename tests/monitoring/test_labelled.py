@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from src.monitoring.labelled import (
+    compare_accuracy,
     compare_classes,
     confusion_shifts,
     difference_interval,
@@ -57,6 +58,42 @@ def test_unchanged_lots_are_said_to_have_changed_at_most_at_the_rate() -> None:
         base = [(int(k), 400) for k in rng.binomial(400, true)]
         wrong += any(c.change != "steady" for c in compare_classes(range(27), lot, base, 0.05))
     assert stats.binomtest(wrong, 200, 0.05, alternative="greater").pvalue > 0.05
+
+
+def test_accuracy_is_standardised_to_the_classes_of_the_lot() -> None:
+    base = [(90, 100), (500, 1000), (7, 10)]
+    change = compare_accuracy([(8, 10), (12, 30), (0, 0)], base, 0.05)
+    assert change is not None
+    assert change.accuracy == 0.5
+    assert change.expected == pytest.approx((10 * 0.9 + 30 * 0.5) / 40)
+    low, high = stats.binomtest(20, 40).proportion_ci(0.95, method="exact")
+    variances = [(10 / 40) ** 2 * (91 / 102) * (11 / 102) / 100, (30 / 40) ** 2 * 0.25 / 1000]
+    half = stats.norm.ppf(0.975) * math.sqrt(sum(variances))
+    gap = 0.5 - change.expected
+    assert change.low == pytest.approx(gap - math.hypot(0.5 - low, half))
+    assert change.high == pytest.approx(gap + math.hypot(high - 0.5, half))
+    assert not change.fell
+    assert compare_accuracy([(0, 0), (3, 5)], [(4, 5), (0, 0)], 0.05) is None
+
+
+def test_a_fall_of_every_class_is_found_where_no_class_shows_it() -> None:
+    rng = np.random.default_rng(0)
+    share, true = rng.dirichlet(np.full(27, 3.0)), rng.uniform(0.6, 0.95, 27)
+    base = [(int(rng.binomial(n, p)), int(n)) for n, p in zip(20_000 * share, true, strict=True)]
+
+    def fallen(points: float) -> int:
+        count = 0
+        for _ in range(200):
+            sizes = rng.multinomial(500, share)
+            lot = [
+                (int(rng.binomial(n, p - points)), int(n)) for n, p in zip(sizes, true, strict=True)
+            ]
+            change = compare_accuracy(lot, base, 0.01)
+            count += change is not None and change.fell
+        return count
+
+    assert stats.binomtest(fallen(0.0), 200, 0.01, alternative="greater").pvalue > 0.05
+    assert fallen(0.1) >= 190
 
 
 def test_recalls_and_shifts_of_a_confusion() -> None:

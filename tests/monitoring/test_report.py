@@ -49,8 +49,9 @@ def y(drifted: Signals) -> np.ndarray:
 
 
 def report_of(reference: Reference, signals: Signals) -> dict[str, Any]:
-    calibration = calibrate(reference, 150, false_alarm_rate=0.05, resamples=199, seed=0)
-    items = pd.DataFrame({"productid": range(150), "designation": [NASTY] * 150})
+    calibration = calibrate(reference, len(signals), false_alarm_rate=0.05, resamples=199, seed=0)
+    rows = len(signals)
+    items = pd.DataFrame({"productid": range(rows), "designation": [NASTY] * rows})
     findings = compare(reference, signals, calibration)
     accuracy = estimate_accuracy(reference, signals)
     return build_report(LOT, reference, signals, findings, accuracy, items, LABELS)
@@ -108,6 +109,9 @@ def test_labels_are_compared_with_the_baseline(
     assert told["rows"] == 148
     assert told["accuracy"] == pytest.approx(accuracy_score(y[2:], drifted.predicted[2:]))
     known = reference.answers.confusion
+    usual = known.diagonal() / known.sum(axis=1)
+    assert told["change"]["accuracy"] == told["accuracy"]
+    assert told["change"]["expected"] == pytest.approx(expected.sum(axis=1) @ usual / 148)
     for i, of_class in enumerate(told["classes"]):
         assert of_class["recall"] == pytest.approx(expected[i, i] / expected[i].sum())
         assert of_class["baseline_recall"] == pytest.approx(known[i, i] / known[i].sum())
@@ -127,7 +131,10 @@ def test_a_fallen_class_alarms_alone(reference: Reference, make_signals: MakeSig
     told = with_labels(plain, reference, signals, wrong, LABELS)
     assert told["alert"]
     assert {c["code"] for c in told["labels"]["classes"] if c["change"] == "fell"} == {10, 40}
-    assert "catégories moins bien reconnues" in report_html(told)
+    assert told["labels"]["fell"]
+    page = report_html(told)
+    assert "moins de réponses justes · des catégories moins bien reconnues" in page
+    assert "On these categories the reference gives" in page
 
 
 def test_without_pictures_it_says_what_was_not_looked_at(
@@ -138,6 +145,40 @@ def test_without_pictures_it_says_what_was_not_looked_at(
     assert {"image_entropy", "embedding"} < set(report["not_looked_at"])
     json.dumps(report, allow_nan=False)
     assert "Content of the pictures (network)" in report_html(report)
+
+
+def nothing_at_all(signals: Signals) -> Signals:
+    """Titles of signs only, no description, no picture."""
+    kept = {"title_length", "confidence", "doubt"}
+    blank = np.full(len(signals), np.nan)
+    numbers = {name: v if name in kept else blank for name, v in signals.numbers.items()}
+    return dataclasses.replace(signals, numbers=numbers)
+
+
+def all_one_class(signals: Signals) -> Signals:
+    proba = np.tile([1.0, 0.0, 0.0], (len(signals), 1))
+    certain = {"confidence": np.ones(len(signals)), "doubt": np.zeros(len(signals))}
+    return dataclasses.replace(signals, proba=proba, numbers={**signals.numbers, **certain})
+
+
+@pytest.mark.parametrize("rows", [1, 2, 150])
+def test_odd_lots_are_told(reference: Reference, make_signals: MakeSignals, rows: int) -> None:
+    """One product, nothing but titles, one class: numbers or dashes, never a NaN or a refusal."""
+    plain, bare = make_signals(rows, 5), make_signals(rows, 5, pictured=0.0, described=0.0)
+    for signals in (plain, nothing_at_all(bare), all_one_class(plain)):
+        for y in (np.full(rows, 10), np.full(rows, -1)):
+            report = with_labels(report_of(reference, signals), reference, signals, y, LABELS)
+            json.dumps(report, allow_nan=False)
+            assert report_html(report).count("<tr") > len(report["findings"])
+            for finding in report["findings"]:
+                lacking = finding["measured"] == 0
+                assert (finding["threshold"] is None) == (finding["now"] is None) == lacking
+                assert not (lacking and finding["alert"])
+    bare_report = report_of(reference, nothing_at_all(bare))
+    lacking = [f["signal"] for f in bare_report["findings"] if not f["measured"]]
+    assert sorted(lacking) == sorted(bare_report["not_looked_at"])
+    assert report_html(bare_report).count(">not measured<") == len(lacking) == 10
+    assert bare_report["alert"] == (rows == 150)
 
 
 def at(report: dict[str, Any], path: str) -> object:
@@ -175,6 +216,19 @@ def test_the_page_asks_nobody_and_escapes(reference: Reference, drifted: Signals
     real = dataclasses.replace(reference.about, synthetic=False)
     calm = report_html(report_of(dataclasses.replace(reference, about=real), drifted))
     assert "SYNTHETIC" not in calm
+
+
+def test_products_of_the_log_are_named_by_their_number(
+    reference: Reference, drifted: Signals
+) -> None:
+    report = report_of(reference, drifted)
+    shown = next(f["examples"] for f in report["findings"] if f["examples"])
+    for example in shown:
+        example["designation"] = ""
+    shown[0]["productid"], shown[1]["productid"] = 4711, -1
+    page = report_html(report)
+    assert ">product 4711</span> <small>" in page
+    assert f">row {shown[1]['row']}</span> <small>" in page
 
 
 def test_both_languages_say_the_same_in_number(reference: Reference, drifted: Signals) -> None:

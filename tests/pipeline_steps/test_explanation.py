@@ -21,18 +21,19 @@ Configure = Callable[..., Config]
 
 @pytest.mark.slow
 def test_files_of_a_run(configure: Configure) -> None:
-    kind = "linear_svc"
-    cfg = configure(f"model.name={kind}", "explainability.enabled=true", "explainability.rows=40")
+    kind = "late_fusion"
+    cfg = configure(f"model.name={kind}", "explainability.enabled=true", "explainability.rows=0")
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     run_pipeline(cfg, labels, Options(register=False))
     store = ArtifactStore(cfg.paths)
     arrays = store.load(store.shap_values)
     margins = arrays["margins"]
-    assert margins.shape == (40, len(arrays["classes"]))
+    scored = store.load(store.predictions(kind, "holdout")).set_index("row_index")
+    assert sorted(arrays["row_index"]) == sorted(scored.index)  # every row of the hold-out
+    assert margins.shape == (len(scored), len(arrays["classes"]))
     total = arrays["base_values"] + arrays["shap_values"].sum(axis=1)
     np.testing.assert_allclose(total, margins, rtol=1e-4, atol=1e-4 * np.abs(margins).max())
 
-    scored = store.load(store.predictions(kind, "holdout")).set_index("row_index")
     rows = scored.loc[arrays["row_index"]]
     assert rows["predicted"].tolist() == arrays["predicted"].tolist()
     assert rows["prdtypecode"].tolist() == arrays["prdtypecode"].tolist()

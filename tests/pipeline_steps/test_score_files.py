@@ -13,6 +13,13 @@ from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_f
 from src.artifacts import ArtifactStore, Run
 from src.config import REPOSITORY, Config, load_config
 from src.data.csv_files import X_TRAIN
+from src.evaluation.figures import (
+    Caption,
+    class_picture,
+    confusion_picture,
+    reliability_picture,
+    selective_picture,
+)
 from src.labels import Labels, load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.pipeline_steps.saving import save_scores
@@ -183,6 +190,7 @@ def test_label_issues_and_diagnostics(finished: Finished) -> None:
     pd.testing.assert_frame_equal(top, errors.drop(columns="same_theme"))
 
 
+@pytest.mark.slow
 def test_pictures_in_both_languages_where_they_are_asked_for(finished: Finished) -> None:
     folder = finished.store.figure(KIND, "holdout", "confusion_en").parent
     assert not folder.exists()
@@ -194,3 +202,45 @@ def test_pictures_in_both_languages_where_they_are_asked_for(finished: Finished)
     assert {path.name for path in folder.iterdir()} == expected
     for path in folder.iterdir():
         assert finished.store.load(path).startswith(b"\x89PNG")
+    for name, picture in redrawn(finished).items():
+        saved = finished.store.load(finished.store.figure(KIND, "holdout", f"{name}_fr"))
+        assert saved == picture, name
+
+
+def redrawn(finished: Finished) -> dict[str, bytes]:
+    """The pictures of the hold-out in French, from nothing but the predictions file.
+
+    What `test_figures` finds on a picture is what its table says; these are the tables. The
+    intervals of the bars are read: the bootstrap is not repeated here.
+    """
+    table, told = finished.predictions("holdout"), finished.metrics("holdout")
+    classes = finished.metrics("holdout", "_per_class.csv")
+    codes = classes["prdtypecode"].to_numpy()
+    counts = confusion_matrix(table["prdtypecode"], table["predicted"], labels=codes)
+    shares = pd.DataFrame(100 * counts / np.maximum(counts.sum(axis=1), 1)[:, None], codes, codes)
+    scores = precision_recall_fscore_support(
+        table["prdtypecode"], table["predicted"], labels=codes, zero_division=0.0
+    )
+    names = ["precision", "recall", "f1", "support"]
+    bars = classes.assign(**dict(zip(names, scores, strict=True)))
+    edges = np.linspace(0, 1, 11)
+    bins = bins_of(table).reindex(range(10)).assign(low=edges[:-1], high=edges[1:])
+    right = table["prdtypecode"] == table["predicted"]
+    thresholds = [point["threshold"] for point in told["selective"]]
+    accepted = [table["probability"] >= threshold for threshold in thresholds]
+    curve = pd.DataFrame(
+        {
+            "threshold": thresholds,
+            "coverage": [rows.mean() for rows in accepted],
+            "accuracy": [right[rows].mean() for rows in accepted],
+        }
+    )
+    answered = ~table["needs_review"]
+    decision = {**told["decision"], "coverage": answered.mean(), "accuracy": right[answered].mean()}
+    caption = Caption(KIND, "holdout", len(table), finished.run.synthetic, "fr")
+    return {
+        "confusion": confusion_picture(shares, finished.labels, caption),
+        "per_class": class_picture(bars, finished.labels, caption),
+        "reliability": reliability_picture(bins.dropna(), caption),
+        "selective": selective_picture(curve, decision, caption),
+    }

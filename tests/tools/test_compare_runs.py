@@ -52,9 +52,18 @@ def test_a_loss_is_a_finding_and_a_gain_is_fine(
 def test_what_is_no_table_of_predictions(
     runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    other = tmp_path / "other.csv"
-    other.write_text("row_index,price\n1,2\n")
-    for path in (other, tmp_path / "missing.csv"):
+    header = "row_index,prdtypecode,predicted\n"
+    faults = {
+        "other.csv": "row_index,price\n1,2\n",
+        "nothing.csv": "",
+        "header.csv": header,
+        "hole.csv": f"{header}1,10,\n",
+        "words.csv": f"{header}1,books,pools\n",
+        "twice.csv": f"{header}1,10,10\n1,10,40\n",
+    }
+    for name, content in faults.items():
+        (tmp_path / name).write_text(content)
+    for path in (*(tmp_path / name for name in faults), tmp_path / "missing.csv", tmp_path):
         assert main([runs[0], str(path)]) == 2
         told = capsys.readouterr().err
         assert f"{path}: no table of predictions" in told

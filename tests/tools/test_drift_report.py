@@ -118,12 +118,16 @@ def test_labels_are_counted_and_a_wrong_class_alarms(
     assert f"in training, so too sure: {len(pd.read_csv(x))}" in capsys.readouterr().out
     wrong = tmp_path / "y.csv"
     codes = pd.read_csv(y, index_col=0)
-    codes.replace({"prdtypecode": {2583: 10, 10: 2583}}).to_csv(wrong)
+    codes.assign(prdtypecode=np.random.default_rng(0).permutation(codes)).to_csv(wrong)
     capsys.readouterr()
     assert report(x, "--labels", wrong, "--lot", "wrong") == 1
-    assert re.search("recognised worse: .*2583", capsys.readouterr().out)
+    said = capsys.readouterr().out
+    assert re.search("recognised worse: .*2583", said)
     told = json.loads(written(tmp_path / "out", "wrong")[".json"].read_text())["labels"]
     assert sum(c["support"] for c in told["classes"]) == len(codes)
+    assert told["fell"]
+    assert f"below what its classes let expect: {told['change']['expected']:.3f}" in said
+    assert f"accuracy, measured: {told['accuracy']:.3f} on {len(codes)} labels" in said
 
 
 def test_ten_products_are_enough_to_be_looked_at(
@@ -135,17 +139,37 @@ def test_ten_products_are_enough_to_be_looked_at(
     assert json.loads(written(tmp_path / "out", "ten")[".json"].read_text())["rows"] == 10
 
 
+def test_a_designation_is_text_whatever_it_says(report: Report, tmp_path: Path) -> None:
+    lot = tmp_path / "odd.csv"
+    nasty = ["<script>alert(1)</script>", "'); DROP TABLE project.items; --", "=1+1", "", "🎲" * 9]
+    pd.DataFrame({"designation": [*nasty, "<b>" + "lampe " * 170_000] * 8}).to_csv(lot, index=False)
+    assert report(lot, "--lot", "../../odd") == 1
+    files = written(tmp_path / "out", "odd")
+    page = files[".html"].read_text()
+    assert "<script" not in page
+    assert len(page) < 200_000  # a megabyte of text is not repeated
+    longest = max(f["now"][4] for f in json.loads(files[".json"].read_text())["findings"]
+                   if f["signal"] == "title_length")  # fmt: skip
+    assert longest == 3 + 6 * 170_000
+
+
 def test_mistakes_are_exit_2_with_a_next_command(
     report: Report, tmp_path: Path, trained: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     batch = tmp_path / "x.csv"
     batch.write_text("designation\na\n")
+    labels = tmp_path / "y.csv"
+    labels.write_text("prdtypecode\n99\n")
     for words, message in (
         ((), "expected either BATCH.csv or --from-log"),
         ((batch, "--from-log"), "expected either BATCH.csv or --from-log"),
         (("--from-log", "--labels", batch), "--labels goes with BATCH.csv"),
         (("--from-log", "--since", "1y"), "--since 1y: expected a number and m, h or d"),
+        (("--from-log", "--since", "999999d"), "--since 999999d: expected a number"),
         ((tmp_path / "none.csv",), "none.csv: no such file"),
+        ((tmp_path,), "Is a directory"),
+        ((batch, "--images", tmp_path / "nowhere"), "nowhere: no such folder"),
+        ((batch, "--labels", labels), "y.csv: no code of the model, found 99"),
         ((batch, "--set", "monitoring.resamples=20"), "20 can't show a false-alarm rate of 0.01"),
     ):
         assert report(*words) == 2, words

@@ -68,7 +68,10 @@ WRONG = {
     "no such array": ({"values": PLAIN}, "holds values; expected numbers named shap_values"),
     "text": ({"shap_values": np.array(["a"])}, "expected numbers named shap_values"),
     "width": ({"shap_values": PLAIN[:, :4]}, r"shape \(6, 4, 2\), expected \(rows, 5\)"),
+    "empty file": (b"", r"not readable as \.npz"),
     "rows": ({"shap_values": PLAIN[:0]}, "no rows"),
+    "no class": ({"shap_values": PLAIN[:, :, :0]}, "no classes"),
+    "not finite": ({"shap_values": np.full((6, 5, 2), np.nan)}, "no finite numbers"),
     "classes": ({"shap_values": PLAIN, "classes": np.arange(3)}, "3 classes for 2 margins"),
     "blocks": (
         {"shap_values": SUMS, "blocks": np.array(["tfidf_word", "pixels"])},
@@ -92,6 +95,18 @@ def test_wrong_values(
     error = capsys.readouterr().err
     assert error.startswith(f"error: {path}: ")
     assert re.search(expected, error)
+
+
+@pytest.mark.parametrize("start", [60, 140])
+def test_an_archive_that_was_overwritten_in_part(
+    start: int, tmp_path: Path, mapping: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = saved(tmp_path, shap_values=PLAIN)
+    content = bytearray(path.read_bytes())
+    content[start : start + 80] = b"U" * 80
+    path.write_bytes(content)
+    assert main(["--shap_values", str(path), "--mapping", str(mapping)]) == 2
+    assert "not readable as .npz" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

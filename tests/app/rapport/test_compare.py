@@ -73,6 +73,9 @@ def test_a_class_that_fell_is_first_and_exit_1(folder: Path, suffix: str) -> Non
     lines = done.stdout.splitlines()
     assert lines[0] == f"lot{suffix} against b4"
     assert lines[1] == "accuracy 0.750 on 180 rows, baseline 0.930 on 1,000"
+    expected = (40 * 180 / 200 + 90 * 260 / 300 + 50 * 490 / 500) / 180
+    assert lines[2].startswith(f"expected on these classes {expected:.3f}, shift -0.")
+    assert lines[2].endswith(" FELL")
     low, high = difference_interval((50, 90), (260, 300), 0.01 / 3)
     assert lines[4] == (
         f"40    Imported video games and m{90:>7}  0.867  0.556  -0.311"
@@ -92,12 +95,27 @@ def test_an_unchanged_lot_is_fine_and_a_missing_class_is_no_fault(folder: Path) 
     assert done.stdout.splitlines()[6].split() == ["2583", "Pools", "0", "–"]
 
 
+def test_all_classes_a_little_worse_is_a_finding(folder: Path) -> None:
+    write_lot(folder, np.array([[52, 8, 4], [12, 46, 2], [0, 4, 56]]))
+    done = compare("lot.json", "--folder", folder)
+    assert done.returncode == 1
+    assert [line for line in done.stdout.splitlines() if line.endswith("FELL")] == [
+        done.stdout.splitlines()[2]
+    ]
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         ('{"labels": null}', "no labels in this report: expected one made with --labels"),
         ("[]", "not readable as a drift report"),
         ("{", "not readable as a drift report"),
+        ('{"labels": {"rows": 3}}', "not readable as a drift report"),
+        (
+            '{"labels": {"classes": [{"code": 1, "correct": 1, "support": 2}],'
+            ' "confusion": [[1]]}}',
+            "another model's report",
+        ),
     ],
 )
 def test_a_report_at_fault_is_exit_2(folder: Path, content: str, message: str) -> None:
@@ -106,6 +124,16 @@ def test_a_report_at_fault_is_exit_2(folder: Path, content: str, message: str) -
     assert (done.returncode, done.stdout) == (2, "")
     assert message in done.stderr
     assert done.stderr.splitlines()[-1].startswith("next: ")
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("name", ["lot.csv", "b4_diagnostics.csv", "b4_top_confusions.csv"])
+def test_a_table_of_something_else_is_exit_2(folder: Path, name: str) -> None:
+    write_lot(folder, KNOWN)
+    (folder / name).write_text("price,colour\n1,2\n")
+    done = compare("lot.csv" if name == "lot.csv" else "lot.json", "--folder", folder)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert f"{name}: not readable as CSV" in done.stderr
     assert "Traceback" not in done.stderr
 
 
