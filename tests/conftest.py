@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from etl import postgres_server
 from src.config import REPOSITORY, Paths, load_config
@@ -26,6 +27,10 @@ from src.labels import load_labels
 # OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
 # library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
+
+# A deadline by the wall clock fails on a busy machine, whatever the code does.
+settings.register_profile("shared", deadline=None)
+settings.load_profile("shared")
 
 Row = Sequence[object]
 CODES = (10, 40, 2583)

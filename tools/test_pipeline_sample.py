@@ -19,7 +19,15 @@ from src.errors import EXIT_FINE, ProjectError
 from src.labels import load_labels
 from src.log import set_up_logging
 
-OUTPUTS = ("artifacts_dir", "results_dir")
+OUTPUTS = (
+    "artifacts_dir",
+    "results_dir",
+    "models_dir",
+    "reports_dir",
+    "rapport_dir",
+    "demo_dir",
+    "demo_images_dir",
+)
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -31,6 +39,7 @@ def main(argv: list[str] | None = None) -> int:
         action="store_true",
         help="extract anew and show seconds, rows/s, shape, density and MB of every branch",
     )
+    parser.add_argument("--with-cv", action="store_true", help="cross-validate the sample too")
     parser.add_argument("--source", choices=["postgres", "csv"], help="where the rows come from")
     add_config_options(parser)
     args = parser.parse_args(argv)
@@ -50,11 +59,14 @@ def _run(args: argparse.Namespace, folder: Path) -> None:
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     from src.pipeline_steps.runner import Options, run_pipeline
 
-    options = Options(register=False)
+    options = Options(register=False, cv=args.with_cv)
     _, evaluated = run_pipeline(cfg, labels, options)
-    scored = evaluated.scored[0]
-    rows = len(scored.predictions)
-    print(f"weighted F1 {scored.scores['f1_weighted']:.3f} on {rows} held-out rows of the sample")
+    held, outside = evaluated.scored[:2]
+    rows = len(held.predictions)
+    print(f"weighted F1 {held.scores['f1_weighted']:.3f} on {rows} held-out rows of the sample")
+    if args.with_cv:
+        score, rows = outside.scores["f1_weighted"], len(outside.predictions)
+        print(f"weighted F1 {score:.3f} on {rows} rows, each left out of a fold")
 
 
 def _configure(args: argparse.Namespace, folder: Path) -> Config:

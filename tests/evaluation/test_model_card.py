@@ -33,7 +33,10 @@ METRICS: dict[str, Any] = {
         },
         "has_image": {"false": {**SLICE, "f1_weighted": 0.5, "rows": 1234}},
         "has_description": {},
-        "theme": {},
+        "theme": {
+            "books": {**SLICE, "f1_weighted": 0.9, "intervals": {"f1_weighted": [0.88, 0.92]}},
+            "games": {**SLICE, "f1_weighted": 0.8, "intervals": {"f1_weighted": [0.78, 0.82]}},
+        },
     },
 }
 BY_CLASS = pd.DataFrame(
@@ -80,6 +83,11 @@ def test_the_scores_are_those_of_the_file() -> None:
         "| right theme | 0.9000 |  |",
         "| log-loss | 0.6123 |  |",
     ]
+
+
+def test_a_catalogue_without_themes_has_no_score_of_them() -> None:
+    without = {**METRICS, "slices": {**METRICS["slices"], "theme": {"other": SLICE}}}
+    assert "right theme" not in model_card(without, BY_CLASS, ABOUT)
 
 
 def test_probabilities_and_review() -> None:

@@ -17,9 +17,11 @@ def test_a_profiled_sample(
     places = [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"]
     smoke = str(REPOSITORY / "config" / "smoke.toml")
     words = ["--config", smoke, *(word for place in places for word in ("--set", place))]
-    assert main(["--sample-size", "300", "--profile-features", "--source", "csv", *words]) == 0
+    options = ["--sample-size", "300", "--profile-features", "--with-cv", "--source", "csv"]
+    assert main([*options, *words]) == 0
     captured = capsys.readouterr()
     assert re.search(r"on 4[3-7] held-out rows of the sample", captured.out)
+    assert "on 300 rows, each left out of a fold" in captured.out
     assert "branch tfidf_char" in captured.err
     assert "300 train" in captured.err
     assert "text: extracted " in captured.err
