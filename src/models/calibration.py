@@ -56,12 +56,15 @@ class Calibrator:
         Added after it.
     inverse_temperature : float
         1 / T of the other half of a "blend".
+    sharpness : float
+        Power that probabilities are raised to; of a linear map it is in slope and offset.
     """
 
     kind: Kind
     slope: np.ndarray
     offset: np.ndarray
     inverse_temperature: float = 1.0
+    sharpness: float = 1.0
 
     def logits(self, margins: np.ndarray) -> np.ndarray:
         """Return what the softmax (or the sigmoids) is taken of, shape (n, n_classes)."""
@@ -72,12 +75,20 @@ class Calibrator:
     def predict_proba(self, margins: np.ndarray) -> np.ndarray:
         """Return probabilities of n rows, shape (n, n_classes), each row adding up to 1."""
         if self.kind == "sigmoid":
-            likely = np.clip(expit(_settled(self.logits(margins))), TINY, 1.0)
+            likely = np.clip(expit(_settled(self.logits(margins))), TINY, 1.0) ** self.sharpness
             return likely / likely.sum(axis=1, keepdims=True)
         if self.kind == "blend":
             flattened = log_expit(self.logits(margins))
-            return softmax(_settled((self.inverse_temperature * margins + flattened) / 2), axis=1)
+            both = self.sharpness * (self.inverse_temperature * margins + flattened) / 2
+            return softmax(_settled(both), axis=1)
         return softmax(_settled(self.logits(margins)), axis=1)
+
+    def sharpened(self, sharpness: float) -> Calibrator:
+        """Return the map whose probabilities are these to the power of `sharpness`, normalised."""
+        if self.slope.ndim == 1:
+            return dataclasses.replace(self, sharpness=self.sharpness * sharpness)
+        slope, offset = self.slope * sharpness, self.offset * sharpness
+        return dataclasses.replace(self, slope=slope, offset=offset)
 
 
 def _settled(logits: np.ndarray) -> np.ndarray:
@@ -213,9 +224,36 @@ CANDIDATES: tuple[tuple[str, FitMap], ...] = (
 )
 
 
+@dataclasses.dataclass(frozen=True)
+class SharpenedFit:
+    """Fits a map, and sharpens what it gives by a number that is known already.
+
+    A map of many numbers is too sure of rows that it was not fitted on, a blend not sure enough.
+
+    Attributes
+    ----------
+    fit : FitMap
+        The map's own fit.
+    sharpness : float
+        See `fit_sharpness`.
+    """
+
+    fit: FitMap
+    sharpness: float
+
+    @property
+    def linear(self) -> bool:
+        """Whether the map's logits are linear in the margins."""
+        return self.fit not in NOT_LINEAR
+
+    def __call__(self, margins: np.ndarray, codes: np.ndarray) -> Calibrator:
+        """Fit on margins, shape (n, n_classes), and codes, shape (n,)."""
+        return self.fit(margins, codes).sharpened(self.sharpness)
+
+
 def choose_map(
     margins: np.ndarray, codes: np.ndarray, folds: np.ndarray, *, linear_only: bool = False
-) -> FitMap:
+) -> SharpenedFit:
     """Choose the map with the lowest cross-validated log-loss that gives up no accuracy.
 
     Parameters
@@ -231,36 +269,56 @@ def choose_map(
 
     Returns
     -------
-    FitMap
+    SharpenedFit
         To be fitted on whatever rows are allowed. Ties go to the simpler map: the candidates are
         tried in that order.
     """
     step = max(1, len(codes) // CHOOSE_ROWS)
     some = (margins[::step], codes[::step], folds[::step])
     if len(np.unique(some[2])) < 2:  # nothing to compare on: the map with one number
-        return fit_temperature
-    results: list[tuple[str, FitMap, float, float]] = []
+        return SharpenedFit(fit_temperature, 1.0)
+    results: list[tuple[str, SharpenedFit, float, float]] = []
     for name, fit in CANDIDATES:
         if linear_only and fit in NOT_LINEAR:
             continue
-        results.append((name, fit, *_cross_validate(fit, *some)))
+        results.append((name, *_cross_validate(fit, *some)))
         if fit in SHRUNK[1:] and results[-1][2] > results[-2][2]:
             break  # along the path the loss has one minimum, and weaker shrinkage costs most time
     most = max(accuracy for _, _, _, accuracy in results)
     slack = ACCURACY_SLACK * np.sqrt(most * (1.0 - most) / len(some[1]))
     eligible = [result for result in results if result[3] >= most - slack]
-    name, fit, loss, accuracy = min(eligible, key=lambda result: result[2])
-    logger.debug("calibration: %s, log-loss %.4f, accuracy %.4f", name, loss, accuracy)
-    return fit
+    name, chosen, loss, accuracy = min(eligible, key=lambda result: result[2])
+    logger.debug(
+        "calibration: %s, log-loss %.4f, accuracy %.4f, sharpness %.3f",
+        name,
+        loss,
+        accuracy,
+        chosen.sharpness,
+    )
+    return chosen
+
+
+def fit_sharpness(probabilities: np.ndarray, codes: np.ndarray) -> float:
+    """Return the power of the probabilities that has the lowest log-loss, between 1/4 and 4."""
+    log_p = np.log(np.clip(probabilities, TINY, 1.0))
+    rows = np.arange(len(codes))
+
+    def loss(log_power: float) -> float:
+        return float(-log_softmax(np.exp(log_power) * log_p, axis=1)[rows, codes].mean())
+
+    found = minimize_scalar(loss, bounds=(-np.log(4.0), np.log(4.0)), method="bounded")
+    return float(np.exp(found.x))
 
 
 def _cross_validate(
     fit: FitMap, margins: np.ndarray, codes: np.ndarray, folds: np.ndarray
-) -> tuple[float, float]:
-    """Return (log-loss, accuracy) on rows that the map was not fitted on."""
+) -> tuple[SharpenedFit, float, float]:
+    """Return the sharpened map, its log-loss and accuracy on rows that it was not fitted on."""
     probabilities = np.empty_like(margins)
     for fold in np.unique(folds):
         here = folds == fold
         probabilities[here] = fit(margins[~here], codes[~here]).predict_proba(margins[here])
     accuracy = float((probabilities.argmax(axis=1) == codes).mean())
-    return log_loss(probabilities, codes), accuracy
+    sharpness = fit_sharpness(probabilities, codes)
+    sharp = softmax(sharpness * np.log(np.clip(probabilities, TINY, 1.0)), axis=1)
+    return SharpenedFit(fit, sharpness), log_loss(sharp, codes), accuracy

@@ -18,13 +18,14 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import log_softmax
 
-from src.models.calibration import NOT_LINEAR, Calibrator, FitMap, choose_map, identity_map
+from src.models.calibration import Calibrator, FitMap, choose_map, identity_map
 from src.models.combiner import Combiner, even_combiner, fit_combiner
 
 logger = logging.getLogger(__name__)
 
 # Below this number of products that every expert saw, the weights stay at their start.
 LEAST_PAIRED_ROWS = 50
+MANY_ROWS = 20_000
 
 Margins = Sequence[np.ndarray]
 """Raw margins, one array of shape (n, n_classes) an expert; rows of NaN where it is blind."""
@@ -153,21 +154,30 @@ def choose_maps(
         some = margin[rows], codes[rows], folds[rows]
         alone.append(choose_map(*some))
         linear.append(alone[-1])
-        if alone[-1] in NOT_LINEAR and len(margins) > 1:
+        if not alone[-1].linear and len(margins) > 1:
             linear[-1] = choose_map(*some, linear_only=True)
     maps = FusionMaps(tuple(alone), tuple(linear), None)
     paired = seen(margins).sum(axis=1) > 1
     if paired.sum() < LEAST_PAIRED_ROWS:
         return maps
-    fusion = fit_fusion(maps, margins, conditions, codes)
-    fused = fusion.scores([margin[paired] for margin in margins], conditions[paired])
+    votes = _votes_from_outside(maps, margins, codes, folds)
+    combiner = _fit_weights(votes, conditions, codes)
+    fused = centre(combiner.scores([vote[paired] for vote in votes], conditions[paired]))
     return dataclasses.replace(maps, fused=choose_map(fused, codes[paired], folds[paired]))
 
 
 def fit_fusion(
-    maps: FusionMaps, margins: Margins, conditions: np.ndarray, codes: np.ndarray
+    maps: FusionMaps,
+    margins: Margins,
+    conditions: np.ndarray,
+    codes: np.ndarray,
+    folds: np.ndarray,
 ) -> Fusion:
-    """Fit every step on the rows given; arguments as for `choose_maps`."""
+    """Fit every step on the rows given; arguments as for `choose_maps`.
+
+    Weights and last map see votes that were made without the row's own fold: a multinomial's votes
+    are too sure on rows that it was fitted on, which made fused answers too sure by 2 points.
+    """
     n_classes = margins[0].shape[1]
     counts = np.bincount(codes, minlength=n_classes) + 1.0  # no class is impossible
     alone, linear = [], []
@@ -183,13 +193,43 @@ def fit_fusion(
     paired = seen(margins).all(axis=1)
     if len(margins) == 1 or paired.sum() < LEAST_PAIRED_ROWS:
         return fusion
-    some, where = [margin[paired] for margin in margins], conditions[paired]
-    combiner = fit_combiner(fusion.votes(some), where, codes[paired])
-    fusion = dataclasses.replace(fusion, combiner=combiner)
+    votes = _votes_from_outside(maps, margins, codes, folds)
+    fusion = dataclasses.replace(fusion, combiner=_fit_weights(votes, conditions, codes))
     if maps.fused is None:
         return fusion
-    calibrator = maps.fused(fusion.scores(some, where), codes[paired])
-    return dataclasses.replace(fusion, calibrator=calibrator)
+    some = [vote[paired] for vote in votes]
+    fused = centre(fusion.combiner.scores(some, conditions[paired]))
+    return dataclasses.replace(fusion, calibrator=maps.fused(fused, codes[paired]))
+
+
+def _votes_from_outside(
+    maps: FusionMaps, margins: Margins, codes: np.ndarray, folds: np.ndarray
+) -> list[np.ndarray]:
+    """Return votes, shape (n, n_classes), of linear maps that were fitted on the other folds.
+
+    Beyond `MANY_ROWS` a map's few hundred numbers don't remember its rows: it is fitted once.
+    """
+    votes = []
+    for margin, fit_linear in zip(margins, maps.linear, strict=True):
+        rows, vote = ~np.isnan(margin[:, 0]), np.full_like(margin, np.nan)
+        parts = folds if rows.sum() <= MANY_ROWS else np.zeros_like(folds)
+        for part in np.unique(parts):
+            held = rows & (parts == part)
+            others = rows & (parts != part)
+            learned = others if others.any() else held
+            if held.any():
+                step = fit_linear(margin[learned], codes[learned])
+                vote[held] = log_softmax(step.logits(margin[held]), axis=1)
+        votes.append(vote)
+    return votes
+
+
+def _fit_weights(
+    votes: Sequence[np.ndarray], conditions: np.ndarray, codes: np.ndarray
+) -> Combiner:
+    """Fit the combiner on the products that every expert saw."""
+    paired = seen(votes).all(axis=1)
+    return fit_combiner([vote[paired] for vote in votes], conditions[paired], codes[paired])
 
 
 def honest_proba(
@@ -208,7 +248,7 @@ def honest_proba(
     for fold in np.unique(folds):
         here = folds == fold
         others = [margin[~here] for margin in margins]
-        fusion = fit_fusion(maps, others, conditions[~here], codes[~here])
+        fusion = fit_fusion(maps, others, conditions[~here], codes[~here], folds[~here])
         own = [margin[here] for margin in margins]
         probabilities[here] = fusion.predict_proba(own, conditions[here])
     return probabilities

@@ -64,7 +64,7 @@ class OutsideMargins:
 
     def fit(self) -> Fusion:
         """Learn from all rows how margins become answers."""
-        return fit_fusion(self.maps, self._list, self.conditions, self.codes)
+        return fit_fusion(self.maps, self._list, self.conditions, self.codes, self.folds)
 
     @functools.cached_property
     def probabilities(self) -> np.ndarray:

@@ -9,9 +9,11 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as library_log_loss
 
 from src.models.calibration import (
+    Calibrator,
     choose_map,
     fit_blend,
     fit_multinomial,
+    fit_sharpness,
     fit_sigmoid,
     fit_temperature,
     log_loss,
@@ -85,6 +87,21 @@ def test_blend_is_the_geometric_mean_of_temperature_and_sigmoids() -> None:
     np.testing.assert_allclose(
         fit_blend(margins, codes).predict_proba(margins), expected, rtol=2e-6
     )
+
+
+def test_sharpness_is_found_and_is_the_power_of_the_probabilities() -> None:
+    margins, codes = draw(20_000, 13, np.eye(N_CLASSES) * 2)
+    dull = softmax(margins, axis=1)  # the truth is their square
+    assert fit_sharpness(dull, codes) == pytest.approx(2, rel=0.05)
+    squared = dull**2 / (dull**2).sum(axis=1, keepdims=True)
+    linear = Calibrator("temperature", np.eye(N_CLASSES), np.zeros(N_CLASSES)).sharpened(2)
+    np.testing.assert_allclose(linear.predict_proba(margins), squared, rtol=2e-6)
+    for fit in (fit_sigmoid, fit_blend):
+        plain = fit(margins, codes)
+        p = plain.predict_proba(margins) ** 1.3
+        expected = p / p.sum(axis=1, keepdims=True)
+        sharp = plain.sharpened(1.3).predict_proba(margins)
+        np.testing.assert_allclose(sharp, expected, rtol=1e-5)
 
 
 def test_where_the_truth_is_sigmoids_they_are_chosen() -> None:

@@ -28,7 +28,7 @@ def draw(n: int, seed: int, share_seen: float = 0.7) -> Drawn:
 def fit(n: int = 3000, seed: int = 0) -> tuple:
     margins, conditions, codes, folds = draw(n, seed)
     maps = choose_maps(margins, conditions, codes, folds)
-    return maps, fit_fusion(maps, margins, conditions, codes)
+    return maps, fit_fusion(maps, margins, conditions, codes, folds)
 
 
 def test_fused_margins_are_the_weighted_sum_of_centred_linear_votes() -> None:
@@ -61,7 +61,7 @@ def test_who_is_seen_by_one_expert_gets_its_own_calibrated_answer() -> None:
 def test_who_is_seen_by_nobody_gets_the_shares_of_the_classes() -> None:
     margins, conditions, codes, folds = draw(1000, 0)
     maps = choose_maps(margins[1:], conditions, codes, folds)
-    fusion = fit_fusion(maps, margins[1:], conditions, codes)
+    fusion = fit_fusion(maps, margins[1:], conditions, codes, folds)
     blind = ~seen(margins[1:]).ravel()
     found = fusion.predict_proba(margins[1:], conditions)[blind]
     shares = (np.bincount(codes) + 1) / (len(codes) + N_CLASSES)
