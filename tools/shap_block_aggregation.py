@@ -52,8 +52,11 @@ def main(argv: list[str] | None = None) -> int:
         mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
         summary = aggregate(args.shap_values, mapping)
         labels = _labels(cfg)
+        synthetic = bool(_read_arrays(args.shap_values).get("synthetic", False))
+        if synthetic:
+            print("SYNTHETIC: products that the demo shop drew")
         if args.output:
-            _draw(summary, labels, args.output)
+            _draw(summary, labels, args.output, synthetic=synthetic)
         for line in table(summary, labels, verbose=args.verbose):
             print(line)
     except ProjectError as e:
@@ -124,10 +127,10 @@ def _labels(cfg: Config) -> dict[str, str]:
     return {str(code): found.label(code) for code in found.codes}
 
 
-def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path) -> None:
+def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthetic: bool) -> None:
     from src.evaluation.shap_figure import draw_blocks
 
-    picture = draw_blocks(summary, labels)
+    picture = draw_blocks(summary, labels, synthetic=synthetic)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(picture)

@@ -19,7 +19,9 @@ LEAST_SHARE = 0.01
 LEAST_WRITTEN = 0.08
 
 
-def draw_blocks(summary: pd.DataFrame, labels: Mapping[str, str]) -> bytes:
+def draw_blocks(
+    summary: pd.DataFrame, labels: Mapping[str, str], *, synthetic: bool = False
+) -> bytes:
     """Draw one bar a class, cut into its blocks.
 
     Parameters
@@ -28,6 +30,8 @@ def draw_blocks(summary: pd.DataFrame, labels: Mapping[str, str]) -> bytes:
         Columns block, class, mean_abs and share, as `summarise` gives them.
     labels : mapping of str to str
         What to write for a class; those that are missing are written as they are.
+    synthetic : bool
+        True marks the picture as one of the demo shop's products.
 
     Returns
     -------
@@ -36,6 +40,8 @@ def draw_blocks(summary: pd.DataFrame, labels: Mapping[str, str]) -> bytes:
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
+    from src.evaluation.figures import MARK
 
     sizes = _wide(summary)
     figure = Figure(figsize=(10.0, 1.6 + 0.29 * len(sizes)), layout="constrained")
@@ -57,6 +63,11 @@ def draw_blocks(summary: pd.DataFrame, labels: Mapping[str, str]) -> bytes:
     axes.axhline(0.5, color="black", linewidth=0.6)
     axes.set_ylim(len(sizes) - 0.5, -0.5)
     axes.set_xlabel("mean size of a block's contribution to the class's margin (SHAP)")
+    if synthetic:
+        axes.set_title(
+            "SYNTHETIC / SYNTHÉTIQUE", loc="right", fontsize=9, fontweight="bold", color="white",
+            backgroundcolor=MARK,
+        )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
     buffer = io.BytesIO()

@@ -76,7 +76,10 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
         "predicted": model.predict(X),
     }
     names = {str(code): labels.label(code) for code in found.classes.tolist()}
-    return Explained({**found.arrays(), **about}, summary, top, draw_blocks(summary, names))
+    synthetic = transformed.train.snapshot.synthetic
+    picture = draw_blocks(summary, names, synthetic=synthetic)
+    arrays = {**found.arrays(), **about, "synthetic": np.array(synthetic)}
+    return Explained(arrays, summary, top, picture)
 
 
 def save(store: ArtifactStore, run: Run, explained: Explained) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.evaluation.figures import MARK
 from src.evaluation.shap_blocks import summarise
 from src.evaluation.shap_figure import _wide, draw_blocks
 
@@ -37,6 +38,17 @@ def test_every_class_has_room(n_classes: int) -> None:
     assert pixels.shape[0] >= 25 * n_classes
     assert pixels.shape[1] == 1000
     assert np.unique(pixels[:, :, :3].reshape(-1, 3), axis=0).shape[0] > 3
+
+
+def test_pictures_of_the_demo_shop_are_marked() -> None:
+    red = np.array([int(MARK[at : at + 2], 16) / 255 for at in (1, 3, 5)])
+    marked = []
+    for synthetic in (False, True):
+        picture = draw_blocks(summary(3, 2), {}, synthetic=synthetic)
+        pixels = pyplot_image.imread(io.BytesIO(picture), format="png")[:, :, :3]
+        marked.append(int((np.abs(pixels - red).max(axis=2) < 0.01).sum()))
+    assert marked[0] == 0
+    assert marked[1] > 500
 
 
 def test_nothing_to_draw_is_drawn_all_the_same() -> None:
