@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.special import log_softmax
 
-from src.models.calibration import Calibrator, FitMap, choose_map, identity_map
+from src.models.calibration import Calibrator, FitMap, choose_map, fit_temperature, identity_map
 from src.models.combiner import Combiner, even_combiner, fit_combiner
 
 logger = logging.getLogger(__name__)
@@ -148,14 +148,14 @@ def choose_maps(
     folds : ndarray of int, shape (n,)
         Fold of each row; groups of duplicates do not straddle.
     """
-    alone, linear = [], []
+    alone: list[FitMap] = []
+    linear: list[FitMap] = []
     for margin in margins:
         rows = ~np.isnan(margin[:, 0])
         some = margin[rows], codes[rows], folds[rows]
         alone.append(choose_map(*some))
-        linear.append(alone[-1])
-        if not alone[-1].linear and len(margins) > 1:
-            linear[-1] = choose_map(*some, linear_only=True)
+        single = len(margins) == 1  # its votes weigh 1, whatever they are
+        linear.append(fit_temperature if single else choose_map(*some, linear_only=True))
     maps = FusionMaps(tuple(alone), tuple(linear), None)
     paired = seen(margins).sum(axis=1) > 1
     if paired.sum() < LEAST_PAIRED_ROWS:
@@ -184,8 +184,7 @@ def fit_fusion(
     for margin, fit_alone, fit_linear in zip(margins, maps.alone, maps.linear, strict=True):
         rows = ~np.isnan(margin[:, 0])
         alone.append(fit_alone(margin[rows], codes[rows]))
-        same = fit_linear is fit_alone
-        linear.append(alone[-1] if same else fit_linear(margin[rows], codes[rows]))
+        linear.append(fit_linear(margin[rows], codes[rows]))
     even = even_combiner(len(margins), conditions.shape[1])
     fusion = Fusion(
         counts / counts.sum(), tuple(alone), tuple(linear), even, identity_map(n_classes)

@@ -12,6 +12,7 @@ from src.models.calibration import (
     Calibrator,
     choose_map,
     fit_blend,
+    fit_flat_multinomial,
     fit_multinomial,
     fit_sharpness,
     fit_sigmoid,
@@ -87,6 +88,15 @@ def test_blend_is_the_geometric_mean_of_temperature_and_sigmoids() -> None:
     np.testing.assert_allclose(
         fit_blend(margins, codes).predict_proba(margins), expected, rtol=2e-6
     )
+
+
+def test_the_multinomial_of_a_blend_is_that_of_its_logits() -> None:
+    slope = np.diag(np.linspace(1, 3, N_CLASSES)) + 0.2
+    margins, codes = draw(3000, 14, slope)
+    found = fit_flat_multinomial(margins, codes, 30.0, share=0.5)
+    flat = fit_blend(margins, codes).logits(margins)
+    expected = fit_multinomial(flat, codes, 30.0).predict_proba(flat)
+    np.testing.assert_allclose(found.predict_proba(margins), expected, rtol=2e-6)
 
 
 def test_sharpness_is_found_and_is_the_power_of_the_probabilities() -> None:
