@@ -12,7 +12,6 @@ an explanation of linear experts stays exact (``src/evaluation/shap_blocks.py``)
 from __future__ import annotations
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 
 import numpy as np
@@ -21,10 +20,9 @@ from scipy.special import log_softmax
 from src.models.calibration import Calibrator, FitMap, choose_map, fit_temperature, identity_map
 from src.models.combiner import Combiner, even_combiner, fit_combiner
 
-logger = logging.getLogger(__name__)
-
 # Below this number of products that every expert saw, the weights stay at their start.
 LEAST_PAIRED_ROWS = 50
+# Above this number a linear map is fitted once for the votes that weights are learned from.
 MANY_ROWS = 20_000
 
 Margins = Sequence[np.ndarray]
