@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
@@ -23,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         store = ArtifactStore(load_config(args.config, args.overrides).paths)
         store.runs.get("candidate")  # said at once, before anything heavy is imported
-        from src.pipeline_steps.promotion import promote
+        from src.runs.promotion import promote
 
         with store.writing():
             verdict = promote(store, force=args.force)

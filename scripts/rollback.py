@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINE, ArtifactError, ProjectError

@@ -75,12 +75,12 @@ def _app(services: Services) -> FastAPI:
 
 
 def _services(cfg: Config) -> Services:
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
     from src.data.postgres import database_url
     from src.labels import load_labels
     from src.serving.api import Services
-    from src.serving.limits import Limits
     from src.serving.prediction_log import PredictionLog
+    from src.serving.request_guard import Limits
     from src.serving.served_model import ServedModel
 
     url, model = database_url(), ServedModel(cfg.paths)

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from src.config import Config
-    from src.pipeline_steps.comparison import Compared
+    from src.runs.comparison import Compared
 
 KINDS = ("linear_svc", "logreg", "xgboost", "lightgbm")
 
@@ -40,7 +40,7 @@ def main(argv: list[str] | None = None) -> int:
         from src.pipelines.registry import branch_weights
 
         branch_weights(cfg)  # a wrong weight is refused before any data is read
-        from src.pipeline_steps.comparison import compare
+        from src.runs.comparison import compare
 
         kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
         _print(compare(cfg, labels, kinds, fresh=args.fresh), cfg)

@@ -18,7 +18,7 @@ from src.labels import load_labels
 from src.log import set_up_logging
 
 if TYPE_CHECKING:
-    from src.artifacts import Run
+    from src.artifacts.store import Run
     from src.pipeline_steps.types import Scored
 
 
@@ -101,7 +101,7 @@ def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None
 
 def _print_files(cfg: Config) -> None:
     print("\nfiles")
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
 
     store = ArtifactStore(cfg.paths)
     files = {
@@ -119,8 +119,8 @@ def _print_files(cfg: Config) -> None:
 
 def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
     """Say whether this run is served now; where it is not, how to look and how to insist."""
-    from src.artifacts import ArtifactStore
-    from src.pipeline_steps.promotion import read_verdict
+    from src.artifacts.store import ArtifactStore
+    from src.runs.promotion import read_verdict
 
     store = ArtifactStore(cfg.paths)
     verdict = read_verdict(store)

@@ -213,8 +213,8 @@ def words(catalogue: pd.DataFrame) -> WordCounts:
 
 
 def _is_telling(names: Sequence[str] | np.ndarray) -> np.ndarray:
-    from src.features.language import LANGUAGES
-    from src.features.text_cleaner import stop_words_of
+    from src.features.text.cleaner import stop_words_of
+    from src.features.text.language import LANGUAGES
 
     stop = frozenset().union(*(stop_words_of(language) for language in LANGUAGES))
     return np.asarray([len(name) > 2 and name not in stop for name in names], dtype=bool)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, cast
 
 import streamlit as st
 
-from src.artifacts import TRAIN_COMMAND
+from src.artifacts.store import TRAIN_COMMAND
 from src.errors import ProjectError
 from streamlit_app.context import Context, Language
 from streamlit_app.texts import say
@@ -190,7 +190,7 @@ def cards(items: Iterable[str]) -> None:
 
 def shortened(text: str, most: int) -> str:
     """Return text without markup, cut at a word and marked with an ellipsis."""
-    from src.features.text_markup import strip_markup
+    from src.features.text.markup import strip_markup
 
     text = " ".join(strip_markup(text[: 8 * most]).split())
     return text if len(text) <= most else text[:most].rsplit(" ", 1)[0] + " …"

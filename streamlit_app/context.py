@@ -6,7 +6,7 @@ import dataclasses
 import html
 from typing import Literal
 
-from src.artifacts import ArtifactStore, ServedRun
+from src.artifacts.store import ArtifactStore, ServedRun
 from src.config import Config
 from src.labels import Labels
 from streamlit_app import theme

@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Paths, load_config
 from src.errors import BackboneError
 from src.pipelines.image_pipeline import ImageExtractor
@@ -47,14 +47,14 @@ class StoredPictures(ImageExtractor):
         """Return the values under the extractor's name, and which pictures there are."""
         places = [
             self.rows.get(Path(path).name, -1) if isinstance(path, str) else -1
-            for path in items["image_path"]
+            for path in items["image"]
         ]
         place = np.array(places, dtype=np.int64)
         stored, other = place >= 0, np.flatnonzero(place < 0)
         values = np.zeros((len(items), self.values.shape[1]), dtype=np.float32)
         readable = stored.copy()
         values[stored] = self.values[place[stored]]
-        if (items["image_path"].iloc[other] != "").any():
+        if (items["image"].iloc[other] != "").any():
             values[other], readable[other] = self._look(items.iloc[other])
         return {self.name: values, HAS_IMAGE: readable}
 

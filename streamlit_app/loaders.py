@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 import streamlit as st
 
-from src.artifacts import TRAIN_COMMAND, ArtifactStore, ServedRun
+from src.artifacts.store import TRAIN_COMMAND, ArtifactStore, ServedRun
 from src.config import Config, Paths, load_config
 from src.errors import ArtifactError
 from src.labels import Labels, load_labels

@@ -60,7 +60,7 @@ def table(cfg: Config, widths: dict[str, int]) -> list[str]:
 
 
 def _widths(cfg: Config) -> dict[str, int]:
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
 
     store = ArtifactStore(cfg.paths)
     blocks = store.load(store.feature_mapping)["blocks"]

@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.command_line import add_config_options, report
 from src.config import Paths, load_config

@@ -12,7 +12,7 @@ from collections.abc import Hashable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.artifacts import TRAIN_COMMAND
+from src.artifacts.store import TRAIN_COMMAND
 from src.command_line import add_config_options, report
 from src.config import load_config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, ProjectError

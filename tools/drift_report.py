@@ -33,9 +33,9 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import Reference
-    from src.monitoring.report import Lot
+    from src.monitoring.report.report import Lot
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
@@ -78,9 +78,9 @@ def _run(args: argparse.Namespace) -> int:
         cfg = dataclasses.replace(
             cfg, paths=dataclasses.replace(cfg.paths, rapport_dir=args.out.resolve())
         )
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import from_json
-    from src.monitoring.report import Lot
+    from src.monitoring.report.report import Lot
 
     store = ArtifactStore(cfg.paths).pinned()
     reference = from_json(store.load(store.reference_profile))
@@ -158,7 +158,7 @@ def _from_csv(
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     extracted = pipeline.extract(items)
     proba = pipeline.model.predict_proba(extracted)
-    columns = ("designation", "description", "image_path")
+    columns = ("designation", "description", "image")
     keys = product_keys(*(items[name].tolist() for name in columns))
     in_training = int(np.isin(keys, pipeline.seen).sum())
     signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
@@ -175,8 +175,8 @@ def _report(
 ) -> dict[str, Any]:
     from src.labels import load_labels
     from src.monitoring.drift import calibrate, compare, estimate_accuracy
-    from src.monitoring.report import build_report
-    from src.monitoring.report_labels import with_labels
+    from src.monitoring.report.labels import with_labels
+    from src.monitoring.report.report import build_report
 
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     thresholds = calibrate(
@@ -193,9 +193,9 @@ def _report(
 
 
 def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
-    from src.artifacts import Run
-    from src.monitoring.report import report_table
-    from src.monitoring.report_html import report_html
+    from src.artifacts.store import Run
+    from src.monitoring.report.html import report_html
+    from src.monitoring.report.report import report_table
 
     run = Run(report["run_id"], report["data_hash"], report["synthetic"], cfg.digest())
     name = f"{report['date']}_{report['name']}"

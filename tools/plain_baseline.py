@@ -87,7 +87,7 @@ def ours(cfg: Config, train: Dataset, folds: np.ndarray) -> np.ndarray:
     import numpy as np
 
     from src.cache import ExtractionCache
-    from src.models.cross_fitting import cross_fit
+    from src.models.cross_validation import cross_fit
     from src.models.late_fusion import OutsideMargins, conditions_of
     from src.pipeline_steps.stage03_data_transformation import unique_extractors
     from src.pipelines.extraction import extract

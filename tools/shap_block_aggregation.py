@@ -19,7 +19,7 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.command_line import report
 from src.config import Config, load_config
 from src.errors import EXIT_FINE, FileFault, ProjectError
@@ -74,7 +74,7 @@ def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
     """
     import numpy as np
 
-    from src.evaluation.shap_blocks import summarise
+    from src.evaluation.shap.blocks import summarise
 
     blocks = _read_mapping(mapping)
     arrays = _read_arrays(shap_values)
@@ -105,7 +105,7 @@ def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
 
 def table(summary: pd.DataFrame, labels: dict[str, str], *, verbose: bool) -> list[str]:
     """Return lines of at most 80 columns: all classes, and each class if `verbose`."""
-    from src.evaluation.shap_blocks import ALL_CLASSES
+    from src.evaluation.shap.blocks import ALL_CLASSES
 
     lines = []
     for name, part in summary.groupby("class", sort=False):
@@ -128,7 +128,7 @@ def _labels(cfg: Config) -> dict[str, str]:
 
 
 def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthetic: bool) -> None:
-    from src.evaluation.shap_figure import draw_blocks
+    from src.evaluation.shap.figure import draw_blocks
 
     picture = draw_blocks(summary, labels, synthetic=synthetic)
     try:

@@ -123,7 +123,7 @@ def _descriptions(train: Dataset, limits: Limits) -> Check:
 
 
 def _images(train: Dataset) -> Check:
-    missing = int((train.items["image_path"] == "").sum())
+    missing = int((train.items["image"] == "").sum())
     observed = f"{missing:,} of {len(train):,} missing"
     return _check("pictures", missing == 0, "every product has its file", observed, "warn")
 

@@ -14,7 +14,7 @@ COLUMNS = (
     "imageid",
     "designation",
     "description",
-    "image_path",
+    "image",
     "image_hash",
 )
 

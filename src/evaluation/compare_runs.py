@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from src.artifacts import TRAIN_COMMAND
+from src.artifacts.store import TRAIN_COMMAND
 from src.errors import DataError
 from src.evaluation.bootstrap import Interval, class_differences, paired_difference
 from src.evaluation.metrics import score, score_by_class

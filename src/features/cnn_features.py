@@ -16,12 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import ImageSource
-from src.features.cnn_backbones import PRETRAINED, backbone_spec
-from src.features.cnn_runtime import EmbeddingSession, Floats
-from src.features.image_loader import ImageLoader
+from src.features.image.loader import ImageLoader
+from src.features.networks.backbones import PRETRAINED, backbone_spec
+from src.features.networks.runtime import EmbeddingSession, Floats
 
 if TYPE_CHECKING:
-    from src.features.cnn_finetune import FineTuning, TuningHistory
+    from src.features.networks.fine_tuning import FineTuning, TuningHistory
 
 
 class CNNFeaturizer:
@@ -154,7 +154,7 @@ class CNNFeaturizer:
             If the weights can't be had.
         """
         if not hasattr(self, "onnx_"):
-            from src.features.cnn_export import build_onnx
+            from src.features.networks.export import build_onnx
 
             self.onnx_ = build_onnx(
                 self.backbone,
@@ -215,7 +215,7 @@ class CNNFeaturizer:
         -------
         CNNFeaturizer
         """
-        from src.features.cnn_finetune import fine_tune
+        from src.features.networks.fine_tuning import fine_tune
 
         tuned = CNNFeaturizer(**{name: getattr(self, name) for name in _PARAMETERS})
         tuned.onnx_, tuned.history_ = fine_tune(

@@ -6,7 +6,7 @@ probability. A product that one expert alone can see is answered by that expert'
 probabilities: nothing is lost by what is missing.
 
 The weighted sum is linear in the experts' margins once the weights of a product are known, so that
-an explanation of linear experts stays exact (``src/evaluation/shap_blocks.py``).
+an explanation of linear experts stays exact (``src/evaluation/shap/blocks.py``).
 """
 
 from __future__ import annotations

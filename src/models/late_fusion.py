@@ -19,7 +19,7 @@ from src.data.splits import split_folds
 from src.errors import ValidationError
 from src.features.extracted import Extracted
 from src.models.combiner import describe
-from src.models.cross_fitting import aligned_margins, can_cross_fit, cross_fit
+from src.models.cross_validation import aligned_margins, can_cross_fit, cross_fit
 from src.models.fusion import Fusion, FusionMaps, choose_maps, fit_fusion, honest_proba
 
 logger = logging.getLogger(__name__)

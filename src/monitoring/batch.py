@@ -36,7 +36,7 @@ def read_batch(path: Path, folders: Sequence[Path]) -> pd.DataFrame:
     -------
     DataFrame
         row_index (the position where the file has none), productid, imageid (`NO_ID` where there
-        is none), designation, description, image_path ("" where missing).
+        is none), designation, description, image ("" where missing).
 
     Raises
     ------
@@ -58,7 +58,7 @@ def read_batch(path: Path, folders: Sequence[Path]) -> pd.DataFrame:
             "description": table.get("description", empty),
         }
     )
-    return items.assign(image_path=_image_paths(items, folders))
+    return items.assign(image=_image_paths(items, folders))
 
 
 def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndarray:

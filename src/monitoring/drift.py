@@ -17,7 +17,7 @@ import numpy as np
 
 from src.errors import ConfigError, DataError
 from src.monitoring import statistics
-from src.monitoring.cells import Look
+from src.monitoring.binning import Look
 from src.monitoring.reference import Reference
 from src.monitoring.signals import Signals
 

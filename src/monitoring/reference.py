@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from src.errors import ArtifactError
-from src.monitoring.cells import ABSENT, Coded, Coding, Projection, fit_projection, quantile_edges
+from src.monitoring.binning import ABSENT, Coded, Coding, Projection, fit_projection, quantile_edges
 from src.monitoring.signals import CATEGORIES, FLAGS, NUMBERS, Signals
 
 VERSION = 1

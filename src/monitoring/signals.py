@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 
 from src.features.extracted import Extracted
-from src.features.image_stats import STAT_NAMES
-from src.features.language import LANGUAGE_NAMES
+from src.features.image.statistics import STAT_NAMES
+from src.features.text.language import LANGUAGE_NAMES
 from src.models.late_fusion import LateFusion
-from src.monitoring.vocabulary import find_word_counter, known_words, unknown_shares
+from src.monitoring.unknown_words import find_word_counter, known_words, unknown_shares
 
 # Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
 IMAGE_NUMBERS = (
@@ -174,8 +174,8 @@ def _languages(
 ) -> np.ndarray:
     if "language" in extracted.table:
         return np.array(LANGUAGE_NAMES, dtype=object)[extracted.table["language"].argmax(axis=1)]
-    from src.features.language import detect_languages
-    from src.features.text_markup import strip_markup
+    from src.features.text.language import detect_languages
+    from src.features.text.markup import strip_markup
 
     texts = [strip_markup(f"{t}\n{d}") for t, d in zip(titles, descriptions, strict=True)]
     return np.array(detect_languages(texts), dtype=object)

@@ -9,24 +9,24 @@ from __future__ import annotations
 import dataclasses
 import logging
 
-from src.artifacts import ArtifactStore, Run
+from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.config import Config
 from src.data.checks import Limits
 from src.labels import Labels
 from src.pipeline_steps import (
-    explanation,
     stage01_data_ingestion,
     stage02_data_validation,
     stage03_data_transformation,
     stage04_model_training,
     stage05_model_evaluation,
 )
-from src.pipeline_steps.demo_images import save_demo_images
-from src.pipeline_steps.promotion import promote, seal
-from src.pipeline_steps.reference_file import save_reference
-from src.pipeline_steps.saving import register, save_model_card, save_models, save_scores
 from src.pipeline_steps.types import Evaluated, Ingested, Transformed, Validated
+from src.runs import explanation
+from src.runs.demo_images import save_demo_images
+from src.runs.promotion import promote, seal
+from src.runs.reference_file import save_reference
+from src.runs.saving import register, save_model_card, save_models, save_scores
 from src.utils.profiling import stage
 
 logger = logging.getLogger(__name__)
@@ -57,7 +57,7 @@ class Options:
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
     """Run the five stages, save what they made, and let the run be served if it is good enough.
 
-    What became of it is read with `src.pipeline_steps.promotion.read_verdict`.
+    What became of it is read with `src.runs.promotion.read_verdict`.
 
     Raises
     ------

@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import Config
 from src.data import csv_files, images, postgres
@@ -18,7 +18,7 @@ from src.data.corrections import Corrected, correct_labels, read_feedback
 from src.data.dataset import COLUMNS, Dataset, Snapshot
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
-from src.features.language import LANGUAGE_NAMES
+from src.features.text.language import LANGUAGE_NAMES
 from src.pipeline_steps.types import Ingested
 from src.pipelines.extraction import extract
 from src.pipelines.text_pipeline import LanguageExtractor
@@ -65,7 +65,7 @@ def catalogue(ingested: Ingested, cache: ExtractionCache) -> pd.DataFrame:
     Returns
     -------
     DataFrame, shape (n_train + n_test, 11)
-        row_index, productid, imageid, designation, description, image_path, prdtypecode (-1 for
+        row_index, productid, imageid, designation, description, image, prdtypecode (-1 for
         unlabelled products), split, language, has_description, has_image (there is a file).
     """
     parts = []
@@ -78,7 +78,7 @@ def catalogue(ingested: Ingested, cache: ExtractionCache) -> pd.DataFrame:
     return products.assign(
         language=np.array(LANGUAGE_NAMES, dtype=object)[languages],
         has_description=products["description"].str.strip() != "",
-        has_image=products["image_path"] != "",
+        has_image=products["image"] != "",
     )
 
 
@@ -109,7 +109,7 @@ def _dataset(
         for imageid, productid in zip(frame["imageid"], frame["productid"], strict=True)
     ]
     items = frame.assign(
-        image_path=[str(folder / name) if name in present else "" for name in names],
+        image=[str(folder / name) if name in present else "" for name in names],
         image_hash=[hashes.get(name, "") if name in present else "" for name in names],
     )
     y = frame["prdtypecode"].to_numpy(np.int64) if split == "train" else None

@@ -108,7 +108,7 @@ def feature_mapping(matrix: FeatureMatrix) -> dict[str, Any]:
 
 def _usable(branches: list[Branch], validated: Validated) -> list[Branch]:
     """Leave the image branches out where no product has a picture, and say so."""
-    if (validated.train.items["image_path"] != "").any():
+    if (validated.train.items["image"] != "").any():
         return branches
     without = [branch for branch in branches if not branch.modality.startswith("image_")]
     if not without:

@@ -14,8 +14,8 @@ import numpy as np
 from sklearn.base import clone
 
 from src.features.matrix import FeatureMatrix
-from src.models.decision import review_threshold
 from src.models.late_fusion import LateFusion, OutsideMargins
+from src.models.threshold import review_threshold
 from src.pipeline_steps.types import OutsideScores, Trained, Transformed
 
 logger = logging.getLogger(__name__)

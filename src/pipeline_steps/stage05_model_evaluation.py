@@ -162,7 +162,7 @@ def describe_products(transformed: Transformed, cache: ExtractionCache) -> pd.Da
     DataFrame
         Columns row_index, productid, language, has_image, has_description.
     """
-    from src.features.language import LANGUAGE_NAMES
+    from src.features.text.language import LANGUAGE_NAMES
     from src.pipelines.text_pipeline import LanguageExtractor
 
     items, extracted = transformed.train.items, transformed.extracted

@@ -62,13 +62,13 @@ def extract(
         All columns; masks for "description" and "image".
     """
     table: dict[str, np.ndarray] = {}
-    has_image = (items["image_path"] != "").to_numpy(dtype=bool)
+    has_image = (items["image"] != "").to_numpy(dtype=bool)
     for extractor in extractors:
         columns = _run(extractor, items, cache)
         # A file may be there and not be readable.
         has_image = has_image & columns.pop(HAS_IMAGE, has_image)
         table |= columns
-    table["image_path"] = items["image_path"].to_numpy(dtype=object)
+    table["image"] = items["image"].to_numpy(dtype=object)
     has_description = (items["description"].str.strip() != "").to_numpy(dtype=bool)
     return Extracted(table, {"description": has_description, "image": has_image})
 

@@ -48,7 +48,7 @@ class ImageExtractor:
     def keys(self, items: pd.DataFrame) -> list[bytes]:
         """Hash the bytes of each picture; products without one share a key."""
         with ThreadPoolExecutor() as pool:
-            return list(pool.map(_picture_key, items["image_path"]))
+            return list(pool.map(_picture_key, items["image"]))
 
     def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the values under the extractor's name, and which pictures could be read.
@@ -58,7 +58,7 @@ class ImageExtractor:
         """
         import numpy as np
 
-        sources = items["image_path"].tolist()
+        sources = items["image"].tolist()
         rows = [row for row, source in enumerate(sources) if source]
         found, read = self.looker.extract([sources[row] for row in rows])
         values = np.zeros((len(sources), *found.shape[1:]), dtype=found.dtype)
@@ -88,7 +88,7 @@ def _hash_file(path: str, size: int, mtime_ns: int) -> bytes:  # noqa: ARG001  t
 
 def build_pixels(cfg: Config) -> list[Branch]:
     """Return the branch ``image_pixels``."""
-    from src.features.image_pixels import PixelExtractor, PixelReducer
+    from src.features.image.pixels import PixelExtractor, PixelReducer
 
     options, reduction = cfg.features.image.pixels, cfg.images.dim_reduction
     if not options.enabled:
@@ -100,7 +100,7 @@ def build_pixels(cfg: Config) -> list[Branch]:
 
 def build_stats(cfg: Config) -> list[Branch]:
     """Return the branch ``image_stats``."""
-    from src.features.image_stats import ImageStatsCombinedFeaturizer
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
 
     if not cfg.features.image.stats.enabled:
         return []
@@ -128,8 +128,8 @@ def build_cnn(cfg: Config) -> list[Branch]:
     tune = options.fine_tune
     if not tune.enabled:
         return [_branch("image_cnn", looker, None)]
-    from src.features.cnn_estimator import FineTunedCNN
-    from src.features.cnn_finetune import FineTuning
+    from src.features.networks.fine_tuned import FineTunedCNN
+    from src.features.networks.fine_tuning import FineTuning
 
     tuning = FineTuning(
         n_blocks=tune.n_blocks,

@@ -14,10 +14,10 @@ from src.config import Config
 from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
-from src.features.svd import DenseRows
-from src.models.kinds import TREES, build_head
+from src.features.tfidf.svd import DenseRows
+from src.models.classifiers import TREES, build_head
 from src.models.late_fusion import LateFusion
-from src.models.linear_ovr import head_margins
+from src.models.linear_svm import head_margins
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
@@ -192,7 +192,7 @@ class FullPipeline:
     synthetic: bool
 
     def extract(self, items: pd.DataFrame) -> Extracted:
-        """Return what the extractors give for n products (designation, description, image_path)."""
+        """Return what the extractors give for n products (designation, description, image)."""
         return extract(items, self.extractors, cache=None)
 
     def predict_proba(self, items: pd.DataFrame) -> np.ndarray:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
-    from src.features.text_cleaner import TextCleaner
+    from src.features.text.cleaner import TextCleaner
     from src.pipelines.extraction import Extractor
 
 MODALITY = "text"
@@ -57,7 +57,7 @@ class CleanTextExtractor(_TextExtractor):
 
     def settings(self) -> Mapping[str, Any]:
         """Return the cleaner's settings, and the version of the measures beside it."""
-        from src.features.language import VERSION
+        from src.features.text.language import VERSION
 
         return {**self.cleaner.settings(), "language": VERSION, "measures": 1}
 
@@ -98,14 +98,14 @@ class LanguageExtractor(_TextExtractor):
 
     def settings(self) -> Mapping[str, Any]:
         """Return the detector's version."""
-        from src.features.language import VERSION
+        from src.features.text.language import VERSION
 
         return {"version": VERSION}
 
     def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the column "language", one value a language."""
-        from src.features.language import detect_languages, one_hot_languages
-        from src.features.text_markup import strip_markup
+        from src.features.text.language import detect_languages, one_hot_languages
+        from src.features.text.markup import strip_markup
 
         joined = [strip_markup(f"{t}\n{d}") for t, d in zip(*_texts(items), strict=True)]
         return {self.name: one_hot_languages(detect_languages(joined))}
@@ -122,11 +122,11 @@ def build(cfg: Config) -> list[Branch]:
 
 def _extractor(name: str, cfg: Config) -> Extractor:
     if name == "text_stats":
-        from src.features.text_statistics import TextStatistics
+        from src.features.text.statistics import TextStatistics
 
         return MeasureExtractor(name, TextStatistics())
     if name == "text_stats_pro":
-        from src.features.text_statistics_pro import TextStatisticsPro
+        from src.features.text.statistics_pro import TextStatisticsPro
 
         return MeasureExtractor(name, TextStatisticsPro())
     if name == "language":
@@ -136,7 +136,7 @@ def _extractor(name: str, cfg: Config) -> Extractor:
 
 def build_cleaner(cfg: Config) -> TextCleaner:
     """Return the cleaner that ``[features.text.clean]`` describes."""
-    from src.features.text_cleaner import TextCleaner
+    from src.features.text.cleaner import TextCleaner
 
     switches = dataclasses.asdict(cfg.features.text.clean)
     translations = {}
@@ -147,7 +147,7 @@ def build_cleaner(cfg: Config) -> TextCleaner:
 
 def _words(*columns: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(cfg: TextFeatures) -> BaseEstimator:
-        from src.features.tfidf import TfidfWords
+        from src.features.tfidf.vectorizers import TfidfWords
 
         words = TfidfWords(
             ngram_range=cfg.ngram_range,
@@ -162,7 +162,7 @@ def _words(*columns: str) -> Callable[[TextFeatures], BaseEstimator]:
 
 def _chars(*columns: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(cfg: TextFeatures) -> BaseEstimator:
-        from src.features.tfidf import TfidfChars
+        from src.features.tfidf.vectorizers import TfidfChars
 
         chars = TfidfChars(
             ngram_range=cfg.char.ngram_range,
@@ -185,7 +185,7 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
         return make_pipeline(JoinColumns(columns), counter)
     from sklearn.preprocessing import Normalizer
 
-    from src.features.svd import CappedSVD
+    from src.features.tfidf.svd import CappedSVD
 
     return make_pipeline(
         JoinColumns(columns), counter, CappedSVD(cfg.svd.n_components), Normalizer()
@@ -208,7 +208,7 @@ def _lexicon(cfg: TextFeatures) -> BaseEstimator:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from src.features.lexicon import Chi2Lexicon
+    from src.features.text.lexicon import Chi2Lexicon
     from src.pipelines.fusion import JoinColumns
 
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)

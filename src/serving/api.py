@@ -25,10 +25,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from src.errors import FileFault, ProjectError, UsageError
 from src.serving import feedback
 from src.serving.csv_products import ProductReader, answer_header, answer_row, to_csv
-from src.serving.limits import KEY_HEADER, Door, Limits
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Answered, Product
+from src.serving.request_guard import KEY_HEADER, Door, Limits
 from src.serving.schemas import (
     ClassOut,
     ErrorResponse,

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from src.data.image_decode import ImageFault, ImageSource
-from src.evaluation.shap_product import Contributions
-from src.features import cnn_explain
+from src.evaluation.shap.product import Contributions
 from src.features.cnn_features import CNNFeaturizer
+from src.features.networks import heat_map as cnn_explain
 from src.pipelines.fusion import SelectColumn
 from src.pipelines.image_pipeline import ImageExtractor
 

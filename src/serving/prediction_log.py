@@ -95,8 +95,8 @@ class PredictionLog:
         slim = dataclasses.replace(
             answered,
             # Pictures would fill the memory that waits; what was measured of them is enough.
-            items=answered.items.drop(columns="image_path"),
-            extracted=answered.extracted.with_column("image_path", np.full(len(productids), "")),
+            items=answered.items.drop(columns="image"),
+            extracted=answered.extracted.with_column("image", np.full(len(productids), "")),
         )
         try:
             self._queue.put_nowait((slim, productids))

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import UsageError
 from src.labels import LANGUAGES
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
-COLUMNS = ("designation", "description", "image_path")
+COLUMNS = ("designation", "description", "image")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,7 +177,7 @@ class Predictor:
         Parameters
         ----------
         items : DataFrame, n rows
-            Column designation; description and image_path (path, bytes or "") where there are any.
+            Column designation; description and image (path, bytes or "") where there are any.
         top_k, language
             As in `predict`.
         """
@@ -204,7 +204,7 @@ class Predictor:
         UsageError
             The model does not know the class.
         """
-        from src.evaluation.shap_product import explain_product
+        from src.evaluation.shap.product import explain_product
         from src.serving.explanation import Explanation, heat_map
 
         items = frame_of([product])
@@ -213,7 +213,7 @@ class Predictor:
             extracted = self.pipeline.extract(items)
             chosen = int(model.predict(extracted)[0]) if code is None else code
             contributions = explain_product(model, extracted, chosen, top)
-            picture = items["image_path"].iloc[0] or None
+            picture = items["image"].iloc[0] or None
             return Explanation(contributions, heat_map(self.pipeline, picture, chosen))
 
     def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> Answered:
@@ -307,7 +307,7 @@ def _frame(titles: list[Any], descriptions: list[Any], images: list[Any]) -> pd.
         {
             "designation": [_text(title) for title in titles],
             "description": [_text(description) for description in descriptions],
-            "image_path": pd.Series(pictures, dtype=object),
+            "image": pd.Series(pictures, dtype=object),
         },
         dtype=object,
     )

@@ -6,7 +6,7 @@ import logging
 import threading
 from pathlib import Path
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import ArtifactError
 from src.monitoring.reference import from_json

@@ -134,7 +134,7 @@ def _cell(ctx: Context, predictions: pd.DataFrame, grouping: Grouping) -> None:
 
 
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    picture = loaders.data_uri(row.image_path, THUMBNAIL_PX) if row.image_path else None
+    picture = loaders.data_uri(row.image, THUMBNAIL_PX) if row.image else None
     said = ctx.say("confusions.said", p=ctx.percent(row.probability, 0))
     below = f"{ctx.chip(row.predicted)} {said}"
     if row.predicted != row.prdtypecode:

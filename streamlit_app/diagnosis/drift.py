@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from src.monitoring.report_words import SIGNALS
+from src.monitoring.report.words import SIGNALS
 from streamlit_app import charts, components, loaders, theme
 from streamlit_app.context import Context
 

@@ -42,7 +42,7 @@ def show(ctx: Context) -> None:
 
 
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    picture = loaders.data_uri(row.image_path, THUMBNAIL_PX) if row.image_path else None
+    picture = loaders.data_uri(row.image, THUMBNAIL_PX) if row.image else None
     given, said = (
         f"{ctx.chip(code)} {ctx.percent(share, 0)}"
         for code, share in (

@@ -81,7 +81,7 @@ def behind(
 
 def with_products(predictions: pd.DataFrame, catalogue: pd.DataFrame | None) -> pd.DataFrame:
     """Add title, description and picture to some predictions; empty where there is no catalogue."""
-    columns = ["designation", "description", "image_path"]
+    columns = ["designation", "description", "image"]
     if catalogue is None:
         return predictions.assign(**dict.fromkeys(columns, ""))
     products = catalogue.loc[catalogue["split"] == "train", ["productid", *columns]]

@@ -102,7 +102,7 @@ def _draw_example(ctx: Context) -> None:
     """Fill the form with an unlabelled product of the catalogue and ask for it."""
     seed = st.session_state.get(_SEED, 0) + 1
     row = aggregates.unlabelled(loaders.products(ctx), seed)
-    picture = Path(row["image_path"]) if row["image_path"] else None
+    picture = Path(row["image"]) if row["image"] else None
     title = row["designation"][:MOST_TITLE_CHARACTERS]
     product = Product(title, row["description"][:MOST_CHARACTERS], picture)
     st.session_state.update({_SEED: seed, _TITLE: title, _DESCRIPTION: product.description})

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from src.evaluation.shap_product import Contributions, Term, highlight
+from src.evaluation.shap.product import Contributions, Term, highlight
 from src.serving.prediction import Prediction
 from src.serving.predictor import Predictor, Product
 from streamlit_app import charts, components, theme

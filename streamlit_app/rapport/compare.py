@@ -23,7 +23,7 @@ from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault, Proje
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.monitoring.labelled import AccuracyChange, ClassChange
+    from src.monitoring.labelled_drift import AccuracyChange, ClassChange
 
 HERE = Path(__file__).resolve().parent
 FALSE_ALARM_RATE = 0.01
@@ -108,7 +108,7 @@ def read_lot(path: Path) -> LotCounts:
 
 def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
     """Compare recalls of the codes that lot and baseline share, the worst first."""
-    from src.monitoring.labelled import compare_classes
+    from src.monitoring.labelled_drift import compare_classes
 
     known = _counts(baseline, "prdtypecode", "recall")
     codes = [code for code in lot.recalls if code in known]
@@ -121,7 +121,7 @@ def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
 
 def compare_all(changes: Sequence[ClassChange]) -> AccuracyChange | None:
     """Compare all classes together; None where lot and baseline share none."""
-    from src.monitoring.labelled import compare_accuracy
+    from src.monitoring.labelled_drift import compare_accuracy
 
     lot = [(c.correct, c.support) for c in changes]
     baseline = [(c.baseline_correct, c.baseline_support) for c in changes]

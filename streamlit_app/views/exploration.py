@@ -206,7 +206,7 @@ def _gallery(ctx: Context, table: pd.DataFrame) -> None:
         return
     components.cards(
         components.card(
-            loaders.data_uri(row["image_path"], THUMBNAIL_PX), ctx, row["designation"],
+            loaders.data_uri(row["image"], THUMBNAIL_PX), ctx, row["designation"],
             ctx.chip(row["prdtypecode"]), row["description"],
         )
         for row in products.to_dict("records")

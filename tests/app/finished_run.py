@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.artifacts import ArtifactStore, Run
+from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config
 from src.labels import Labels
 from src.pipeline_steps.runner import Options, run_pipeline

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.labels import Labels
 from streamlit_app import theme

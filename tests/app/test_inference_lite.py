@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.artifacts import ArtifactStore, Run
+from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Paths
 from src.serving.predictor import Product, load_predictor
 from streamlit_app.inference_lite import load_lite

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
 from src.errors import ArtifactError
 from streamlit_app import aggregates, loaders

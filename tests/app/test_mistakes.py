@@ -77,12 +77,12 @@ def test_products_are_added_in_order_where_they_are_known(predictions: pd.DataFr
             "split": ["train", "train", "test"],
             "designation": ["three", "seven", "another"],
             "description": ["", "text", ""],
-            "image_path": ["", "/seven.jpg", ""],
+            "image": ["", "/seven.jpg", ""],
         }
     )
     chosen = predictions[predictions["productid"].isin([7, 3, 1])].iloc[::-1]
     found = mistakes.with_products(chosen, catalogue)
-    assert found[["productid", "designation", "image_path"]].to_numpy().tolist() == [
+    assert found[["productid", "designation", "image"]].to_numpy().tolist() == [
         [7, "seven", "/seven.jpg"],
         [3, "three", ""],
         [1, "", ""],

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
 from src.labels import Labels
 from src.serving.feedback import designation_hash

@@ -77,7 +77,7 @@ def test_good_products_pass() -> None:
             Check("descriptions", "warn", "at most 50% missing", "75.0% missing"),
         ),
         (
-            change(train(), "image_path", {0: ""}),
+            change(train(), "image", {0: ""}),
             Check("pictures", "warn", "every product has its file", "1 of 8 missing"),
         ),
         (

@@ -14,11 +14,11 @@ from sklearn.pipeline import make_pipeline
 
 from src.config import load_config
 from src.features.extracted import Extracted
-from src.features.tfidf import TfidfChars, TfidfWords
+from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
 from src.labels import Labels, load_labels
 from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
-from src.models.linear_ovr import ThreadedLinearSVC
+from src.models.linear_svm import ThreadedLinearSVC
 from src.models.tree_libraries import LightGBM
 from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel

@@ -11,8 +11,8 @@ from PIL import Image
 
 from src.errors import BackboneError
 from src.features.cnn_features import CNNFeaturizer
-from src.features.cnn_finetune import FineTuning
-from src.features.image_loader import resize
+from src.features.image.loader import resize
+from src.features.networks.fine_tuning import FineTuning
 
 
 @pytest.fixture(scope="module")

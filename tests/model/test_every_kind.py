@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, load_config
 from src.labels import load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
@@ -32,5 +32,5 @@ def test_it_trains_answers_and_explains(demo_shop: Path, tmp_path: Path, kind: s
     codes = [found.code for found in predictor.predict([Product(*pair) for pair in texts])]
     store = ArtifactStore(cfg.paths)
     served = store.load(store.full_pipeline(kind))
-    np.testing.assert_array_equal(codes, served.predict(rows.assign(image_path="")))
+    np.testing.assert_array_equal(codes, served.predict(rows.assign(image="")))
     assert predictor.explain(Product(*texts[0])).contributions.code == codes[0]

@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, Config, load_config
 from src.labels import load_labels
 from src.pipeline_steps.runner import Options, run_pipeline

@@ -15,7 +15,7 @@ from src.config import Config, load_config
 from src.data.duplicates import normalise_text
 from src.data.splits import split_folds
 from src.features.extracted import Extracted
-from src.models.cross_fitting import cross_fit
+from src.models.cross_validation import cross_fit
 from src.pipelines.extraction import extract
 from src.pipelines.product_model import ProductModel, model_on
 from src.pipelines.registry import build_branches
@@ -44,7 +44,7 @@ def shop() -> tuple[Extracted, np.ndarray]:
     """The products of the five largest classes among 1,200, with their duplicates' groups."""
     items = pd.DataFrame(draw_catalogue(1200, seed=5).train)
     items = items[items["label"].isin(items["label"].value_counts().index[:N_CLASSES])]
-    items = items.assign(image_path="").reset_index(drop=True)
+    items = items.assign(image="").reset_index(drop=True)
     texts = (items["designation"] + " " + items["description"]).map(normalise_text)
     extracted = extract(items, build_branches(configure())[0].extractors, cache=None)
     return extracted.with_column("group", pd.factorize(texts)[0]), items["label"].to_numpy()

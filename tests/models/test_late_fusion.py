@@ -12,7 +12,7 @@ from sklearn.linear_model import LogisticRegression
 from src.errors import ValidationError
 from src.features.extracted import Extracted
 from src.models.calibration import log_loss
-from src.models.cross_fitting import aligned_margins, cross_fit
+from src.models.cross_validation import aligned_margins, cross_fit
 from src.models.late_fusion import LateFusion
 
 N_CLASSES = 4

@@ -75,7 +75,7 @@ def learned_shop() -> LearnedShop:
     drawn = draw_catalogue(N_LEARNED + N_NEW, 11).train
     columns = ("designation", "description", "productid", "imageid")
     items = pd.DataFrame([{c: getattr(item, c) for c in columns} for item in drawn])
-    items = items.assign(image_path="")
+    items = items.assign(image="")
     y = np.array([item.label for item in drawn], dtype=np.int64)
     cfg = load_config(overrides=SETTINGS)
     branches = build_branches(cfg)

@@ -27,7 +27,7 @@ def test_the_official_format_with_pictures(tmp_path: Path) -> None:
         "imageid": [21, 22],
         "designation": ["Jeu", "Livre"],
         "description": ["NA", ""],
-        "image_path": ["", str(there)],
+        "image": ["", str(there)],
     }
 
 

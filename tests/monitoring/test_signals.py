@@ -11,8 +11,8 @@ import pandas as pd
 import pytest
 
 from src.features.extracted import Extracted
-from src.features.image_stats import STAT_NAMES
-from src.features.language import LANGUAGE_NAMES
+from src.features.image.statistics import STAT_NAMES
+from src.features.text.language import LANGUAGE_NAMES
 from src.monitoring.signals import (
     IMAGE_NUMBERS,
     LEAST_LOGGED,

@@ -22,16 +22,16 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
 from etl.feedback import line_of
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
 from src.data.checks import Limits
 from src.data.corrections import Corrected, Correction
 from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DataError, ValidationError
-from src.features.language import detect_languages
-from src.features.text_cleaner import TextCleaner
-from src.features.text_markup import strip_markup
+from src.features.text.cleaner import TextCleaner
+from src.features.text.language import detect_languages
+from src.features.text.markup import strip_markup
 from src.labels import Labels, load_labels
 from src.pipeline_steps import (
     stage01_data_ingestion,
@@ -87,7 +87,7 @@ def test_holdout_predictions_are_the_librarys(configure: Configure) -> None:
     store = ArtifactStore(cfg.paths)
     ours = store.load(store.model("linear_svc", "holdout"))
     extract = store.load(store.full_pipeline("linear_svc")).extract
-    extracted = extract(x[held].assign(image_path=""))
+    extracted = extract(x[held].assign(image=""))
     np.testing.assert_allclose(ours.decision_function(extracted), expected, atol=5e-3)
     np.testing.assert_array_equal(holdout["predicted"], ours.predict(extracted))
     assert holdout["prdtypecode"].tolist() == y[held].tolist()
@@ -129,7 +129,7 @@ def test_files_of_a_run(configure: Configure) -> None:
     assert store.load(store.metrics("linear_svc", "train", ".json"))["split"] == "train"
     bundle = store.load(store.full_pipeline("linear_svc"))
     items = pd.DataFrame(
-        {"designation": test["designation"], "description": test["description"], "image_path": ""}
+        {"designation": test["designation"], "description": test["description"], "image": ""}
     )
     np.testing.assert_array_equal(bundle.predict(items), submission["prdtypecode"].to_numpy())
     mapping = store.load(store.feature_mapping)
@@ -366,7 +366,7 @@ def test_catalogue_lists_every_product(configure: Configure) -> None:
     products = pd.concat([train, test]).reset_index(names="row_index")
     texts = products["designation"] + "\n" + products["description"]
     expected = products[["row_index", "productid", "imageid", "designation", "description"]].assign(
-        image_path="",
+        image="",
         prdtypecode=codes + [-1] * len(test),
         split=["train"] * len(train) + ["test"] * len(test),
         language=detect_languages([strip_markup(text) for text in texts]),

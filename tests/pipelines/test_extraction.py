@@ -92,9 +92,7 @@ def test_without_a_cache() -> None:
 
 
 def test_masks_say_who_has_what() -> None:
-    items = products("a", "b", "c").assign(
-        description=["text", " \n", ""], image_path=["", "p.jpg", ""]
-    )
+    items = products("a", "b", "c").assign(description=["text", " \n", ""], image=["", "p.jpg", ""])
     masks = extract(items, [Shouting()], None).masks
     assert masks["description"].tolist() == [True, False, False]
     assert masks["image"].tolist() == [False, True, False]

@@ -49,7 +49,7 @@ def items(tmp_path: Path) -> pd.DataFrame:
         {
             "designation": [f"p{i}" for i in range(6)],
             "description": "",
-            "image_path": [*map(str, paths), ""],
+            "image": [*map(str, paths), ""],
         }
     )
 
@@ -84,8 +84,8 @@ def test_pictures_are_cached_by_content(cfg: Config, items: pd.DataFrame, tmp_pa
     cache, branches = ExtractionCache(tmp_path / "cache"), build_stats(cfg)
     first = fit(branches, items, cache)[2]
     moved = tmp_path / "moved.jpg"
-    moved.write_bytes(Path(items["image_path"][0]).read_bytes())
-    renamed = items.assign(image_path=[str(moved), *items["image_path"][1:]])
+    moved.write_bytes(Path(items["image"][0]).read_bytes())
+    renamed = items.assign(image=[str(moved), *items["image"][1:]])
     extractor = branches[0].extractors[0]
     space = Namespace.of(extractor.name, extractor.settings())
     assert cache.get_many(space, extractor.keys(renamed))[1].all()
@@ -94,7 +94,7 @@ def test_pictures_are_cached_by_content(cfg: Config, items: pd.DataFrame, tmp_pa
 
 
 def test_no_picture_at_all_is_zeros(cfg: Config, items: pd.DataFrame) -> None:
-    _, union, matrix = fit(build_stats(cfg), items.assign(image_path=""))
+    _, union, matrix = fit(build_stats(cfg), items.assign(image=""))
     assert not matrix.parts[0].any()
     assert clone(union).transformer_list[0][0] == "image_stats"
 

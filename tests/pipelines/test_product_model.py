@@ -12,7 +12,7 @@ from src.config import load_config
 from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
-from src.models.kinds import build_head
+from src.models.classifiers import build_head
 from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
@@ -28,7 +28,7 @@ CODES = np.array([10, 10, 20, 20, 30, 30])
 
 
 def items(titles: list[str]) -> pd.DataFrame:
-    return pd.DataFrame({"designation": titles, "description": "", "image_path": ""})
+    return pd.DataFrame({"designation": titles, "description": "", "image": ""})
 
 
 def model() -> ProductModel:

@@ -24,14 +24,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.monitoring.reference import from_json
 from src.serving.api import Services, create_app
 from src.serving.drift_gauges import LEAST
-from src.serving.limits import Limits
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
+from src.serving.request_guard import Limits
 from src.serving.served_model import ServedModel
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from src.errors import UsageError
-from src.features.cnn_explain import explain, overlay_png
 from src.features.cnn_features import CNNFeaturizer
+from src.features.networks.heat_map import explain, overlay_png
 from src.models.late_fusion import LateFusion
 from src.serving.explanation import heat_map
 from src.serving.predictor import Predictor, Product, frame_of

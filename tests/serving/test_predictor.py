@@ -19,7 +19,7 @@ from src.serving.predictor import Predictor, Product, load_predictor
 def as_items(products: list[Product]) -> pd.DataFrame:
     """The table that the pipeline reads, made by hand."""
     rows = [(p.designation, p.description, str(p.image or "")) for p in products]
-    return pd.DataFrame(rows, columns=["designation", "description", "image_path"])
+    return pd.DataFrame(rows, columns=["designation", "description", "image"])
 
 
 def test_answers_are_the_pipelines(predictor: Predictor, products: list[Product]) -> None:

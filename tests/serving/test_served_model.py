@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from src.artifacts import ArtifactStore
+from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import ArtifactError
 from src.serving.served_model import ServedModel

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.artifacts import ArtifactStore, Run
+from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache, Namespace, content_key
 from src.config import Paths, load_config
 from tools.clear_cache import main

@@ -212,7 +212,7 @@ def test_the_log_is_read_and_the_report_recorded(
 
 def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:
     """Answer sixty products as the service does, and one by another model."""
-    from src.artifacts import ArtifactStore
+    from src.artifacts.store import ArtifactStore
     from src.monitoring.batch import read_batch
     from src.monitoring.signals import SignalReader
 

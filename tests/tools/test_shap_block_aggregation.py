@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.evaluation.shap_blocks import summarise
+from src.evaluation.shap.blocks import summarise
 from tools.shap_block_aggregation import aggregate, main
 
 BLOCKS = [("tfidf_word", 0, 3), ("image_cnn", 3, 5)]

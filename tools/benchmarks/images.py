@@ -15,7 +15,7 @@ BATCH = 32
 def measure(work: Path, rows: int) -> list[Figure]:  # noqa: ARG001  the number of pictures is fixed
     """Draw `N_PICTURES` demo pictures and time each way of looking at them."""
     from src.features.cnn_features import CNNFeaturizer
-    from src.features.image_stats import ImageStatsCombinedFeaturizer
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
 
     paths = _draw(work)
     stats_s = timed(lambda: ImageStatsCombinedFeaturizer().extract(paths))[0]

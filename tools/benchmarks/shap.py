@@ -17,7 +17,7 @@ LIMIT_S, LIMIT_GB = 5.0, 1.0
 
 def measure(work: Path, rows: int) -> list[Figure]:  # noqa: ARG001  the size is fixed
     """Explain `N_ROWS` drawn rows by block, and rank their columns for every class."""
-    from src.evaluation.shap_heads import LinearHead
+    from src.evaluation.shap.classifiers import LinearHead
     from src.features.matrix import FeatureMatrix
 
     rng = np.random.default_rng(0)

@@ -17,7 +17,7 @@ def measure(work: Path, rows: int) -> list[Figure]:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 
-    from src.models.linear_ovr import ThreadedLinearSVC
+    from src.models.linear_svm import ThreadedLinearSVC
 
     x = pd.read_csv(work / "import" / "X_train_update.csv", index_col=0, keep_default_na=False)
     y = pd.read_csv(work / "import" / "Y_train_CVw08PX.csv", index_col=0)["prdtypecode"].to_numpy()

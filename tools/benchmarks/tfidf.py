@@ -19,7 +19,7 @@ def measure(work: Path, rows: int) -> list[Figure]:
     """Fit both ways on the shop in ``work/import`` and compare columns and values."""
     from sklearn.feature_extraction.text import TfidfVectorizer
 
-    from src.features.tfidf import TfidfChars, TfidfWords
+    from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
 
     x = pd.read_csv(work / "import" / "X_train_update.csv", index_col=0, keep_default_na=False)
     texts = (x["designation"] + "\n" + x["description"]).tolist()

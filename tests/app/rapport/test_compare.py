@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from src.config import REPOSITORY
-from src.monitoring.labelled import difference_interval
+from src.monitoring.labelled_drift import difference_interval
 
 COMPARE = REPOSITORY / "streamlit_app" / "rapport" / "compare.py"
 CODES = [10, 40, 2583]

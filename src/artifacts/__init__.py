@@ -1,0 +1,1 @@
+"""The files of runs: their names, the manifest that lists them, the runs and their aliases."""

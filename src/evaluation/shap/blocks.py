@@ -1,0 +1,181 @@
+"""What each block of columns (words, characters, picture ...) gives to the margins of a model.
+
+For every row, base value + contributions of the blocks = fused margin. The contribution of a block
+is the sum of the Shapley values of its columns.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+
+import numpy as np
+import pandas as pd
+
+from src.evaluation.shap.experts import Ballot
+from src.models.late_fusion import LateFusion
+
+ALL_CLASSES = "all"
+"""Class of the rows of the summary that hold for all classes together."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class BlockContributions:
+    """Contributions of n rows, block by block.
+
+    Attributes
+    ----------
+    values : ndarray, shape (n, n_blocks, n_classes)
+        What each block adds to each margin; 0 where its expert is blind.
+    base : ndarray, shape (n, n_classes)
+        Margins of the mean product, as the row's weights mix them.
+    margins : ndarray, shape (n, n_classes)
+        The model's own: ``base + values.sum(axis=1)``.
+    weights : ndarray, shape (n, n_experts)
+        Weight of each expert's vote.
+    blocks, experts, block_experts : tuple of str
+        Name of each block, of each expert, and of the expert that each block belongs to.
+    classes : ndarray of int64, shape (n_classes,)
+        prdtypecode of each margin.
+    """
+
+    values: np.ndarray
+    base: np.ndarray
+    margins: np.ndarray
+    weights: np.ndarray
+    blocks: tuple[str, ...]
+    experts: tuple[str, ...]
+    block_experts: tuple[str, ...]
+    classes: np.ndarray
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the arrays of ``results/shap/shap_values.npz``: float32, names as text."""
+        return {
+            "shap_values": self.values.astype(np.float32),
+            "base_values": self.base.astype(np.float32),
+            "margins": self.margins.astype(np.float32),
+            "weights": self.weights.astype(np.float32),
+            "blocks": np.array(self.blocks, dtype=np.str_),
+            "experts": np.array(self.experts, dtype=np.str_),
+            "block_experts": np.array(self.block_experts, dtype=np.str_),
+            "classes": self.classes.astype(np.int64),
+        }
+
+
+def block_contributions(model: LateFusion, ballot: Ballot) -> BlockContributions:
+    """Return what each block adds to the fused margins of the rows of a ballot.
+
+    Examples
+    --------
+    ``block_contributions(model, cast_votes(model, X))`` explains the products `X`.
+    """
+    names = [(name, b.branch) for name, _, expert in model.experts_ for b in expert.blocks_]
+    n, n_classes = ballot.margins.shape
+    values = np.zeros((n, len(names), n_classes))
+    base = np.zeros((n, n_classes))
+    start = 0
+    for vote, (_, _, expert) in zip(ballot.votes, model.experts_, strict=True):
+        stop = start + len(expert.blocks_)
+        if vote is not None:
+            values[vote.view.rows, start:stop] = vote.fused(vote.head.by_block(vote.view.matrix))
+            base[vote.view.rows] += vote.base
+        start = stop
+    blind = ~ballot.weights.any(axis=1)  # nothing to explain: the answer is the classes' shares
+    base[blind] = ballot.margins[blind]
+    return BlockContributions(
+        values,
+        base,
+        ballot.margins,
+        ballot.weights,
+        tuple(branch for _, branch in names),
+        tuple(name for name, _, _ in model.experts_),
+        tuple(name for name, _ in names),
+        model.classes_,
+    )
+
+
+def summarise(values: np.ndarray, blocks: Sequence[str], classes: Sequence[object]) -> pd.DataFrame:
+    """Return the mean size of each block's contribution, for each class and for all.
+
+    Parameters
+    ----------
+    values : ndarray, shape (n, n_blocks, n_classes)
+        Contributions of the blocks; n at least 1.
+    blocks, classes : sequence
+        Names of the axes.
+
+    Returns
+    -------
+    DataFrame
+        Columns block, class, mean_abs (mean over the rows of ``|contribution|``) and share (of
+        the class's sum over blocks); the rows of class "all" hold the means over the classes.
+    """
+    size = np.abs(values).mean(axis=0).T
+    size = np.vstack([size.mean(axis=0), size])
+    total = size.sum(axis=1, keepdims=True)
+    share = size / np.where(total == 0, 1.0, total)
+    names = [ALL_CLASSES, *classes]
+    return pd.DataFrame(
+        {
+            "block": np.tile(np.array(blocks, dtype=object), len(names)),
+            "class": np.repeat(np.array(names, dtype=object), len(blocks)),
+            "mean_abs": size.ravel(),
+            "share": share.ravel(),
+        }
+    )
+
+
+def top_features(model: LateFusion, ballot: Ballot, n: int) -> pd.DataFrame:
+    """Return the columns that count most for each class, block by block.
+
+    Parameters
+    ----------
+    model : LateFusion
+    ballot : Ballot
+        Of the rows to look at.
+    n : int
+        Columns a block, class and direction.
+
+    Returns
+    -------
+    DataFrame
+        Columns prdtypecode, branch, direction, rank, feature, contribution and mean_abs. The
+        contribution is the mean over the rows whose largest margin is the class's: "for" lists the
+        columns that earn it most, "against" those that cost it most on its own products. Ranked
+        over all rows, stop words would come first. mean_abs is the mean size over all rows. A block
+        has fewer than `n` where fewer contribute.
+    """
+    answers = ballot.margins.argmax(axis=1)
+    members = (answers[:, None] == np.arange(len(model.classes_))).astype(np.float32)
+    n_rows, n_own = len(answers), np.maximum(members.sum(axis=0), 1.0)[:, None]
+    tables = []
+    for vote in filter(None, ballot.votes):
+        branches = dict(vote.view.expert.features_.transformers_)
+        args = (vote.view.matrix, vote.weights, vote.mapped, members[vote.view.rows])
+        for block, size, own in vote.head.importance(*args):
+            columns = branches[block.branch].get_feature_names_out()
+            best = _best(own / n_own, size / n_rows, columns, n)
+            codes = model.classes_[best["class"].to_numpy(dtype=np.intp)]
+            tables.append(best.assign(prdtypecode=codes, branch=block.branch))
+    table = pd.concat(tables, ignore_index=True)
+    keys = ["prdtypecode", "branch", "direction", "rank"]
+    rest = ["feature", "contribution", "mean_abs"]
+    return table.sort_values(keys, ignore_index=True)[[*keys, *rest]]
+
+
+def _best(own: np.ndarray, size: np.ndarray, columns: np.ndarray, n: int) -> pd.DataFrame:
+    """List the `n` largest and the `n` smallest of each row of `own`, shape (n_classes, width)."""
+    found = []
+    n = min(n, own.shape[1])
+    for number, given in enumerate(own):
+        for direction, signed in (("for", given), ("against", -given)):
+            best = np.argpartition(-signed, n - 1)[:n] if n else np.empty(0, dtype=int)
+            best = best[np.argsort(-signed[best], kind="stable")]
+            best = best[signed[best] > 0]
+            found += [
+                (number, direction, rank, column, own[number, column], size[number, column])
+                for rank, column in enumerate(best.tolist(), 1)
+            ]
+    names = ["class", "direction", "rank", "feature", "contribution", "mean_abs"]
+    table = pd.DataFrame(found, columns=names)
+    return table.assign(feature=columns[table["feature"].to_numpy(dtype=np.intp)])

@@ -1,0 +1,95 @@
+"""The picture of what each block gives to each class: ``results/shap/shap_blocks.png``."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Mapping
+
+import pandas as pd
+
+from src.evaluation.shap.blocks import ALL_CLASSES
+
+# Okabe and Ito's colours: told apart by readers who see red and green alike.
+COLOURS = (
+    "#0072B2", "#E69F00", "#56B4E9", "#009E73", "#CC79A7", "#D55E00", "#F0E442", "#332288",
+)  # fmt: skip
+GREY = "#999999"
+DARK = {"#0072B2", "#D55E00", "#332288"}
+LEAST_SHARE = 0.01
+LEAST_WRITTEN = 0.08
+
+
+def draw_blocks(
+    summary: pd.DataFrame, labels: Mapping[str, str], *, synthetic: bool = False
+) -> bytes:
+    """Draw one bar a class, cut into its blocks.
+
+    Parameters
+    ----------
+    summary : DataFrame
+        Columns block, class, mean_abs and share, as `summarise` gives them.
+    labels : mapping of str to str
+        What to write for a class; those that are missing are written as they are.
+    synthetic : bool
+        True marks the picture as one of the demo shop's products.
+
+    Returns
+    -------
+    bytes
+        A PNG. Blocks under 1 % of the whole are drawn together as "other".
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    from src.evaluation.figures import MARK
+
+    sizes = _wide(summary)
+    figure = Figure(figsize=(10.0, 1.6 + 0.29 * len(sizes)), layout="constrained")
+    axes = figure.subplots()
+    total = sizes.sum(axis=1)
+    left = pd.Series(0.0, index=sizes.index)
+    for colour, block in zip((*COLOURS, GREY), sizes.columns, strict=False):
+        width = sizes[block]
+        colour = GREY if block == "other" else colour
+        axes.barh(range(len(sizes)), width, left=left, color=colour, label=block, height=0.78)
+        for row, share in enumerate(width / total.where(total > 0, 1.0)):
+            if share >= LEAST_WRITTEN and width.iloc[row] > 0.04 * total.max():
+                middle = left.iloc[row] + width.iloc[row] / 2
+                ink = "white" if colour in DARK else "black"
+                text = f"{share:.0%}"
+                axes.text(middle, row, text, ha="center", va="center", fontsize=7, color=ink)
+        left = left + width
+    axes.set_yticks(range(len(sizes)), [_label(name, labels) for name in sizes.index], fontsize=8)
+    axes.axhline(0.5, color="black", linewidth=0.6)
+    axes.set_ylim(len(sizes) - 0.5, -0.5)
+    axes.set_xlabel("mean size of a block's contribution to the class's margin (SHAP)")
+    if synthetic:
+        axes.set_title(
+            "SYNTHETIC / SYNTHÉTIQUE", loc="right", fontsize=9, fontweight="bold", color="white",
+            backgroundcolor=MARK,
+        )  # fmt: skip
+    axes.spines[["top", "right"]].set_visible(False)
+    figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
+    buffer = io.BytesIO()
+    FigureCanvasAgg(figure).print_png(buffer)
+    return buffer.getvalue()
+
+
+def _wide(summary: pd.DataFrame) -> pd.DataFrame:
+    """One row a class, all classes first; one column a block, the largest first, "other" last."""
+    named = summary.assign(**{"class": summary["class"].astype(str)})
+    classes = named["class"].unique().tolist()
+    sizes = named.pivot_table(index="class", columns="block", values="mean_abs").loc[classes]
+    overall = sizes.loc[ALL_CLASSES].sort_values(ascending=False, kind="stable")
+    share = overall / max(overall.sum(), 1e-30)
+    kept = share.index[share >= LEAST_SHARE][: len(COLOURS)]
+    wide = sizes[kept]
+    rest = sizes.drop(columns=kept)
+    return wide.assign(other=rest.sum(axis=1)) if rest.shape[1] else wide
+
+
+def _label(name: str, labels: Mapping[str, str]) -> str:
+    if name == ALL_CLASSES:
+        return "all classes (mean)"
+    label = labels.get(name, "")
+    return f"{label[:38]}  {name}" if label else name

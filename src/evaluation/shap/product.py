@@ -1,0 +1,237 @@
+"""Why one product got its class: blocks, words and n-grams for and against, experts' weights."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Literal
+
+import numpy as np
+from sklearn.pipeline import Pipeline
+
+from src.errors import UsageError
+from src.evaluation.shap.blocks import block_contributions
+from src.evaluation.shap.classifiers import LinearHead
+from src.evaluation.shap.experts import Vote, cast_votes
+from src.evaluation.shap.words import Occurrence, Span, occurrences, place_scores, share_out
+from src.features.extracted import Extracted
+from src.features.tfidf.base import TfidfBase
+from src.features.tfidf.vectorizers import TfidfWords
+from src.models.late_fusion import LateFusion
+
+Kind = Literal["words", "characters"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """An n-gram of the product.
+
+    Attributes
+    ----------
+    kind : {"words", "characters"}
+    text : str
+        Readable: "lampe led", "lamp…" (a word begins so), "…pe" (ends), "…amp…" (holds it).
+    contribution : float
+        What it adds to the class's margin, over all branches that count it.
+    branches : tuple of str
+        Those branches.
+    """
+
+    kind: Kind
+    text: str
+    contribution: float
+    branches: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Field:
+    """One clean text of the product.
+
+    Attributes
+    ----------
+    words : tuple of str
+        The text cut at white space.
+    scores : ndarray, shape (n_words,)
+        What the n-grams in each word add to the class's margin; see `shap_words`.
+    """
+
+    words: tuple[str, ...]
+    scores: np.ndarray
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Contributions:
+    """What makes up one class's margin for one product.
+
+    Attributes
+    ----------
+    code : int
+        The class.
+    margin, base : float
+        Fused margin, and that of the mean product: their difference is the sum of `blocks`.
+    blocks : dict of str to float
+        Contribution of each block of columns.
+    weights : dict of str to float
+        Weight of each expert's vote; 0 where it is blind.
+    terms_for, terms_against : tuple of Term
+        The n-grams that add and take away most, the strongest first.
+    fields : dict of str to Field
+        Each text by its name in ``Extracted.table`` ("title", "text_description"). The scores of
+        their words and the n-grams that the product lacks make up the blocks of n-grams.
+    """
+
+    code: int
+    margin: float
+    base: float
+    blocks: dict[str, float]
+    weights: dict[str, float]
+    terms_for: tuple[Term, ...]
+    terms_against: tuple[Term, ...]
+    fields: dict[str, Field]
+
+    def words(self) -> dict[str, float]:
+        """Return the score of each distinct word over all fields, the largest first."""
+        total: dict[str, float] = defaultdict(float)
+        for field in self.fields.values():
+            for word, score in zip(field.words, field.scores.tolist(), strict=True):
+                total[word] += score
+        return dict(sorted(total.items(), key=lambda item: -item[1]))
+
+
+def explain_product(model: LateFusion, X: Extracted, code: int, top: int = 10) -> Contributions:
+    """Explain the margin of one class for one product.
+
+    Parameters
+    ----------
+    model : LateFusion
+        Fitted.
+    X : Extracted
+        One row.
+    code : int
+        prdtypecode of the class.
+    top : int
+        N-grams for and against at the most.
+
+    Raises
+    ------
+    UsageError
+        The model does not know the class.
+    ValueError
+        `X` has not exactly one row.
+    """
+    if len(X) != 1:
+        raise ValueError(f"one product is explained at a time, found {len(X)} rows")
+    if code not in model.classes_:
+        known = ", ".join(map(str, model.classes_.tolist()))
+        raise UsageError(f"class {code}: the model does not know it; it knows {known}")
+    ballot = cast_votes(model, X)
+    found = block_contributions(model, ballot)
+    column = int(np.searchsorted(model.classes_, code))
+    texts = [text for vote in filter(None, ballot.votes) for text in _texts(vote, X, column)]
+    terms = _terms(texts)
+    return Contributions(
+        int(code),
+        float(found.margins[0, column]),
+        float(found.base[0, column]),
+        dict(zip(found.blocks, found.values[0, :, column].tolist(), strict=True)),
+        dict(zip(found.experts, found.weights[0].tolist(), strict=True)),
+        tuple(term for term in terms if term.contribution > 0)[:top],
+        tuple(term for term in terms[::-1] if term.contribution < 0)[:top],
+        _fields(texts, X),
+    )
+
+
+def highlight(text: str, contributions: Contributions, field: str = "title") -> list[Span]:
+    """Return the words of a raw text that speak for or against the class, by place.
+
+    Parameters
+    ----------
+    text : str
+        What the seller wrote, as it is shown.
+    contributions : Contributions
+        As `explain_product` gave them.
+    field : str
+        Which text it is: "title" or "text_description".
+
+    Returns
+    -------
+    list of Span
+        Positions in `text`, in order, without overlap. Their scores and the scores of the words
+        that have no place in it add up to what the field's n-grams contributed.
+    """
+    given = contributions.fields.get(field)
+    return [] if given is None else place_scores(text, given.words, given.scores.tolist())
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class _Text:
+    """What one branch of n-grams saw: occurrences by word, and what each n-gram contributes."""
+
+    branch: str
+    kind: Kind
+    columns: tuple[str, ...]
+    found: list[Occurrence]
+    contributions: dict[str, float]
+
+
+def _texts(vote: Vote, X: Extracted, column: int) -> Iterator[_Text]:
+    """Give the branches of an expert that count n-grams; trees see their components alone."""
+    head = vote.head
+    if not isinstance(head, LinearHead):
+        return
+    for number, (branch, steps) in enumerate(vote.view.expert.features_.transformers_):
+        if not isinstance(steps, Pipeline) or not isinstance(steps[-1], TfidfBase):
+            continue
+        columns, counter = steps[0].columns, steps[-1]
+        found = list(occurrences(counter, _words(counter, X, columns)))
+        present, own = head.of_columns(vote.view.matrix, number)
+        given = vote.fused(own[None, :, :])[0, :, column]
+        by_column = dict(zip(present.tolist(), given.tolist(), strict=True))
+        vocabulary = counter.vocabulary_
+        places = {gram: vocabulary[gram] for gram, _ in found if gram in vocabulary}
+        contributions = {gram: by_column[place] for gram, place in places.items()}
+        kind: Kind = "words" if isinstance(counter, TfidfWords) else "characters"
+        yield _Text(branch, kind, columns, found, contributions)
+
+
+def _words(counter: TfidfBase | None, X: Extracted, columns: tuple[str, ...]) -> list[str]:
+    texts = [X.table[name][0] for name in columns]
+    return " ".join(counter.preprocess(texts) if counter else texts).split()
+
+
+def _terms(texts: list[_Text]) -> list[Term]:
+    """Add up n-grams that several branches count; the largest contribution first."""
+    total: dict[tuple[Kind, str], float] = defaultdict(float)
+    branches: dict[tuple[Kind, str], list[str]] = defaultdict(list)
+    for text in texts:
+        for gram, given in text.contributions.items():
+            total[text.kind, gram] += given
+            branches[text.kind, gram].append(text.branch)
+    terms = [
+        Term(kind, _readable(kind, gram), given, tuple(branches[kind, gram]))
+        for (kind, gram), given in total.items()
+    ]
+    return sorted(terms, key=lambda term: -term.contribution)
+
+
+def _readable(kind: Kind, gram: str) -> str:
+    if kind == "words":
+        return gram
+    before = "" if gram.startswith(" ") else "…"
+    after = "" if gram.endswith(" ") else "…"
+    return f"{before}{gram.strip()}{after}"
+
+
+def _fields(texts: list[_Text], X: Extracted) -> dict[str, Field]:
+    """Share the contributions of all branches out over the words of each field."""
+    names = dict.fromkeys(name for text in texts for name in text.columns)
+    words = {name: _words(None, X, (name,)) for name in names}
+    scores = {name: np.zeros(len(words[name])) for name in names}
+    for text in texts:
+        sizes = [len(words[name]) for name in text.columns]
+        shares = share_out(text.found, text.contributions, sum(sizes))
+        parts = np.split(shares, np.cumsum(sizes)[:-1])
+        for name, part in zip(text.columns, parts, strict=True):
+            scores[name] += part
+    return {name: Field(tuple(words[name]), scores[name]) for name in names}

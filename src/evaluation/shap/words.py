@@ -1,0 +1,176 @@
+"""Contributions of n-grams brought back to the words of a text, and to places in the raw text.
+
+An n-gram's contribution is split evenly over its occurrences, and an occurrence's over the words
+that it covers: a bigram gives half to each word, a character n-gram all to the word it lies in.
+What the words of a text got adds up to what its n-grams contributed.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+
+from src.features.tfidf.base import TfidfBase
+from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
+
+Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
+"""An n-gram, and the positions of the words that it covers."""
+
+# A tag, an entity (perhaps escaped twice), or a character with the accents that follow it.
+_UNIT = re.compile("<[^<>]*>|&(?:amp;)*#?\\w+;|.[\u0300-\u036f]*", re.DOTALL)
+_NO_WORD = re.compile(r"\W*")
+_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
+# How far a word is looked for where the next word of the raw text is another: stop words were
+# dropped there, or an emoji was spelled.
+WINDOW = 60
+
+
+@dataclasses.dataclass(frozen=True)
+class Span:
+    """Characters ``start`` (included) to ``stop`` (excluded) of a raw text, and their score."""
+
+    start: int
+    stop: int
+    score: float
+
+
+def occurrences(counter: TfidfBase, words: Sequence[str]) -> Iterator[Occurrence]:
+    """Give every n-gram occurrence of a text, known to the vocabulary or not.
+
+    Parameters
+    ----------
+    counter : TfidfWords or TfidfChars
+    words : sequence of str
+        The text cut at white space, as `counter` preprocesses it.
+
+    Examples
+    --------
+    >>> list(occurrences(TfidfWords(ngram_range=(2, 2)), ["jeu", "de", "cartes"]))
+    [('jeu de', (0, 1)), ('de cartes', (1, 2))]
+    """
+    low, high = counter.ngram_range
+    if isinstance(counter, TfidfChars):
+        for position, word in enumerate(words):
+            for gram in _pieces(f" {word} ", low, high):
+                yield gram, (position,)
+    elif isinstance(counter, TfidfWords):
+        find = re.compile(counter.token_pattern).findall
+        tokens = [(token, place) for place, word in enumerate(words) for token in find(word)]
+        for size in range(low, high + 1):
+            for start in range(len(tokens) - size + 1):
+                some = tokens[start : start + size]
+                yield " ".join(token for token, _ in some), tuple(place for _, place in some)
+
+
+def _pieces(padded: str, low: int, high: int) -> Iterator[str]:
+    for size in range(low, high + 1):
+        if size >= len(padded):
+            yield padded  # shorter than the n-gram: counted once, as in scikit-learn
+            return
+        for start in range(len(padded) - size + 1):
+            yield padded[start : start + size]
+
+
+def share_out(
+    found: Sequence[Occurrence], contributions: Mapping[str, float], n_words: int
+) -> np.ndarray:
+    """Split the contributions of n-grams over the words that they cover.
+
+    Parameters
+    ----------
+    found : sequence of (str, tuple of int)
+        Occurrences, as `occurrences` gives them.
+    contributions : mapping of str to float
+        Of the n-grams of the text; occurrences of others count nothing.
+    n_words : int
+
+    Returns
+    -------
+    ndarray, shape (n_words,)
+    """
+    times = Counter(gram for gram, _ in found)
+    scores = np.zeros(n_words)
+    for gram, places in found:
+        given = contributions.get(gram)
+        if given is not None:
+            for place in places:
+                scores[place] += given / times[gram] / len(places)
+    return scores
+
+
+def place_scores(text: str, words: Sequence[str], scores: Sequence[float]) -> list[Span]:
+    """Find where the words of a clean text stand in the raw one.
+
+    Parameters
+    ----------
+    text : str
+        Raw, as the seller wrote it.
+    words : sequence of str
+        The clean text's words, in order.
+    scores : sequence of float
+        One a word.
+
+    Returns
+    -------
+    list of Span
+        In order, without overlap. A word that the cleaner made up (an emoji's name, a translation)
+        has no place and is left out; words that share a character share a span.
+
+    Examples
+    --------
+    >>> place_scores("<b>Câble</b> 25mm", ["câble", "25", "mm"], [0.5, 0.25, 0.25])[0]
+    Span(start=3, stop=8, score=0.5)
+    """
+    folded, starts, stops = _fold(text)
+    spans: list[Span] = []
+    at = 0
+    for word, score in zip(words, scores, strict=True):
+        word = word.casefold()
+        begin = _find(folded, word, at)
+        if begin is None:
+            continue
+        at = begin + len(word)
+        span = Span(starts[begin], stops[at - 1], float(score))
+        if spans and span.start < spans[-1].stop:
+            last = spans.pop()
+            span = Span(last.start, max(last.stop, span.stop), last.score + span.score)
+        spans.append(span)
+    return spans
+
+
+def _find(folded: str, word: str, at: int) -> int | None:
+    following = _NO_WORD.match(folded, at)
+    if following and folded.startswith(word, following.end()):
+        return following.end()
+    found = re.compile(rf"(?<!\w){re.escape(word)}").search(folded, at, at + WINDOW)
+    return found.start() if found else None
+
+
+def _fold(text: str) -> tuple[str, list[int], list[int]]:
+    """Spell a raw text as the cleaner does, and say where each character came from."""
+    letters: list[str] = []
+    starts: list[int] = []
+    stops: list[int] = []
+    for unit in _UNIT.finditer(text):
+        spelled = _spell(unit[0])
+        letters.append(spelled)
+        starts += [unit.start()] * len(spelled)
+        stops += [unit.end()] * len(spelled)
+    return _DECIMAL_COMMA.sub(".", "".join(letters)), starts, stops
+
+
+def _spell(unit: str) -> str:
+    if len(unit) == 1 and unit.isascii():
+        return unit.lower()
+    if unit.startswith("<"):
+        return " " * (len(unit) > 1)
+    while unit.startswith("&") and (plain := html.unescape(unit)) != unit:
+        unit = plain
+    return unicodedata.normalize("NFKC", unit).casefold().replace("×", "x")

@@ -1,0 +1,1 @@
+"""What is measured on one image: decoding for features, pixels, statistics."""

@@ -1,0 +1,1 @@
+"""Image networks: architectures, weights, ONNX export, runtimes, fine-tuning, heat maps."""

@@ -1,0 +1,60 @@
+"""`FineTunedCNN`: a network that goes on learning from the training rows of a fold.
+
+Unlike a frozen network it learns from many products, so it is an estimator: each fold tunes its own
+copy, and no row that is scored has been seen.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from sklearn.base import BaseEstimator, TransformerMixin
+
+from src.features.extracted import Extracted
+
+if TYPE_CHECKING:
+    from src.features.cnn_features import CNNFeaturizer
+    from src.features.networks.fine_tuning import FineTuning
+
+
+class FineTunedCNN(TransformerMixin, BaseEstimator):
+    """Embeddings of a network fine-tuned on the rows of `fit`.
+
+    Parameters
+    ----------
+    featurizer : CNNFeaturizer
+        Where tuning starts.
+    tuning : FineTuning
+        How.
+
+    Attributes
+    ----------
+    featurizer_ : CNNFeaturizer
+        The tuned copy.
+    """
+
+    def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
+        self.featurizer = featurizer
+        self.tuning = tuning
+
+    def fit(self, X: Extracted, y: np.ndarray) -> FineTunedCNN:
+        """Tune on the products of `X` that have a picture; duplicates stay on one inner side."""
+        present = X.masks["image"]
+        groups = X.table.get("group")
+        self.featurizer_ = self.featurizer.fine_tune(
+            X.table["image_path"][present].tolist(),
+            y[present],
+            self.tuning,
+            groups=None if groups is None else groups[present],
+        )
+        return self
+
+    def transform(self, X: Extracted) -> np.ndarray:
+        """Return embeddings, shape (n, n_features), float32; zeros where there is no picture."""
+        sources = [path or None for path in X.table["image_path"]]
+        return self.featurizer_.extract(sources)[0]
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the embedding's values."""
+        return np.array(self.featurizer_.names, dtype=object)

@@ -1,0 +1,132 @@
+"""Where in the picture the answer comes from: Grad-CAM and attention rollout, without torch.
+
+An embedding is the mean of feature maps, rooted and scaled to length 1, and a linear model takes a
+weighted sum of it. So the gradient that Grad-CAM asks for is the same at every place of a map and
+can be written down: the map itself, which any runtime gives, is all that is needed. The tests
+compare it with torch's own differentiation.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.data.image_decode import Pixels
+from src.features.image.loader import letterbox
+from src.features.networks.architectures import ROOT_EPSILON
+from src.features.networks.runtime import EmbeddingSession, Floats
+
+
+def explain(
+    session: EmbeddingSession, images: Pixels, directions: NDArray[np.floating] | None = None
+) -> Floats:
+    """Return one heat map a picture.
+
+    Parameters
+    ----------
+    session : EmbeddingSession
+    images : ndarray of shape (n, size, size, 3), uint8
+    directions : ndarray of shape (d,) or (n, d), or None
+        Gradient of the score with respect to the embedding: for a linear model the row of
+        coefficients of the class, divided by the scaler's deviations if there is one. None shows
+        what the network responds to at all. Transformers ignore it: rollout knows no class.
+
+    Returns
+    -------
+    ndarray of shape (n, h, w), float32
+        0..1, at the resolution of the network's last map.
+    """
+    embeddings, maps = session.run_with_maps(images)
+    if maps.shape[1] == 1:
+        return _to_unit(maps[:, 0] - maps[:, 0].min(axis=(1, 2), keepdims=True))
+    return grad_cam(embeddings, maps, directions)
+
+
+def grad_cam(
+    embeddings: Floats, maps: Floats, directions: NDArray[np.floating] | None = None
+) -> Floats:
+    """Grad-CAM of a linear score on embeddings (Selvaraju et al. 2017, eq. 1 and 2).
+
+    Parameters
+    ----------
+    embeddings : ndarray of shape (n, d), float32
+        Length 1; the last c columns belong to `maps`.
+    maps : ndarray of shape (n, c, h, w), float32
+        Before averaging over places.
+    directions : ndarray of shape (d,) or (n, d), or None
+
+    Returns
+    -------
+    ndarray of shape (n, h, w), float32
+        0..1; all zero where nothing speaks for the class.
+
+    Notes
+    -----
+    With p the means of the maps, r = sign(p) sqrt(|p| + eps), L the length of all r and e = r / L,
+    the slope of a score g.e is ds/dp = (g - (g.e) e) / L / (2 sqrt(|p| + eps)). The heat is
+    max(0, sum over channels of ds/dp times the map).
+    """
+    n, channels = maps.shape[:2]
+    means = maps.reshape(n, channels, -1).mean(axis=2)
+    roots = np.sqrt(np.abs(means) + ROOT_EPSILON)
+    ends = embeddings[:, -channels:]
+    if directions is None:
+        slopes = ends
+    else:
+        wanted = np.broadcast_to(np.asarray(directions, dtype=np.float32), embeddings.shape)
+        along = (wanted * embeddings).sum(axis=1, keepdims=True)
+        # All of r has length L and e has length 1, so the part that belongs to the maps gives L.
+        root_length = np.linalg.norm(np.sign(means) * roots, axis=1, keepdims=True)
+        length = root_length / np.maximum(np.linalg.norm(ends, axis=1, keepdims=True), 1e-12)
+        slopes = (wanted[:, -channels:] - along * ends) / np.maximum(length, 1e-12) / (2 * roots)
+    return _to_unit(np.maximum(np.einsum("nc,nchw->nhw", slopes, maps), 0))
+
+
+def _to_unit(heat: Floats) -> Floats:
+    top = heat.max(axis=(1, 2), keepdims=True)
+    return np.asarray(heat / np.where(top > 0, top, 1), dtype=np.float32)
+
+
+def overlay(image: Pixels, heat: Floats, *, strength: float = 0.5) -> Pixels:
+    """Lay a heat map over its picture.
+
+    Parameters
+    ----------
+    image : ndarray of shape (h, w, 3), uint8
+        The square that the network saw.
+    heat : ndarray of shape (any, any), float32
+        0..1.
+    strength : float
+        Opacity where the heat is 1; where it is 0 the picture shows through unchanged.
+
+    Returns
+    -------
+    ndarray of shape (h, w, 3), uint8
+    """
+    import cv2
+
+    height, width = image.shape[:2]
+    smooth = np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    levels = np.round(smooth * 255).astype(np.uint8)
+    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
+    opacity = (strength * smooth)[:, :, None]
+    return np.round(image * (1 - opacity) + colours * opacity).astype(np.uint8)
+
+
+def overlay_png(image: Pixels, heat: Floats, *, side_px: int | None = None) -> bytes:
+    """Return `overlay` as a PNG file, optionally letterboxed to another size.
+
+    Raises
+    ------
+    ValueError
+        If the picture can't be written.
+    """
+    import cv2
+
+    shown = overlay(image, heat)
+    if side_px is not None:
+        shown = letterbox(shown, side_px)
+    done, data = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
+    if not done:
+        raise ValueError(f"a picture of shape {shown.shape} can't be written as PNG")
+    return bytes(data)

@@ -1,0 +1,1 @@
+"""What is measured on one product's text: cleaning, language, statistics, lexicon."""

@@ -1,0 +1,79 @@
+"""Files written whole or not at all, hashes, TOML: one of each for the whole project."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import os
+import sys
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+SUFFIX = ".tmp"
+"""Ending of a file that is being written; one that is found later was left by a killed process."""
+
+_BLOCK_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401
+    """Open a temporary file beside `path` that takes its place when the block ends without error.
+
+    Parameters
+    ----------
+    path : Path
+        Final name; its folder is made where it is missing.
+    mode : {"w", "wb"}
+    **options
+        As for `open`; text is UTF-8 unless they say otherwise.
+
+    Raises
+    ------
+    OSError
+        The disk is full, or the folder can't be written; what was at `path` is unchanged.
+    """
+    if "b" not in mode:
+        options.setdefault("encoding", "utf-8")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{SUFFIX}")
+    try:
+        with temporary.open(mode, **options) as handle:
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+        temporary.replace(path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def sha256(source: Path | bytes) -> str:
+    """Return the SHA256 of a file, read block by block, or of bytes, in hexadecimal."""
+    digest = hashlib.sha256()
+    if isinstance(source, bytes):
+        digest.update(source)
+        return digest.hexdigest()
+    with source.open("rb") as handle:
+        while block := handle.read(_BLOCK_BYTES):
+            digest.update(block)
+    return digest.hexdigest()
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Return the tables of a TOML file.
+
+    Raises
+    ------
+    OSError
+        It can't be read.
+    tomllib.TOMLDecodeError
+        A `ValueError` that names line and column.
+    """
+    return tomllib.loads(path.read_text(encoding="utf-8"))

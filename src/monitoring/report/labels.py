@@ -1,0 +1,106 @@
+"""What a drift report says of a lot whose labels are known."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from src.labels import Labels
+from src.monitoring.labelled_drift import (
+    compare_accuracy,
+    compare_classes,
+    confusion_shifts,
+    recalls,
+)
+from src.monitoring.reference import Reference
+from src.monitoring.signals import Signals
+
+N_CONFUSIONS = 10
+
+
+def with_labels(
+    report: dict[str, Any], reference: Reference, signals: Signals, y: np.ndarray, labels: Labels
+) -> dict[str, Any]:
+    """Return the report with the lot's confusion beside the baseline's.
+
+    Parameters
+    ----------
+    report : dict
+        As `build_report` gives it.
+    reference : Reference
+    signals : Signals
+        Of the n products.
+    y : ndarray of int64, shape (n,)
+        Their codes; a code that is not one of the model's marks a product without a label.
+    labels : Labels
+    """
+    known = np.isin(y, reference.classes)
+    codes = reference.classes.tolist()
+    true = np.searchsorted(reference.classes, y[known])
+    predicted = signals.proba[known].argmax(axis=1)
+    width = len(codes)
+    counts = np.bincount(true * width + predicted, minlength=width**2).reshape(width, width)
+    baseline = reference.answers.confusion
+    pairs, rate = (recalls(counts), recalls(baseline)), report["false_alarm_rate"]
+    # Falls alone alarm: each of the two spends half of the rate.
+    changes = compare_classes(codes, *pairs, rate)
+    overall = compare_accuracy(*pairs, rate)
+    fell = overall is not None and overall.fell
+    names = {c: {lang: labels.label(c, lang) for lang in ("fr", "en")} for c in codes}
+    classes = [
+        {
+            **dataclasses.asdict(change),
+            "label": names[change.code],
+            "recall": _finite(change.recall),
+            "baseline_recall": _finite(change.baseline_recall),
+            "delta": _finite(change.delta),
+            "change": change.change,
+        }
+        for change in changes
+    ]
+    return {
+        **report,
+        "alert": report["alert"] or fell or any(c.change == "fell" for c in changes),
+        "labels": {
+            "rows": int(known.sum()),
+            "accuracy": _finite(np.trace(counts) / max(counts.sum(), 1)) if known.any() else None,
+            "change": None if overall is None else dataclasses.asdict(overall),
+            "fell": fell,
+            "baseline_accuracy": reference.answers.accuracy,
+            "classes": classes,
+            "confusion": counts.tolist(),
+            "confusions": _worst_confusions(counts, baseline, codes, names),
+        },
+    }
+
+
+def _worst_confusions(
+    counts: np.ndarray, baseline: np.ndarray, codes: Sequence[int], names: dict[int, Any]
+) -> list[dict[str, Any]]:
+    """Return the confusions that grew most, in products beyond what the baseline's rate gives."""
+    shifts = np.nan_to_num(confusion_shifts(counts, baseline))
+    excess = shifts * counts.sum(axis=1, keepdims=True)
+    np.fill_diagonal(excess, 0.0)
+    order = np.argsort(-excess, axis=None, kind="stable")[:N_CONFUSIONS]
+    rows = [divmod(int(i), len(codes)) for i in order]
+    return [
+        {
+            "true": codes[t],
+            "true_label": names[codes[t]],
+            "predicted": codes[p],
+            "predicted_label": names[codes[p]],
+            "count": int(counts[t, p]),
+            "rate": float(counts[t, p] / counts[t].sum()),
+            "baseline_rate": float(counts[t, p] / counts[t].sum() - shifts[t, p]),
+        }
+        for t, p in rows
+        if excess[t, p] > 0
+    ]
+
+
+def _finite(value: float) -> float | None:
+    return None if math.isnan(value) else float(value)

@@ -1,0 +1,84 @@
+"""Which words the text expert knows, and how much of a product's text it does not.
+
+A training product always finds its own words in the vocabulary, a new one does not. To compare
+like with like, the reference counts a word of a training product as known only where enough
+*other* products have it: document frequency at least ``min_df + 1`` (leave one out, exactly).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from sklearn.base import BaseEstimator
+from sklearn.pipeline import Pipeline
+
+from src.features.tfidf.vectorizers import TfidfWords
+from src.models.late_fusion import LateFusion
+
+
+def find_word_counter(model: LateFusion) -> TfidfWords | None:
+    """Return the fitted word TF-IDF with the most columns of text, or None without one.
+
+    The branch on title and description comes before the one on titles alone.
+    """
+    for _, _, expert in model.experts_:
+        fitted = dict(expert.features_.transformers_)
+        for name in ("tfidf_word", "tfidf_word_title"):
+            if name in fitted:
+                return next(step for step in _steps(fitted[name]) if isinstance(step, TfidfWords))
+    return None
+
+
+def _steps(branch: BaseEstimator) -> Iterator[BaseEstimator]:
+    """Yield the steps of a branch; trees have theirs inside a pipeline that reduces it."""
+    if not isinstance(branch, Pipeline):
+        yield branch
+        return
+    for _, step in branch.steps:
+        yield from _steps(step)
+
+
+def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
+    """Return the single words of a vocabulary.
+
+    Parameters
+    ----------
+    counter : TfidfWords
+        Fitted, with idf.
+    of_others : bool
+        True leaves out words that would be unknown if one of the products with them had not been
+        in training: the vocabulary that a training product meets as a new one would.
+    """
+    names = counter.get_feature_names_out()
+    if of_others and counter.idf_ is not None:
+        # idf = ln((1 + n) / (1 + df)) + 1, so the rarest words are those with the highest idf.
+        rarest = counter.idf_.max()
+        names = names[counter.idf_ < rarest - 1e-9]
+    return frozenset(name for name in names.tolist() if " " not in name)
+
+
+def unknown_shares(texts: Sequence[str], words: frozenset[str], pattern: str) -> np.ndarray:
+    """Return the share of each text's words that are not among `words`.
+
+    Parameters
+    ----------
+    texts : sequence of str, length n
+        Clean texts.
+    words : frozenset of str
+    pattern : str
+        Regular expression of a word, as the counter has it.
+
+    Returns
+    -------
+    ndarray of float64, shape (n,)
+        NaN where a text has no word at all.
+    """
+    find = re.compile(pattern).findall
+    shares = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        found = find(text.lower())
+        if found:
+            shares[row] = sum(word not in words for word in found) / len(found)
+    return shares

@@ -1,0 +1,78 @@
+"""The files of a scored split: tables, the text report and the pictures, by the store's names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from src.artifacts.store import ArtifactStore, Run
+from src.evaluation.confusion import confusion_percent
+from src.evaluation.figures import (
+    Caption,
+    class_picture,
+    confusion_picture,
+    reliability_picture,
+    selective_picture,
+)
+from src.evaluation.report_text import report_text
+from src.labels import LANGUAGES, Labels
+from src.pipeline_steps.types import Evaluated, Scored
+
+# A code's faults are many and mostly of one row: the rest is in the confusion counts.
+TOP_ERRORS = 100
+
+
+def split_files(
+    store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
+) -> Iterator[tuple[Path, Any]]:
+    """Yield each table and report of one split, under ``results/``, and what goes into it."""
+    about = {"kind": kind, "split": scored.split, "rows": len(scored.predictions)}
+    origin = {"run_id": run.run_id, "snapshot": run.snapshot, "synthetic": run.synthetic}
+    facts = {**scored.scores, **about, **origin, **scored.details}
+    percent = confusion_percent(scored.confusion)
+    tables = {
+        ".json": facts,
+        "_per_class.csv": scored.by_class,
+        "_confusion_counts.csv": scored.confusion.reset_index(),
+        "_confusion_percent.csv": percent.reset_index(),
+        "_top_errors.csv": scored.errors.head(TOP_ERRORS),
+        "_report.txt": report_text(facts, scored.by_class, scored.errors, labels),
+    }
+    for suffix, table in tables.items():
+        yield store.metrics(kind, scored.split, suffix), table
+    out_of_fold = scored.split == "oof"
+    place = store.out_of_fold(kind) if out_of_fold else store.predictions(kind, scored.split)
+    yield place, scored.predictions
+
+
+def picture_files(
+    store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
+) -> Iterator[tuple[Path, Any]]:
+    """Yield each picture of one split under ``reports/figures/``, in English and in French."""
+    for language in LANGUAGES:
+        rows = len(scored.predictions)
+        caption = Caption(kind, scored.split, rows, run.synthetic, language)
+        for name, picture in _pictures(scored, labels, caption).items():
+            yield store.figure(kind, scored.split, f"{name}_{language}"), picture
+
+
+def shared_files(store: ArtifactStore, evaluated: Evaluated) -> Iterator[tuple[Path, Any]]:
+    """Yield what is told once a run: doubtful labels, and the diagnostics of the baselines."""
+    yield store.label_issues, evaluated.label_issues
+    for name, diagnosed in evaluated.diagnosed.items():
+        yield store.rapport(f"{name}_diagnostics.csv"), diagnosed.by_class
+        yield store.rapport(f"{name}_top_confusions.csv"), diagnosed.confusions.head(TOP_ERRORS)
+
+
+def _pictures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:
+    import pandas as pd
+
+    told = scored.details
+    curve, bins = pd.DataFrame(told["selective"]), pd.DataFrame(told["reliability"])
+    return {
+        "confusion": confusion_picture(confusion_percent(scored.confusion), labels, caption),
+        "reliability": reliability_picture(bins, caption),
+        "selective": selective_picture(curve, told["decision"], caption),
+        "per_class": class_picture(scored.by_class, labels, caption),
+    }

@@ -1,0 +1,264 @@
+"""Runs that take each other's place: whole at any moment, also after a kill at any moment."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from src.artifacts.store import ArtifactStore, Run, ServedRun
+from src.config import load_config
+from src.errors import ArtifactError
+
+KINDS = {"run-1": "linear_svc", "run-2": "late_fusion", "run-3": "logreg"}
+
+
+def store_in(workspace: Path) -> ArtifactStore:
+    return ArtifactStore(load_config(overrides=[f"paths.workspace={workspace}"]).paths)
+
+
+def values(run_id: str) -> dict[str, object]:
+    return {
+        "kind": KINDS[run_id], "run_id": run_id, "snapshot": "d" * 64, "f1_weighted": 0.8,
+        "half_width": 0.01, "synthetic": True, "promoted_at": None,
+    }  # fmt: skip
+
+
+def write_run(workspace: Path, run_id: str) -> ArtifactStore:
+    """A run of two files and its seal, waiting to be promoted."""
+    run = Run(run_id, "d" * 64, synthetic=True, config="c")
+    store = store_in(workspace).begin(run)
+    store.save(store.full_pipeline(KINDS[run_id]), [run_id], run=run, stage="train")
+    store.save(store.model_card, run_id, run=run, stage="train")
+    store.save(store.serving, values(run_id), run=run, stage="promote")
+    return store
+
+
+def serve(workspace: Path, *run_ids: str) -> ArtifactStore:
+    for run_id in run_ids:
+        write_run(workspace, run_id).runs.promote()
+    return store_in(workspace)
+
+
+def run_in(store: ArtifactStore) -> str:
+    """Return the run that every file of a store names; every file is checked by its sha256."""
+    served = store.served_run()
+    store.verify()
+    assert store.load(store.full_pipeline(served.kind)) == [served.run_id]
+    assert store.load(store.model_card) == served.run_id
+    return served.run_id
+
+
+def slots(store: ArtifactStore) -> dict[str, str]:
+    found = [slot for slot in ("served", "previous", "candidate") if store.runs.find(slot)]
+    return {slot: run_in(store.pinned(slot)) for slot in found}
+
+
+def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    with pytest.raises(ArtifactError, match=r"no run is in force yet: train first\nnext: python"):
+        store.served_run()
+    with pytest.raises(ArtifactError, match="served: no run is in force"):
+        store.pinned()
+    write_run(tmp_path, "run-1").runs.promote()
+    assert store.served_run() == ServedRun(**values("run-1"))
+    write_run(tmp_path, "run-2")
+    assert (run_in(store), slots(store)) == (
+        "run-1",
+        {"served": "run-1", "candidate": "run-2"},
+    )
+    store.runs.promote()
+    assert (run_in(store), slots(store)) == ("run-2", {"served": "run-2", "previous": "run-1"})
+
+
+def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2")
+    assert store.full_pipeline("late_fusion").is_file()
+    assert not store.full_pipeline("linear_svc").is_symlink()
+    previous = store.paths.artifacts_dir / "previous" / "linear_svc_full_pipeline.joblib"
+    assert store.load(previous) == ["run-1"]
+    hidden = [path.name for path in store.paths.artifacts_dir.iterdir() if path.suffix == ".tmp"]
+    assert hidden == []
+
+
+def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2", "run-3")
+    assert slots(store) == {"served": "run-3", "previous": "run-2"}
+    folders = sorted(path.name for path in (store.paths.artifacts_dir / "runs").iterdir())
+    assert folders == ["run-2", "run-3"]
+    listed = {name.split("/")[2] for name in json.loads(store.manifest.read_text())}
+    assert listed == {"run-2", "run-3"}
+
+
+def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2")
+    before = {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
+              if path.is_symlink()}  # fmt: skip
+    store.runs.roll_back()
+    assert (run_in(store), slots(store)) == ("run-1", {"served": "run-1", "previous": "run-2"})
+    assert not store.full_pipeline("late_fusion").is_symlink()
+    store.runs.roll_back()
+    assert before == {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
+                      if path.is_symlink()}  # fmt: skip
+
+
+def test_without_a_run_before_there_is_nothing_to_go_back_to(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1")
+    with pytest.raises(ArtifactError, match="previous: there is no run before the served one"):
+        store.runs.roll_back()
+    with pytest.raises(ArtifactError, match="candidate: no run waits to be promoted"):
+        store.runs.promote()
+
+
+def test_a_run_that_was_not_finished_is_not_promoted(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1")
+    write_run(tmp_path, "run-2").serving.unlink()
+    with pytest.raises(ArtifactError, match=r"not finished: it has no serving\.json"):
+        store.runs.promote()
+    with pytest.raises(ArtifactError, match=r"serving\.json: this run was not finished"):
+        store.pinned("candidate").served_run()
+    assert run_in(store) == "run-1"
+
+
+def test_discarding_the_candidate_leaves_the_served_run(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2")
+    write_run(tmp_path, "run-3")
+    store.runs.discard_candidate()
+    store.runs.discard_candidate()
+    assert slots(store) == {"served": "run-2", "previous": "run-1"}
+
+
+@pytest.mark.parametrize("action", ["promote", "roll_back"])
+def test_what_a_kill_left_is_gone_before_runs_change_places(tmp_path: Path, action: str) -> None:
+    """Else a second kill, in between, would find two runs that may be the one before."""
+    store = serve(tmp_path, "run-1", "run-2")
+    runs = store.paths.artifacts_dir / "runs"
+    left = shutil.copytree(runs / "run-2", runs / "run-9")
+    if action == "promote":
+        write_run(tmp_path, "run-3")
+        shutil.copytree(runs / "run-2", left)
+    done: list[bool] = []
+    store.runs._link_new_names = lambda folder: done.append(left.exists())  # type: ignore[method-assign]
+    getattr(store.runs, action)()
+    assert done == [False]
+
+
+def test_an_altered_file_of_a_run_is_found(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2")
+    card = store.paths.artifacts_dir / "previous" / "MODEL_CARD.md"
+    card.write_text("another")
+    store.pinned("served").verify()
+    with pytest.raises(ArtifactError, match=r"MODEL_CARD\.md: refused: its sha256 starts with"):
+        store.pinned("previous").verify()
+
+
+def test_a_pinned_store_stays_with_its_run(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1")
+    pinned = store.pinned()
+    serve(tmp_path, "run-2")
+    assert (run_in(pinned), run_in(store)) == ("run-1", "run-2")
+
+
+def test_saving_under_a_plain_name_writes_into_the_served_run(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1")
+    store.save(store.model_card, "run-1", run=Run("run-1", "d", True, "c"), stage="train")
+    assert store.model_card.is_symlink()
+    assert run_in(store.pinned()) == "run-1"
+
+
+def test_a_link_does_not_lend_a_file_another_name(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1")
+    other = store.paths.artifacts_dir / "logreg_full_pipeline.joblib"
+    other.symlink_to(store.full_pipeline("linear_svc").resolve())
+    with pytest.raises(ArtifactError, match="the manifest lists nothing"):
+        store.load(other)
+
+
+def test_files_from_before_there_were_runs_give_way(tmp_path: Path) -> None:
+    store = store_in(tmp_path)
+    run = Run("old", "d", synthetic=True, config="c")
+    store.save(store.full_pipeline("linear_svc"), ["old"], run=run, stage="train")
+    serve(tmp_path, "run-1")
+    assert run_in(store) == "run-1"
+
+
+def test_signed_runs_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ARTIFACT_KEY", "one")
+    store = serve(tmp_path, "run-1", "run-2")
+    store.runs.roll_back()
+    assert run_in(store) == "run-1"
+    monkeypatch.setenv("ARTIFACT_KEY", "two")
+    with pytest.raises(ArtifactError, match="with another key's signature"):
+        store.served_run()
+
+
+def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    store = write_run(tmp_path, "run-1")
+    (store.paths.artifacts_dir / "served" / "x").mkdir(parents=True)
+    with pytest.raises(ArtifactError, match=r"runs: can't be written .*\nnext: df -h"):
+        store.runs.promote()
+
+
+# For n = 1, 2, ...: a process that counts the calls that change the disk, and is killed by SIGKILL
+# just before the n-th of them, in a copy of the workspace; until one comes to its end.
+KILLED = """
+import itertools, os, shutil, signal, sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[1])
+from test_artifact_runs import store_in, write_run
+folder, action = Path(sys.argv[2]), sys.argv[3]
+CHANGES = {"os.rename", "os.symlink", "os.remove", "os.mkdir", "os.rmdir"}
+
+def act(workspace, moment):
+    changes = itertools.count(1)
+    def hook(event, arguments):
+        if event in CHANGES and next(changes) == moment:
+            os.kill(os.getpid(), signal.SIGKILL)
+    sys.addaudithook(hook)
+    with store_in(workspace).writing():
+        if action == "train":
+            write_run(workspace, "run-3").runs.promote()
+        else:
+            store_in(workspace).runs.roll_back()
+    os._exit(0)
+
+for moment in itertools.count(1):
+    workspace = folder / f"killed-{moment}"
+    shutil.copytree(folder / "origin", workspace, symlinks=True)
+    child = os.fork()
+    if not child:
+        act(workspace, moment)
+    status = os.waitpid(child, 0)[1]
+    assert status in (0, signal.SIGKILL), status
+    if status == 0:
+        break
+"""
+
+
+@pytest.mark.parametrize(
+    ("action", "fewest"), [pytest.param("train", 40, marks=pytest.mark.slow), ("roll back", 8)]
+)
+def test_sigkill_before_any_change_of_the_disk_leaves_whole_runs(
+    tmp_path: Path, action: str, fewest: int
+) -> None:
+    """Served loads at once; the next writer finds two runs in their places and can go on."""
+    serve(tmp_path / "origin", "run-1", "run-2")
+    words = [str(Path(__file__).parent), str(tmp_path), action]
+    subprocess.run([sys.executable, "-c", KILLED, *words], check=True)
+    workspaces, seen = sorted(tmp_path.glob("killed-*")), set()
+    assert len(workspaces) > fewest
+    for workspace in workspaces:
+        store = store_in(workspace)
+        served = run_in(store)
+        seen.add(served)
+        assert run_in(store.pinned()) == served
+        store.runs.discard_candidate()
+        before = {"run-3": "run-2", "run-2": "run-1", "run-1": "run-2"}[served]
+        assert slots(store) == {"served": served, "previous": before}
+        store.runs.roll_back()
+        assert slots(store) == {"served": before, "previous": served}
+    assert seen == {"run-2", "run-3" if action == "train" else "run-1"}

@@ -1,0 +1,174 @@
+"""Pictures of one size: geometry, order, masks, and the threads around them."""
+
+import io
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from src.data.image_decode import ImageFault, ImageSource, decode_image
+from src.errors import UsageError
+from src.features.image.loader import ImageLoader, available_cores, letterbox, map_ordered, resize
+
+
+def png(pixels: np.ndarray) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "PNG")
+    return file.getvalue()
+
+
+def plain(colour: tuple[int, int, int], height: int = 20, width: int = 20) -> bytes:
+    return png(np.full((height, width, 3), colour, dtype=np.uint8))
+
+
+@pytest.mark.parametrize(
+    ("height", "width", "box"),
+    [(20, 40, (4, 12, 0, 16)), (40, 20, (0, 16, 4, 12)), (7, 7, (0, 16, 0, 16))],
+)
+def test_letterbox_keeps_proportions_and_centres(
+    height: int, width: int, box: tuple[int, int, int, int]
+) -> None:
+    found = ImageLoader(16, fill=9).load(plain((10, 200, 30), height, width))
+    top, bottom, left, right = box
+    expected = np.full((16, 16, 3), 9, dtype=np.uint8)
+    expected[top:bottom, left:right] = (10, 200, 30)
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_a_line_of_pixels_stays_visible() -> None:
+    found = ImageLoader(16).load(plain((0, 0, 0), 1, 2000))
+    assert (found == 0).all(axis=(1, 2)).sum() == 1
+    assert (found == 255).all(axis=(1, 2)).sum() == 15
+
+
+def test_stretch_fills_the_square() -> None:
+    assert (ImageLoader(16, "stretch").load(plain((1, 2, 3), 10, 50)) == (1, 2, 3)).all()
+
+
+def test_shrinking_averages_areas() -> None:
+    rng = np.random.default_rng(0)
+    pixels = rng.integers(0, 256, (40, 80, 3), dtype=np.uint8)
+    blocks = pixels.reshape(10, 4, 20, 4, 3).mean(axis=(1, 3))
+    assert np.abs(resize(pixels, 20, 10) - blocks).max() <= 0.5
+    assert resize(pixels, 80, 40) is pixels
+
+
+def test_a_scaled_decode_looks_like_a_whole_one() -> None:
+    pixels = cv2.resize(
+        np.random.default_rng(0).integers(0, 256, (9, 9, 3), dtype=np.uint8),
+        (500, 500),
+        interpolation=cv2.INTER_CUBIC,
+    )
+    data = cv2.imencode(".jpg", pixels[:, :, ::-1])[1].tobytes()
+    found = ImageLoader(224).load(data).astype(int)
+    whole = cv2.resize(decode_image(data).pixels, (224, 224), interpolation=cv2.INTER_AREA)
+    assert np.abs(found - whole).mean() < 1.5
+
+
+def test_batches_are_in_order_with_a_reason_for_every_gap(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    path.write_bytes(plain((7, 7, 7)))
+    sources = [plain((i, i, i)) for i in range(21)]
+    sources[3], sources[8], sources[20] = None, b"<html>", path
+    loader = ImageLoader(4, n_threads=2)
+    batches = list(loader.batches(sources, 6))
+    assert [(b.start, b.stop) for b in batches] == [(0, 6), (6, 12), (12, 18), (18, 21)]
+    images = np.concatenate([b.images for b in batches])
+    mask = np.concatenate([b.mask for b in batches])
+    reasons = [reason for b in batches for reason in b.reasons]
+    expected = list(range(20)) + [7]
+    expected[3] = expected[8] = 255
+    assert images[:, 0, 0, 0].tolist() == expected
+    assert np.flatnonzero(~mask).tolist() == [3, 8]
+    assert {i: r for i, r in enumerate(reasons) if r} == {3: "missing", 8: "not_an_image"}
+
+
+@pytest.mark.parametrize("n_threads", [1, 3])
+def test_one_batch_of_all_is_the_same_as_one_by_one(n_threads: int) -> None:
+    rng = np.random.default_rng(2)
+    sources = [png(rng.integers(0, 256, (i + 1, 30, 3), dtype=np.uint8)) for i in range(30)]
+    loader = ImageLoader(12, n_threads=n_threads)
+    batch = loader.load_batch(sources)
+    np.testing.assert_array_equal(batch.images, np.stack([loader.load(s) for s in sources]))
+    assert batch.mask.all()
+
+
+def test_no_pictures_at_all() -> None:
+    loader = ImageLoader(4)
+    batch = loader.load_batch([])
+    assert batch.images.shape == (0, 4, 4, 3)
+    assert batch.reasons == ()
+    assert list(loader.batches([], 8)) == []
+    assert not loader.load_batch([None, None]).mask.any()
+
+
+def test_one_picture_that_can_not_be_read_says_why() -> None:
+    with pytest.raises(ImageFault, match="empty: zero bytes"):
+        ImageLoader(4).load(b"")
+
+
+def test_bombs_are_masked() -> None:
+    batch = ImageLoader(4, max_pixels=399).load_batch([plain((1, 1, 1)), plain((1, 1, 1), 19, 20)])
+    assert batch.reasons == ("too_large", None)
+
+
+def test_wrong_options_are_refused() -> None:
+    with pytest.raises(UsageError, match="image mode 'crop' is not one of letterbox, stretch"):
+        ImageLoader(4, "crop")
+    with pytest.raises(UsageError, match="image size 0 px"):
+        ImageLoader(0)
+
+
+def test_settings_change_with_what_changes_pixels() -> None:
+    settings = [ImageLoader(4), ImageLoader(5), ImageLoader(4, "stretch"), ImageLoader(4, fill=0)]
+    assert len({tuple(loader.settings.items()) for loader in settings}) == 4
+    assert ImageLoader(4, n_threads=1).settings == ImageLoader(4).settings
+
+
+def test_threads_work_while_the_reader_does_something_else_and_no_further() -> None:
+    started = []
+    lock = threading.Lock()
+
+    def slow(source: ImageSource) -> ImageSource:
+        with lock:
+            started.append(source)
+        return source
+
+    results = map_ordered(slow, [str(i) for i in range(100)], n_threads=2, chunk=2, n_ahead=5)
+    assert next(results) == "0"
+    time.sleep(0.05)
+    assert 2 <= len(started) <= 2 * 5  # ahead of the reader, but bounded
+    results.close()
+    n_started = len(started)
+    time.sleep(0.05)
+    assert len(started) == n_started < 100
+    assert not [t for t in threading.enumerate() if t.name.startswith("images")]
+
+
+def test_opencv_gets_its_threads_back() -> None:
+    before = cv2.getNumThreads()
+    list(map_ordered(lambda source: source, ["a"], n_threads=1))
+    assert cv2.getNumThreads() == before
+
+
+def test_errors_in_threads_reach_the_reader() -> None:
+    def fails(source: ImageSource) -> None:
+        raise RuntimeError(f"on {source}")
+
+    with pytest.raises(RuntimeError, match="on a"):
+        list(map_ordered(fails, ["a"]))
+
+
+def test_letterbox_of_its_own_size_is_the_picture() -> None:
+    pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
+    np.testing.assert_array_equal(letterbox(pixels, 4), pixels)
+
+
+def test_cores() -> None:
+    assert available_cores(3) == 3
+    assert available_cores(0) == 1
+    assert available_cores() >= 1

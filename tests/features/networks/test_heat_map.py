@@ -1,0 +1,139 @@
+"""Heat maps: equal to torch's own differentiation, and on the object."""
+
+import io
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.features.networks.export import build_onnx, network_from_onnx
+from src.features.networks.heat_map import explain, grad_cam, overlay, overlay_png
+from src.features.networks.runtime import EmbeddingSession
+
+SIZE_PX = 160
+
+
+@pytest.fixture(scope="module", params=["efficientnet_lite0", "resnet18"])
+def onnx(request: pytest.FixtureRequest) -> bytes:
+    weights = "random" if request.param == "resnet18" else "pretrained"
+    return build_onnx(request.param, weights, image_size_px=SIZE_PX)
+
+
+@pytest.fixture(scope="module")
+def lite() -> EmbeddingSession:
+    data = build_onnx("efficientnet_lite0", "pretrained", image_size_px=SIZE_PX)
+    return EmbeddingSession(data, device="cpu", precision="fp32")
+
+
+def scene(column: int, row: int) -> tuple[np.ndarray, tuple[slice, slice]]:
+    """A red fruit on white, and the box around it."""
+    picture = np.full((SIZE_PX, SIZE_PX, 3), 255, dtype=np.uint8)
+    cv2.circle(picture, (column, row), 25, (200, 60, 30), -1)
+    cv2.circle(picture, (column - 8, row - 8), 6, (240, 160, 130), -1)
+    cv2.rectangle(picture, (column - 4, row - 33), (column + 4, row - 22), (90, 60, 20), -1)
+    return picture, (slice(row - 33, row + 26), slice(column - 25, column + 26))
+
+
+def by_torch(onnx: bytes, images: np.ndarray, directions: np.ndarray) -> np.ndarray:
+    """Grad-CAM as its authors write it: a hook on the map, and backward from the score."""
+    network = network_from_onnx(onnx)
+    embeddings, maps = network(torch.from_numpy(images))
+    score = (embeddings * torch.from_numpy(directions)).sum()
+    (gradient,) = torch.autograd.grad(score, maps)
+    weights = gradient.mean(dim=(2, 3), keepdim=True)
+    heat = torch.relu((weights * maps).sum(dim=1)).detach().numpy()
+    return np.asarray(heat / heat.max(axis=(1, 2), keepdims=True))
+
+
+def test_the_closed_form_is_the_gradient(onnx: bytes) -> None:
+    rng = np.random.default_rng(0)
+    images = np.stack([scene(40, 50)[0], scene(110, 100)[0], scene(60, 100)[0]])
+    session = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu")
+    d = session.run(images[:1]).shape[1]
+    directions = rng.normal(size=(3, d)).astype(np.float32)
+    expected = by_torch(onnx, images, directions)
+    found = explain(session, images, directions)
+    np.testing.assert_allclose(found, expected, atol=5e-3)
+    one = explain(session, images, directions[0])
+    np.testing.assert_allclose(one[0], found[0], atol=1e-4)
+
+
+@pytest.mark.parametrize("place", [(115, 45), (45, 115), (45, 45)])
+def test_the_heat_lies_on_the_object(lite: EmbeddingSession, place: tuple[int, int]) -> None:
+    picture, box = scene(*place)
+    blank = np.full_like(picture, 255)
+    with_it, without = lite.run(np.stack([picture, blank]))
+    for directions, least in ((with_it - without, 0.65), (None, 0.5)):
+        heat = explain(lite, picture[None], directions)[0]
+        large = np.clip(cv2.resize(heat, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
+        # One place of the map stands for 32 pixels, so its half may stick out of the box.
+        rows, columns = (slice(max(0, s.start - 16), s.stop + 16) for s in box)
+        area = large[rows, columns].size / large.size
+        share = large[rows, columns].sum() / large.sum()
+        assert share > max(least, 1.5 * area)
+        top = np.unravel_index(large.argmax(), large.shape)
+        assert rows.start <= top[0] < rows.stop
+        assert columns.start <= top[1] < columns.stop
+
+
+def test_what_speaks_against_a_class_is_cold(lite: EmbeddingSession) -> None:
+    picture, box = scene(115, 45)
+    with_it, without = lite.run(np.stack([picture, np.full_like(picture, 255)]))
+    heat = explain(lite, picture[None], without - with_it)[0]
+    large = np.clip(cv2.resize(heat, (SIZE_PX, SIZE_PX)), 0, 1)
+    assert large[box].sum() < 0.1 * large.sum()
+
+
+def test_nothing_for_the_class_is_all_zero() -> None:
+    maps = np.ones((1, 2, 3, 3), dtype=np.float32)
+    embeddings = np.full((1, 4), 0.5, dtype=np.float32)
+    for directions in (np.array([1.0, 1.0, -1.0, -1.0]), np.zeros(4)):
+        assert not grad_cam(embeddings, maps, directions).any()
+    assert not grad_cam(embeddings, 0 * maps, np.ones(4)).any()
+
+
+def test_rollout_comes_out_between_nought_and_one(tmp_path: Path) -> None:
+    from transformers import ViTConfig, ViTModel
+
+    torch.manual_seed(0)
+    config = ViTConfig(
+        hidden_size=16, num_hidden_layers=2, num_attention_heads=2, intermediate_size=16,
+        image_size=32, patch_size=8, initializer_range=0.5,
+    )  # fmt: skip
+    ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
+    session = EmbeddingSession(build_onnx("vit", tmp_path), device="cpu", precision="fp32")
+    images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
+    heat = explain(session, images)
+    maps = session.run_with_maps(images)[1][:, 0]
+    assert heat.shape == (2, 4, 4)
+    np.testing.assert_allclose(heat.min(axis=(1, 2)), 0, atol=1e-7)
+    np.testing.assert_allclose(heat.max(axis=(1, 2)), 1, atol=1e-6)
+    for found, rolled in zip(heat, maps, strict=True):
+        assert np.corrcoef(found.ravel(), rolled.ravel())[0, 1] == pytest.approx(1)
+
+
+def test_overlays_leave_cold_places_as_they_are() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    np.testing.assert_array_equal(overlay(picture, np.zeros((4, 6), np.float32)), picture)
+    heat = np.zeros((4, 6), dtype=np.float32)
+    heat[:, 3:] = 1
+    shown = overlay(picture, heat)
+    np.testing.assert_array_equal(shown[:, :20], picture[:, :20])
+    assert np.abs(shown[:, 40:].astype(int) - picture[:, 40:]).mean() > 20
+    # Turbo ends in dark red: half of it, half of the picture.
+    hot = overlay(np.zeros((9, 9, 3), np.uint8), np.ones((2, 2), np.float32))
+    assert hot[4, 4, 0] > hot[4, 4, 1] >= hot[4, 4, 2]
+    full = overlay(picture, np.ones((2, 2), np.float32), strength=0)
+    np.testing.assert_array_equal(full, picture)
+
+
+def test_overlays_are_png_files() -> None:
+    picture = np.random.default_rng(0).integers(0, 256, (40, 60, 3), dtype=np.uint8)
+    heat = np.linspace(0, 1, 24, dtype=np.float32).reshape(4, 6)
+    opened = Image.open(io.BytesIO(overlay_png(picture, heat)))
+    assert opened.format == "PNG"
+    np.testing.assert_array_equal(np.asarray(opened), overlay(picture, heat))
+    assert Image.open(io.BytesIO(overlay_png(picture, heat, side_px=90))).size == (90, 90)

@@ -1,0 +1,164 @@
+"""All runtimes give one answer, and the right one is chosen."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.errors import BackboneError, UsageError
+from src.features.image.loader import resize
+from src.features.networks.export import build_onnx
+from src.features.networks.runtime import (
+    EmbeddingSession,
+    choose_device,
+    choose_precision,
+    choose_runtime,
+)
+
+SIZE_PX = 96
+
+
+@pytest.fixture(scope="module")
+def onnx() -> bytes:
+    return build_onnx("efficientnet_lite0", "pretrained", image_size_px=SIZE_PX)
+
+
+def pictures(n: int) -> np.ndarray:
+    """Smooth patterns: like photographs, unlike noise, they wake every layer."""
+    rng = np.random.default_rng(0)
+    small = rng.integers(0, 256, (n, 6, 6, 3), dtype=np.uint8)
+    return np.stack([resize(picture, SIZE_PX, SIZE_PX) for picture in small])
+
+
+def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    lengths = np.linalg.norm(one, axis=1) * np.linalg.norm(other, axis=1)
+    return np.asarray((one * other).sum(axis=1) / lengths)
+
+
+def session(onnx: bytes, runtime: str, precision: str) -> EmbeddingSession:
+    if runtime != "torch":
+        pytest.importorskip(runtime)
+    if (runtime, precision) == ("openvino", "bf16") and (
+        choose_precision("auto", "openvino", "cpu") != "bf16"
+    ):
+        pytest.skip("this processor has no bf16 instructions")
+    return EmbeddingSession(onnx, runtime=runtime, precision=precision, device="cpu", n_threads=2)
+
+
+@pytest.mark.parametrize(
+    ("runtime", "precision", "least"),
+    [
+        ("openvino", "fp32", 0.999),
+        ("onnxruntime", "fp32", 0.999),
+        ("openvino", "bf16", 0.99),
+        ("torch", "bf16", 0.99),
+    ],
+)
+def test_runtimes_agree_with_torch(onnx: bytes, runtime: str, precision: str, least: float) -> None:
+    images = pictures(19)  # neither a multiple of the threads nor of the parts
+    expected = session(onnx, "torch", "fp32").run_with_maps(images)
+    tested = session(onnx, runtime, precision)
+    embeddings = tested.run(images)
+    assert embeddings.dtype == np.float32
+    assert embeddings.shape == expected[0].shape == (19, 1712)
+    assert cosines(embeddings, expected[0]).min() > least
+    again, maps = tested.run_with_maps(images)
+    np.testing.assert_allclose(again, embeddings, atol=1e-6 if precision == "fp32" else 1e-2)
+    assert maps.shape == expected[1].shape == (19, 1280, 3, 3)
+    flat = (maps.reshape(19, -1), expected[1].reshape(19, -1))
+    assert cosines(*flat).min() > least
+    one = np.concatenate([tested.run(images[i : i + 1]) for i in range(3)])
+    assert cosines(one, embeddings[:3]).min() > least
+
+
+def test_a_file_is_as_good_as_bytes(onnx: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(onnx)
+    images = pictures(2)
+    by_file = EmbeddingSession(tmp_path / "a.onnx", device="cpu", runtime="onnxruntime")
+    by_bytes = EmbeddingSession(onnx, device="cpu", runtime="onnxruntime")
+    np.testing.assert_array_equal(by_file.run(images), by_bytes.run(images))
+
+
+def test_serving_an_exported_network_never_loads_torch(onnx: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.onnx").write_bytes(onnx)
+    code = f"""
+import sys
+from pathlib import Path
+import numpy as np
+from src.features.networks.heat_map import explain, overlay_png
+from src.features.networks.runtime import EmbeddingSession
+from src.features.image.loader import ImageLoader
+session = EmbeddingSession(Path({str(tmp_path / "a.onnx")!r}), device="cpu")
+images = np.zeros((1, {SIZE_PX}, {SIZE_PX}, 3), dtype=np.uint8)
+assert session.run(images).shape == (1, 1712)
+overlay_png(images[0], explain(session, images)[0])
+loaded = {{"torch", "torchvision", "transformers", "onnx"}} & set(sys.modules)
+assert not loaded, loaded
+"""
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+
+
+def test_auto_takes_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
+    present: set[str] = set()
+    monkeypatch.setattr("src.features.networks.runtime._installed", lambda name: name in present)
+    present |= {"torch"}
+    assert choose_runtime("auto", "cpu") == "torch"
+    present |= {"onnxruntime"}
+    assert choose_runtime("auto", "cpu") == "onnxruntime"
+    present |= {"openvino"}
+    assert choose_runtime("auto", "cpu") == "openvino"
+    assert choose_runtime("auto", "cuda") == "torch"
+    assert choose_runtime("onnxruntime", "cpu") == "onnxruntime"
+    present.clear()
+    with pytest.raises(BackboneError, match="runtime openvino is not installed\nnext: python -m"):
+        choose_runtime("openvino", "cpu")
+    with pytest.raises(BackboneError, match="runtime onnxruntime is not installed"):
+        choose_runtime("auto", "cpu")
+
+
+def test_precision_is_chosen_by_runtime_and_device() -> None:
+    assert choose_precision("auto", "onnxruntime", "cpu") == "fp32"
+    assert choose_precision("auto", "torch", "cpu") == "fp32"
+    assert choose_precision("auto", "torch", "cuda") == "bf16"
+    assert choose_precision("fp32", "torch", "cuda") == "fp32"
+    with pytest.raises(UsageError, match="precision 'bf16' needs runtime openvino or torch"):
+        choose_precision("bf16", "onnxruntime", "cpu")
+
+
+def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    assert choose_device("cpu") == "cpu"
+    monkeypatch.setattr("src.features.networks.runtime._has_driver", lambda: True)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == choose_device("cuda") == "cuda"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == "cpu"
+    with pytest.raises(BackboneError, match="device = 'cuda', but torch finds no graphics card"):
+        choose_device("cuda")
+
+
+@pytest.mark.parametrize("option", ["device", "runtime", "precision"])
+def test_unknown_options_are_refused(option: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} 'fast' is not one of auto, "):
+        EmbeddingSession(b"", **{"device": "cpu", option: "fast"})
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
+def test_bytes_that_are_no_network_are_refused(runtime: str) -> None:
+    with pytest.raises(BackboneError, match="can't read the network|no ONNX model"):
+        EmbeddingSession(b"no network", runtime=runtime, device="cpu")
+
+
+def test_a_graphics_card_agrees(onnx: bytes) -> None:
+    import torch
+
+    if not torch.cuda.is_available():
+        pytest.skip("no graphics card")
+    images = pictures(5)
+    expected = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu").run(images)
+    found = EmbeddingSession(onnx, device="cuda")
+    assert (found.runtime, found.precision) == ("torch", "bf16")
+    assert cosines(found.run(images), expected).min() > 0.99

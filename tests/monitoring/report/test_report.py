@@ -1,0 +1,259 @@
+"""Every number of a report is recomputed here, and the page shows no other number."""
+
+from __future__ import annotations
+
+import dataclasses
+import html
+import json
+import math
+import re
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import accuracy_score, confusion_matrix
+
+from src.labels import Labels
+from src.monitoring.drift import calibrate, compare, estimate_accuracy
+from src.monitoring.reference import QUANTILES, Reference
+from src.monitoring.report.html import report_html
+from src.monitoring.report.labels import with_labels
+from src.monitoring.report.report import Lot, build_report, report_table
+
+if TYPE_CHECKING:
+    from src.monitoring.signals import Signals
+    from tests.monitoring.conftest import MakeSignals
+
+NAMES = {10: ("Livres", "Books"), 40: ("Jeux", "Games"), 2583: ("Piscines", "Pools")}
+LABELS = Labels({c: {"fr": fr, "en": en} for c, (fr, en) in NAMES.items()}, {}, {})
+LOT = Lot("lot-a", "2026-01-31", "lot <a>.csv", 0.05, 199, 7)
+NASTY = "<script>alert('1')</script> & 12 \"cartes\""
+
+
+@pytest.fixture
+def drifted(make_signals: MakeSignals) -> Signals:
+    """English, without pictures, more of the second class."""
+    signals = make_signals(150, 3, pictured=0.3)
+    proba = 0.5 * signals.proba + 0.5 * np.array([0.1, 0.8, 0.1])
+    language = np.where(np.arange(150) % 2 == 0, "en", signals.language).astype(object)
+    return dataclasses.replace(signals, proba=proba, language=language)
+
+
+@pytest.fixture
+def y(drifted: Signals) -> np.ndarray:
+    """The truth: the second class is taken for the first; two products have no label."""
+    codes = np.random.default_rng(0).choice(np.array([10, 40, 2583]), 150)
+    codes[:2] = -1
+    return codes
+
+
+def report_of(reference: Reference, signals: Signals) -> dict[str, Any]:
+    calibration = calibrate(reference, len(signals), false_alarm_rate=0.05, resamples=199, seed=0)
+    rows = len(signals)
+    items = pd.DataFrame({"productid": range(rows), "designation": [NASTY] * rows})
+    findings = compare(reference, signals, calibration)
+    accuracy = estimate_accuracy(reference, signals)
+    return build_report(LOT, reference, signals, findings, accuracy, items, LABELS)
+
+
+def test_before_and_now_are_those_of_the_signals(reference: Reference, drifted: Signals) -> None:
+    report = json.loads(json.dumps(report_of(reference, drifted), allow_nan=False))
+    found = {f["signal"]: f for f in report["findings"]}
+    for name, values in drifted.numbers.items():
+        present = values[~np.isnan(values)]
+        assert found[name]["now"] == pytest.approx(np.quantile(present, QUANTILES))
+        assert found[name]["before"] == reference.quantiles[name].tolist()
+        assert found[name]["measured"] == len(present)
+    assert found["missing_image"]["now"] == drifted.flags["missing_image"].mean()
+    assert found["language"]["now"] == pytest.approx(
+        {k: (drifted.language == k).mean() for k in ("de", "en", "fr", "other")}, abs=1e-6
+    )
+    assert found["predicted"]["now"] == pytest.approx(
+        {str(c): (drifted.predicted == c).mean() for c in NAMES}, abs=1e-6
+    )
+    mix = [c["now"] for c in report["class_mix"]]
+    assert mix == pytest.approx(drifted.proba.mean(axis=0), abs=1e-6)
+    projection = reference.coding.projection
+    assert projection is not None
+    assert drifted.embedding is not None
+    gap = np.nanmean(drifted.embedding, axis=0) - projection.centre
+    expected = np.sqrt((gap**2).sum()) / projection.spread
+    assert found["embedding"]["now"] == pytest.approx(expected, rel=1e-5)
+    assert report["alert"]
+    assert {"missing_image", "language", "class_mix"} <= {s for s, f in found.items() if f["alert"]}
+
+
+def test_examples_show_what_moved(reference: Reference, drifted: Signals) -> None:
+    found = {f["signal"]: f["examples"] for f in report_of(reference, drifted)["findings"]}
+    rows = {name: [example["row"] for example in examples] for name, examples in found.items()}
+    assert drifted.flags["missing_image"][rows["missing_image"]].all()
+    assert set(drifted.language[rows["language"]]) == {"en"}
+    best = np.sort(drifted.proba[:, 1])[-len(rows["class_mix"]) :]
+    assert np.sort(drifted.proba[rows["class_mix"], 1]) == pytest.approx(best, abs=1e-3)
+    assert found["language"][0]["designation"] == NASTY
+    assert found["language"][0]["confidence"] == pytest.approx(
+        drifted.numbers["confidence"][rows["language"][0]], abs=1e-4
+    )
+    assert found["title_length"] == []
+
+
+def test_labels_are_compared_with_the_baseline(
+    reference: Reference, drifted: Signals, y: np.ndarray
+) -> None:
+    plain = report_of(reference, drifted)
+    told = with_labels(plain, reference, drifted, y, LABELS)["labels"]
+    codes = list(NAMES)
+    expected = confusion_matrix(y[2:], drifted.predicted[2:], labels=codes)
+    assert told["confusion"] == expected.tolist()
+    assert told["rows"] == 148
+    assert told["accuracy"] == pytest.approx(accuracy_score(y[2:], drifted.predicted[2:]))
+    known = reference.answers.confusion
+    usual = known.diagonal() / known.sum(axis=1)
+    assert told["change"]["accuracy"] == told["accuracy"]
+    assert told["change"]["expected"] == pytest.approx(expected.sum(axis=1) @ usual / 148)
+    for i, of_class in enumerate(told["classes"]):
+        assert of_class["recall"] == pytest.approx(expected[i, i] / expected[i].sum())
+        assert of_class["baseline_recall"] == pytest.approx(known[i, i] / known[i].sum())
+        assert of_class["low"] < of_class["delta"] < of_class["high"]
+    for c in told["confusions"]:
+        t, p = codes.index(c["true"]), codes.index(c["predicted"])
+        assert c["count"] == expected[t, p]
+        assert c["rate"] == pytest.approx(expected[t, p] / expected[t].sum())
+        assert c["baseline_rate"] == pytest.approx(known[t, p] / known[t].sum())
+
+
+def test_a_fallen_class_alarms_alone(reference: Reference, make_signals: MakeSignals) -> None:
+    signals = make_signals(150, 11)
+    plain = report_of(reference, signals)
+    assert not plain["alert"]
+    wrong = np.where(signals.predicted == 10, 40, 10)
+    told = with_labels(plain, reference, signals, wrong, LABELS)
+    assert told["alert"]
+    assert {c["code"] for c in told["labels"]["classes"] if c["change"] == "fell"} == {10, 40}
+    assert told["labels"]["fell"]
+    page = report_html(told)
+    assert "moins de réponses justes · des catégories moins bien reconnues" in page
+    assert "On these categories the reference gives" in page
+
+
+def test_without_pictures_it_says_what_was_not_looked_at(
+    reference: Reference, make_signals: MakeSignals
+) -> None:
+    signals = dataclasses.replace(make_signals(150, 5, pictured=0.0), embedding=None)
+    report = report_of(reference, signals)
+    assert {"image_entropy", "embedding"} < set(report["not_looked_at"])
+    json.dumps(report, allow_nan=False)
+    assert "Content of the pictures (network)" in report_html(report)
+
+
+def nothing_at_all(signals: Signals) -> Signals:
+    """Titles of signs only, no description, no picture."""
+    kept = {"title_length", "confidence", "doubt"}
+    blank = np.full(len(signals), np.nan)
+    numbers = {name: v if name in kept else blank for name, v in signals.numbers.items()}
+    return dataclasses.replace(signals, numbers=numbers)
+
+
+def all_one_class(signals: Signals) -> Signals:
+    proba = np.tile([1.0, 0.0, 0.0], (len(signals), 1))
+    certain = {"confidence": np.ones(len(signals)), "doubt": np.zeros(len(signals))}
+    return dataclasses.replace(signals, proba=proba, numbers={**signals.numbers, **certain})
+
+
+@pytest.mark.parametrize("rows", [1, 2, 150])
+def test_odd_lots_are_told(reference: Reference, make_signals: MakeSignals, rows: int) -> None:
+    """One product, nothing but titles, one class: numbers or dashes, never a NaN or a refusal."""
+    plain, bare = make_signals(rows, 5), make_signals(rows, 5, pictured=0.0, described=0.0)
+    for signals in (plain, nothing_at_all(bare), all_one_class(plain)):
+        for y in (np.full(rows, 10), np.full(rows, -1)):
+            report = with_labels(report_of(reference, signals), reference, signals, y, LABELS)
+            json.dumps(report, allow_nan=False)
+            assert report_html(report).count("<tr") > len(report["findings"])
+            for finding in report["findings"]:
+                lacking = finding["measured"] == 0
+                assert (finding["threshold"] is None) == (finding["now"] is None) == lacking
+                assert not (lacking and finding["alert"])
+    bare_report = report_of(reference, nothing_at_all(bare))
+    lacking = [f["signal"] for f in bare_report["findings"] if not f["measured"]]
+    assert sorted(lacking) == sorted(bare_report["not_looked_at"])
+    assert report_html(bare_report).count(">not measured<") == len(lacking) == 10
+    assert bare_report["alert"] == (rows == 150)
+
+
+def at(report: dict[str, Any], path: str) -> object:
+    value: Any = report
+    for key in path.split("."):
+        value = value[int(key)] if isinstance(value, list) else value[key]
+    return value
+
+
+def test_the_page_shows_the_reports_numbers_and_no_others(
+    reference: Reference, drifted: Signals, y: np.ndarray
+) -> None:
+    report = with_labels(report_of(reference, drifted), reference, drifted, y, LABELS)
+    page = report_html(report)
+    shown = re.findall(r'<data data-path="([^"]+)" value="([^"]+)">(.*?)</data>', page)
+    assert len(shown) > 100
+    for path, value, text in shown:
+        assert float(value) == at(report, path), path
+        english = re.sub(r'<span class="fr".*?</span>|<.*?>', "", text)
+        number = float(re.sub("[^0-9.e+-]", "", english.replace("\N{MINUS SIGN}", "-")))
+        candidates = (float(value), 100 * float(value), 1 / float(value) if float(value) else 0.0)
+        assert any(math.isclose(number, c, rel_tol=0.05, abs_tol=0.06) for c in candidates), path
+    body = page[page.index("<main>") :].replace(html.escape(NASTY), "")
+    rest = re.sub(r"<data .*?</data>|<svg.*?</svg>|<code>.*?</code>|<h1>.*?</h1>|<[^>]*>", "", body)
+    assert re.findall(r"\d+", html.unescape(rest)) == []
+
+
+def test_the_page_asks_nobody_and_escapes(reference: Reference, drifted: Signals) -> None:
+    page = report_html(report_of(reference, drifted))
+    assert "<script" not in page
+    assert html.escape(NASTY) in page
+    assert html.escape(LOT.source) in page
+    assert re.findall(r"(?:src|href)=|url\(|@import|https?:", page) == []
+    assert "SYNTHETIC" in page
+    real = dataclasses.replace(reference.about, synthetic=False)
+    calm = report_html(report_of(dataclasses.replace(reference, about=real), drifted))
+    assert "SYNTHETIC" not in calm
+
+
+def test_products_of_the_log_are_named_by_their_number(
+    reference: Reference, drifted: Signals
+) -> None:
+    report = report_of(reference, drifted)
+    shown = next(f["examples"] for f in report["findings"] if f["examples"])
+    for example in shown:
+        example["designation"] = ""
+    shown[0]["productid"], shown[1]["productid"] = 4711, -1
+    page = report_html(report)
+    assert ">product 4711</span> <small>" in page
+    assert f">row {shown[1]['row']}</span> <small>" in page
+
+
+def test_both_languages_say_the_same_in_number(reference: Reference, drifted: Signals) -> None:
+    page = report_html(report_of(reference, drifted))
+    assert page.count('class="fr" lang="fr"') == page.count('class="en" lang="en"')
+
+
+def test_bars_are_as_long_as_their_numbers(reference: Reference, drifted: Signals) -> None:
+    report = report_of(reference, drifted)
+    page = report_html(report)
+    mix = page[page.index("Categories before and now") :]
+    drawn = [float(w) for w in re.findall(r'<rect y="\d+" width="([\d.]+)%"', mix)[:6]]
+    pairs = sorted(report["class_mix"], key=lambda c: -abs(c["now"] - c["before"]))
+    largest = max(max(c["now"], c["before"]) for c in pairs)
+    expected = [100 * c[k] / largest for c in pairs for k in ("before", "now")]
+    assert drawn == pytest.approx(expected, abs=0.01)
+
+
+def test_the_table_is_the_report(reference: Reference, drifted: Signals, y: np.ndarray) -> None:
+    report = with_labels(report_of(reference, drifted), reference, drifted, y, LABELS)
+    table = report_table(report)
+    signals = table[table["part"] == "signal"]
+    assert signals["name"].tolist() == [f["signal"] for f in report["findings"]]
+    assert signals["statistic"].tolist() == [f["statistic"] for f in report["findings"]]
+    classes = table[table["part"] == "class"]
+    assert classes["now"].tolist() == [c["recall"] for c in report["labels"]["classes"]]
+    assert classes["support"].tolist() == [c["support"] for c in report["labels"]["classes"]]
+    assert (table["part"] == "class_mix").sum() == 3

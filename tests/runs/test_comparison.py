@@ -1,0 +1,172 @@
+"""The comparison: what it plans, what it gives, and that a killed one goes on where it stopped."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.dummy import DummyClassifier
+from sklearn.metrics import f1_score
+
+from src.artifacts.store import ArtifactStore, Run
+from src.config import REPOSITORY, Config, load_config
+from src.features.extracted import Extracted
+from src.labels import load_labels
+from src.pipelines.registry import build_branches
+from src.runs.comparison import (
+    Bench,
+    LabelledRows,
+    Part,
+    _plan,
+    compare,
+    plan_systems,
+)
+
+SMOKE = REPOSITORY / "config" / "smoke.toml"
+TRAIN = REPOSITORY / "scripts" / "train.py"
+
+
+def configure(workspace: Path, shop: Path, *overrides: str) -> Config:
+    places = [f"paths.workspace={workspace}", f"paths.import_dir={shop}"]
+    return load_config(SMOKE, [*places, *overrides])
+
+
+def test_late_fusion_is_made_of_parts_that_are_fitted_anyway() -> None:
+    systems = plan_systems(["logreg"], load_config(), with_images=True)
+    assert [system.name for system in systems] == [
+        "B0",
+        "B1",
+        "B2 logreg",
+        "B2 linear_svc",
+        "B3 logreg",
+        "B4 logreg",
+        "B5 logreg",
+        "B5 late_fusion",
+    ]
+    assert systems[-1].parts == (Part("text", "linear_svc"), Part("image", "logreg"))
+    fitted = {part for system in systems[:-2] for part in system.parts}
+    assert {part for system in systems[-2:] for part in system.parts} <= fitted
+
+
+def test_without_pictures_there_is_text_alone() -> None:
+    systems = plan_systems(["linear_svc"], load_config(), with_images=False)
+    assert [system.name for system in systems] == ["B0", "B1", "B2 linear_svc"]
+
+
+def test_without_words_there_are_pictures_alone() -> None:
+    cfg = load_config()
+    systems = plan_systems(["logreg"], cfg, with_images=True, with_text=False)
+    assert [system.name for system in systems] == ["B0", "B1", "B3 logreg"]
+
+
+def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> LabelledRows:
+    table = {"title": np.array(texts, dtype=object), "image_stats": np.ones((len(y), 2))}
+    masks = {"description": np.ones(len(y), bool), "image": np.array(pictures)}
+    each = np.arange(len(y))
+    return LabelledRows(Extracted(table, masks), np.array(y), each, each % 2)
+
+
+@pytest.mark.parametrize(
+    ("text", "pictures", "codes"),
+    [
+        (1.0, [True] * 4, ["B0", "B1", "B2", "B3", "B4", "B5", "B5"]),
+        (0.0, [True] * 4, ["B0", "B1", "B3"]),
+        # Beside the fold of each picture there is one class with a picture: nothing to fit.
+        (1.0, [True, True, False, False], ["B0", "B1", "B2"]),
+    ],
+)
+def test_planned_is_what_can_be_fitted(
+    tmp_path: Path, text: float, pictures: list[bool], codes: list[str]
+) -> None:
+    own = ["model.late_fusion.image=linear_svc", f"fusion.weights.text={text}"]
+    cfg = configure(tmp_path, tmp_path / "shop", *own)
+    rows = rows_of(["a", "b", "c", "d"], pictures, [1, 2, 2, 1])
+    systems = _plan(["linear_svc"], cfg, build_branches(cfg), rows)
+    assert [system.code for system in systems] == codes
+
+
+def test_a_part_is_known_by_everything_it_was_fitted_on(tmp_path: Path) -> None:
+    """Corrected labels and other pictures leave the snapshot, the hash of three files, as it is."""
+    cfg = configure(tmp_path, tmp_path / "shop")
+    store, run = ArtifactStore(cfg.paths), Run("r", "snapshot", synthetic=True, config="c")
+    given = (["a", "bc"], [True, False], [1, 2])
+    changed = [(["ab", "c"], *given[1:]), (given[0], [True, True], given[2]), (*given[:2], [2, 1])]
+    first = rows_of(*given)
+    stats = first.X.with_column("image_stats", np.zeros((2, 2)))
+    others = [*(rows_of(*rows) for rows in changed), dataclasses.replace(first, X=stats)]
+    names = [Bench(cfg, store, run, rows, [])._work for rows in (first, *others)]
+    assert len(set(names)) == 5
+    assert Bench(cfg, store, run, rows_of(*given), [])._work == names[0]
+
+
+def test_table_and_files(tmp_path: Path, demo_shop: Path) -> None:
+    cfg = configure(tmp_path, demo_shop)
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    compared = compare(cfg, labels, ["linear_svc"], fresh=False)
+    store = ArtifactStore(cfg.paths)
+    table = store.load(store.comparison)
+    assert table["system"].tolist() == ["B0", "B1", "B2"]
+    assert table["rows"].unique().tolist() == [600]
+    assert table["synthetic"].all()
+    # B0 against the library on the whole: the majority is the same in every fold.
+    y = pd.read_csv(demo_shop / "Y_train_CVw08PX.csv", index_col=0)["prdtypecode"]
+    majority = DummyClassifier(strategy="most_frequent").fit(np.zeros((len(y), 1)), y)
+    answer = majority.predict(np.zeros((len(y), 1)))
+    assert table.loc[0, "f1_weighted"] == pytest.approx(
+        f1_score(y, answer, average="weighted"), abs=0.01
+    )
+    text = table.set_index("system").loc["B2"]
+    assert text["f1_weighted"] > 0.4
+    assert text["fit_s"] > 0
+    pairs = store.load(store.comparison_pairs)
+    pd.testing.assert_frame_equal(pairs, compared.pairs)
+    assert pairs.set_index(["system", "versus"]).loc[("B2 linear_svc", "B0"), "difference_low"] > 0
+
+
+def test_what_is_done_is_not_done_again(tmp_path: Path, demo_shop: Path) -> None:
+    cfg = configure(tmp_path, demo_shop)
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    first = compare(cfg, labels, ["linear_svc"], fresh=False)
+    (part,) = (tmp_path / "models" / "parts").glob("*.npz")
+    written = part.stat().st_mtime_ns
+    again = compare(cfg, labels, ["linear_svc"], fresh=False)
+    assert part.stat().st_mtime_ns == written
+    same = first.systems.drop(columns="run_id"), again.systems.drop(columns="run_id")
+    pd.testing.assert_frame_equal(*same)
+    other = configure(tmp_path, demo_shop, "model.linear_svc.C=0.1")
+    compare(other, labels, ["linear_svc"], fresh=False)
+    assert len(list(part.parent.glob("*.npz"))) == 2
+    part.write_bytes(b"broken")
+    mended = compare(cfg, labels, ["linear_svc"], fresh=False)
+    scores = ["f1_weighted", "log_loss"]
+    pd.testing.assert_frame_equal(mended.systems[scores], first.systems[scores])
+
+
+@pytest.mark.slow
+def test_a_killed_comparison_goes_on_where_it_stopped(tmp_path: Path, demo_shop: Path) -> None:
+    words = [sys.executable, str(TRAIN), "--config", str(SMOKE), "--kinds", "linear_svc", "logreg"]
+    for place in (f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"):
+        words += ["--set", place]
+    parts = tmp_path / "models" / "parts"
+    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while not list(parts.glob("*.npz")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    (kept, *_) = sorted(parts.glob("[!.]*.npz"))
+    before = kept.stat().st_mtime_ns
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert kept.stat().st_mtime_ns == before
+    assert "B2 text alone        logreg" in done.stdout
+    assert "SYNTHETIC" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
