@@ -28,7 +28,7 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
         transformed.train.labels, transformed.extracted.masks["image"], MOST_PICTURES
     )
     extracted = transformed.extracted.take(rows)
-    paths = [Path(path) for path in extracted.table["image_path"]]
+    paths = [Path(path) for path in extracted.table["image"]]
     names = [e.name for e in transformed.extractors if isinstance(e, ImageExtractor)]
     features = {name: extracted.table[name] for name in names}
     about = {"run_id": np.array(run.run_id)}

@@ -32,7 +32,7 @@ def save_models(
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
         items = transformed.train.items
-        columns = ("designation", "description", "image_path")
+        columns = ("designation", "description", "image")
         keys = product_keys(*(items[name].tolist() for name in columns))
         bundle = FullPipeline(
             extractors=transformed.extractors,
@@ -70,7 +70,7 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
     items = ingested.train.items
     corrections = str(ingested.corrected) if ingested.corrected else ""
-    about = About(run.config, len(items), int((items["image_path"] != "").sum()), corrections)
+    about = About(run.config, len(items), int((items["image"] != "").sum()), corrections)
     card = model_card(metrics, by_class, about)
     store.save(store.model_card, card, run=run, stage="evaluate")
 

@@ -209,7 +209,7 @@ KILLED = """
 import itertools, os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_artifact_runs import store_in, write_run
+from test_runs import store_in, write_run
 folder, action = Path(sys.argv[2]), sys.argv[3]
 CHANGES = {"os.rename", "os.symlink", "os.remove", "os.mkdir", "os.rmdir"}
 

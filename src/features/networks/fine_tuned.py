@@ -43,7 +43,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         present = X.masks["image"]
         groups = X.table.get("group")
         self.featurizer_ = self.featurizer.fine_tune(
-            X.table["image_path"][present].tolist(),
+            X.table["image"][present].tolist(),
             y[present],
             self.tuning,
             groups=None if groups is None else groups[present],
@@ -52,7 +52,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
 
     def transform(self, X: Extracted) -> np.ndarray:
         """Return embeddings, shape (n, n_features), float32; zeros where there is no picture."""
-        sources = [path or None for path in X.table["image_path"]]
+        sources = [path or None for path in X.table["image"]]
         return self.featurizer_.extract(sources)[0]
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
