@@ -1,47 +1,25 @@
-"""Margins and probabilities for rows that a model did not see: the ground of every later choice.
+"""Out-of-fold margins: what a classifier says of rows that were left out when it was fitted.
 
-Calibration, fusion weights, the review threshold and the list of doubtful labels are all learned
-from what a model says about rows that were left out when it was fitted.
+Calibration, the gating of late fusion, the review threshold and the list of doubtful labels are all
+learned from them.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import logging
 import time
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
-from sklearn.base import clone
-
-from src.features.extracted import Extracted
-
-logger = logging.getLogger(__name__)
-
-
-class Classifier(Protocol):
-    """What is cross-fitted: fitted on `Extracted` rows, gives one margin a class."""
-
-    classes_: np.ndarray
-
-    def fit(self, X: Extracted, y: np.ndarray) -> Any:  # noqa: ANN401
-        """Fit on n products."""
-
-    def decision_function(self, X: Extracted) -> np.ndarray:
-        """Return margins, shape (n, n_classes)."""
+import pandas as pd
+from sklearn.base import ClassifierMixin, clone
+from sklearn.pipeline import Pipeline
+from sklearn.utils.validation import has_fit_parameter
 
 
 @dataclasses.dataclass
 class Cost:
-    """What cross-fitting took, summed over the folds.
-
-    Attributes
-    ----------
-    fit_s, predict_s : float
-        Seconds of wall time.
-    predicted : int
-        Rows that were answered.
-    """
+    """What cross-validation took, summed over the folds: seconds of wall time, rows answered."""
 
     fit_s: float = 0.0
     predict_s: float = 0.0
@@ -49,52 +27,65 @@ class Cost:
 
 
 def cross_fit(
-    model: Classifier,
-    X: Extracted,
+    classifier: ClassifierMixin,
+    X: pd.DataFrame,
     y: np.ndarray,
+    groups: np.ndarray,
     folds: np.ndarray,
     present: np.ndarray,
-    classes: np.ndarray,
     cost: Cost | None = None,
 ) -> np.ndarray:
     """Return out-of-fold margins.
 
+    On rows of one class set and without absent rows it is scikit-learn's ``cross_val_predict`` with
+    ``method="decision_function"`` on a ``PredefinedSplit`` (tested).
+
     Parameters
     ----------
-    model : Classifier
-        Unfitted; cloned and fitted once a fold, branches and all.
-    X : Extracted
-        n products.
+    classifier : classifier
+        Unfitted; cloned and fitted once a fold, its transformers and all.
+    X : DataFrame, n rows
     y : ndarray, shape (n,)
-        Their codes.
+        Classes.
+    groups : ndarray of int, shape (n,)
+        Duplicates, for classifiers that split their training rows once more.
     folds : ndarray of int, shape (n,)
-        Fold of each row; groups of duplicates do not straddle.
+        Fold of each row; groups do not straddle.
     present : ndarray of bool, shape (n,)
-        Rows that the model can see (an image expert sees only products with a picture).
-    classes : ndarray, shape (n_classes,)
-        Columns of the result.
+        Rows that the classifier has input of (an image expert reads only products with an image).
     cost : Cost or None
         What it takes is added here.
 
     Returns
     -------
     ndarray of float64, shape (n, n_classes)
-        Margins of present rows from the model that was fitted on the other folds; NaN elsewhere.
+        Margins of present rows from the classifier that was fitted on the other folds; NaN
+        elsewhere. One column a class of `y`, ascending.
     """
+    classes = np.unique(y)
     margins = np.full((len(y), len(classes)), np.nan)
-    for fold in np.unique(folds):
+    cost = cost or Cost()
+    for fold in np.unique(folds[present]):
         train, held = present & (folds != fold), present & (folds == fold)
-        if not held.any():
-            continue
         started = time.perf_counter()
-        fitted = clone(model).fit(X.take(train), y[train])
+        fitted = fit_classifier(classifier, take(X, train), y[train], groups[train])
         between = time.perf_counter()
-        margins[held] = aligned_margins(fitted, X.take(held), classes)
-        if cost is not None:
-            cost.fit_s += between - started
-            cost.predict_s += time.perf_counter() - between
-            cost.predicted += int(held.sum())
+        margins[held] = aligned_margins(fitted, take(X, held), classes)
+        cost.fit_s += between - started
+        cost.predict_s += time.perf_counter() - between
+        cost.predicted += int(held.sum())
     return margins
+
+
+def fit_classifier(
+    classifier: ClassifierMixin, X: Any, y: np.ndarray, groups: np.ndarray  # noqa: ANN401
+) -> ClassifierMixin:
+    """Return a fitted clone, which is told the groups where it, or its last step, asks for them."""
+    fitted = clone(classifier)
+    last = fitted.steps[-1] if isinstance(fitted, Pipeline) else ("", fitted)
+    if not has_fit_parameter(last[1], "groups"):
+        return fitted.fit(X, y)
+    return fitted.fit(X, y, **{f"{last[0]}__groups".removeprefix("__"): groups})
 
 
 def can_cross_fit(y: np.ndarray, folds: np.ndarray, present: np.ndarray) -> bool:
@@ -104,14 +95,24 @@ def can_cross_fit(y: np.ndarray, folds: np.ndarray, present: np.ndarray) -> bool
     )
 
 
-def aligned_margins(fitted: Classifier, X: Extracted, classes: np.ndarray) -> np.ndarray:
-    """Return margins with one column for each of `classes`.
+def aligned_margins(fitted: ClassifierMixin, X: Any, classes: np.ndarray) -> np.ndarray:  # noqa: ANN401
+    """Return margins, shape (n, n_classes), with one column for each of `classes`.
 
-    A class that the model never saw gets the lowest margin of its row: possible, but last.
+    A class that the classifier never saw gets the lowest margin of its row: possible, but last.
     """
-    own = np.asarray(fitted.decision_function(X), dtype=np.float64)
+    margins = both_columns(np.asarray(fitted.decision_function(X), dtype=np.float64))
     if np.array_equal(fitted.classes_, classes):
-        return own
-    margins = np.repeat(own.min(axis=1, keepdims=True), len(classes), axis=1)
-    margins[:, np.searchsorted(classes, fitted.classes_)] = own
-    return margins
+        return margins
+    aligned = np.repeat(margins.min(axis=1, keepdims=True), len(classes), axis=1)
+    aligned[:, np.searchsorted(classes, fitted.classes_)] = margins
+    return aligned
+
+
+def both_columns(margins: np.ndarray) -> np.ndarray:
+    """Return two columns for the one margin that scikit-learn gives two classes."""
+    return np.column_stack([-margins, margins]) if margins.ndim == 1 else margins
+
+
+def take(X: Any, rows: np.ndarray) -> Any:  # noqa: ANN401
+    """Return the rows of a DataFrame, array or sparse matrix at positions or where a mask."""
+    return X.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows] if hasattr(X, "iloc") else X[rows]

@@ -1,113 +1,48 @@
 """Late fusion: one expert a modality, and an answer learned from what they say out of fold.
 
 `fit` cross-fits every expert, learns from rows that they had not seen how far each can be trusted
-(``fusion.py``), then fits them on all rows. With a single expert it is that model with calibrated
-probabilities, which is how every other kind is served.
+(``gating.py``), then fits them on all rows. With a single expert it is that classifier with
+calibrated probabilities, which is how every other kind of model is served.
 """
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 import logging
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeVar
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, clone
+import pandas as pd
+from sklearn.base import ClassifierMixin
+from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.utils.metaestimators import _BaseComposition
 
 from src.data.splits import split_folds
 from src.errors import ValidationError
-from src.features.extracted import Extracted
-from src.models.combiner import describe
-from src.models.cross_validation import aligned_margins, can_cross_fit, cross_fit
-from src.models.fusion import Fusion, FusionMaps, choose_maps, fit_fusion, honest_proba
+from src.models.cross_validation import (
+    aligned_margins,
+    can_cross_fit,
+    cross_fit,
+    fit_classifier,
+    take,
+)
+from src.models.gating import OutOfFold, gating_conditions
 
 logger = logging.getLogger(__name__)
 
-HOLDOUT_FOLD = -1
+T = TypeVar("T")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class OutsideMargins:
-    """What the experts say of n labelled products that they were not fitted on.
-
-    Attributes
-    ----------
-    margins : mapping of str to ndarray, each of shape (n, n_classes)
-        By name of the expert; rows of NaN where it is blind.
-    folds : ndarray of int64, shape (n,)
-        Fold of each row: rows of one fold were left out together.
-    conditions : ndarray, shape (n, n_conditions)
-        What the weights of the votes may depend on.
-    codes : ndarray of int64, shape (n,)
-        Column of the true class.
-    chosen : FusionMaps or None
-        How each step is to be fitted, where that was chosen on a part of these rows.
-    """
-
-    margins: dict[str, np.ndarray]
-    folds: np.ndarray
-    conditions: np.ndarray
-    codes: np.ndarray
-    chosen: FusionMaps | None = None
-
-    @functools.cached_property
-    def maps(self) -> FusionMaps:
-        """How each step is fitted, chosen by out-of-fold log-loss."""
-        return self.chosen or choose_maps(self._list, self.conditions, self.codes, self.folds)
-
-    def only(self, name: str) -> OutsideMargins:
-        """Return the margins of one expert."""
-        if list(self.margins) == [name]:
-            return self
-        return dataclasses.replace(self, margins={name: self.margins[name]}, chosen=None)
-
-    def fit(self) -> Fusion:
-        """Learn from all rows how margins become answers."""
-        return fit_fusion(self.maps, self._list, self.conditions, self.codes, self.folds)
-
-    @functools.cached_property
-    def probabilities(self) -> np.ndarray:
-        """Out-of-fold probabilities, shape (n, n_classes); see `honest_proba`."""
-        return honest_proba(self.maps, self._list, self.conditions, self.codes, self.folds)
-
-    def and_held(self, held: OutsideMargins, holdout: np.ndarray) -> OutsideMargins:
-        """Return these rows and those of a hold-out, which becomes a fold of its own.
-
-        Parameters
-        ----------
-        held : OutsideMargins
-            What experts that were fitted on these rows say of the hold-out.
-        holdout : ndarray of bool, shape (n + n_held,)
-            Where the rows of the hold-out stand among all.
-        """
-
-        def both(mine: np.ndarray, theirs: np.ndarray) -> np.ndarray:
-            merged = np.empty((len(holdout), *mine.shape[1:]), dtype=mine.dtype)
-            merged[~holdout], merged[holdout] = mine, theirs
-            return merged
-
-        return OutsideMargins(
-            {name: both(self.margins[name], held.margins[name]) for name in self.margins},
-            both(self.folds, np.full(len(held.folds), HOLDOUT_FOLD)),
-            both(self.conditions, held.conditions),
-            both(self.codes, held.codes),
-            self.maps,
-        )
-
-    @property
-    def _list(self) -> list[np.ndarray]:
-        return list(self.margins.values())
-
-
-class LateFusion(ClassifierMixin, BaseEstimator):
-    """Experts that vote.
+class LateFusion(ClassifierMixin, _BaseComposition):
+    """A meta-estimator over experts, each a classifier of the product table.
 
     Parameters
     ----------
-    experts : list of (str, str, classifier)
-        Name, mask (the key of ``Extracted.masks`` of the products that it can see, "" for all) and
-        an unfitted classifier of `Extracted`.
+    estimators : list of (str, classifier)
+        Experts by name, unfitted; nested parameters are ``<name>__<parameter>``.
+    requires : mapping of str to str or None
+        The bool column of the table that says which products an expert has input of; an expert
+        that is not named answers for all.
     n_folds : int
         Folds of the cross-fitting.
     random_state : int
@@ -116,135 +51,161 @@ class LateFusion(ClassifierMixin, BaseEstimator):
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
-    experts_ : list of (str, str, classifier)
-        Fitted on all rows that they can see; an expert that saw no row is left out.
-    fusion_ : Fusion
+    experts_ : dict of str to classifier
+        Fitted on all rows that they have input of; one that had too few is left out.
+    gating_ : Gating
         From their margins to the answer.
     """
 
     def __init__(
-        self, experts: list[tuple[str, str, Any]], n_folds: int = 5, random_state: int = 0
+        self,
+        estimators: list[tuple[str, Any]],
+        requires: Mapping[str, str] | None = None,
+        n_folds: int = 5,
+        random_state: int = 0,
     ) -> None:
-        self.experts = experts
+        self.estimators = estimators
+        self.requires = requires
         self.n_folds = n_folds
         self.random_state = random_state
 
+    def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
+        """Return the parameters, those of the experts too where `deep`."""
+        return self._get_params("estimators", deep=deep)
+
+    def set_params(self, **params: Any) -> LateFusion:  # noqa: ANN401
+        """Set parameters; ``text=None`` style replacement of a whole expert works too."""
+        return self._set_params("estimators", **params)
+
     def cross_fit(
-        self, X: Extracted, y: np.ndarray, groups: np.ndarray | None = None
-    ) -> OutsideMargins:
+        self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray | None = None
+    ) -> OutOfFold:
         """Return what each expert says of every product when it was fitted without it.
 
         Parameters
         ----------
-        X : Extracted
-            n products.
+        X : DataFrame, n rows
+            The product table.
         y : ndarray, shape (n,)
-            Their codes.
+            Classes.
         groups : ndarray of int, shape (n,), or None
             Duplicates, kept in one fold; None takes every product as its own.
 
         Raises
         ------
         ValidationError
-            No expert can see products of two classes beside every fold.
+            No expert has input of two classes beside every fold.
         """
         groups = np.arange(len(y)) if groups is None else groups
-        classes, codes = np.unique(y, return_inverse=True)
         folds = split_folds(y, groups, self.n_folds, self.random_state)
         margins = {
-            name: cross_fit(expert, X, y, folds, present_rows(X, mask), classes)
-            for name, mask, expert in self._able(X, y, folds)
+            name: cross_fit(expert, X, y, groups, folds, self.present(X, name))
+            for name, expert in self._usable_experts(X, y, folds)
         }
-        return OutsideMargins(margins, folds, conditions_of(X), codes)
+        codes = np.unique(y, return_inverse=True)[1]
+        return OutOfFold(margins, folds, gating_conditions(X), codes)
 
     def fit(
         self,
-        X: Extracted,
+        X: pd.DataFrame,
         y: np.ndarray,
         groups: np.ndarray | None = None,
-        outside: OutsideMargins | None = None,
+        oof: OutOfFold | None = None,
     ) -> LateFusion:
         """Fit on n products; arguments as for `cross_fit`.
 
         Parameters
         ----------
-        outside : OutsideMargins or None
-            What the experts say of these products from outside, where it is known already; None
+        oof : OutOfFold or None
+            What the experts say of these products out of fold, where it is known already; None
             cross-fits.
         """
-        outside = outside or self.cross_fit(X, y, groups)
+        y = np.asarray(y)
+        groups = np.arange(len(y)) if groups is None else groups
+        oof = oof or self.cross_fit(X, y, groups)
         self.classes_ = np.unique(y)
-        self.experts_ = []
-        for name, mask, expert in self.experts:
-            if name not in outside.margins:
-                continue
-            present = present_rows(X, mask)
-            self.experts_.append((name, mask, clone(expert).fit(X.take(present), y[present])))
-        self.fusion_ = outside.fit()
+        self.experts_ = {}
+        for name, expert in self.estimators:
+            if name in oof.margins:
+                rows = self.present(X, name)
+                self.experts_[name] = fit_classifier(expert, take(X, rows), y[rows], groups[rows])
+        self.gating_ = oof.fit_gating()
         return self
 
-    def margins(self, X: Extracted) -> list[np.ndarray]:
-        """Return each expert's raw margins, shape (n, n_classes); NaN where it is blind."""
-        margins = []
-        for _, mask, expert in self.experts_:
-            margin = np.full((len(X), len(self.classes_)), np.nan)
-            present = present_rows(X, mask)
-            if present.any():
-                margin[present] = aligned_margins(expert, X.take(present), self.classes_)
-            margins.append(margin)
+    def present(self, X: pd.DataFrame, name: str) -> np.ndarray:
+        """Return which of n products an expert has input of: bool, shape (n,)."""
+        column = (self.requires or {}).get(name)
+        return np.ones(len(X), dtype=bool) if column is None else X[column].to_numpy(dtype=bool)
+
+    def margins(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return each expert's raw margins, shape (n, n_classes); NaN where it has no input."""
+        margins = {}
+        for name, expert in self.experts_.items():
+            rows = self.present(X, name)
+            margins[name] = np.full((len(X), len(self.classes_)), np.nan)
+            if rows.any():
+                inputs = X if rows.all() else take(X, rows)
+                margins[name][rows] = aligned_margins(expert, inputs, self.classes_)
         return margins
 
-    def look(self, X: Extracted, y: np.ndarray) -> OutsideMargins:
+    def score_unseen(self, X: pd.DataFrame, y: np.ndarray) -> OutOfFold:
         """Return what the fitted experts say of labelled products that none of them saw."""
-        names = [name for name, _, _ in self.experts_]
-        margins = dict(zip(names, self.margins(X), strict=True))
         codes = np.searchsorted(self.classes_, y)
-        return OutsideMargins(margins, np.zeros(len(y), dtype=np.int64), conditions_of(X), codes)
+        folds = np.zeros(len(y), dtype=np.int64)
+        return OutOfFold(self.margins(X), folds, gating_conditions(X), codes)
 
-    def weights(self, X: Extracted) -> np.ndarray:
-        """Return the weight of each expert's vote for n products, shape (n, n_experts)."""
-        return self.fusion_.weights(self.margins(X), conditions_of(X))
+    def decision_function(self, X: pd.DataFrame) -> np.ndarray:
+        """Return fused margins of n products, shape (n, n_classes); two columns for two classes."""
+        return self.gating_.scores(list(self.margins(X).values()), gating_conditions(X))
 
-    def decision_function(self, X: Extracted) -> np.ndarray:
-        """Return fused margins of n products, shape (n, n_classes); larger is likelier."""
-        return self.fusion_.scores(self.margins(X), conditions_of(X))
-
-    def predict_proba(self, X: Extracted) -> np.ndarray:
+    def predict_proba(self, X: pd.DataFrame) -> np.ndarray:
         """Return probabilities of n products, shape (n, n_classes)."""
         if not len(X):
             return np.empty((0, len(self.classes_)))
-        return self.fusion_.predict_proba(self.margins(X), conditions_of(X))
+        return self.gating_.predict_proba(list(self.margins(X).values()), gating_conditions(X))
 
-    def predict(self, X: Extracted) -> np.ndarray:
-        """Return the likeliest code of each product, shape (n,)."""
+    def predict(self, X: pd.DataFrame) -> np.ndarray:
+        """Return the likeliest class of each product, shape (n,)."""
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def _able(self, X: Extracted, y: np.ndarray, folds: np.ndarray) -> list[tuple[str, str, Any]]:
-        """Return the experts that can see products of two classes beside every fold."""
-        able = []
-        for name, mask, expert in self.experts:
-            rows = present_rows(X, mask)
+    def fitted_steps(self, kind: type[T]) -> Iterator[tuple[str, str, T]]:
+        """Yield (expert, branch, step) of every fitted step of the experts that is a `kind`.
+
+        Explanations and monitoring ask here what the experts are made of: their n-gram vocabularies,
+        their networks.
+        """
+        for name, expert in self.experts_.items():
+            yield from ((name, branch, step) for branch, step in _steps(expert, "") if isinstance(step, kind))
+
+    def _usable_experts(
+        self, X: pd.DataFrame, y: np.ndarray, folds: np.ndarray
+    ) -> list[tuple[str, Any]]:
+        """Return the experts that have input of two classes beside every fold."""
+        usable = []
+        for name, expert in self.estimators:
+            rows = self.present(X, name)
             if can_cross_fit(y, folds, rows):
-                able.append((name, mask, expert))
+                usable.append((name, expert))
             else:
-                logger.warning("expert %s left out: it can see %d rows", name, rows.sum())
-        if not able:
-            names = ", ".join(name for name, _, _ in self.experts)
+                logger.warning("expert %s left out: %d rows have its input", name, rows.sum())
+        if not usable:
+            names = ", ".join(name for name, _ in self.estimators)
             raise ValidationError(
                 f"nothing to learn from for any expert ({names}): of {len(y)} products with "
-                f"{len(np.unique(y))} classes, each expected products that it can see, of two "
+                f"{len(np.unique(y))} classes, each expected products that it has input of, of two "
                 "classes at least, beside every fold",
                 next_command="python scripts/train_pipeline.py --set fusion.weights.text=1.0",
             )
-        return able
+        return usable
 
 
-def present_rows(X: Extracted, mask: str) -> np.ndarray:
-    """Return which of n products an expert can see: bool, shape (n,); mask "" is all."""
-    return X.masks[mask] if mask else np.ones(len(X), dtype=bool)
-
-
-def conditions_of(X: Extracted) -> np.ndarray:
-    """Return what the weights of the votes may depend on, shape (n, n_conditions)."""
-    length = X.table.get("title_length", np.full(len(X), 60.0))
-    return describe(X.masks["description"], np.asarray(length, dtype=np.float64))
+def _steps(estimator: Any, branch: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401
+    """Yield (branch, step) of all that pipelines and unions hold, in order."""
+    if isinstance(estimator, Pipeline):
+        for _, step in estimator.steps:
+            yield from _steps(step, branch)
+    elif isinstance(estimator, FeatureUnion):
+        for name, transformer in estimator.transformer_list:
+            yield from _steps(transformer, name)
+    else:
+        yield branch, estimator

@@ -123,7 +123,7 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def head_margins(head: ClassifierMixin, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
+def linear_decision_function(classifier: ClassifierMixin, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
     """Return ``head.decision_function(X)``; for a linear head fast, and the same in any company.
 
     Parameters

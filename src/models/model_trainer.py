@@ -1,75 +1,101 @@
-"""`ModelTrainer`: fits a classifier on a feature matrix and says what it cost."""
+"""`ModelTrainer`: the last step of an expert; samples its rows, fits a classifier, says the cost."""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import time
 import warnings
-from typing import TYPE_CHECKING
+from typing import Any
 
 import numpy as np
+from scipy import sparse
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_is_fitted
 
-from src.features.matrix import FeatureMatrix
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+from src.data.sampling import Sampling
+from src.models.cross_validation import fit_classifier
+from src.models.linear_svm import linear_decision_function
 
 logger = logging.getLogger(__name__)
 
+Matrix = np.ndarray | sparse.csr_matrix
 
-@dataclasses.dataclass(frozen=True)
-class ModelTrainer:
-    """Fit one kind of classifier.
+
+class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
+    """A classifier fitted on sampled rows of a feature matrix.
+
+    Parameters
+    ----------
+    classifier : classifier
+        Unfitted: logistic regression, linear SVM, XGBoost, LightGBM.
+    sampling : Sampling or None
+        Which of the rows it is fitted on, and how often; None is each once.
 
     Attributes
     ----------
-    head : classifier
-        Unfitted; cloned by every `fit`.
+    classifier_ : classifier
+    classes_ : ndarray, shape (n_classes,)
+    background_ : ndarray of float32, shape (n_features,)
+        Mean of each column over the rows it was fitted on: what explanations compare with.
     """
 
-    head: ClassifierMixin
+    def __init__(self, classifier: Any, sampling: Sampling | None = None) -> None:  # noqa: ANN401
+        self.classifier = classifier
+        self.sampling = sampling
 
-    def fit(
-        self, matrix: FeatureMatrix, y: np.ndarray, groups: np.ndarray | None = None
-    ) -> ClassifierMixin:
-        """Return a fitted clone of the classifier.
+    def fit(self, X: Matrix, y: np.ndarray, groups: np.ndarray | None = None) -> ModelTrainer:
+        """Fit on n rows.
 
         Parameters
         ----------
-        matrix : FeatureMatrix, n rows
-            Features, weights applied.
-        y : ndarray of int64, shape (n,)
+        X : ndarray or csr_matrix, shape (n, n_features)
+        y : ndarray, shape (n,)
             Class of each row.
         groups : ndarray of int, shape (n,), or None
             Duplicates, for classifiers that split their training rows once more.
 
         Notes
         -----
-        A solver that stops before it converged is a warning in the log with what to change, not a
-        silent result.
+        A solver that stops before it converged is a warning in the log with what to change.
         """
-        from sklearn.base import clone
-        from sklearn.exceptions import ConvergenceWarning
-        from sklearn.utils.validation import has_fit_parameter
-
-        head = clone(self.head)
-        options = {"groups": groups} if has_fit_parameter(head, "groups") else {}
+        groups = np.arange(len(y)) if groups is None else groups
+        if self.sampling is not None:
+            rows = self.sampling.rows(y)
+            # Copies of a repeated row are duplicates of each other: they keep its group.
+            X, y, groups = X[rows], y[rows], groups[rows]
         started = time.perf_counter()
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            head.fit(matrix.stack(), y, **options)
-        for warning in caught:
-            if issubclass(warning.category, ConvergenceWarning):
-                logger.warning("%s stopped before it converged: raise max_iter or lower C", head)
-            else:
-                warnings.warn_explicit(
-                    warning.message, warning.category, warning.filename, warning.lineno
+            self.classifier_ = fit_classifier(clone(self.classifier), X, y, groups)
+        self._relay(caught)
+        name, elapsed_s = type(self.classifier).__name__, time.perf_counter() - started
+        logger.debug("fit %s on %d x %d in %.1f s", name, *X.shape, elapsed_s)
+        self.classes_ = self.classifier_.classes_
+        self.background_ = np.asarray(X.mean(axis=0, dtype=np.float64), dtype=np.float32).ravel()
+        return self
+
+    def decision_function(self, X: Matrix) -> np.ndarray:
+        """Return margins, shape (n, n_classes), or as the classifier gives them for two classes.
+
+        Those of a linear classifier have the same digits for a row alone and in a batch.
+        """
+        check_is_fitted(self)
+        if hasattr(self.classifier_, "coef_"):
+            return linear_decision_function(self.classifier_, X)
+        return self.classifier_.decision_function(X)
+
+    def predict(self, X: Matrix) -> np.ndarray:
+        """Return the likeliest class of each row, shape (n,)."""
+        margins = self.decision_function(X)
+        chosen = (margins > 0).astype(int) if margins.ndim == 1 else margins.argmax(axis=1)
+        return self.classes_[chosen]
+
+    def _relay(self, caught: list[warnings.WarningMessage]) -> None:
+        for found in caught:
+            if issubclass(found.category, ConvergenceWarning):
+                logger.warning(
+                    "%s stopped before it converged: raise max_iter or lower C", self.classifier
                 )
-        logger.debug(
-            "fit %s on %d rows in %.1f s",
-            type(head).__name__,
-            len(y),
-            time.perf_counter() - started,
-        )
-        return head
+            else:
+                warnings.warn_explicit(found.message, found.category, found.filename, found.lineno)
