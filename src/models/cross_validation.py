@@ -78,7 +78,10 @@ def cross_fit(
 
 
 def fit_classifier(
-    classifier: ClassifierMixin, X: Any, y: np.ndarray, groups: np.ndarray  # noqa: ANN401
+    classifier: ClassifierMixin,
+    X: Any,
+    y: np.ndarray,
+    groups: np.ndarray,  # noqa: ANN401
 ) -> ClassifierMixin:
     """Return a fitted clone, which is told the groups where it, or its last step, asks for them."""
     fitted = clone(classifier)
@@ -115,4 +118,8 @@ def both_columns(margins: np.ndarray) -> np.ndarray:
 
 def take(X: Any, rows: np.ndarray) -> Any:  # noqa: ANN401
     """Return the rows of a DataFrame, array or sparse matrix at positions or where a mask."""
-    return X.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows] if hasattr(X, "iloc") else X[rows]
+    return (
+        X.iloc[np.flatnonzero(rows) if rows.dtype == bool else rows]
+        if hasattr(X, "iloc")
+        else X[rows]
+    )

@@ -120,7 +120,9 @@ class OutOfFold:
             return _merge_rows(inside, outside, holdout)
 
         return OutOfFold(
-            margins={name: merged(self.margins[name], other.margins[name]) for name in self.margins},
+            margins={
+                name: merged(self.margins[name], other.margins[name]) for name in self.margins
+            },
             folds=merged(self.folds, np.full(len(other.folds), HOLDOUT_FOLD)),
             conditions=merged(self.conditions, other.conditions),
             codes=merged(self.codes, other.codes),
@@ -324,9 +326,7 @@ def _out_of_fold_log_proba(
     return log_p
 
 
-def fit_theta(
-    log_p: Sequence[np.ndarray], conditions: np.ndarray, codes: np.ndarray
-) -> np.ndarray:
+def fit_theta(log_p: Sequence[np.ndarray], conditions: np.ndarray, codes: np.ndarray) -> np.ndarray:
     """Fit the weights by log-loss on products that every expert answers.
 
     Parameters

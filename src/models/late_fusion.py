@@ -175,7 +175,11 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         their networks.
         """
         for name, expert in self.experts_.items():
-            yield from ((name, branch, step) for branch, step in _steps(expert, "") if isinstance(step, kind))
+            yield from (
+                (name, branch, step)
+                for branch, step in _steps(expert, "")
+                if isinstance(step, kind)
+            )
 
     def _usable_experts(
         self, X: pd.DataFrame, y: np.ndarray, folds: np.ndarray

@@ -109,7 +109,7 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
         """Return margins of n rows, shape (n, n_classes), or (n,) for two classes."""
         check_is_fitted(self)
         X = validate_data(self, X, accept_sparse="csr", dtype=np.float32, reset=False)
-        return head_margins(self, X)
+        return linear_decision_function(self, X)
 
     def predict(self, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
         """Return the class of each row, shape (n,)."""
@@ -123,23 +123,19 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def linear_decision_function(classifier: ClassifierMixin, X: np.ndarray | sparse.csr_matrix) -> np.ndarray:
-    """Return ``head.decision_function(X)``; for a linear head fast, and the same in any company.
+def linear_decision_function(
+    classifier: ClassifierMixin, X: np.ndarray | sparse.csr_matrix
+) -> np.ndarray:
+    """Return ``classifier.decision_function(X)`` of a fitted linear classifier.
 
-    Parameters
-    ----------
-    head : classifier
-        Fitted.
-    X : ndarray or csr_matrix, shape (n, n_features), float32
+    Faster than scikit-learn's on few rows, and the same digits for a row alone and in a batch.
 
     Returns
     -------
     ndarray, shape (n, n_classes), or (n,) for two classes
     """
-    if not hasattr(head, "coef_"):
-        return head.decision_function(X)
-    margins = linear_margins(X, head.coef_) + head.intercept_
-    return margins.ravel() if len(head.coef_) == 1 else margins
+    margins = linear_margins(X, classifier.coef_) + classifier.intercept_
+    return margins.ravel() if len(classifier.coef_) == 1 else margins
 
 
 def linear_margins(X: np.ndarray | sparse.csr_matrix, coef: np.ndarray) -> np.ndarray:

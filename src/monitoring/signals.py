@@ -15,11 +15,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.features.extracted import Extracted
-from src.features.image.statistics import STAT_NAMES
-from src.features.text.language import LANGUAGE_NAMES
 from src.models.late_fusion import LateFusion
 from src.monitoring.unknown_words import find_word_counter, known_words, unknown_shares
+from src.pipelines.table import block_mask, block_values
 
 # Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
 IMAGE_NUMBERS = (
@@ -117,41 +115,41 @@ class SignalReader:
             return cls(model.classes_, frozenset(), "")
         return cls(model.classes_, known_words(counter, of_others=seen), counter.token_pattern)
 
-    def read(self, items: pd.DataFrame, extracted: Extracted, proba: np.ndarray) -> Signals:
+    def read(self, table: pd.DataFrame, proba: np.ndarray) -> Signals:
         """Measure n products.
 
         Parameters
         ----------
-        items : DataFrame, n rows
-            Columns designation and description, as the sellers typed them.
-        extracted : Extracted
-            What the extractors made of the same products.
+        table : DataFrame, n rows
+            The product table.
         proba : ndarray, shape (n, n_classes)
             The model's probabilities; for training products from a model that had not seen them.
         """
-        titles, descriptions = items["designation"].tolist(), items["description"].tolist()
-        described = np.array([bool(text.strip()) for text in descriptions], dtype=bool)
-        pictured = extracted.masks["image"]
+        has_description = table["has_description"].to_numpy(dtype=bool)
+        has_image = table["has_image"].to_numpy(dtype=bool)
+        lengths = table["description"].str.len().to_numpy(dtype=np.float64)
         numbers = {
-            "title_length": np.array([len(text) for text in titles], dtype=np.float64),
-            "description_length": np.where(described, [len(d) for d in descriptions], np.nan),
-            "unknown_words": self._unknown(extracted),
-            **_image_numbers(extracted, pictured),
+            "title_length": table["title_length"].to_numpy(dtype=np.float64),
+            "description_length": np.where(has_description, lengths, np.nan),
+            "unknown_words": self._unknown(table),
+            **_image_numbers(table),
             "confidence": proba.max(axis=1, initial=0.0),
             "doubt": entropy(proba),
         }
-        flags = {"missing_description": ~described, "missing_image": ~pictured}
-        language = _languages(titles, descriptions, extracted)
         return Signals(
-            numbers, flags, language, proba, self.classes, _embedding(extracted, pictured)
+            numbers=numbers,
+            flags={"missing_description": ~has_description, "missing_image": ~has_image},
+            language=table["language"].to_numpy(dtype=object),
+            proba=proba,
+            classes=self.classes,
+            embedding=_embedding(table),
         )
 
-    def _unknown(self, extracted: Extracted) -> np.ndarray:
+    def _unknown(self, table: pd.DataFrame) -> np.ndarray:
         if not self.words:
-            return np.full(len(extracted), np.nan)
-        columns = (extracted.table[name] for name in ("title", "text_description"))
-        texts = ["\n".join(parts) for parts in zip(*columns, strict=True)]
-        return unknown_shares(texts, self.words, self.word_pattern)
+            return np.full(len(table), np.nan)
+        texts = table["clean_title"] + "\n" + table["clean_description"]
+        return unknown_shares(texts.tolist(), self.words, self.word_pattern)
 
 
 def entropy(proba: np.ndarray) -> np.ndarray:
@@ -159,31 +157,17 @@ def entropy(proba: np.ndarray) -> np.ndarray:
     return -(proba * np.log(np.maximum(proba, 1e-300))).sum(axis=1)
 
 
-def _image_numbers(extracted: Extracted, pictured: np.ndarray) -> dict[str, np.ndarray]:
-    values = extracted.table.get("image_stats")
-    if values is None:
-        return {f"image_{name}": np.full(len(pictured), np.nan) for name in IMAGE_NUMBERS}
-    return {
-        f"image_{name}": np.where(pictured, values[:, STAT_NAMES.index(name)], np.nan)
-        for name in IMAGE_NUMBERS
-    }
+def _image_numbers(table: pd.DataFrame) -> dict[str, np.ndarray]:
+    values = {}
+    for name in IMAGE_NUMBERS:
+        column = f"image_stats__{name}"
+        known = table[column] if column in table else pd.Series(np.nan, index=table.index)
+        values[f"image_{name}"] = known.to_numpy(dtype=np.float64)
+    return values
 
 
-def _languages(
-    titles: Sequence[str], descriptions: Sequence[str], extracted: Extracted
-) -> np.ndarray:
-    if "language" in extracted.table:
-        return np.array(LANGUAGE_NAMES, dtype=object)[extracted.table["language"].argmax(axis=1)]
-    from src.features.text.language import detect_languages
-    from src.features.text.markup import strip_markup
-
-    texts = [strip_markup(f"{t}\n{d}") for t, d in zip(titles, descriptions, strict=True)]
-    return np.array(detect_languages(texts), dtype=object)
-
-
-def _embedding(extracted: Extracted, pictured: np.ndarray) -> np.ndarray | None:
-    values = extracted.table.get("image_cnn")
-    return None if values is None else np.where(pictured[:, None], values, np.float32("nan"))
+def _embedding(table: pd.DataFrame) -> np.ndarray | None:
+    return block_values(table, "image_cnn") if block_mask(table, "image_cnn").any() else None
 
 
 def profile_of(signals: Signals, row: int) -> dict[str, Any]:

@@ -8,36 +8,18 @@ like with like, the reference counts a word of a training product as known only 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import Pipeline
 
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
 
 
 def find_word_counter(model: LateFusion) -> TfidfWords | None:
-    """Return the fitted word TF-IDF with the most columns of text, or None without one.
-
-    The branch on title and description comes before the one on titles alone.
-    """
-    for _, _, expert in model.experts_:
-        fitted = dict(expert.features_.transformers_)
-        for name in ("tfidf_word", "tfidf_word_title"):
-            if name in fitted:
-                return next(step for step in _steps(fitted[name]) if isinstance(step, TfidfWords))
-    return None
-
-
-def _steps(branch: BaseEstimator) -> Iterator[BaseEstimator]:
-    """Yield the steps of a branch; trees have theirs inside a pipeline that reduces it."""
-    if not isinstance(branch, Pipeline):
-        yield branch
-        return
-    for _, step in branch.steps:
-        yield from _steps(step)
+    """Return the fitted word TF-IDF on title and description, else on titles alone, else None."""
+    counters = {branch: step for _, branch, step in model.fitted_steps(TfidfWords)}
+    return counters.get("tfidf_word", counters.get("tfidf_word_title"))
 
 
 def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:

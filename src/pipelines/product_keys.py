@@ -1,45 +1,34 @@
-"""One number a product, of its words and its picture: has training seen this very one."""
+"""One number a product, of its words and its image: was this very one in the training data."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
-
 import numpy as np
+import pandas as pd
 
 from src.cache import content_key
 from src.data.duplicates import normalise_text
-
-Picture = bytes | str | Path | None
-"""The bytes of a picture, where it lies, or None (or "") for no picture."""
+from src.pipelines.image_pipeline import image_digests
 
 
-def product_keys(
-    titles: Sequence[str], descriptions: Sequence[str], pictures: Sequence[Picture]
-) -> np.ndarray:
-    """Return a hash of the normalised text and the bytes of the picture of n products.
+def product_keys(products: pd.DataFrame) -> np.ndarray:
+    """Return a hash of the normalised text and the image of n products.
+
+    Parameters
+    ----------
+    products : DataFrame, n rows
+        Columns designation, description, image, and image_sha256 where it is known.
 
     Returns
     -------
     ndarray of uint64, shape (n,)
-        Equal where the words are (whatever case, accents and markup) and the picture is the same
-        file; a picture that can't be read counts as none.
+        Equal where the words are (whatever case, accents and markup) and the image is the same
+        file; an image that can't be read counts as none.
     """
+    texts = zip(products["designation"].tolist(), products["description"].tolist(), strict=True)
     keys = [
         content_key(
-            normalise_text(f"{title} {body}").encode("utf-8", "surrogatepass"), _read(image)
+            normalise_text(f"{title} {body}").encode("utf-8", "surrogatepass"), digest.encode()
         )
-        for title, body, image in zip(titles, descriptions, pictures, strict=True)
+        for (title, body), digest in zip(texts, image_digests(products), strict=True)
     ]
     return np.array([int.from_bytes(key[:8], "little") for key in keys], dtype=np.uint64)
-
-
-def _read(picture: Picture) -> bytes:
-    if isinstance(picture, bytes):
-        return picture
-    if not picture:
-        return b""
-    try:
-        return Path(picture).read_bytes()
-    except OSError:
-        return b""

@@ -7,12 +7,13 @@ modality of its own and is also switched by its ``enabled``. A weight of 0 switc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from src.config import Config
 from src.errors import ConfigError
 from src.pipelines import image_pipeline, text_pipeline
-from src.pipelines.registry_types import Branch
+from src.pipelines.branches import Branch
+from src.pipelines.table import Extractor
 from src.typed_toml import nearest
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
@@ -53,20 +54,26 @@ def branch_weights(cfg: Config) -> dict[str, float]:
 
 
 def build_branches(cfg: Config) -> list[Branch]:
-    """Return the branches that are on, extractors and unfitted estimators, in configured order."""
+    """Return the branches that are on, in configured order."""
     weights = branch_weights(cfg)
     built = [branch for modality in cfg.fusion.weights for branch in BUILDERS[modality](cfg)]
     return [branch for branch in built if branch.name in weights]
 
 
+def extractors_of(cfg: Config, branches: Sequence[Branch]) -> tuple[Extractor, ...]:
+    """Return what makes the product table for some branches: the text's columns first."""
+    blocks = [branch.extractor for branch in branches if branch.extractor is not None]
+    return (text_pipeline.text_extractor(cfg), *blocks)
+
+
 def known_branches() -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
-    text = [(name, text_pipeline.MODALITY) for name in text_pipeline.ESTIMATORS]
+    text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
     return [*text, *((name, name) for name in image_pipeline.BUILDERS)]
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:
-    known = tuple(text_pipeline.ESTIMATORS)
+    known = tuple(text_pipeline.TRANSFORMERS)
     for name in cfg.features.text.weights:
         if name not in known:
             raise _unknown(f"features.text.weights.{name}", name, known)

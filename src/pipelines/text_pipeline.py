@@ -11,24 +11,28 @@ import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
+import numpy as np
+import pandas as pd
+
 from src.cache import content_key
 from src.config import Config, TextFeatures
-from src.pipelines.registry_types import Branch
+from src.pipelines.branches import Branch, JoinText, SelectColumns
 
 if TYPE_CHECKING:
-    import numpy as np
-    import pandas as pd
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
-    from src.pipelines.extraction import Extractor
 
 MODALITY = "text"
-TEXT_COLUMNS = ("title", "text_description")
+CLEAN_COLUMNS = ("clean_title", "clean_description")
 
 
 class TextMeasure(Protocol):
     """Numbers of a product's text, as `TextStatistics` and `TextStatisticsPro` give them."""
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Name of each number."""
 
     def settings(self) -> Mapping[str, Any]:
         """Return what the result depends on beside the text."""
@@ -37,90 +41,96 @@ class TextMeasure(Protocol):
         """Return one row of float32 a product."""
 
 
-class _TextExtractor:
-    """What all extractors of text share: the key is title and description."""
-
-    def keys(self, items: pd.DataFrame) -> list[bytes]:
-        """Hash title and description."""
-        pairs = zip(items["designation"], items["description"], strict=True)
-        return [
-            content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
-        ]
+def text_keys(products: pd.DataFrame) -> list[bytes]:
+    """Return a hash of title and description of each product."""
+    pairs = zip(products["designation"], products["description"], strict=True)
+    return [
+        content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
+    ]
 
 
 @dataclasses.dataclass(frozen=True)
-class CleanTextExtractor(_TextExtractor):
-    """Clean title and description, and the two plain measures of them."""
+class TextExtractor:
+    """The columns that every table has of a text; see `src.pipelines.table`."""
 
     cleaner: TextCleaner
     name: str = "text"
+    value_names: tuple[str, ...] = ()
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the cleaner's settings, and the version of the measures beside it."""
+        """Return the cleaner's settings, and the versions of what is beside it."""
         from src.features.text.language import VERSION
 
-        return {**self.cleaner.settings(), "language": VERSION, "measures": 1}
+        return {**self.cleaner.settings(), "language": VERSION, "columns": 2}
 
-    def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return clean title and description, has_description and title_length (characters)."""
-        import numpy as np
+    def keys(self, products: pd.DataFrame) -> list[bytes]:
+        """Hash title and description."""
+        return text_keys(products)
 
-        titles, descriptions = _texts(items)
+    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return clean texts, language, has_text, has_description and title_length."""
+        from src.features.text.language import detect_languages
+        from src.features.text.markup import strip_markup
+
+        titles, descriptions = _texts(products)
+        clean_titles = self.cleaner.clean(titles)
+        clean_descriptions = self.cleaner.clean(descriptions)
+        joined = [strip_markup(f"{t}\n{d}") for t, d in zip(titles, descriptions, strict=True)]
         return {
-            "title": _column(self.cleaner.clean(titles)),
-            "text_description": _column(self.cleaner.clean(descriptions)),
-            "has_description": np.array([bool(d.strip()) for d in descriptions], dtype=np.float32),
+            "clean_title": _object_array(clean_titles),
+            "clean_description": _object_array(clean_descriptions),
+            "language": _object_array(detect_languages(joined)),
+            "has_text": np.array(
+                [
+                    any(map(str.isalnum, title)) or any(map(str.isalnum, body))
+                    for title, body in zip(clean_titles, clean_descriptions, strict=True)
+                ],
+                dtype=bool,
+            ),
+            "has_description": np.array([bool(d.strip()) for d in descriptions], dtype=bool),
             "title_length": np.array([len(t) for t in titles], dtype=np.float32),
         }
 
 
 @dataclasses.dataclass(frozen=True)
-class MeasureExtractor(_TextExtractor):
-    """One of the sets of text statistics."""
+class MeasureExtractor:
+    """One of the sets of text statistics, as a block."""
 
     name: str
     measure: TextMeasure
+
+    @property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the statistics."""
+        return self.measure.names
 
     def settings(self) -> Mapping[str, Any]:
         """Return the statistics' settings."""
         return self.measure.settings()
 
-    def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return one column of several values, under the extractor's name."""
-        return {self.name: self.measure.extract(*_texts(items))}
+    def keys(self, products: pd.DataFrame) -> list[bytes]:
+        """Hash title and description."""
+        return text_keys(products)
 
-
-@dataclasses.dataclass(frozen=True)
-class LanguageExtractor(_TextExtractor):
-    """Detected language of title and description, one-hot."""
-
-    name: str = "language"
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return the detector's version."""
-        from src.features.text.language import VERSION
-
-        return {"version": VERSION}
-
-    def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the column "language", one value a language."""
-        from src.features.text.language import detect_languages, one_hot_languages
-        from src.features.text.markup import strip_markup
-
-        joined = [strip_markup(f"{t}\n{d}") for t, d in zip(*_texts(items), strict=True)]
-        return {self.name: one_hot_languages(detect_languages(joined))}
+    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return the block."""
+        return {self.name: self.measure.extract(*_texts(products))}
 
 
 def build(cfg: Config) -> list[Branch]:
     """Return the branches that ``[features.text.weights]`` names."""
     text = cfg.features.text
     return [
-        Branch(name, MODALITY, (_extractor(name, cfg),), ESTIMATORS[name](text))
-        for name in text.weights
+        Branch(name, MODALITY, _extractor(name), TRANSFORMERS[name](text)) for name in text.weights
     ]
 
 
-def _extractor(name: str, cfg: Config) -> Extractor:
+def text_extractor(cfg: Config) -> TextExtractor:
+    """Return the extractor of the columns that every table has."""
+    return TextExtractor(build_cleaner(cfg))
+
+
+def _extractor(name: str) -> MeasureExtractor | None:
     if name == "text_stats":
         from src.features.text.statistics import TextStatistics
 
@@ -129,9 +139,7 @@ def _extractor(name: str, cfg: Config) -> Extractor:
         from src.features.text.statistics_pro import TextStatisticsPro
 
         return MeasureExtractor(name, TextStatisticsPro())
-    if name == "language":
-        return LanguageExtractor()
-    return CleanTextExtractor(build_cleaner(cfg))
+    return None
 
 
 def build_cleaner(cfg: Config) -> TextCleaner:
@@ -179,17 +187,13 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
     """Return the branch of a counter, reduced where ``[features.text.svd]`` says so."""
     from sklearn.pipeline import make_pipeline
 
-    from src.pipelines.fusion import JoinColumns
-
     if not cfg.svd.enabled:
-        return make_pipeline(JoinColumns(columns), counter)
+        return make_pipeline(JoinText(columns), counter)
     from sklearn.preprocessing import Normalizer
 
     from src.features.tfidf.svd import CappedSVD
 
-    return make_pipeline(
-        JoinColumns(columns), counter, CappedSVD(cfg.svd.n_components), Normalizer()
-    )
+    return make_pipeline(JoinText(columns), counter, CappedSVD(cfg.svd.n_components), Normalizer())
 
 
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
@@ -197,9 +201,7 @@ def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        from src.pipelines.fusion import SelectColumn
-
-        return make_pipeline(SelectColumn(column), StandardScaler())
+        return make_pipeline(SelectColumns(column), StandardScaler())
 
     return build_one
 
@@ -209,33 +211,42 @@ def _lexicon(cfg: TextFeatures) -> BaseEstimator:
     from sklearn.preprocessing import StandardScaler
 
     from src.features.text.lexicon import Chi2Lexicon
-    from src.pipelines.fusion import JoinColumns
 
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)
-    return make_pipeline(JoinColumns(TEXT_COLUMNS), lexicon, StandardScaler())
+    return make_pipeline(JoinText(CLEAN_COLUMNS), lexicon, StandardScaler())
 
 
-ESTIMATORS: Mapping[str, Callable[[TextFeatures], BaseEstimator]] = {
-    "tfidf_word": _words(*TEXT_COLUMNS),
-    "tfidf_char": _chars(*TEXT_COLUMNS),
-    "tfidf_word_title": _words("title"),
-    "tfidf_char_title": _chars("title"),
+def _language(_: TextFeatures) -> BaseEstimator:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from src.features.text.language import LANGUAGE_NAMES
+
+    encoder = OneHotEncoder(
+        categories=[list(LANGUAGE_NAMES)], sparse_output=False, dtype=np.float32
+    )
+    return make_pipeline(SelectColumns("language"), encoder, StandardScaler())
+
+
+TRANSFORMERS: Mapping[str, Callable[[TextFeatures], BaseEstimator]] = {
+    "tfidf_word": _words(*CLEAN_COLUMNS),
+    "tfidf_char": _chars(*CLEAN_COLUMNS),
+    "tfidf_word_title": _words("clean_title"),
+    "tfidf_char_title": _chars("clean_title"),
     "has_description": _scaled("has_description"),
     "title_length": _scaled("title_length"),
     "text_stats": _scaled("text_stats"),
     "text_stats_pro": _scaled("text_stats_pro"),
-    "language": _scaled("language"),
+    "language": _language,
     "lexicon": _lexicon,
 }
 
 
-def _texts(items: pd.DataFrame) -> tuple[list[str], list[str]]:
-    return items["designation"].tolist(), items["description"].tolist()
+def _texts(products: pd.DataFrame) -> tuple[list[str], list[str]]:
+    return products["designation"].tolist(), products["description"].tolist()
 
 
-def _column(texts: list[str]) -> np.ndarray:
-    import numpy as np
-
+def _object_array(texts: list[str]) -> np.ndarray:
     column = np.empty(len(texts), dtype=object)
     column[:] = texts
     return column

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from src.evaluation.shap.experts import Ballot
+from src.evaluation.shap.experts import FusedParts
 from src.models.late_fusion import LateFusion
 
 ALL_CLASSES = "all"
@@ -26,13 +26,13 @@ class BlockContributions:
     Attributes
     ----------
     values : ndarray, shape (n, n_blocks, n_classes)
-        What each block adds to each margin; 0 where its expert is blind.
+        What each block adds to each margin; 0 where its expert has no input.
     base : ndarray, shape (n, n_classes)
         Margins of the mean product, as the row's weights mix them.
     margins : ndarray, shape (n, n_classes)
         The model's own: ``base + values.sum(axis=1)``.
     weights : ndarray, shape (n, n_experts)
-        Weight of each expert's vote.
+        Weight of each expert.
     blocks, experts, block_experts : tuple of str
         Name of each block, of each expert, and of the expert that each block belongs to.
     classes : ndarray of int64, shape (n_classes,)
@@ -62,35 +62,40 @@ class BlockContributions:
         }
 
 
-def block_contributions(model: LateFusion, ballot: Ballot) -> BlockContributions:
-    """Return what each block adds to the fused margins of the rows of a ballot.
+def block_contributions(model: LateFusion, fused: FusedParts) -> BlockContributions:
+    """Return what each block adds to the fused margins of the rows of `fused`.
 
     Examples
     --------
-    ``block_contributions(model, cast_votes(model, X))`` explains the products `X`.
+    ``block_contributions(model, take_apart(model, X))`` explains the products `X`.
     """
-    names = [(name, b.branch) for name, _, expert in model.experts_ for b in expert.blocks_]
-    n, n_classes = ballot.margins.shape
+    names = [
+        (name, block.branch)
+        for name, expert in model.experts_.items()
+        for block in expert["features"].blocks_
+    ]
+    n, n_classes = fused.margins.shape
     values = np.zeros((n, len(names), n_classes))
     base = np.zeros((n, n_classes))
     start = 0
-    for vote, (_, _, expert) in zip(ballot.votes, model.experts_, strict=True):
-        stop = start + len(expert.blocks_)
-        if vote is not None:
-            values[vote.view.rows, start:stop] = vote.fused(vote.head.by_block(vote.view.matrix))
-            base[vote.view.rows] += vote.base
+    for part, expert in zip(fused.experts, model.experts_.values(), strict=True):
+        stop = start + len(expert["features"].blocks_)
+        if part is not None:
+            values[part.rows, start:stop] = part.fused(part.explainer.by_block(part.parts))
+            base[part.rows] += part.base
         start = stop
-    blind = ~ballot.weights.any(axis=1)  # nothing to explain: the answer is the classes' shares
-    base[blind] = ballot.margins[blind]
+    # Without any input there is nothing to explain: the answer is the classes' shares.
+    unanswered = ~fused.weights.any(axis=1)
+    base[unanswered] = fused.margins[unanswered]
     return BlockContributions(
-        values,
-        base,
-        ballot.margins,
-        ballot.weights,
-        tuple(branch for _, branch in names),
-        tuple(name for name, _, _ in model.experts_),
-        tuple(name for name, _ in names),
-        model.classes_,
+        values=values,
+        base=base,
+        margins=fused.margins,
+        weights=fused.weights,
+        blocks=tuple(branch for _, branch in names),
+        experts=tuple(model.experts_),
+        block_experts=tuple(name for name, _ in names),
+        classes=model.classes_,
     )
 
 
@@ -125,14 +130,14 @@ def summarise(values: np.ndarray, blocks: Sequence[str], classes: Sequence[objec
     )
 
 
-def top_features(model: LateFusion, ballot: Ballot, n: int) -> pd.DataFrame:
+def top_features(model: LateFusion, fused: FusedParts, n: int) -> pd.DataFrame:
     """Return the columns that count most for each class, block by block.
 
     Parameters
     ----------
     model : LateFusion
-    ballot : Ballot
-        Of the rows to look at.
+    fused : FusedParts
+        Of the rows to explain.
     n : int
         Columns a block, class and direction.
 
@@ -145,14 +150,14 @@ def top_features(model: LateFusion, ballot: Ballot, n: int) -> pd.DataFrame:
         over all rows, stop words would come first. mean_abs is the mean size over all rows. A block
         has fewer than `n` where fewer contribute.
     """
-    answers = ballot.margins.argmax(axis=1)
+    answers = fused.margins.argmax(axis=1)
     members = (answers[:, None] == np.arange(len(model.classes_))).astype(np.float32)
     n_rows, n_own = len(answers), np.maximum(members.sum(axis=0), 1.0)[:, None]
     tables = []
-    for vote in filter(None, ballot.votes):
-        branches = dict(vote.view.expert.features_.transformers_)
-        args = (vote.view.matrix, vote.weights, vote.mapped, members[vote.view.rows])
-        for block, size, own in vote.head.importance(*args):
+    for part in filter(None, fused.experts):
+        branches = dict(part.union.transformer_list)
+        args = (part.parts, part.weights, part.mapped, members[part.rows])
+        for block, size, own in part.explainer.importance(*args):
             columns = branches[block.branch].get_feature_names_out()
             best = _best(own / n_own, size / n_rows, columns, n)
             codes = model.classes_[best["class"].to_numpy(dtype=np.intp)]

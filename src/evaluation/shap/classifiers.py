@@ -1,9 +1,9 @@
-"""Shapley values of one expert's own margins: closed form for linear heads, native for trees.
+"""Shapley values of one expert's margins: closed form for linear classifiers, native for trees.
 
 For a linear model and independent features the Shapley value of feature j is
 ``coef_j (x_j - mean_j)``, and the base value is the margin of the mean row (Lundberg and Lee,
 "A Unified Approach to Interpreting Model Predictions", NeurIPS 2017, corollary 1). Everything here
-works on the parts of a `FeatureMatrix` and on the columns that the rows have: an array of rows x
+works on the parts of a `BranchUnion` and on the columns that the rows have: an array of rows x
 columns x classes would take 32 GB where this takes megabytes.
 """
 
@@ -11,29 +11,30 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any, TypeAlias
+from collections.abc import Iterator, Sequence
+from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
+from sklearn.pipeline import Pipeline
 
-from src.features.matrix import Block, FeatureMatrix, Part
+from src.pipelines.branches import Block, Matrix, stack
 
-if TYPE_CHECKING:
-    from src.pipelines.product_model import ProductModel
+Parts: TypeAlias = Sequence[Matrix]
+"""What the branches of a union made of n rows, one matrix a block."""
 
 # Values that contributions of trees may fill at a time: 64 MB of float32.
 CHUNK_VALUES = 16_000_000
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LinearHead:
+class LinearExplainer:
     """A linear classifier and the mean of the rows that it was fitted on.
 
     Attributes
     ----------
     coef : ndarray of float32, shape (n_outputs, n_columns)
-        One row a margin; two classes have two rows, as `ProductModel.decision_function` has.
+        One row a margin; two classes have two rows, as the fused margins have.
     intercept : ndarray, shape (n_outputs,)
     mean : ndarray of float32, shape (n_columns,)
         The background: columns' means over the training rows.
@@ -57,16 +58,16 @@ class LinearHead:
         base = self.centres.sum(axis=0) + self.intercept
         return np.broadcast_to(base, (n_rows, len(base)))
 
-    def by_block(self, matrix: FeatureMatrix) -> np.ndarray:
+    def by_block(self, parts: Parts) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
         given = [
             _product(part, self.coef[:, block.start : block.stop])
-            for part, block in zip(matrix.parts, matrix.blocks, strict=True)
+            for part, block in zip(parts, self.blocks, strict=True)
         ]
         return np.stack(given, axis=1).astype(np.float64) - self.centres
 
     def importance(
-        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
+        self, parts: Parts, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
     ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
         """Give how much each column contributes on the whole, block by block.
 
@@ -75,7 +76,7 @@ class LinearHead:
 
         Parameters
         ----------
-        matrix : FeatureMatrix
+        parts : sequence of matrices
             n rows.
         weights : ndarray, shape (n,)
             Factor of each row's contributions, at least 0.
@@ -94,13 +95,13 @@ class LinearHead:
         """
         slope = np.ascontiguousarray(mapped.T, dtype=np.float32)
         chosen = (members * weights[:, None]).astype(np.float32)
-        for part, block in zip(matrix.parts, matrix.blocks, strict=True):
+        for part, block in zip(parts, self.blocks, strict=True):
             columns = slice(block.start, block.stop)
             mean, coef = self.mean[columns], slope @ self.coef[:, columns]
             away = np.asarray(part.T @ chosen).T - np.outer(chosen.sum(axis=0), mean)
             yield block, np.abs(coef) * _spread(part, mean, weights), coef * away
 
-    def of_columns(self, matrix: FeatureMatrix, number: int) -> tuple[np.ndarray, np.ndarray]:
+    def of_columns(self, parts: Parts, number: int) -> tuple[np.ndarray, np.ndarray]:
         """Return what the columns that one row has in block `number` contribute.
 
         Returns
@@ -109,14 +110,14 @@ class LinearHead:
             Counted from the start of the block.
         contributions : ndarray, shape (m, n_outputs)
         """
-        part, block = sparse.csr_matrix(matrix.parts[number]), matrix.blocks[number]
+        part, block = sparse.csr_matrix(parts[number]), self.blocks[number]
         columns = block.start + part.indices
         away = part.data - self.mean[columns]
         return part.indices, self.coef[:, columns].T * away[:, None]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class TreeHead:
+class TreeExplainer:
     """Boosted trees, whose library computes exact contributions (TreeSHAP, path-dependent).
 
     Attributes
@@ -136,18 +137,18 @@ class TreeHead:
         base = self.trees.contributions(blank)[0, :, -1].astype(np.float64)
         return np.broadcast_to(base, (n_rows, len(base)))
 
-    def by_block(self, matrix: FeatureMatrix) -> np.ndarray:
+    def by_block(self, parts: Parts) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
-        found = [phi @ self._one_hot() for _, phi in self._chunks(matrix)]
+        found = [phi @ self._one_hot() for _, phi in self._chunks(parts)]
         return np.concatenate(found).astype(np.float64).transpose(0, 2, 1)
 
     def importance(
-        self, matrix: FeatureMatrix, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
+        self, parts: Parts, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
     ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
-        """Give how much each column contributes on the whole; see `LinearHead.importance`."""
-        size = np.zeros((mapped.shape[1], matrix.shape[1]), dtype=np.float32)
+        """Give how much each column contributes on the whole; see `LinearExplainer.importance`."""
+        size = np.zeros((mapped.shape[1], self.blocks[-1].stop), dtype=np.float32)
         own = np.zeros_like(size)
-        for rows, phi in self._chunks(matrix):
+        for rows, phi in self._chunks(parts):
             given = np.einsum("nkd,kc,n->ncd", phi, mapped, weights[rows], optimize=True)
             size += np.abs(given).sum(axis=0)
             own += np.einsum("ncd,nc->cd", given, members[rows])
@@ -156,33 +157,41 @@ class TreeHead:
 
     def _one_hot(self) -> np.ndarray:
         """One-hot, shape (n_columns, n_blocks): which column belongs to which block."""
-        block_of = np.repeat(np.arange(len(self.blocks)), [block.width for block in self.blocks])
+        block_of = np.repeat(
+            np.arange(len(self.blocks)), [block.stop - block.start for block in self.blocks]
+        )
         return np.eye(len(self.blocks), dtype=np.float32)[block_of]
 
-    def _chunks(self, matrix: FeatureMatrix) -> Iterator[tuple[slice, np.ndarray]]:
-        stacked = matrix.stack()
-        n_rows, n_columns = matrix.shape
+    def _chunks(self, parts: Parts) -> Iterator[tuple[slice, np.ndarray]]:
+        stacked = stack(parts)
+        n_rows, n_columns = stacked.shape
         step = max(1, CHUNK_VALUES // (len(self.trees.classes_) * (n_columns + 1)))
         for start in range(0, max(n_rows, 1), step):
             rows = slice(start, min(start + step, n_rows))
             yield rows, self.trees.contributions(stacked[rows])[:, :, :-1]
 
 
-Head: TypeAlias = LinearHead | TreeHead
+Explainer: TypeAlias = LinearExplainer | TreeExplainer
 
 
 @functools.lru_cache(maxsize=4)  # two models of two experts: what serving holds while it reloads
-def head_of(expert: ProductModel) -> Head:
+def explainer_of(expert: Pipeline) -> Explainer:
     """Return what explains a fitted expert.
+
+    Parameters
+    ----------
+    expert : Pipeline
+        Steps "features" (`BranchUnion`) and "classifier" (`ModelTrainer`).
 
     Raises
     ------
     TypeError
         Its classifier is neither linear nor boosted trees.
     """
-    classifier, blocks = expert.head_, expert.blocks_
+    trainer, blocks = expert["classifier"], expert["features"].blocks_
+    classifier = trainer.classifier_
     if hasattr(classifier, "contributions"):
-        return TreeHead(classifier, blocks)
+        return TreeExplainer(classifier, blocks)
     if not hasattr(classifier, "coef_"):
         raise TypeError(
             f"{type(classifier).__name__} can't be explained: expected coef_ or contributions()"
@@ -190,10 +199,11 @@ def head_of(expert: ProductModel) -> Head:
     coef, intercept = classifier.coef_, np.atleast_1d(classifier.intercept_)
     if len(coef) == 1:
         coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
-    return LinearHead(coef.astype(np.float32, copy=False), intercept, expert.background_, blocks)
+    coef = coef.astype(np.float32, copy=False)
+    return LinearExplainer(coef, intercept, trainer.background_, blocks)
 
 
-def _product(part: Part, coef: np.ndarray) -> np.ndarray:
+def _product(part: Matrix, coef: np.ndarray) -> np.ndarray:
     """Multiply by the columns that the rows have, and no others: one product has a thousandth."""
     if not sparse.issparse(part):
         return part @ coef.T
@@ -204,7 +214,7 @@ def _product(part: Part, coef: np.ndarray) -> np.ndarray:
     return np.asarray(narrow @ np.ascontiguousarray(coef[:, columns].T))
 
 
-def _spread(part: Part, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
+def _spread(part: Matrix, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:
     """Return the weighted sum of ``|x - mean|`` over the rows, shape (width,), float32."""
     if not sparse.issparse(part):
         return (weights @ np.abs(part - mean)).astype(np.float32)

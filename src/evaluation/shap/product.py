@@ -8,14 +8,14 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from sklearn.pipeline import Pipeline
 
 from src.errors import UsageError
 from src.evaluation.shap.blocks import block_contributions
-from src.evaluation.shap.classifiers import LinearHead
-from src.evaluation.shap.experts import Vote, cast_votes
+from src.evaluation.shap.classifiers import LinearExplainer
+from src.evaluation.shap.experts import ExpertPart, take_apart
 from src.evaluation.shap.words import Occurrence, Span, occurrences, place_scores, share_out
-from src.features.extracted import Extracted
 from src.features.tfidf.base import TfidfBase
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
@@ -73,11 +73,11 @@ class Contributions:
     blocks : dict of str to float
         Contribution of each block of columns.
     weights : dict of str to float
-        Weight of each expert's vote; 0 where it is blind.
+        Weight of each expert; 0 where it has no input.
     terms_for, terms_against : tuple of Term
         The n-grams that add and take away most, the strongest first.
     fields : dict of str to Field
-        Each text by its name in ``Extracted.table`` ("title", "text_description"). The scores of
+        Each text by its column ("clean_title", "clean_description"). The scores of
         their words and the n-grams that the product lacks make up the blocks of n-grams.
     """
 
@@ -99,15 +99,15 @@ class Contributions:
         return dict(sorted(total.items(), key=lambda item: -item[1]))
 
 
-def explain_product(model: LateFusion, X: Extracted, code: int, top: int = 10) -> Contributions:
+def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10) -> Contributions:
     """Explain the margin of one class for one product.
 
     Parameters
     ----------
     model : LateFusion
         Fitted.
-    X : Extracted
-        One row.
+    X : DataFrame, one row
+        The product table.
     code : int
         prdtypecode of the class.
     top : int
@@ -125,24 +125,24 @@ def explain_product(model: LateFusion, X: Extracted, code: int, top: int = 10) -
     if code not in model.classes_:
         known = ", ".join(map(str, model.classes_.tolist()))
         raise UsageError(f"class {code}: the model does not know it; it knows {known}")
-    ballot = cast_votes(model, X)
-    found = block_contributions(model, ballot)
+    fused = take_apart(model, X)
+    found = block_contributions(model, fused)
     column = int(np.searchsorted(model.classes_, code))
-    texts = [text for vote in filter(None, ballot.votes) for text in _texts(vote, X, column)]
+    texts = [text for part in filter(None, fused.experts) for text in _texts(part, X, column)]
     terms = _terms(texts)
     return Contributions(
-        int(code),
-        float(found.margins[0, column]),
-        float(found.base[0, column]),
-        dict(zip(found.blocks, found.values[0, :, column].tolist(), strict=True)),
-        dict(zip(found.experts, found.weights[0].tolist(), strict=True)),
-        tuple(term for term in terms if term.contribution > 0)[:top],
-        tuple(term for term in terms[::-1] if term.contribution < 0)[:top],
-        _fields(texts, X),
+        code=int(code),
+        margin=float(found.margins[0, column]),
+        base=float(found.base[0, column]),
+        blocks=dict(zip(found.blocks, found.values[0, :, column].tolist(), strict=True)),
+        weights=dict(zip(found.experts, found.weights[0].tolist(), strict=True)),
+        terms_for=tuple(term for term in terms if term.contribution > 0)[:top],
+        terms_against=tuple(term for term in terms[::-1] if term.contribution < 0)[:top],
+        fields=_fields(texts, X),
     )
 
 
-def highlight(text: str, contributions: Contributions, field: str = "title") -> list[Span]:
+def highlight(text: str, contributions: Contributions, field: str = "clean_title") -> list[Span]:
     """Return the words of a raw text that speak for or against the class, by place.
 
     Parameters
@@ -152,7 +152,7 @@ def highlight(text: str, contributions: Contributions, field: str = "title") -> 
     contributions : Contributions
         As `explain_product` gave them.
     field : str
-        Which text it is: "title" or "text_description".
+        Which text it is: "clean_title" or "clean_description".
 
     Returns
     -------
@@ -175,19 +175,19 @@ class _Text:
     contributions: dict[str, float]
 
 
-def _texts(vote: Vote, X: Extracted, column: int) -> Iterator[_Text]:
+def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
     """Give the branches of an expert that count n-grams; trees see their components alone."""
-    head = vote.head
-    if not isinstance(head, LinearHead):
+    explainer = part.explainer
+    if not isinstance(explainer, LinearExplainer):
         return
-    for number, (branch, steps) in enumerate(vote.view.expert.features_.transformers_):
+    for number, (branch, steps) in enumerate(part.union.transformer_list):
         if not isinstance(steps, Pipeline) or not isinstance(steps[-1], TfidfBase):
             continue
         columns, counter = steps[0].columns, steps[-1]
         found = list(occurrences(counter, _words(counter, X, columns)))
-        present, own = head.of_columns(vote.view.matrix, number)
-        given = vote.fused(own[None, :, :])[0, :, column]
-        by_column = dict(zip(present.tolist(), given.tolist(), strict=True))
+        present, own = explainer.of_columns(part.parts, number)
+        fused = part.fused(own[None, :, :])[0, :, column]
+        by_column = dict(zip(present.tolist(), fused.tolist(), strict=True))
         vocabulary = counter.vocabulary_
         places = {gram: vocabulary[gram] for gram, _ in found if gram in vocabulary}
         contributions = {gram: by_column[place] for gram, place in places.items()}
@@ -195,8 +195,8 @@ def _texts(vote: Vote, X: Extracted, column: int) -> Iterator[_Text]:
         yield _Text(branch, kind, columns, found, contributions)
 
 
-def _words(counter: TfidfBase | None, X: Extracted, columns: tuple[str, ...]) -> list[str]:
-    texts = [X.table[name][0] for name in columns]
+def _words(counter: TfidfBase | None, X: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:
+    texts = [X[name].iloc[0] for name in columns]
     return " ".join(counter.preprocess(texts) if counter else texts).split()
 
 
@@ -223,7 +223,7 @@ def _readable(kind: Kind, gram: str) -> str:
     return f"{before}{gram.strip()}{after}"
 
 
-def _fields(texts: list[_Text], X: Extracted) -> dict[str, Field]:
+def _fields(texts: list[_Text], X: pd.DataFrame) -> dict[str, Field]:
     """Share the contributions of all branches out over the words of each field."""
     names = dict.fromkeys(name for text in texts for name in text.columns)
     words = {name: _words(None, X, (name,)) for name in names}

@@ -9,9 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
-
-from src.features.extracted import Extracted
 
 if TYPE_CHECKING:
     from src.features.cnn_features import CNNFeaturizer
@@ -38,21 +37,21 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         self.featurizer = featurizer
         self.tuning = tuning
 
-    def fit(self, X: Extracted, y: np.ndarray) -> FineTunedCNN:
+    def fit(self, X: pd.DataFrame, y: np.ndarray) -> FineTunedCNN:
         """Tune on the products of `X` that have a picture; duplicates stay on one inner side."""
-        present = X.masks["image"]
-        groups = X.table.get("group")
+        present = X["has_image"].to_numpy(dtype=bool)
+        groups = X["group"].to_numpy() if "group" in X else None
         self.featurizer_ = self.featurizer.fine_tune(
-            X.table["image"][present].tolist(),
+            X["image"][present].tolist(),
             y[present],
             self.tuning,
             groups=None if groups is None else groups[present],
         )
         return self
 
-    def transform(self, X: Extracted) -> np.ndarray:
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
         """Return embeddings, shape (n, n_features), float32; zeros where there is no picture."""
-        sources = [path or None for path in X.table["image"]]
+        sources = [source or None for source in X["image"]]
         return self.featurizer_.extract(sources)[0]
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:

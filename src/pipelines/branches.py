@@ -1,0 +1,253 @@
+"""A branch: one way of reading the product table, and the union in which branches stand."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import sparse
+from sklearn.base import BaseEstimator, TransformerMixin, clone
+from sklearn.pipeline import FeatureUnion
+
+from src.pipelines.table import Extractor, block_values
+
+logger = logging.getLogger(__name__)
+
+Matrix = Any
+"""csr_matrix or ndarray, float32; scipy carries no types that a checker could read."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Branch:
+    """A transformer of the product table, and the extractor of the columns that it reads.
+
+    Attributes
+    ----------
+    name : str
+        As in ``[features.text.weights]`` or ``[fusion.weights]``; names its block of features.
+    modality : str
+        "text" or "image": the expert it belongs to.
+    extractor : Extractor or None
+        None where the columns that every table has are enough.
+    transformer : transformer
+        Unfitted.
+    """
+
+    name: str
+    modality: str
+    extractor: Extractor | None
+    transformer: BaseEstimator
+
+
+class JoinText(TransformerMixin, BaseEstimator):
+    """Give several text columns of the table as one text a product.
+
+    Parameters
+    ----------
+    columns : tuple of str
+        In order; their texts stand on lines of their own, so that no two words are glued.
+    """
+
+    def __init__(self, columns: tuple[str, ...]) -> None:
+        self.columns = columns
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> JoinText:
+        """Learn nothing."""
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return n texts."""
+        texts = np.empty(len(X), dtype=object)
+        parts = (X[name].tolist() for name in self.columns)
+        texts[:] = ["\n".join(row) for row in zip(*parts, strict=True)]
+        return texts
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the columns."""
+        return np.array(self.columns, dtype=object)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return True
+
+
+class SelectColumns(TransformerMixin, BaseEstimator):
+    """Give one value a product, or the values of a block, as a matrix.
+
+    Parameters
+    ----------
+    column : str
+        Name of a column, or of a block.
+
+    Attributes
+    ----------
+    names_ : list of str
+        Of the columns.
+    """
+
+    def __init__(self, column: str) -> None:
+        self.column = column
+
+    def fit(self, X: pd.DataFrame, y: object = None) -> SelectColumns:
+        """Learn the names of the columns."""
+        prefix = f"{self.column}__"
+        plain = self.column in X
+        self.names_ = [self.column] if plain else [n for n in X.columns if n.startswith(prefix)]
+        return self
+
+    def transform(self, X: pd.DataFrame) -> np.ndarray:
+        """Return shape (n, width): float32, or the texts of a column of texts."""
+        if self.column not in X:
+            return block_values(X, self.column)
+        values = X[self.column]
+        numeric = pd.api.types.is_numeric_dtype(values)  # bool, too
+        return values.to_numpy(dtype=np.float32 if numeric else object).reshape(-1, 1)
+
+    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
+        """Return the names of the columns, without the block's own."""
+        return np.array([n.removeprefix(f"{self.column}__") for n in self.names_], dtype=object)
+
+
+class PresentRows(TransformerMixin, BaseEstimator):
+    """Fit a transformer on the rows that are not missing; missing rows become zeros.
+
+    Parameters
+    ----------
+    transformer : transformer or None
+        Unfitted, of dense rows; None changes nothing but the missing rows.
+
+    Attributes
+    ----------
+    transformer_ : transformer or None
+        None where no row was there, too: then every column is zero.
+    n_features_out_ : int
+    """
+
+    def __init__(self, transformer: BaseEstimator | None = None) -> None:
+        self.transformer = transformer
+
+    def fit(self, X: np.ndarray, y: object = None) -> PresentRows:
+        """Fit on those of n rows, shape (n, width), whose first value is not NaN."""
+        present = ~np.isnan(X[:, 0])
+        self.transformer_, self.n_features_out_ = None, X.shape[1]
+        if self.transformer is not None and present.any():
+            self.transformer_ = clone(self.transformer).fit(X[present])
+            self.n_features_out_ = self.transformer_.transform(X[present][:1]).shape[1]
+        return self
+
+    def transform(self, X: np.ndarray) -> np.ndarray:
+        """Return float32, shape (n, n_features_out_)."""
+        present = ~np.isnan(X[:, 0])
+        if present.all() and self.transformer is None:
+            return X
+        rows = np.zeros((len(X), self.n_features_out_), dtype=np.float32)
+        if present.any() and (self.transformer is None or self.transformer_ is not None):
+            values = X[present]
+            rows[present] = (
+                values if self.transformer is None else self.transformer_.transform(values)
+            )
+        return rows
+
+    def get_feature_names_out(self, input_features: np.ndarray | None = None) -> np.ndarray:
+        """Return the names that the columns came with, or numbers where they are others."""
+        names = [] if input_features is None else list(input_features)
+        if len(names) != self.n_features_out_:
+            names = [str(i) for i in range(self.n_features_out_)]
+        return np.array(names, dtype=object)
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Columns ``start`` (included) to ``stop`` (excluded) of a union."""
+
+    branch: str
+    start: int
+    stop: int
+
+
+class BranchUnion(FeatureUnion):
+    """scikit-learn's ``FeatureUnion``, which knows the columns of each branch and stays float32.
+
+    With ``transformer_weights`` the same numbers (tested). One dense part among sparse ones costs
+    scipy a copy in another format; here every part is made CSR first.
+
+    Attributes
+    ----------
+    blocks_ : tuple of Block
+        Columns of each branch.
+    """
+
+    def fit(self, X: pd.DataFrame, y: np.ndarray | None = None, **params: Any) -> BranchUnion:  # noqa: ANN401
+        """Fit every branch; see `fit_transform`."""
+        self.fit_transform(X, y, **params)
+        return self
+
+    def fit_transform(
+        self,
+        X: pd.DataFrame,
+        y: np.ndarray | None = None,
+        **params: Any,  # noqa: ANN401
+    ) -> Matrix:
+        """Fit every branch on n products and return their features, n rows, float32."""
+        fitted, parts = [], []
+        for name, branch in self.transformer_list:
+            started = time.perf_counter()
+            branch = clone(branch)  # noqa: PLW2901
+            parts.append(self._weighted(name, branch.fit_transform(X, y)))
+            fitted.append((name, branch))
+            _log_part(name, parts[-1], time.perf_counter() - started)
+        self.transformer_list = fitted
+        stops = np.cumsum([0, *(part.shape[1] for part in parts)]).tolist()
+        self.blocks_ = tuple(
+            Block(name, start, stop)
+            for (name, _), start, stop in zip(fitted, stops[:-1], stops[1:], strict=True)
+        )
+        return stack(parts)
+
+    def transform(self, X: pd.DataFrame) -> Matrix:
+        """Return the features of n products: CSR where any branch is sparse, float32."""
+        return stack(self.transform_parts(X))
+
+    def transform_parts(self, X: pd.DataFrame) -> list[Matrix]:
+        """Return the same, each branch by itself."""
+        return [self._weighted(name, branch.transform(X)) for name, branch in self.transformer_list]
+
+    def _weighted(self, name: str, part: Matrix) -> Matrix:
+        part = part.tocsr() if sparse.issparse(part) else np.asarray(part)
+        weight = np.float32((self.transformer_weights or {}).get(name, 1.0))
+        return part.astype(np.float32, copy=False) * weight
+
+
+def stack(parts: Sequence[Matrix]) -> Matrix:
+    """Return matrices of n rows side by side: CSR where any is sparse, float32."""
+    if len(parts) == 1:
+        return parts[0]
+    if any(sparse.issparse(part) for part in parts):
+        return sparse.hstack([sparse.csr_matrix(p) for p in parts], format="csr", dtype=np.float32)
+    return np.hstack(parts)
+
+
+def union_of(branches: Sequence[Branch], weights: Mapping[str, float]) -> BranchUnion:
+    """Return the unfitted union of branches."""
+    steps = [(branch.name, branch.transformer) for branch in branches]
+    return BranchUnion(steps, transformer_weights=dict(weights))
+
+
+def _log_part(name: str, part: Matrix, elapsed_s: float) -> None:
+    rows, columns = part.shape
+    filled = part.nnz if sparse.issparse(part) else np.count_nonzero(part)
+    arrays = (part.data, part.indices, part.indptr) if sparse.issparse(part) else (part,)
+    logger.debug(
+        "branch %-16s %9s x %-9s %6.2f %% dense  %6.1f s  %9s rows/s  %7.1f MB",
+        name,
+        f"{rows:,}",
+        f"{columns:,}",
+        100 * filled / max(rows * columns, 1),
+        elapsed_s,
+        f"{rows / max(elapsed_s, 1e-9):,.0f}",
+        sum(array.nbytes for array in arrays) / 1e6,
+    )

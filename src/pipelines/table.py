@@ -1,0 +1,191 @@
+"""The product table: one DataFrame, one row a product, from stage 3 to serving and monitoring.
+
+==================  =================================================================================
+column              holds
+==================  =================================================================================
+productid, imageid  whole numbers, where the products have them; other columns of the input stay
+designation         title as the seller wrote it
+description         text as the seller wrote it, "" where there is none
+image               `src.data.image_decode.ImageSource`: a path, the bytes of the file, or ""
+clean_title         cleaned designation
+clean_description   cleaned description
+language            "fr", "en", "de", "nl", "it", "es" or "other"
+has_text            a letter or digit is left after cleaning
+has_description     the description is not blank
+has_image           the image could be read
+title_length        characters of the designation, float32
+<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN where there is no
+                    image
+==================  =================================================================================
+
+What depends on one product alone is in it, made once, here, by extractors behind a content-addressed
+cache. An `Extractor` is pure: the same content and settings give the same values, whatever the other
+products are.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
+
+import numpy as np
+import pandas as pd
+
+from src.cache import ExtractionCache, Namespace
+from src.utils.profiling import progress
+
+logger = logging.getLogger(__name__)
+
+# Rows that are extracted and kept together: some seconds of text, half a minute of embeddings.
+CHUNK_ROWS = 4_000
+HAS_IMAGE = "has_image"
+SEPARATOR = "__"
+
+
+class Extractor(Protocol):
+    """One pure function of a product."""
+
+    @property
+    def name(self) -> str:
+        """Readable name; part of the cache's folder, and prefix of the columns of a block."""
+
+    @property
+    def value_names(self) -> Sequence[str]:
+        """Names of the values of its block; empty where it gives plain columns."""
+
+    def settings(self) -> Mapping[str, Any]:
+        """JSON values that change the result, the extractor's version included."""
+
+    def keys(self, products: pd.DataFrame) -> list[bytes]:
+        """Return one content key a product: a hash of what the extractor reads of it."""
+
+    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Return columns with one row a product; a block is a matrix under the extractor's name.
+
+        An extractor of images gives zeros, and False under "has_image", where there is none.
+        """
+
+
+def extract_table(
+    products: pd.DataFrame, extractors: Sequence[Extractor], cache: ExtractionCache | None
+) -> pd.DataFrame:
+    """Run every extractor over every product.
+
+    Parameters
+    ----------
+    products : DataFrame, n rows
+        Columns designation, description and image, and what else is known of them.
+    extractors : sequence of Extractor
+        Those of the text first, see `src.pipelines.registry.extractors_of`.
+    cache : ExtractionCache or None
+        None computes everything (serving).
+
+    Returns
+    -------
+    DataFrame
+        The product table, with a RangeIndex.
+    """
+    products = products.reset_index(drop=True)
+    columns: dict[str, Any] = {}
+    blocks: list[tuple[np.ndarray, list[str], bool]] = []
+    has_image = np.array([bool(source) for source in products["image"]], dtype=bool)
+    for extractor in extractors:
+        found = _run(extractor, products, cache)
+        readable = found.pop(HAS_IMAGE, None)
+        if readable is not None:
+            has_image &= readable
+        for name, values in found.items():
+            if values.ndim == 2:
+                names = [f"{name}{SEPARATOR}{value}" for value in extractor.value_names]
+                blocks.append((values, names, readable is not None))
+            else:
+                columns[name] = pd.Series(values, dtype=values.dtype)
+    table = products.assign(**columns, **{HAS_IMAGE: has_image})
+    frames = []
+    for values, names, of_image in blocks:
+        if of_image:
+            values[~has_image] = np.nan
+        frames.append(pd.DataFrame(values, columns=names, copy=False))
+    return pd.concat([table, *frames], axis=1) if frames else table
+
+
+def block_values(table: pd.DataFrame, block: str) -> np.ndarray:
+    """Return the values of a block, float32, shape (n, width).
+
+    Raises
+    ------
+    KeyError
+        The table has no such block.
+    """
+    inside = block_mask(table, block)
+    if not inside.any():
+        raise KeyError(block)
+    start = int(inside.argmax())
+    return table.iloc[:, start : start + int(inside.sum())].to_numpy(dtype=np.float32)
+
+
+def block_mask(table: pd.DataFrame, block: str) -> np.ndarray:
+    """Return which columns of the table belong to a block; they stand side by side."""
+    prefix = block + SEPARATOR
+    return np.array([name.startswith(prefix) for name in table.columns], dtype=bool)
+
+
+def _run(
+    extractor: Extractor, products: pd.DataFrame, cache: ExtractionCache | None
+) -> dict[str, np.ndarray]:
+    if cache is None:
+        return extractor.extract(products)
+    namespace = Namespace.of(extractor.name, extractor.settings())
+    keys = extractor.keys(products)
+    known, found = cache.get_many(namespace, keys)
+    logger.debug("%s: %d of %d rows from the cache", extractor.name, found.sum(), len(found))
+    if found.all() and known:
+        return known
+    computed = _compute(extractor, products, keys, np.flatnonzero(~found), (cache, namespace))
+    if known and known.keys() != computed.keys():
+        # Entries of another shape under the same settings: not to be trusted.
+        cache.forget(namespace)
+        return _run(extractor, products, cache)
+    return {name: _merge(known.get(name), column, found) for name, column in computed.items()}
+
+
+def _compute(
+    extractor: Extractor,
+    products: pd.DataFrame,
+    keys: Sequence[bytes],
+    missing: np.ndarray,
+    keep: tuple[ExtractionCache, Namespace],
+) -> dict[str, np.ndarray]:
+    """Extract the rows `missing`, equal content once, and keep every chunk as soon as it is there.
+
+    A run that is killed loses one chunk of `CHUNK_ROWS` at the most.
+    """
+    cache, namespace = keep
+    first: dict[bytes, int] = {}
+    for row in missing.tolist():
+        first.setdefault(keys[row], row)
+    rows = list(first.values())
+    place = {key: number for number, key in enumerate(first)}
+    started, pieces = time.perf_counter(), []
+    for start in progress(range(0, len(rows), CHUNK_ROWS), extractor.name):
+        chunk = rows[start : start + CHUNK_ROWS]
+        pieces.append(extractor.extract(products.iloc[chunk]))
+        cache.put_many(namespace, [keys[row] for row in chunk], pieces[-1])
+    elapsed_s = time.perf_counter() - started
+    rate = len(rows) / max(elapsed_s, 1e-9)
+    logger.debug(
+        "%s: extracted %d in %.1f s, %d rows/s", extractor.name, len(rows), elapsed_s, rate
+    )
+    places = np.array([place[keys[row]] for row in missing])
+    return {name: np.concatenate([p[name] for p in pieces])[places] for name in pieces[0]}
+
+
+def _merge(known: np.ndarray | None, computed: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Put cached and computed rows back in the order of the products."""
+    merged = np.empty((len(found), *computed.shape[1:]), dtype=computed.dtype)
+    merged[~found] = computed
+    if known is not None:
+        merged[found] = known
+    return merged
