@@ -66,8 +66,8 @@ def sha256(source: Path | bytes) -> str:
     return digest.hexdigest()
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
+def read_toml(source: Path | str) -> dict[str, Any]:
+    """Return the tables of a TOML file, or of a text.
 
     Raises
     ------
@@ -76,4 +76,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     tomllib.TOMLDecodeError
         A `ValueError` that names line and column.
     """
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return tomllib.loads(source if isinstance(source, str) else source.read_text(encoding="utf-8"))

@@ -10,7 +10,6 @@ project.drift_reports. Exit code: 0 fine, 1 alert, 2 wrong input.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import sys
 from datetime import datetime, timedelta, timezone
@@ -75,9 +74,8 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
     cfg = load_config(args.config, args.overrides)
     if args.out:
-        cfg = dataclasses.replace(
-            cfg, paths=dataclasses.replace(cfg.paths, rapport_dir=args.out.resolve())
-        )
+        paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
+        cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import from_json
     from src.monitoring.report.report import Lot

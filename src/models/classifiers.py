@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from typing import TYPE_CHECKING, Any
 
 from src.config_model import Model
@@ -60,7 +59,7 @@ def _xgboost(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
     from src.models.boosted_trees import BoostedTrees
     from src.models.tree_libraries import XGBoost
 
-    library = XGBoost(**dataclasses.asdict(cfg.xgboost))
+    library = XGBoost(**cfg.xgboost.model_dump())
     return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
 
 
@@ -68,7 +67,7 @@ def _lightgbm(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
     from src.models.boosted_trees import BoostedTrees
     from src.models.tree_libraries import LightGBM
 
-    library = LightGBM(**dataclasses.asdict(cfg.lightgbm))
+    library = LightGBM(**cfg.lightgbm.model_dump())
     return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
 
 

@@ -122,7 +122,7 @@ def build_model(cfg: Config, branches: list[Branch]) -> LateFusion:
         image = [branch for branch in branches if branch.modality != "text"]
         experts = [("text", "", text, options.text), ("image", "image", image, options.image)]
     built = [(n, mask, model_on(cfg, own, kind)) for n, mask, own, kind in experts if own]
-    return LateFusion(built, n_folds=cfg.model.n_folds, random_state=cfg.compute.seed)
+    return LateFusion(built, n_folds=cfg.cv.n_folds, random_state=cfg.compute.seed)
 
 
 def model_on(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from src.config import Config
+from src.config import Config, nearest
 from src.errors import ConfigError
 from src.pipelines import image_pipeline, text_pipeline
 from src.pipelines.registry_types import Branch
-from src.typed_toml import nearest
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,

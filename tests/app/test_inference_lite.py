@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 import subprocess
@@ -46,9 +45,10 @@ def test_pictures_of_another_run_are_not_looked_up(
     served_paths: Paths, pictures: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(served_paths.artifacts_dir, tmp_path / "artifacts", symlinks=True)
-    paths = dataclasses.replace(
-        served_paths, workspace=tmp_path, artifacts_dir=tmp_path / "artifacts", demo_dir=tmp_path
-    )
+    places = {
+        "workspace": tmp_path, "artifacts_dir": tmp_path / "artifacts", "demo_dir": tmp_path
+    }  # fmt: skip
+    paths = served_paths.model_copy(update=places)
     store, old = ArtifactStore(paths), ArtifactStore(served_paths)
     stored = {**old.load(old.demo_image_features), "run_id": "another"}
     run = Run.start("hash", synthetic=True, config="0" * 16)

@@ -7,9 +7,8 @@ import dataclasses
 import pytest
 from sklearn.linear_model import LogisticRegression
 
-from src import config_model
 from src.config import load_config
-from src.config_model import LinearSvc, Logreg
+from src.config_model import LinearSvc, Logreg, Model
 from src.models.boosted_trees import BoostedTrees
 from src.models.classifiers import build_head
 from src.models.linear_svm import ThreadedLinearSVC
@@ -19,9 +18,8 @@ MODEL = load_config().model
 
 
 def test_linear_svc() -> None:
-    cfg = dataclasses.replace(
-        MODEL, name="linear_svc", linear_svc=LinearSvc(0.2, balanced=True, max_iter=9)
-    )
+    options = LinearSvc(C=0.2, balanced=True, max_iter=9)
+    cfg = MODEL.model_copy(update={"name": "linear_svc", "linear_svc": options})
     head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
     assert isinstance(head, ThreadedLinearSVC)
     assert (head.C, head.class_weight) == (0.2, "balanced")
@@ -29,29 +27,23 @@ def test_linear_svc() -> None:
 
 
 def test_logreg() -> None:
-    cfg = dataclasses.replace(MODEL, name="logreg", logreg=Logreg(3.0, balanced=False, max_iter=5))
+    options = Logreg(C=3.0, balanced=False, max_iter=5)
+    cfg = MODEL.model_copy(update={"name": "logreg", "logreg": options})
     head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
     assert isinstance(head, LogisticRegression)
     assert (head.C, head.class_weight, head.max_iter) == (3.0, None, 5)
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "library"),
+    ("kind", "library"),
     [
-        (
-            "xgboost",
-            config_model.XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
-            XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
-        ),
-        (
-            "lightgbm",
-            config_model.LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
-            LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
-        ),
+        ("xgboost", XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16)),
+        ("lightgbm", LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15)),
     ],
 )
-def test_trees(kind: str, options: object, library: TreeLibrary) -> None:
-    head = build_head(dataclasses.replace(MODEL, **{kind: options}), kind, seed=7, n_jobs=2)
+def test_trees(kind: str, library: TreeLibrary) -> None:
+    cfg = Model.model_validate({kind: dataclasses.asdict(library)})
+    head = build_head(cfg, kind, seed=7, n_jobs=2)
     assert isinstance(head, BoostedTrees)
     assert (head.library, head.random_state, head.n_jobs) == (library, 7, 2)
 

@@ -268,7 +268,8 @@ def test_no_test_rows_is_an_empty_submission(configure: Configure, tmp_path: Pat
     for name in ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv"):
         table = read(cfg, name)
         table.head(0 if "test" in name else 800).to_csv(folder / name, index_label="")
-    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    paths = cfg.paths.model_copy(update={"import_dir": folder})
+    changed = cfg.model_copy(update={"paths": paths})
     _, evaluated = run_pipeline(changed, labels_of(cfg), OPTIONS)
     assert len(evaluated.submission) == 0
     assert ArtifactStore(cfg.paths).submission.read_text() == ",prdtypecode\n"
@@ -305,7 +306,8 @@ def test_unfit_data_is_refused_with_a_report(configure: Configure, tmp_path: Pat
         if "prdtypecode" in table:
             table["prdtypecode"] = 10
         table.to_csv(folder / name, index_label="")
-    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    paths = cfg.paths.model_copy(update={"import_dir": folder})
+    changed = cfg.model_copy(update={"paths": paths})
     with pytest.raises(ValidationError, match="classes: expected at least 2, observed 1"):
         run_pipeline(changed, labels_of(cfg), OPTIONS)
     report = json.loads(ArtifactStore(cfg.paths).validation_report.read_text())

@@ -174,7 +174,7 @@ def test_drift_of_the_last_answers_is_shown(
 def test_no_model_is_503_with_the_next_command(
     services: Services, served_paths: Paths, tmp_path: Path
 ) -> None:
-    model = ServedModel(dataclasses.replace(served_paths, artifacts_dir=tmp_path))
+    model = ServedModel(served_paths.model_copy(update={"artifacts_dir": tmp_path}))
     model.refresh()
     client = TestClient(create_app(dataclasses.replace(services, model=model)))
     for response in (client.get("/ready"), client.post("/predict", json={"designation": "a"})):
