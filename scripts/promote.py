@@ -9,26 +9,24 @@ import argparse
 import sys
 
 from src.artifacts.store import ArtifactStore
-from src.command_line import add_config_options, report
-from src.config import load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE
 
 
 def main(argv: list[str] | None = None) -> int:
     """Judge, exchange where that is due, and say what is served; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--force", action="store_true", help="promote it whatever its score")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    try:
-        store = ArtifactStore(load_config(args.config, args.overrides).paths)
-        store.runs.get("candidate")  # said at once, before anything heavy is imported
-        from src.runs.promotion import promote
+    options = parser(__doc__)
+    options.add_argument("--force", action="store_true", help="promote it whatever its score")
+    return run(_promote, options, argv)
 
-        with store.writing():
-            verdict = promote(store, force=args.force)
-    except ProjectError as e:
-        return report(e)
+
+def _promote(args: argparse.Namespace) -> int:
+    store = ArtifactStore(settings(args).paths)
+    store.runs.get("candidate")  # said at once, before anything heavy is imported
+    from src.runs.promotion import promote
+
+    with store.writing():
+        verdict = promote(store, force=args.force)
     print(f"{'served now' if verdict.promoted else 'not promoted'}: {verdict.reason}")
     print(f"  candidate  {verdict.candidate}")
     if verdict.served:

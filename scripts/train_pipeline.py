@@ -11,58 +11,44 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import add_config_options, report, report_interrupt, runnable
-from src.config import Config, load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+from src.command_line import parser, run, runnable, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
-from src.log import set_up_logging
 
 if TYPE_CHECKING:
     from src.artifacts.store import Run
+    from src.config import Config
     from src.pipeline_steps.types import Scored
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, train, print the scores; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=args.verbose)
-    try:
-        return _train(args)
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        kept = "no half file was left; features that were extracted are in the cache"
-        return report_interrupt(kept, "python scripts/train_pipeline.py")
+    kept = "no half file was left; features that were extracted are in the cache"
+    return run(_train, _parser(), argv, kept=kept)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_config_options(parser)
-    parser.add_argument(
-        "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
-    )
-    parser.add_argument(
+    options = parser(__doc__, source=True, verbose="show timers and shapes")
+    options.add_argument(
         "--cv", action="store_true", help="cross-validate over all labelled rows (cv.n_folds)"
     )
-    parser.add_argument("--skip-validation", action="store_true", help="leave the checks out")
-    parser.add_argument(
+    options.add_argument("--skip-validation", action="store_true", help="leave the checks out")
+    options.add_argument(
         "--evaluate-on-train", action="store_true", help="score the training rows too, marked so"
     )
-    parser.add_argument(
+    options.add_argument(
         "--fresh", action="store_true", help="extract every feature anew, whatever the cache has"
     )
-    parser.add_argument(
+    options.add_argument(
         "--force",
         action="store_true",
         help="serve this run even where the served one scores better",
     )
-    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
-    return parser
+    return options
 
 
 def _train(args: argparse.Namespace) -> int:
-    source = [f"data.source={args.source}"] if args.source else []
-    cfg = load_config(args.config, [*args.overrides, *source])
+    cfg = settings(args)
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     from src.pipelines.registry import branch_weights
 

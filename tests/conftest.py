@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import logging
 import os
 import shutil
 import socket
@@ -23,6 +24,7 @@ from src.config import REPOSITORY, Paths, load_config
 from src.data import csv_files
 from src.errors import DatabaseError
 from src.labels import load_labels
+from src.log import LOGGER_NAME
 
 # OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
 # library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
@@ -35,6 +37,16 @@ settings.load_profile("shared")
 Row = Sequence[object]
 CODES = (10, 40, 2583)
 HEADER = ("", "designation", "description", "productid", "imageid")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a command's `set_up_logging` did: caplog of the next test must see messages."""
+    logger = logging.getLogger(LOGGER_NAME)
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 @pytest.fixture

@@ -13,9 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.artifacts.store import TRAIN_COMMAND
-from src.command_line import add_config_options, report
-from src.config import load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, ProjectError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault
 from src.labels import load_labels
 
 if TYPE_CHECKING:
@@ -28,21 +27,20 @@ READ = ["row_index", "prdtypecode", "predicted"]
 
 def main(argv: list[str] | None = None) -> int:
     """Compare and print; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("a", type=Path, metavar="A.csv", help="predictions of the run before")
-    parser.add_argument("b", type=Path, metavar="B.csv", help="predictions of the run after")
-    parser.add_argument("--classes", type=int, default=10, metavar="N", help="classes to print")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    try:
-        paths = load_config(args.config, args.overrides).paths
-        labels = load_labels(paths.labels_map, paths.theme_map)
-        a, b = _read(args.a), _read(args.b)
-        from src.evaluation.compare_runs import compare_runs
+    options = parser(__doc__)
+    options.add_argument("a", type=Path, metavar="A.csv", help="predictions of the run before")
+    options.add_argument("b", type=Path, metavar="B.csv", help="predictions of the run after")
+    options.add_argument("--classes", type=int, default=10, metavar="N", help="classes to print")
+    return run(_compare, options, argv, kept="nothing was written")
 
-        compared = compare_runs(a, b, labels)
-    except ProjectError as e:
-        return report(e)
+
+def _compare(args: argparse.Namespace) -> int:
+    paths = settings(args).paths
+    labels = load_labels(paths.labels_map, paths.theme_map)
+    a, b = _read(args.a), _read(args.b)
+    from src.evaluation.compare_runs import compare_runs
+
+    compared = compare_runs(a, b, labels)
     _print(compared, args.classes)
     weighted = compared.overall.set_index("score").loc["f1_weighted"]
     return EXIT_FINDINGS if weighted["high"] < 0 else EXIT_FINE

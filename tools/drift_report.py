@@ -16,17 +16,9 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.command_line import add_config_options
-from src.command_line import report as report_error
-from src.config import Config, load_config
-from src.errors import (
-    EXIT_FINDINGS,
-    EXIT_FINE,
-    DatabaseError,
-    ProjectError,
-    UsageError,
-)
-from src.log import set_up_logging
+from src.command_line import parser, run, settings
+from src.config import Config
+from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -44,25 +36,19 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def main(argv: list[str] | None = None) -> int:
     """Write the report of one lot; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=False)
-    try:
-        return _run(args)
-    except ProjectError as e:
-        return report_error(e)
+    return run(_run, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
-    parser.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
-    parser.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
-    parser.add_argument("--from-log", action="store_true", help="what the service answered")
-    parser.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
-    add_config_options(parser)
-    return parser
+    options = parser(__doc__)
+    options.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
+    options.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
+    options.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
+    options.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
+    options.add_argument("--from-log", action="store_true", help="what the service answered")
+    options.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
+    options.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
+    return options
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -72,7 +58,7 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
     if args.images and not args.images.is_dir():
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
-    cfg = load_config(args.config, args.overrides)
+    cfg = settings(args)
     if args.out:
         paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
         cfg = cfg.model_copy(update={"paths": paths})

@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault, ProjectError
+from src.command_line import parser, run
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,31 +49,31 @@ class LotCounts:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the comparison; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("lot", type=Path, metavar="LOT_REPORT", help="a drift report with labels")
-    parser.add_argument("--baseline", choices=["b2", "b4"], default="b4", help="default: b4")
-    parser.add_argument(
+    options = parser(__doc__, config=False)
+    options.add_argument("lot", type=Path, metavar="LOT_REPORT", help="a drift report with labels")
+    options.add_argument("--baseline", choices=["b2", "b4"], default="b4", help="default: b4")
+    options.add_argument(
         "--folder", type=Path, default=HERE, help="where the baselines lie (default: beside this)"
     )
-    args = parser.parse_args(argv)
-    try:
-        path = args.lot if args.lot.exists() else args.folder / args.lot
-        lot = read_lot(path)
-        known = args.folder / f"{args.baseline}_diagnostics.csv"
-        baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
-        changes = compare(lot, baseline)
-        overall = compare_all(changes)
-        if overall is None:
-            raise _fault(path, f"no class that {known} knows: another model's report")
-        names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
-        lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
-        confusions = args.folder / f"{args.baseline}_top_confusions.csv"
-        if lot.confusions and confusions.exists():
-            pairs = _read_csv(confusions, "true", "predicted", "rate")
-            lines += confusion_lines(lot, pairs, names)
-        sys.stdout.write("\n".join(lines) + "\n")
-    except ProjectError as e:
-        return report(e)
+    return run(_compare, options, argv, kept="nothing was written")
+
+
+def _compare(args: argparse.Namespace) -> int:
+    path = args.lot if args.lot.exists() else args.folder / args.lot
+    lot = read_lot(path)
+    known = args.folder / f"{args.baseline}_diagnostics.csv"
+    baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
+    changes = compare(lot, baseline)
+    overall = compare_all(changes)
+    if overall is None:
+        raise _fault(path, f"no class that {known} knows: another model's report")
+    names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
+    lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
+    confusions = args.folder / f"{args.baseline}_top_confusions.csv"
+    if lot.confusions and confusions.exists():
+        pairs = _read_csv(confusions, "true", "predicted", "rate")
+        lines += confusion_lines(lot, pairs, names)
+    sys.stdout.write("\n".join(lines) + "\n")
     fell = any(change.change == "fell" for change in changes)
     return EXIT_FINDINGS if fell or overall.fell else EXIT_FINE
 
