@@ -359,6 +359,7 @@ class Config(Section):
 
     def digest(self) -> str:
         """Return 16 hex digits that change with any setting but the paths."""
-        places = {"paths": True, "images": {"train_dir", "test_dir"}}
-        text = json.dumps(self.model_dump(exclude=places), sort_keys=True)
+        tree = self.model_dump(exclude={"paths"})
+        del tree["images"]["train_dir"], tree["images"]["test_dir"]
+        text = json.dumps(tree, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
