@@ -15,7 +15,7 @@ from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
 from src.features.tfidf.svd import DenseRows
-from src.models.classifiers import TREES, build_head
+from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import head_margins
 from src.models.model_trainer import ModelTrainer
@@ -127,7 +127,7 @@ def build_model(cfg: Config, branches: list[Branch]) -> LateFusion:
 
 def model_on(cfg: Config, branches: list[Branch], kind: str) -> ProductModel:
     """Return the unfitted model of one kind on these branches side by side."""
-    head = build_head(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
+    head = build_classifier(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
     return ProductModel(union_of(cfg, branches, kind), head, _sampling(cfg))
 
 

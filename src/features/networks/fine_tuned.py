@@ -26,7 +26,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
     featurizer : CNNFeaturizer
         Where tuning starts.
     tuning : FineTuning
-        How.
+        Its settings.
 
     Attributes
     ----------
@@ -39,7 +39,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         self.tuning = tuning
 
     def fit(self, X: Extracted, y: np.ndarray) -> FineTunedCNN:
-        """Tune on the products of `X` that have a picture; duplicates stay on one inner side."""
+        """Tune on the products of `X` that have an image; duplicates stay on one inner side."""
         present = X.masks["image"]
         groups = X.table.get("group")
         self.featurizer_ = self.featurizer.fine_tune(
@@ -51,7 +51,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: Extracted) -> np.ndarray:
-        """Return embeddings, shape (n, n_features), float32; zeros where there is no picture."""
+        """Return embeddings, shape (n, n_features), float32; zeros where there is no image."""
         sources = [path or None for path in X.table["image"]]
         return self.featurizer_.extract(sources)[0]
 

@@ -7,15 +7,16 @@ import tracemalloc
 
 import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
 
 from src.evaluation.shap.classifiers import LinearHead, head_of
 from src.features.matrix import FeatureMatrix
 from src.models.boosted_trees import BoostedTrees
 from src.models.linear_svm import ThreadedLinearSVC
-from src.models.tree_libraries import LightGBM, XGBoost
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
@@ -87,16 +88,16 @@ def test_importance_is_the_weighted_sum_of_sizes_and_of_own_rows() -> None:
 
 
 BOOSTERS = {
-    "xgboost": XGBoost(n_estimators=6, max_depth=3),
-    "lightgbm": LightGBM(n_estimators=6, num_leaves=5),
+    "xgboost": XGBClassifier(n_estimators=6, max_depth=3, n_jobs=1),
+    "lightgbm": LGBMClassifier(n_estimators=6, num_leaves=5, n_jobs=1, verbosity=-1),
 }
 
 
-def boosted(library: object) -> tuple[ProductModel, FeatureMatrix]:
+def boosted(estimator: object) -> tuple[ProductModel, FeatureMatrix]:
     rng = np.random.default_rng(0)
     matrix = drawn_dense(90, rng)
     y = (matrix.stack()[:, 0] + 0.3 * rng.normal(size=90) > 0) + 2 * (matrix.stack()[:, 4] > 0)
-    trees = BoostedTrees(library, n_jobs=1, random_state=0)
+    trees = BoostedTrees(estimator)
     return ProductModel(WeightedFeatureUnion([], {}), trees).fit_head(None, matrix, y), matrix
 
 
@@ -110,7 +111,7 @@ def test_trees_equal_the_shap_librarys(name: str, monkeypatch: pytest.MonkeyPatc
     shap = pytest.importorskip("shap")
     expert, _ = boosted(BOOSTERS[name])
     new = drawn_dense(17, np.random.default_rng(1))
-    theirs = shap.TreeExplainer(expert.head_.booster_)
+    theirs = shap.TreeExplainer(expert.head_.estimator_)
     values = theirs.shap_values(new.stack())  # (n, columns, classes)
     expected = np.stack([values[:, :7].sum(axis=1), values[:, 7:].sum(axis=1)], axis=1)
     monkeypatch.setattr("src.evaluation.shap.classifiers.CHUNK_VALUES", 200)  # four rows at a time
