@@ -60,9 +60,9 @@ def slots(store: ArtifactStore) -> dict[str, str]:
 
 def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    with pytest.raises(ArtifactError, match=r"no run is in force yet: train first\nnext: python"):
+    with pytest.raises(ArtifactError, match=r"no run is served yet: train first\nnext: python"):
         store.served_run()
-    with pytest.raises(ArtifactError, match="served: no run is in force"):
+    with pytest.raises(ArtifactError, match="served: no run is served"):
         store.pinned()
     write_run(tmp_path, "run-1").runs.promote()
     assert store.served_run() == ServedRun(**values("run-1"))
@@ -110,7 +110,7 @@ def test_without_a_run_before_there_is_nothing_to_go_back_to(tmp_path: Path) -> 
     store = serve(tmp_path, "run-1")
     with pytest.raises(ArtifactError, match="previous: there is no run before the served one"):
         store.runs.roll_back()
-    with pytest.raises(ArtifactError, match="candidate: no run waits to be promoted"):
+    with pytest.raises(ArtifactError, match="candidate: there is no candidate to promote"):
         store.runs.promote()
 
 

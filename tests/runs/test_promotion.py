@@ -222,7 +222,7 @@ def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> No
     train = ("train_pipeline.py", cfg, "--source", "csv", "--set", "debug.sample_rows=0")
     nothing = command("rollback.py", cfg)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert "no run is in force" in nothing.stderr
+    assert "no run is served" in nothing.stderr
     good = command(*train)
     assert good.returncode == 0, good.stderr
     assert "served now: the first run to be served" in good.stdout
