@@ -47,7 +47,8 @@ def main(argv: list[str] | None = None) -> int:
     _print_rows(pair)
     _print_scores(scores.loc[COMPARED])
     _print_classes(class_differences(pair), labels, args.classes)
-    return EXIT_FINDINGS if scores.loc["f1_weighted", "high"] < 0 else EXIT_FINE
+    is_worse = (scores["high"] < 0).to_dict()
+    return EXIT_FINDINGS if is_worse["f1_weighted"] else EXIT_FINE
 
 
 def _read(path: Path) -> pd.DataFrame:
