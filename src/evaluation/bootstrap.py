@@ -216,7 +216,7 @@ def _types(
     """Return the rows that each type holds in each cell, (n_types, n_cells), and its frequency.
 
     Without groups a row is a type of its cell. Groups are of one type when the multisets of their
-    cells agree; that is told by a sum of 64-bit random numbers, one a cell.
+    cells agree, which is seen from a sum of 64-bit random numbers, one a cell.
     """
     from scipy import sparse
 
