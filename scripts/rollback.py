@@ -1,6 +1,6 @@
-"""Go back to the run that was served before; a second time comes forward again.
+"""Go back to the run that was served before; a second rollback undoes the first.
 
-Exit status: 0 done, 2 there is no run before.
+Exit status: 0 done, 2 there is no previous run.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from src.errors import EXIT_FINE, ArtifactError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Let served and previous run change places and name both; return the exit code."""
+    """Exchange the served and the previous run and print both; return the exit code."""
     options = parser(__doc__)
-    options.add_argument("--show", action="store_true", help="only name the two")
+    options.add_argument("--show", action="store_true", help="only print the two")
     return run(_roll_back, options, argv)
 
 
@@ -24,17 +24,17 @@ def _roll_back(args: argparse.Namespace) -> int:
     store = ArtifactStore(settings(args).paths)
     with store.writing():
         served, previous = store.pinned("served"), store.pinned("previous")
-        here, there = _name(served), str(previous.served_run())
+        current, before = _name(served), str(previous.served_run())
         if not args.show:
             previous.verify()
             store.runs.roll_back()
-    was, now = (there, here) if args.show else (here, there)
+    was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE
 
 
 def _name(served: ArtifactStore) -> str:
-    """Return what is served; that it is damaged is a reason to go back, not to stop."""
+    """Describe the served run; that it is damaged is a reason to roll back, not to stop."""
     try:
         return str(served.served_run())
     except ArtifactError as e:

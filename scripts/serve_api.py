@@ -67,7 +67,7 @@ def _services(cfg: Config) -> Services:
     from src.labels import load_labels
     from src.serving.api import Services
     from src.serving.prediction_log import PredictionLog
-    from src.serving.request_guard import Limits
+    from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
     url, model = database_url(), ServedModel(cfg.paths)
@@ -77,7 +77,7 @@ def _services(cfg: Config) -> Services:
         feedback_file=ArtifactStore(cfg.paths).feedback,
         database_url=url,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,
-        limits=Limits(
+        limits=RequestLimits(
             body_bytes=cfg.serving.max_body_mb * 1_000_000,
             batch_bytes=cfg.serving.max_batch_mb * 1_000_000,
             image_pixels=cfg.serving.max_image_megapixels * 1_000_000,

@@ -67,7 +67,7 @@ def _train(args: argparse.Namespace) -> int:
         _print_scores(cfg, run, scored)
     print(f"\n{len(evaluated.label_issues):,} labels look wrong")
     _print_files(cfg)
-    return _print_verdict(cfg, args)
+    return _print_decision(cfg, args)
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
@@ -103,30 +103,30 @@ def _print_files(cfg: Config) -> None:
         print(f"  {what:<14}{_short(path)}")
 
 
-def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
-    """Say whether this run is served now; where it is not, how to look and how to insist."""
+def _print_decision(cfg: Config, args: argparse.Namespace) -> int:
+    """Print whether this run is served now; if not, how to inspect it and how to promote it."""
     from src.artifacts.store import ArtifactStore
-    from src.runs.promotion import read_verdict
+    from src.runs.promotion import read_decision
 
     store = ArtifactStore(cfg.paths)
-    verdict = read_verdict(store)
+    decision = read_decision(store)
     places = [option for option in args.overrides if option.startswith("paths.")]
     same = [*(["--config", str(args.config)] if args.config else [])]
     same += [word for place in places for word in ("--set", place)]
-    if verdict.promoted:
-        print(f"\nserved now{' (forced)' if verdict.forced else ''}: {verdict.reason}")
-        if verdict.served:
+    if decision.promoted:
+        print(f"\nserved now{' (forced)' if decision.forced else ''}: {decision.reason}")
+        if decision.served:
             back = runnable(shlex.join(["python", "scripts/rollback.py", *same]))
-            print(f"  before        {verdict.served}\n  to go back    {back}")
+            print(f"  before        {decision.served}\n  to go back    {back}")
         return EXIT_FINE
-    print(f"\nnot promoted: {verdict.reason}")
-    print(f"  this run      {verdict.candidate}")
-    if verdict.served:
-        print(f"  served        {verdict.served}")
+    print(f"\nnot promoted: {decision.reason}")
+    print(f"  this run      {decision.candidate}")
+    if decision.served:
+        print(f"  served        {decision.served}")
     card = store.paths.artifacts_dir / "candidate" / store.model_card.name
     print(f"  look          cat {shlex.quote(str(_short(card)))}")
-    insist = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
-    print(f"  promote it    {insist}")
+    forced = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
+    print(f"  promote it    {forced}")
     return EXIT_FINDINGS
 
 

@@ -144,9 +144,9 @@ def keep_correction(
         It can be kept neither here nor there.
     """
     from src.data.postgres import database_url
-    from src.serving.feedback import Correction, store
+    from src.serving.feedback import new_correction, store
 
-    correction = Correction(
+    correction = new_correction(
         code, designation, predicted_code=predicted, author=author, comment=comment
     )
     file = ctx.store.feedback

@@ -134,7 +134,13 @@ def load() -> Load:
 
 
 def run_load(
-    url: str, folder: Path, *, codes: Sequence[int] = CODES, rate: float = 0.0, manifest: str = ""
+    url: str,
+    folder: Path,
+    *,
+    codes: Sequence[int] = CODES,
+    rate: float = 0.0,
+    manifest: str = "",
+    feedback: str = "",
 ) -> subprocess.CompletedProcess[str]:
     snapshot = dataclasses.asdict(csv_files.take_snapshot(folder))
     variables = {
@@ -149,10 +155,14 @@ def run_load(
         command += ["-v", f"{name}={value}"]
     for file in sorted((REPOSITORY / "sql").glob("[012]*.sql")):
         command += ["-f", str(file)]
+    files = {"images_manifest.json": manifest, "feedback.jsonl": feedback}
+    lines = "".join(
+        f"{name}\x01{line}\n" for name, text in files.items() for line in text.splitlines()
+    )
     with tempfile.TemporaryDirectory() as work:
         (Path(work) / "import").symlink_to(folder)
         done = subprocess.run(
-            [*command, url], cwd=work, input=manifest.encode(), capture_output=True, check=False
+            [*command, url], cwd=work, input=lines.encode(), capture_output=True, check=False
         )
     # Decoded here: text mode would turn the \r\n inside fields into \n.
     return subprocess.CompletedProcess(

@@ -36,8 +36,7 @@ def _compare(args: argparse.Namespace) -> int:
     labels = load_labels(cfg.paths.labels_map)
     from src.data.duplicates import find_groups
     from src.data.splits import split_folds
-    from src.evaluation.bootstrap import paired_difference
-    from src.evaluation.systems import score_systems
+    from src.evaluation.systems import score_pairs, score_systems
     from src.pipeline_steps import stage01_data_ingestion
 
     train = stage01_data_ingestion.run(cfg, labels.codes).train
@@ -61,12 +60,11 @@ def _compare(args: argparse.Namespace) -> int:
             f"{row.system:<12} {row.f1_weighted:>7.4f} {row.f1_macro:>7.4f} {row.accuracy:>9.4f} "
             f"{row.log_loss:>9.4f} {row.ece:>7.4f}"
         )
-    answers = [classes[proba.argmax(axis=1)] for proba in probabilities.values()]
-    gain = paired_difference(y, answers[1], answers[0], classes=classes, groups=groups)
-    print(
-        f"weighted F1 gained {gain.value:+.4f}, 95 % interval [{gain.low:+.4f}, {gain.high:+.4f}]"
-    )
-    return EXIT_FINE if gain.low > 0 else EXIT_FINDINGS
+    later_first = dict(reversed(probabilities.items()))
+    gain = score_pairs(y, later_first, classes, groups=groups, seed=0).iloc[0]
+    low, high = gain["difference_low"], gain["difference_high"]
+    print(f"weighted F1 gained {gain['difference']:+.4f}, 95 % interval [{low:+.4f}, {high:+.4f}]")
+    return EXIT_FINE if low > 0 else EXIT_FINDINGS
 
 
 def ours(cfg: Config, train: Dataset, folds: np.ndarray) -> np.ndarray:

@@ -22,7 +22,7 @@ from src.errors import DataError
 
 MANIFEST_NAME = "images_manifest.json"
 BAD_NAME = "name"
-"""Reason of a file whose name is not `file_name`'s; the others are ``image_decode.REASONS``."""
+"""Reason of a file whose name is not `file_name`'s; the others are those of `image_decode`."""
 
 _NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
 # Raised when an entry would come out differently: entries of another version are not reused.

@@ -1,4 +1,4 @@
-"""What the HTTP service takes and gives, as its OpenAPI document shows it."""
+"""Requests and responses of the HTTP service, as its OpenAPI document shows them."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ class PredictResponse(BaseModel):
     probability: float
     top_k: list[CandidateOut]
     needs_review: bool = Field(description="The probability is below the review threshold.")
-    known: bool = Field(description="The same text and picture were in the training data.")
+    known: bool = Field(description="The same text and image were in the training data.")
     used_image: bool
     model: str = Field(description="Run that trained the model.")
-    snapshot: str = Field(description="Data hash of the rows that it learned from.")
-    synthetic: bool = Field(description="True when those were drawn by the demo shop.")
+    snapshot: str = Field(description="Data hash of the rows that it was trained on.")
+    synthetic: bool = Field(description="True when those come from the demo shop.")
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictResponse:
-        """Return an answer as it travels."""
+        """Return the response for a prediction."""
         fields = {name: getattr(prediction, name) for name in cls.model_fields}
         top_k = [CandidateOut(**vars(candidate)) for candidate in prediction.top_k]
         return cls(**{**fields, "top_k": top_k})
@@ -91,7 +91,7 @@ class FeedbackRequest(BaseModel):
 
 
 class FeedbackResponse(BaseModel):
-    """Where the correction is."""
+    """Where the correction is stored."""
 
     stored_in: Literal["database", "file"]
 
@@ -105,7 +105,7 @@ class ClassOut(BaseModel):
 
 
 class ModelResponse(BaseModel):
-    """The model in force."""
+    """The served model."""
 
     kind: str
     run_id: str
@@ -117,7 +117,7 @@ class ModelResponse(BaseModel):
 
 
 class StatusResponse(BaseModel):
-    """Whether the service lives, or can answer."""
+    """Whether the process runs, or can answer."""
 
     status: Literal["alive", "ready"]
 

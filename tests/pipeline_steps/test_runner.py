@@ -21,7 +21,6 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from etl.feedback import line_of
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
@@ -399,8 +398,8 @@ def test_corrected_labels_are_trained_on_and_scored_against(
     assert ingested.train.labels.tolist() == expected.tolist()
     changed = int((expected != y).sum())
     assert ingested.corrected == Corrected(changed, len(chosen) - changed, unknown={99: 1})
-    lines = "".join(line_of(correction) + "\n" for correction in given)
-    done = load(database, by_csv.paths.import_dir, codes=labels.codes, manifest=lines)
+    lines = "".join(correction.to_line() + "\n" for correction in given)
+    done = load(database, by_csv.paths.import_dir, codes=labels.codes, feedback=lines)
     assert done.returncode == 0, done.stderr
     monkeypatch.setenv("DATABASE_URL", database)
     cfg = configure("data.source=postgres", "data.use_corrections=true")

@@ -31,11 +31,11 @@ from src.serving.api import Services, create_app
 from src.serving.drift_gauges import LEAST
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
-from src.serving.request_guard import Limits
+from src.serving.request_guard import RequestLimits
 from src.serving.served_model import ServedModel
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
-LIMITS = Limits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
+LIMITS = RequestLimits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
 TITLE = "Lampe LED de bureau"
 
 

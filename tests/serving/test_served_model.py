@@ -60,7 +60,7 @@ def test_a_run_that_comes_later_is_found(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="the model is being loaded"):
         served.get()
     served.refresh()
-    with pytest.raises(ArtifactError, match="no run is in force"):
+    with pytest.raises(ArtifactError, match="no run is served"):
         served.get()
     served.follow(every_s=0.05)
     try:
