@@ -71,13 +71,13 @@ def compare_runs(
     scores = {"a": [both[0][n] for n in COMPARED], "b": [both[1][n] for n in COMPARED]}
     right_a, right_b = of_a == true, of_b == true
     return Comparison(
-        pd.DataFrame({"score": COMPARED, **scores, **_columns(differences)}),
-        _by_class(true, of_a, of_b, labels, draws, seed),
-        len(true),
-        int((right_a & right_b).sum()),
-        int((right_a & ~right_b).sum()),
-        int((~right_a & right_b).sum()),
-        int((~right_a & ~right_b).sum()),
+        overall=pd.DataFrame({"score": COMPARED, **scores, **_columns(differences)}),
+        by_class=_by_class(true, of_a, of_b, labels, draws, seed),
+        rows=len(true),
+        both_right=int((right_a & right_b).sum()),
+        only_a=int((right_a & ~right_b).sum()),
+        only_b=int((~right_a & right_b).sum()),
+        both_wrong=int((~right_a & ~right_b).sum()),
     )
 
 

@@ -11,7 +11,6 @@ import pandas as pd
 from src.evaluation.summary import named_scores
 from src.labels import Labels
 
-WIDTH = 80
 SHOWN_ERRORS = 15
 
 

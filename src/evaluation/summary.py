@@ -15,6 +15,7 @@ from src.evaluation.metrics import (
     score_probabilities,
     selective,
     theme_accuracy,
+    true_probabilities,
     true_ranks,
 )
 
@@ -60,7 +61,7 @@ def overall_intervals(
     predicted = classes[proba.argmax(axis=1)]
     options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
-    of_true = proba[np.arange(len(proba)), np.searchsorted(classes, y_true)]
+    of_true = true_probabilities(y_true, proba, classes)
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
     return {
         **score_intervals(y_true, predicted, classes=classes, **options),
@@ -98,7 +99,7 @@ def slice_scores(
     y_true, proba, classes
         As in `overall_scores`.
     slices : DataFrame, n rows
-        One column a way to slice, as language; its values are told as text, booleans in lower case.
+        One column a way to slice, as language; its values become text, booleans in lower case.
     themes : mapping of int to str
         Theme of each code; the slice "theme" goes by the true one.
     groups : ndarray, shape (n,), or None

@@ -16,6 +16,7 @@ from collections.abc import Callable
 import numpy as np
 
 from src.errors import ConfigError, DataError
+from src.evaluation.bootstrap import Interval
 from src.monitoring import statistics
 from src.monitoring.binning import SignalSpec
 from src.monitoring.reference import Reference
@@ -238,23 +239,10 @@ def _threshold(
     return statistics.threshold(spec.kind, needed, (n, m), width)
 
 
-@dataclasses.dataclass(frozen=True)
-class AccuracyEstimate:
-    """What share of a batch the model got right, as far as it can know itself.
+def estimate_accuracy(reference: Reference, signals: Signals) -> Interval:
+    """Return what share of a batch the model got right, as far as it can know itself.
 
-    Attributes
-    ----------
-    accuracy, low, high : float
-        Estimate and 95 % interval.
-    """
-
-    accuracy: float
-    low: float
-    high: float
-
-
-def estimate_accuracy(reference: Reference, signals: Signals) -> AccuracyEstimate:
-    """Return the mean top probability, calibrated on the reference, with its interval.
+    The mean top probability, calibrated on the reference, with its 95 % interval.
 
     Notes
     -----
@@ -268,9 +256,7 @@ def estimate_accuracy(reference: Reference, signals: Signals) -> AccuracyEstimat
     sampling = (right * (1 - right)).sum() / len(right) ** 2
     half = 1.96 * math.sqrt(sampling + answers.error**2)
     mean = float(right.mean())
-    return AccuracyEstimate(
-        accuracy=mean, low=max(0.0, mean - half), high=min(1.0, mean + half)
-    )  # fmt: skip
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
 def _draw(rng: np.random.Generator, known: np.ndarray, rows: int, times: int) -> np.ndarray:

@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.evaluation.bootstrap import Interval
 from src.labels import LANGUAGES, Labels
 from src.monitoring.binning import SignalSpec
-from src.monitoring.drift import AccuracyEstimate, Finding
+from src.monitoring.drift import Finding
 from src.monitoring.reference import QUANTILES, Reference
 from src.monitoring.signals import Signals
 
@@ -55,7 +56,7 @@ def build_report(
     reference: Reference,
     signals: Signals,
     findings: Sequence[Finding],
-    accuracy: AccuracyEstimate | None,
+    accuracy: Interval | None,
     items: pd.DataFrame,
     labels: Labels,
 ) -> dict[str, Any]:
@@ -67,8 +68,8 @@ def build_report(
         Of the batch's n products.
     findings : sequence of Finding
         The strongest first; empty for an empty batch.
-    accuracy : AccuracyEstimate or None
-        None for an empty batch.
+    accuracy : Interval or None
+        Estimated without labels; None for an empty batch.
     items : DataFrame, n rows
         Columns productid and designation, for the examples; "" where a text is not at hand.
     labels : Labels
@@ -78,12 +79,12 @@ def build_report(
     known, batch = (discretizer.indicators(of) for of in (reference.sample, signals))
     specs = {spec.name: spec for spec in discretizer.specs}
     distance = _distance(reference, signals)
-    told = []
+    described = []
     for finding in findings:
         spec, values = specs[finding.signal], dataclasses.asdict(finding)
         columns = known[:, spec.columns], batch[:, spec.columns]
         rows = _examples(spec, *columns) if finding.alert else []
-        told.append(
+        described.append(
             {
                 **{name: _finite(v) if isinstance(v, float) else v for name, v in values.items()},
                 **_before_and_now(spec, reference, signals, columns, distance),
@@ -96,8 +97,9 @@ def build_report(
         "rows": len(signals),
         "reference_rows": len(reference),
         "alert": any(finding.alert for finding in findings),
-        "findings": told,
-        "accuracy": None if accuracy is None else dataclasses.asdict(accuracy),
+        "findings": described,
+        "accuracy": accuracy
+        and {"accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high},
         "reference_accuracy": reference.answers.accuracy,
         "class_mix": _class_mix(reference, signals, labels),
         "not_looked_at": _not_measured(reference, signals, distance),
@@ -213,7 +215,7 @@ def report_table(report: dict[str, Any]) -> pd.DataFrame:
     DataFrame
         Columns part ("signal", "class_mix", "class"), name, label, before, now, statistic,
         threshold, p_value, alert, support, baseline_support, low, high; empty where a column says
-        nothing of a part. Distributions are told by their median.
+        nothing of a part. Distributions show their median.
     """
     rows = []
     for f in report["findings"]:

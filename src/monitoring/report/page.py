@@ -15,7 +15,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup, escape
 
-from src.i18n import LANGUAGES, translator
+from src.i18n import DASH, LANGUAGES, translator
 
 # Numbers that are shares, written in per cent.
 SHARES = {
@@ -77,10 +77,10 @@ class ReportWords:
 
     def value(self, path: str) -> Any:  # noqa: ANN401
         """Return what stands at a dotted path of the report, as "findings.0.statistic"."""
-        found: Any = self._report
+        value: Any = self._report
         for key in path.split("."):
-            found = found[int(key)] if isinstance(found, list) else found[key]
-        return found
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        return value
 
     def show(self, path: str, style: str) -> Markup:
         """Return a number of the report, with its path and full value for machines.
@@ -94,10 +94,13 @@ class ReportWords:
             into "once in n".
         """
         value = self.value(path)
-        shown = value if value is None or style != "odds" else 1 / value
-        write = getattr(self._translator, "number" if style == "odds" else style)
-        data = Markup('<data data-path="{}" value="{!r}">{}</data>')
-        return write(None) if value is None else data.format(path, value, write(shown))
+        if value is None:
+            return escape(DASH)
+        if style == "odds":
+            text = self._translator.number(1 / value)
+        else:
+            text = getattr(self._translator, style)(value)
+        return Markup('<data data-path="{}" value="{!r}">{}</data>').format(path, value, text)
 
     def bars(self, path: str) -> Sequence[tuple[str, str, str]]:
         """Return what to draw of a finding with shares: (name, path before, path now) a bar.
