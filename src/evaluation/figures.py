@@ -1,6 +1,6 @@
-"""The pictures of a report, as PNG bytes: confusions, reliability, selective accuracy, F1 a class.
+"""The figures of a report, as PNG bytes: confusions, reliability, selective accuracy, F1 a class.
 
-Every picture is a ``Figure`` of its own, drawn by Agg: no window, no global state, so threads of a
+Every one is a ``Figure`` of its own, drawn by Agg: no window, no global state, so threads of a
 service may draw. Titles and axes are French or English.
 """
 
@@ -36,14 +36,14 @@ THEME_COLOURS = (
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What every picture says of its origin.
+    """What every figure says of its origin.
 
     Attributes
     ----------
     kind, split : str
         Kind of model; "holdout", "oof" or "train".
     rows : int
-        Products behind the picture.
+        Products behind the figure.
     synthetic : bool
         True puts the banner on it.
     language : {"en", "fr"}
@@ -65,10 +65,10 @@ class Caption:
         """Return a text of the section ``[figures]``."""
         return self.translator(f"figures.{key}", **values)
 
-    def title(self, picture: str) -> str:
+    def title(self, name: str) -> str:
         """Return the title: what is shown, of which model, on which rows."""
         rows = f"{self.translator.number(self.rows)} {self.word('rows')}"
-        return f"{self.word(picture)}\n{self.kind}, {self.word(self.split)}, {rows}"
+        return f"{self.word(name)}\n{self.kind}, {self.word(self.split)}, {rows}"
 
 
 def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
@@ -229,7 +229,7 @@ def by_theme(codes: pd.Index, labels: Labels) -> list[int]:
 
 
 def theme_colours(labels: Labels) -> dict[str, str]:
-    """Return one colour a theme, the same in every picture."""
+    """Return one colour a theme, the same in every figure."""
     themes = dict.fromkeys([*labels.theme_names, *labels.themes.values(), labels.theme(-1)])
     return {theme: THEME_COLOURS[place % len(THEME_COLOURS)] for place, theme in enumerate(themes)}
 
@@ -277,10 +277,10 @@ def _tidy(*many: Axes) -> None:
 
 
 def _finish(
-    figure: Figure, axes: Axes, picture: str, caption: Caption, title_size: int = 13
+    figure: Figure, axes: Axes, name: str, caption: Caption, title_size: int = 13
 ) -> Figure:
     """Set title and, above it, the banner."""
-    axes.set_title(caption.title(picture), fontsize=title_size, loc="left", color=INK, pad=14)
+    axes.set_title(caption.title(name), fontsize=title_size, loc="left", color=INK, pad=14)
     if caption.synthetic:
         axes.annotate(
             "SYNTHETIC / SYNTHÉTIQUE", (0.0, 1.0), xytext=(4, 22 + 3 * title_size), ha="left",

@@ -100,7 +100,7 @@ def _slices(slices: Mapping[str, Mapping[str, Any]], labels: Labels) -> Iterator
 def _errors(errors: pd.DataFrame) -> Iterator[str]:
     inside = errors.loc[errors["same_theme"], "count"].sum()
     total = errors["count"].sum()
-    yield f"faults: {total:,}, of them {inside:,} inside their theme (marked =)"
+    yield f"errors: {total:,}, of them {inside:,} inside their theme (marked =)"
     yield f"  {'true':<33}{'taken for':<33}{'rate':>6}{'rows':>6}"
     for row in errors.head(SHOWN_ERRORS).itertuples():
         mark = "=" if row.same_theme else " "

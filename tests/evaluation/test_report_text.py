@@ -59,7 +59,7 @@ def test_report(facts: dict, by_class: pd.DataFrame, answers: Answers, labels: L
     assert all(any(row["label"][:30] in line for line in lines) for _, row in by_class.iterrows())
     assert any("Books and press" in line for line in lines)
     inside = errors.loc[errors["same_theme"], "count"].sum()
-    assert f"faults: {errors['count'].sum():,}, of them {inside:,} inside their theme" in text
+    assert f"errors: {errors['count'].sum():,}, of them {inside:,} inside their theme" in text
     assert "TRAIN" not in text
     assert "SYNTHETIC" not in text
 
