@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import Reference
-    from src.monitoring.report.report import Lot
+    from src.monitoring.report.build import BatchInfo
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
@@ -64,7 +64,7 @@ def _run(args: argparse.Namespace) -> int:
         cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import from_json
-    from src.monitoring.report.report import Lot
+    from src.monitoring.report.build import BatchInfo
 
     store = ArtifactStore(cfg.paths).pinned()
     reference = from_json(store.load(store.reference_profile))
@@ -81,15 +81,15 @@ def _run(args: argparse.Namespace) -> int:
             from src.monitoring.batch import read_labels
 
             y = read_labels(args.labels, items, reference.classes)
-    about = Lot(
-        _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
-        datetime.now(timezone.utc).date().isoformat(),
-        f"log, last {args.since}" if args.from_log else args.batch.name,
-        cfg.monitoring.false_alarm_rate,
-        cfg.monitoring.resamples,
-        in_training,
+    info = BatchInfo(
+        name=_safe(args.lot or ("log" if args.from_log else args.batch.stem)),
+        date=datetime.now(timezone.utc).date().isoformat(),
+        source=f"log, last {args.since}" if args.from_log else args.batch.name,
+        false_alarm_rate=cfg.monitoring.false_alarm_rate,
+        resamples=cfg.monitoring.resamples,
+        in_training=in_training,
     )
-    report = _report(cfg, about, reference, signals, items, y)
+    report = _report(cfg, info, reference, signals, items, y)
     _write(cfg, store, report)
     return EXIT_FINDINGS if report["alert"] else EXIT_FINE
 
@@ -151,7 +151,7 @@ def _from_csv(
 
 def _report(
     cfg: Config,
-    lot: Lot,
+    info: BatchInfo,
     reference: Reference,
     signals: Signals,
     items: pd.DataFrame,
@@ -159,27 +159,27 @@ def _report(
 ) -> dict[str, Any]:
     from src.labels import load_labels
     from src.monitoring.drift import calibrate, compare, estimate_accuracy
+    from src.monitoring.report.build import build_report
     from src.monitoring.report.labels import with_labels
-    from src.monitoring.report.report import build_report
 
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     thresholds = calibrate(
         reference,
         len(signals),
-        false_alarm_rate=lot.false_alarm_rate,
-        resamples=lot.resamples,
+        false_alarm_rate=info.false_alarm_rate,
+        resamples=info.resamples,
         seed=cfg.compute.seed,
     )
     findings = compare(reference, signals, thresholds)
     accuracy = estimate_accuracy(reference, signals)
-    report = build_report(lot, reference, signals, findings, accuracy, items, labels)
+    report = build_report(info, reference, signals, findings, accuracy, items, labels)
     return report if y is None else with_labels(report, reference, signals, y, labels)
 
 
 def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     from src.artifacts.store import Run
-    from src.monitoring.report.html import report_html
-    from src.monitoring.report.report import report_table
+    from src.monitoring.report.build import report_table
+    from src.monitoring.report.page import report_html
 
     run = Run(report["run_id"], report["data_hash"], report["synthetic"], cfg.digest())
     name = f"{report['date']}_{report['name']}"

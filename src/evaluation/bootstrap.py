@@ -117,8 +117,8 @@ def mean_interval(
         As in `score_intervals`.
     """
     values = np.asarray(values, dtype=np.float64)
-    own = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    totals, sizes = np.bincount(own, values), np.bincount(own)
+    group = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    totals, sizes = np.bincount(group, values), np.bincount(group)
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
     for draw in range(draws):
@@ -216,7 +216,7 @@ def _types(
     """Return the rows that each type holds in each cell, (n_types, n_cells), and its frequency.
 
     Without groups a row is a type of its cell. Groups are of one type when the multisets of their
-    cells agree, which is seen from a sum of 64-bit random numbers, one a cell.
+    cells agree; a sum of 64-bit random numbers, one a cell, tells.
     """
     from scipy import sparse
 

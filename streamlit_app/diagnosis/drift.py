@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
-from src.monitoring.report.words import SIGNALS
+from src.i18n import translator
 from streamlit_app import charts, components, loaders, theme
 from streamlit_app.context import Context
 
@@ -101,8 +101,8 @@ def _report(ctx: Context, report: dict[str, Any]) -> None:
 
 
 def _signal(ctx: Context, finding: dict[str, Any]) -> str:
-    words = SIGNALS.get(finding["signal"])
-    return getattr(words, ctx.language) if words else finding["signal"]
+    names = translator(ctx.language).section("drift_report.signals")
+    return names.get(finding["signal"], finding["signal"])
 
 
 def _findings(ctx: Context, findings: list[dict[str, Any]]) -> None:

@@ -163,7 +163,7 @@ def test_drift_of_the_last_answers_is_shown(
     }
     store = ArtifactStore(served_paths)
     reference = from_json(store.load(store.reference_profile))
-    bins = np.bincount(reference.coded.bins["missing_description"], minlength=2) + 0.5
+    bins = np.bincount(reference.sample.bins["missing_description"], minlength=2) + 0.5
     expected, here = bins / bins.sum(), np.array([0.5, LEAST + 0.5]) / (LEAST + 1)
     index = ((here - expected) * np.log(here / expected)).sum()
     assert shown["missing_description"] == pytest.approx(index)
