@@ -60,7 +60,7 @@ def test_every_text_is_used() -> None:
 
 def test_a_text_is_filled_in_and_an_unknown_key_is_refused() -> None:
     filled = translator("fr")("app.frame.f1", score="0,9")
-    assert filled == "F1 pondéré 0,9 (mis de côté)"
+    assert filled == "F1 pondéré 0,9 (jeu de test)"
     with pytest.raises(KeyError, match="nothing"):
         translator("fr")("app.frame.nothing")
     with pytest.raises(KeyError, match=r"app\.frame"):
