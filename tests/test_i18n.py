@@ -13,6 +13,8 @@ from src.i18n import LANGUAGES, translator
 
 def texts(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
     for key, value in table.items():
+        if isinstance(value, list):
+            value = {str(place): entry for place, entry in enumerate(value)}  # noqa: PLW2901
         if isinstance(value, dict):
             yield from texts(value, f"{prefix}{key}.")
         else:
@@ -21,7 +23,7 @@ def texts(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def sections(language: str) -> dict[str, str]:
     words = translator(language)
-    return dict(texts({name: words.section(name) for name in ("figures", "drift_report")}))
+    return dict(texts({name: words.section(name) for name in ("figures", "drift_report", "app")}))
 
 
 def test_both_languages_hold_the_same_keys_and_fields() -> None:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from src.i18n import Translator, translator
 from src.labels import Labels
+from src.palette import theme_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -27,11 +28,6 @@ Arguments = ParamSpec("Arguments")
 DPI = 110
 INK, FAINT, MARK = "#222222", "#c8ccd0", "#c0392b"
 BAR, BAR_BELOW = "#3b78b5", "#9dbfe0"
-# Okabe and Ito's colours, told apart by colour-blind readers, and three greyer ones.
-THEME_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9",
-    "#cc79a7", "#8c7a1f", "#6b6b6b", "#7b5ea7", "#2f4b3c",
-)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -231,7 +227,7 @@ def by_theme(codes: pd.Index, labels: Labels) -> list[int]:
 def theme_colours(labels: Labels) -> dict[str, str]:
     """Return one colour a theme, the same in every figure."""
     themes = dict.fromkeys([*labels.theme_names, *labels.themes.values(), labels.theme(-1)])
-    return {theme: THEME_COLOURS[place % len(THEME_COLOURS)] for place, theme in enumerate(themes)}
+    return {theme: theme_color(theme, list(labels.theme_names)) for theme in themes}
 
 
 def _new_figure(width: float, height: float) -> Figure:

@@ -22,6 +22,7 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from src.data.image_decode import TOO_LARGE, ImageFault
 from src.errors import FileFault, ProjectError, UsageError
 from src.serving import feedback
 from src.serving.csv_products import ProductReader, answer_header, answer_row, to_csv
@@ -40,9 +41,11 @@ from src.serving.schemas import (
     PredictResponse,
     StatusResponse,
     TopK,
+    describe,
+    read_predict_request,
 )
 from src.serving.served_model import ServedModel
-from src.serving.uploads import check_image, describe, read_predict_request
+from src.serving.uploads import check_image
 
 CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
 
@@ -143,11 +146,18 @@ def _add_operations(app: FastAPI, services: Services) -> None:
         )
 
 
+def _check_image(data: bytes, max_pixels: int) -> None:
+    try:
+        check_image(data, max_pixels)
+    except ImageFault as e:
+        raise HTTPException(413 if e.reason == TOO_LARGE else 422, f"image: {e.message}") from e
+
+
 def _add_predict(app: FastAPI, services: Services) -> None:
     def answer(asked: PredictRequest, image: bytes | None) -> PredictResponse:
         predictor = services.model.get()
         if image is not None:
-            check_image(image, services.limits.image_pixels)
+            _check_image(image, services.limits.image_pixels)
         product = Product(asked.designation, asked.description, image)
         answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
         services.keep(answered, [asked.productid])
