@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import shlex
 import shutil
 import sys
 from pathlib import Path
 
-from src.config import REPOSITORY
+from src.config import INSTALLED, WORKSPACE_BASE
 from src.errors import EXIT_USAGE, ProjectError
 
 
@@ -51,14 +52,16 @@ def runnable(command: str) -> str:
     >>> runnable("ls config").endswith("ls config")
     True
     """
+    if INSTALLED:
+        command = re.sub(r"^python (\w+)/(\w+)\.py", r"python -m \1.\2", command)
     if command.startswith("python ") and shutil.which("python") != sys.executable:
         command = shlex.quote(_interpreter()) + command.removeprefix("python")
-    if Path.cwd() != REPOSITORY:
-        command = f"cd {shlex.quote(str(REPOSITORY))} && {command}"
+    if Path.cwd() != WORKSPACE_BASE:
+        command = f"cd {shlex.quote(str(WORKSPACE_BASE))} && {command}"
     return command
 
 
 def _interpreter() -> str:
     """Return this interpreter, relative to the repository where it lies inside."""
-    path = os.path.relpath(sys.executable, REPOSITORY)
+    path = os.path.relpath(sys.executable, WORKSPACE_BASE)
     return sys.executable if path.startswith("..") else path

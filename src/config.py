@@ -27,6 +27,10 @@ from src.typed_toml import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
+# Installed from a wheel, the code lies where nothing may be written: runs and data are then looked
+# for where the user stands.
+WORKSPACE_BASE = Path.cwd() if INSTALLED else REPOSITORY
 DEFAULT_CONFIG = REPOSITORY / "config" / "config.toml"
 
 
@@ -349,7 +353,7 @@ def _check_ngrams(cfg: Config, source: TomlSource) -> None:
 
 def _resolve_paths(cfg: Config, source: TomlSource) -> Config:
     """Make paths absolute: maps below the repository, everything else below the workspace."""
-    workspace = (REPOSITORY / cfg.paths.workspace).resolve()
+    workspace = (WORKSPACE_BASE / cfg.paths.workspace).resolve()
     names = ("labels_map", "theme_map", "translate_map")
     maps = {name: REPOSITORY / getattr(cfg.paths, name) for name in names}
     folders = {

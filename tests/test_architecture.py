@@ -95,7 +95,8 @@ def test_a_room_without_a_place_in_the_order_is_found(copy: Path) -> None:
 )
 def test_bad_manners_are_found(name: str, text: str, rule: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ruff", "check", "--output-format=concise", "--stdin-filename", name],
+        [sys.executable, "-m", "ruff", "check", "--output-format=concise",
+         "--stdin-filename", name],
         cwd=REPOSITORY, input=text, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == 1
