@@ -35,6 +35,8 @@ IMPORTED_AS = {
 }  # fmt: skip
 # Imported by another one: FastAPI reads forms with it.
 USED_BY = {"python-multipart": "fastapi"}
+# Parts of onnx and jinja2; and what only Python 3.10 needs.
+COME_WITH = {"google", "markupsafe", "tomli"}
 
 
 def name_of(distribution: str) -> str:
@@ -58,8 +60,7 @@ def test_every_import_of_product_code_is_a_requirement() -> None:
     missing = {
         module
         for module in imported - set(sys.stdlib_module_names) - set(PLACES)
-        # google is protobuf's, which is onnx's.
-        if module not in {"google", "tomli"}
+        if module not in COME_WITH
         and not RUNTIME & {name_of(home) for home in homes.get(module, ())}
     }
     assert missing == set()
