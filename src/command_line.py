@@ -10,13 +10,15 @@ from __future__ import annotations
 import argparse
 import inspect
 import os
+import re
 import shlex
 import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from src.config import REPOSITORY, Config, load_config
+from src.config import Config, load_config
+from src.config_model import INSTALLED, REPOSITORY, WORKSPACE_BASE
 from src.errors import EXIT_FINE, EXIT_USAGE, ProjectError, UsageError
 from src.log import set_up_logging
 
@@ -129,10 +131,12 @@ def runnable(command: str) -> str:
     """
     if command.startswith("PYTHONPATH="):  # as `_refuse_foreign_source` says it
         return command
+    if INSTALLED:
+        command = re.sub(r"^python (\w+)/(\w+)\.py", r"python -m \1.\2", command)
     if command.startswith("python "):
-        command = shlex.quote(_python(REPOSITORY)) + command.removeprefix("python")
-    if Path.cwd() != REPOSITORY:
-        command = f"cd {shlex.quote(str(REPOSITORY))} && {command}"
+        command = shlex.quote(_python(WORKSPACE_BASE)) + command.removeprefix("python")
+    if Path.cwd() != WORKSPACE_BASE:
+        command = f"cd {shlex.quote(str(WORKSPACE_BASE))} && {command}"
     return command
 
 
@@ -143,7 +147,7 @@ def _refuse_foreign_source(file: Path, words: Sequence[str]) -> None:
     another checkout is installed would then run that one's code on that one's files.
     """
     own = next((p for p in file.parents if (p / "src/command_line.py").is_file()), REPOSITORY)
-    if own == REPOSITORY:
+    if own == REPOSITORY or INSTALLED:
         return
     folder = shlex.quote(str(own))
     raise UsageError(

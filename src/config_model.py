@@ -23,6 +23,10 @@ from pydantic import (
 )
 
 REPOSITORY = Path(__file__).resolve().parents[1]
+INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
+# Installed from a wheel, the code lies where nothing may be written: runs and data are then looked
+# for where the user stands.
+WORKSPACE_BASE = Path.cwd() if INSTALLED else REPOSITORY
 
 Share = Annotated[float, Field(ge=0, le=1)]
 Weight = Annotated[float, Field(ge=0)]
@@ -82,10 +86,10 @@ class Paths(Section):
     @classmethod
     def _make_absolute(cls, path: Path, info: ValidationInfo) -> Path:
         if info.field_name == "workspace":
-            return (REPOSITORY / path).resolve()
+            return (WORKSPACE_BASE / path).resolve()
         if str(info.field_name).endswith("_map"):
             return REPOSITORY / path
-        workspace = info.data.get("workspace", REPOSITORY)
+        workspace = info.data.get("workspace", WORKSPACE_BASE)
         if workspace.is_relative_to((workspace / path).resolve()):
             raise ValueError(f"{workspace / path} holds the workspace itself")
         return workspace / path
@@ -353,7 +357,7 @@ class Config(Section):
     @classmethod
     def _find_images(cls, images: Images, info: ValidationInfo) -> Images:
         """Make the folders absolute: they lie below the workspace, which another section names."""
-        workspace = info.data["paths"].workspace if "paths" in info.data else REPOSITORY
+        workspace = info.data["paths"].workspace if "paths" in info.data else WORKSPACE_BASE
         folders = {name: workspace / getattr(images, name) for name in ("train_dir", "test_dir")}
         return images.model_copy(update=folders)
 

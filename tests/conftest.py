@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from etl import postgres_server
 from src.config import REPOSITORY, Paths, load_config
@@ -30,8 +31,12 @@ from src.log import LOGGER_NAME
 # library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# A deadline by the wall clock fails on a busy machine, whatever the code does.
-settings.register_profile("shared", deadline=None)
+# A suite that a shell started in the background inherits SIGINT as ignored, and so would every
+# command that a test interrupts. A handler is not inherited: they get the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Deadlines by the wall clock fail on a busy machine, whatever the code does.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 Row = Sequence[object]

@@ -107,14 +107,14 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_works(demo_shop: Path, tmp_pa
     smoke = REPOSITORY / "config" / "smoke.toml"
     places = [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"]
     words = [str(TRAIN), "--config", str(smoke), *(w for p in places for w in ("--set", p))]
-    process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    first = process.stderr.readline()
+    command = [sys.executable, *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
     assert first.startswith("[1/5] ingest")
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait() == 2
-    process.stderr.close()
+    assert process.returncode == 2
     assert "interrupted: no half file was left" in rest
     assert "Traceback" not in rest
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)

@@ -69,15 +69,18 @@ def address(finished: Config) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/config.py"]
     options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-    server = subprocess.Popen([*command, *options], cwd=REPOSITORY, env=env, stdout=subprocess.PIPE)
-    wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.communicate(timeout=30)
+    with subprocess.Popen(
+        [*command, *options], cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 def wait_for(url: str) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         with contextlib.suppress(OSError), urllib.request.urlopen(url) as answer:  # noqa: S310
             if answer.status == 200:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
@@ -136,22 +135,20 @@ def test_another_classifier_is_refused() -> None:
         head_of(expert)
 
 
-def test_a_catalogues_size_takes_seconds_and_little_memory() -> None:
+def test_a_catalogues_size_takes_little_memory() -> None:
     rng = np.random.default_rng(0)
     words = sparse.random(500, 300_000, 0.004, "csr", np.float32, random_state=rng)
     matrix = FeatureMatrix.of({"words": words})
     coef = rng.normal(size=(27, 300_000)).astype(np.float32)
     head = LinearHead(coef, np.zeros(27), matrix.column_means(), matrix.blocks)
     tracemalloc.start()
-    started = time.perf_counter()
     values = head.by_block(matrix)
     members = np.eye(27)[np.arange(500) % 27]
     [(_, importance, _)] = head.importance(matrix, np.ones(500), np.eye(27), members)
-    elapsed_s, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert values.shape == (500, 1, 27)
     assert importance.shape == (27, 300_000)
-    assert elapsed_s < 5.0
     assert peak + coef.nbytes + matrix.nbytes < 1e9
     margins = words @ coef.T
     np.testing.assert_allclose(head.base(500) + values[:, 0], margins, rtol=1e-3, atol=1e-3)

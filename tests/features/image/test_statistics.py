@@ -20,7 +20,7 @@ from src.features.image.statistics import (
     work_image,
 )
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 PHOTOS = Path(os.environ.get("RAKUTEN_SHARED", ROOT.parent / "shared")) / "data/grocery_photos"
 
 

@@ -89,7 +89,7 @@ overlay_png(images[0], explain(session, images)[0])
 loaded = {{"torch", "torchvision", "transformers", "onnx"}} & set(sys.modules)
 assert not loaded, loaded
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_auto_takes_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
