@@ -1,13 +1,12 @@
 # One image for the app (8501) and the HTTP service (8000): docker compose --profile app up
-# Training is not in it: torch and what only tests and training need stay outside.
+# Training is not in it: what only the extras train, demo and dev name stays outside.
 FROM python:3.11-slim AS build
 WORKDIR /build
-COPY requirements.txt pyproject.toml README.md LICENSE ./
-# What serving never imports, and the last line, which installs this folder.
-RUN grep -vE '^(torch|torchvision|transformers|safetensors|efficientnet|onnx>|pixeltable|nltk|shap|pytest|hypothesis|ruff|mypy|pandas-stubs|sqlfluff|shellcheck|schemathesis|playwright|-e )' \
-        requirements.txt > serving.txt \
-    && python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -r serving.txt
+COPY pyproject.toml constraints.txt README.md LICENSE ./
+# The requirements alone: there is no code here to install, and the image below copies it. So a
+# change of the code rebuilds no layer of libraries.
+RUN python -m venv /venv \
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[serve,app]'
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/project PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \

@@ -1,9 +1,9 @@
-# One or two lines a target; every target makes .venv when it is missing or older than requirements.txt.
+# One or two lines a target; every target makes .venv when it is missing or older than what it is made of.
 SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train compare rollback api app test lint bench clean
+.PHONY: demo init train compare rollback api app test lint bench house constraints clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -31,19 +31,31 @@ app: .venv/ready  ## the app on http://localhost:8501
 test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
 
-lint: .venv/ready  ## formatting, style, types, shell
+lint: .venv/ready  ## formatting, style, types, who imports whom, shell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/shellcheck init.sh .ci/run
 
 bench: .venv/ready  ## speed against the plain library way, in one run
 	$(BIN)/python tools/benchmark.py
+
+house: .venv/ready  ## how large and how deep the code is
+	$(BIN)/python tools/house.py
+
+EVERYTHING := .[train,serve,app,demo,dev]
+constraints: .venv/ready  ## the newest versions that fit together; then make test, then commit
+	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '$(EVERYTHING)'
+	sed -n '/^#/p' constraints.txt > constraints.new
+	$(BIN)/python -m pip freeze --exclude-editable | grep -vE '^(nvidia|cuda|triton)' \
+	    | sed 's/$$/; python_version >= "3.11"/' >> constraints.new
+	mv constraints.new constraints.txt && touch .venv/ready
 
 clean:  ## what a run generated, the database included; import/, .venv and people's feedback stay
 	-$(BIN)/python etl/postgres_server.py stop
 	rm -rf artifacts models reports data snapshot.json images_manifest.json
 	test ! -d results || find results -mindepth 1 -not -name feedback.jsonl -delete
 
-.venv/ready: requirements.txt pyproject.toml
+.venv/ready: requirements.txt constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
 	touch $@

@@ -249,8 +249,13 @@ start_embedded() {
 # the image manifest, and corrections that the service wrote while no database answered.
 collect_lines() {
     local manifest=$WORKSPACE/images_manifest.json feedback=$RESULTS_DIR/feedback.jsonl
-    [[ ! -e $manifest ]] || cat "$manifest"
-    [[ ! -e $feedback ]] || etl feedback "$feedback" || exit 2
+    [[ ! -e $manifest ]] || lines_of images_manifest.json <"$manifest"
+    [[ ! -e $feedback ]] || etl feedback "$feedback" | lines_of feedback.jsonl || exit 2
+}
+
+# lines_of FILE: every line as a row of project.staging_lines.
+lines_of() {
+    LC_ALL=C sed $'s/^/'"$1"$'\x01/'
 }
 
 # All of 00-29 in one call and one transaction: any failure leaves every table as it was.

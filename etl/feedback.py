@@ -1,43 +1,34 @@
-"""Hand the corrections of results/feedback.jsonl to psql: one checked JSON object a line.
+"""Print the corrections of results/feedback.jsonl for psql: one checked JSON object a line.
 
-The service writes that file where no database answers. What it holds is checked here, by the rules
-that training reads it by, so that a torn or foreign line can't make a load fail.
+The service writes that file where no database answers. It is read here as training reads it, so
+that a torn or foreign line can't make a load fail.
 """
 
 from __future__ import annotations
 
 import argparse
-import dataclasses
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.command_line import report
-from src.data.corrections import Correction, read_feedback
-from src.errors import ProjectError
-
-PREFIX = "feedback "  # tells these lines from those of the image manifest in psql's standard input
-
-
-def line_of(correction: Correction) -> str:
-    """Return a correction as 14_load_feedback.sql reads it: ASCII, keys sorted, UTC."""
-    values = {**dataclasses.asdict(correction), "created_at": correction.created_at.isoformat()}
-    return PREFIX + json.dumps(values, sort_keys=True)
+from src.command_line import parser, run
+from src.data.corrections import read_feedback
+from src.errors import EXIT_FINE
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the corrections of the file that is named; say on stderr how many they are."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("file", type=Path, help="as the service writes it: results/feedback.jsonl")
-    try:
-        corrections, unreadable = read_feedback(parser.parse_args(arguments).file)
-    except ProjectError as e:
-        return report(e)
-    sys.stdout.writelines(line_of(correction) + "\n" for correction in corrections)
+    options = parser(__doc__, config=False)
+    options.add_argument("file", type=Path, help="as the service writes it: results/feedback.jsonl")
+    return run(_print, options, arguments, kept=None)
+
+
+def _print(args: argparse.Namespace) -> int:
+    corrections, unreadable = read_feedback(args.file)
+    sys.stdout.writelines(correction.to_line() + "\n" for correction in corrections)
     skipped = f", {unreadable} lines left out that hold none" if unreadable else ""
     sys.stderr.write(f"   {len(corrections)} corrections in results/feedback.jsonl{skipped}\n")
-    return 0
+    return EXIT_FINE
 
 
 if __name__ == "__main__":

@@ -18,10 +18,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from src.command_line import report
-from src.config import Config, load_config
+from src.command_line import parser, run, settings
+from src.config import Config
 from src.data import csv_files
-from src.errors import EXIT_USAGE, DataError, ProjectError
+from src.errors import EXIT_FINE, DataError
 from src.labels import load_labels
 
 SNAPSHOT_NAME = "snapshot.json"
@@ -95,38 +95,28 @@ def settings_lines(cfg: Config) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; return the exit status."""
-    options = _parse(arguments)
+    options = parser(__doc__)
+    options.add_argument(
+        "--settings", action="store_true", help="only print the settings that init.sh needs"
+    )
+    return run(_write, options, arguments, kept=None)
+
+
+def _write(args: argparse.Namespace) -> int:
+    cfg = settings(args)
     try:
-        cfg = load_config(options.config, options.overrides)
-        if options.settings:
+        if args.settings:
             sys.stdout.write("\n".join(settings_lines(cfg)) + "\n")
-            return 0
+            return EXIT_FINE
         snapshot = write_snapshot(cfg)
         sizes = ", ".join(f"{file['rows']} rows in {n}" for n, file in snapshot["files"].items())
         sys.stdout.write(f"{snapshot['source']} data {snapshot['data_hash'][:12]}: {sizes}\n")
         sys.stdout.write(write_image_manifest(cfg) + "\n")
-    except ProjectError as e:
-        return report(e)
     except OSError as e:
         folder = Path(e.filename or ".").parent
         problem = f"{e}: snapshot.json and the image manifest can't be written"
-        return report(DataError(problem, next_command=f"ls -ld {shlex.quote(str(folder))}"))
-    except KeyboardInterrupt:
-        return EXIT_USAGE  # init.sh says what is to be said
-    return 0
-
-
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--config", type=Path, help="settings (default: config/config.toml)")
-    parser.add_argument(
-        "--set", dest="overrides", action="append", default=[], metavar="KEY=VALUE",
-        help="override one setting, such as paths.import_dir=elsewhere",
-    )  # fmt: skip
-    parser.add_argument(
-        "--settings", action="store_true", help="only print the settings that init.sh needs"
-    )
-    return parser.parse_args(arguments)
+        raise DataError(problem, next_command=f"ls -ld {shlex.quote(str(folder))}") from e
+    return EXIT_FINE
 
 
 if __name__ == "__main__":

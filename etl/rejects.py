@@ -8,6 +8,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from src.command_line import parser, run
+from src.errors import EXIT_FINE
+
 SHOWN = 20
 _RAW_CHARACTERS = 80
 
@@ -33,10 +36,14 @@ def describe(rows: Sequence[dict[str, str]]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print the rejects of the file that is named."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("file", type=Path, help="as init.sh writes it: results/rejects.csv")
-    sys.stdout.write(describe(read_rejects(parser.parse_args(arguments).file)) + "\n")
-    return 0
+    options = parser(__doc__, config=False)
+    options.add_argument("file", type=Path, help="as init.sh writes it: results/rejects.csv")
+    return run(_print, options, arguments, kept=None)
+
+
+def _print(args: argparse.Namespace) -> int:
+    sys.stdout.write(describe(read_rejects(args.file)) + "\n")
+    return EXIT_FINE
 
 
 if __name__ == "__main__":

@@ -10,11 +10,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from src.command_line import add_config_options, report, report_interrupt
-from src.config import load_config
-from src.errors import EXIT_FINE, FileFault, ProjectError, UsageError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINE, FileFault, UsageError
 from src.labels import LANGUAGES
-from src.log import set_up_logging
 
 if TYPE_CHECKING:
     from src.serving.csv_products import ProductReader
@@ -25,35 +23,23 @@ HELP_COMMAND = "python scripts/predict.py --help"
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, predict, write; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=args.verbose)
-    try:
-        return _predict(args)
-    except ProjectError as e:
-        return report(e)
-    except BrokenPipeError:  # the reader, as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return EXIT_FINE
-    except KeyboardInterrupt:
-        return report_interrupt("an output file was left as it was before", HELP_COMMAND)
+    return run(_predict, _parser(), argv, kept="an output file was left as it was before")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
+    options = parser(__doc__, verbose="show timers and shapes")
+    options.add_argument(
         "file",
         metavar="FILE.csv",
         help="a column designation, and description, productid, imageid where known; - is stdin",
     )
-    parser.add_argument(
+    options.add_argument(
         "--images", type=Path, metavar="DIR", help="pictures image_IMAGEID_product_PRODUCTID.jpg"
     )
-    parser.add_argument("--top-k", type=int, default=3, metavar="K", help="candidates a product")
-    parser.add_argument("--out", type=Path, metavar="F", help="where to write; default: stdout")
-    parser.add_argument("--language", choices=LANGUAGES, default="en", help="of the labels")
-    add_config_options(parser)
-    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
-    return parser
+    options.add_argument("--top-k", type=int, default=3, metavar="K", help="candidates a product")
+    options.add_argument("--out", type=Path, metavar="F", help="where to write; default: stdout")
+    options.add_argument("--language", choices=LANGUAGES, default="en", help="of the labels")
+    return options
 
 
 def _predict(args: argparse.Namespace) -> int:
@@ -62,7 +48,7 @@ def _predict(args: argparse.Namespace) -> int:
         raise UsageError(problem, next_command=HELP_COMMAND)
     if args.images is not None and not args.images.is_dir():
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP_COMMAND)
-    cfg = load_config(args.config, args.overrides)
+    cfg = settings(args)
     with _opened(args.file) as stream:
         from src.serving.csv_products import ProductReader
         from src.serving.predictor import load_predictor

@@ -1,6 +1,6 @@
-"""Promote the run that waits in artifacts/candidate: if it is good enough, or with --force.
+"""Promote the run in artifacts/candidate: if it is not worse than the served one, or with --force.
 
-Exit status: 0 it is served now, 1 it is worse than the served run and was left, 2 there is none.
+Exit status: 0 it is served now, 1 it is worse than the served run, 2 there is no candidate.
 """
 
 from __future__ import annotations
@@ -9,31 +9,29 @@ import argparse
 import sys
 
 from src.artifacts.store import ArtifactStore
-from src.command_line import add_config_options, report
-from src.config import load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Judge, exchange where that is due, and say what is served; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--force", action="store_true", help="promote it whatever its score")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    try:
-        store = ArtifactStore(load_config(args.config, args.overrides).paths)
-        store.runs.get("candidate")  # said at once, before anything heavy is imported
-        from src.runs.promotion import promote
+    """Promote where that is due and print what is served; return the exit code."""
+    options = parser(__doc__)
+    options.add_argument("--force", action="store_true", help="promote it whatever its score")
+    return run(_promote, options, argv)
 
-        with store.writing():
-            verdict = promote(store, force=args.force)
-    except ProjectError as e:
-        return report(e)
-    print(f"{'served now' if verdict.promoted else 'not promoted'}: {verdict.reason}")
-    print(f"  candidate  {verdict.candidate}")
-    if verdict.served:
-        print(f"  {'before' if verdict.promoted else 'served':<11}{verdict.served}")
-    return EXIT_FINE if verdict.promoted else EXIT_FINDINGS
+
+def _promote(args: argparse.Namespace) -> int:
+    store = ArtifactStore(settings(args).paths)
+    store.runs.get("candidate")  # refused at once, before heavy imports
+    from src.runs.promotion import promote
+
+    with store.writing():
+        decision = promote(store, force=args.force)
+    print(f"{'served now' if decision.promoted else 'not promoted'}: {decision.reason}")
+    print(f"  candidate  {decision.candidate}")
+    if decision.served:
+        print(f"  {'before' if decision.promoted else 'served':<11}{decision.served}")
+    return EXIT_FINE if decision.promoted else EXIT_FINDINGS
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Go back to the run that was served before; a second time comes forward again.
+"""Go back to the run that was served before; a second rollback undoes the first.
 
-Exit status: 0 done, 2 there is no run before.
+Exit status: 0 done, 2 there is no previous run.
 """
 
 from __future__ import annotations
@@ -9,34 +9,32 @@ import argparse
 import sys
 
 from src.artifacts.store import ArtifactStore
-from src.command_line import add_config_options, report
-from src.config import load_config
-from src.errors import EXIT_FINE, ArtifactError, ProjectError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINE, ArtifactError
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Let served and previous run change places and name both; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--show", action="store_true", help="only name the two")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    try:
-        store = ArtifactStore(load_config(args.config, args.overrides).paths)
-        with store.writing():
-            served, previous = store.pinned("served"), store.pinned("previous")
-            here, there = _name(served), str(previous.served_run())
-            if not args.show:
-                previous.verify()
-                store.runs.roll_back()
-    except ProjectError as e:
-        return report(e)
-    was, now = (there, here) if args.show else (here, there)
+    """Exchange the served and the previous run and print both; return the exit code."""
+    options = parser(__doc__)
+    options.add_argument("--show", action="store_true", help="only print the two")
+    return run(_roll_back, options, argv)
+
+
+def _roll_back(args: argparse.Namespace) -> int:
+    store = ArtifactStore(settings(args).paths)
+    with store.writing():
+        served, previous = store.pinned("served"), store.pinned("previous")
+        current, before = _name(served), str(previous.served_run())
+        if not args.show:
+            previous.verify()
+            store.runs.roll_back()
+    was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE
 
 
 def _name(served: ArtifactStore) -> str:
-    """Return what is served; that it is damaged is a reason to go back, not to stop."""
+    """Describe the served run; that it is damaged is a reason to roll back, not to stop."""
     try:
         return str(served.served_run())
     except ArtifactError as e:

@@ -7,14 +7,13 @@ import os
 import sys
 from typing import TYPE_CHECKING
 
-from src.command_line import add_config_options, report, report_interrupt
-from src.config import Config, load_config
-from src.errors import EXIT_FINE, ProjectError, UsageError
-from src.log import set_up_logging
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINE, UsageError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
+    from src.config import Config
     from src.serving.api import Services
 
 KEY_VARIABLE = "API_KEY"
@@ -22,23 +21,11 @@ KEY_VARIABLE = "API_KEY"
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, serve until told to stop; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=args.verbose)
-    try:
-        return _serve(args)
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        return report_interrupt("answers that waited for the log were written", "make api")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    parser.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
-    add_config_options(parser)
-    parser.add_argument("--verbose", action="store_true", help="log every request")
-    return parser
+    options = parser(__doc__, verbose="log every request")
+    options.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    options.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
+    kept = "answers that waited for the log were written"
+    return run(_serve, options, argv, kept=kept)
 
 
 def _serve(args: argparse.Namespace) -> int:
@@ -48,7 +35,7 @@ def _serve(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--port {args.port}: expected 1 to 65535", next_command="python scripts/serve_api.py"
         )
-    services = _services(load_config(args.config, args.overrides))
+    services = _services(settings(args))
     services.model.refresh()
     services.model.follow()
     if not services.api_key:
@@ -80,7 +67,7 @@ def _services(cfg: Config) -> Services:
     from src.labels import load_labels
     from src.serving.api import Services
     from src.serving.prediction_log import PredictionLog
-    from src.serving.request_guard import Limits
+    from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
     url, model = database_url(), ServedModel(cfg.paths)
@@ -90,7 +77,7 @@ def _services(cfg: Config) -> Services:
         feedback_file=ArtifactStore(cfg.paths).feedback,
         database_url=url,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,
-        limits=Limits(
+        limits=RequestLimits(
             body_bytes=cfg.serving.max_body_mb * 1_000_000,
             batch_bytes=cfg.serving.max_batch_mb * 1_000_000,
             image_pixels=cfg.serving.max_image_megapixels * 1_000_000,

@@ -14,11 +14,9 @@ import math
 import sys
 from typing import TYPE_CHECKING
 
-from src.command_line import add_config_options, report, report_interrupt
-from src.config import load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINE
 from src.labels import load_labels
-from src.log import set_up_logging
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -31,42 +29,31 @@ KINDS = ("linear_svc", "logreg", "xgboost", "lightgbm")
 
 def main(argv: list[str] | None = None) -> int:
     """Compare and print the table; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=args.verbose)
-    try:
-        source = [f"data.source={args.source}"] if args.source else []
-        cfg = load_config(args.config, [*args.overrides, *source])
-        labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
-        from src.pipelines.registry import branch_weights
-
-        branch_weights(cfg)  # a wrong weight is refused before any data is read
-        from src.runs.comparison import compare
-
-        kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
-        _print(compare(cfg, labels, kinds, fresh=args.fresh), cfg)
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        again = "python scripts/train.py --compare-all"
-        return report_interrupt("finished models are kept; the next run goes on from there", again)
-    return EXIT_FINE
+    kept = "finished models are kept; the next run goes on from there"
+    return run(_compare, _parser(), argv, kept=kept)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("--compare-all", action="store_true", help="every kind of model")
-    parser.add_argument("--kinds", nargs="+", choices=KINDS, help="these kinds only")
-    add_config_options(parser)
-    parser.add_argument(
-        "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
-    )
-    parser.add_argument(
+    options = parser(__doc__, whole=True, source=True, verbose="show timers and shapes")
+    options.add_argument("--compare-all", action="store_true", help="every kind of model")
+    options.add_argument("--kinds", nargs="+", choices=KINDS, help="these kinds only")
+    options.add_argument(
         "--fresh", action="store_true", help="fit anew what an earlier comparison left"
     )
-    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
-    return parser
+    return options
+
+
+def _compare(args: argparse.Namespace) -> int:
+    cfg = settings(args)
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    from src.pipelines.registry import branch_weights
+
+    branch_weights(cfg)  # a wrong weight is refused before any data is read
+    from src.runs.comparison import compare
+
+    kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
+    _print(compare(cfg, labels, kinds, fresh=args.fresh), cfg)
+    return EXIT_FINE
 
 
 def _print(compared: Compared, cfg: Config) -> None:

@@ -11,58 +11,44 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import add_config_options, report, report_interrupt, runnable
-from src.config import Config, load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+from src.command_line import parser, run, runnable, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
-from src.log import set_up_logging
 
 if TYPE_CHECKING:
     from src.artifacts.store import Run
+    from src.config import Config
     from src.pipeline_steps.types import Scored
 
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, train, print the scores; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=args.verbose)
-    try:
-        return _train(args)
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        kept = "no half file was left; features that were extracted are in the cache"
-        return report_interrupt(kept, "python scripts/train_pipeline.py")
+    kept = "no half file was left; features that were extracted are in the cache"
+    return run(_train, _parser(), argv, kept=kept)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_config_options(parser)
-    parser.add_argument(
-        "--source", choices=["postgres", "csv"], help="where the rows come from (data.source)"
-    )
-    parser.add_argument(
+    options = parser(__doc__, source=True, verbose="show timers and shapes")
+    options.add_argument(
         "--cv", action="store_true", help="cross-validate over all labelled rows (cv.n_folds)"
     )
-    parser.add_argument("--skip-validation", action="store_true", help="leave the checks out")
-    parser.add_argument(
+    options.add_argument("--skip-validation", action="store_true", help="leave the checks out")
+    options.add_argument(
         "--evaluate-on-train", action="store_true", help="score the training rows too, marked so"
     )
-    parser.add_argument(
+    options.add_argument(
         "--fresh", action="store_true", help="extract every feature anew, whatever the cache has"
     )
-    parser.add_argument(
+    options.add_argument(
         "--force",
         action="store_true",
         help="serve this run even where the served one scores better",
     )
-    parser.add_argument("--verbose", action="store_true", help="show timers and shapes")
-    return parser
+    return options
 
 
 def _train(args: argparse.Namespace) -> int:
-    source = [f"data.source={args.source}"] if args.source else []
-    cfg = load_config(args.config, [*args.overrides, *source])
+    cfg = settings(args)
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     from src.pipelines.registry import branch_weights
 
@@ -81,7 +67,7 @@ def _train(args: argparse.Namespace) -> int:
         _print_scores(cfg, run, scored)
     print(f"\n{len(evaluated.label_issues):,} labels look wrong")
     _print_files(cfg)
-    return _print_verdict(cfg, args)
+    return _print_decision(cfg, args)
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:
@@ -117,30 +103,30 @@ def _print_files(cfg: Config) -> None:
         print(f"  {what:<14}{_short(path)}")
 
 
-def _print_verdict(cfg: Config, args: argparse.Namespace) -> int:
-    """Say whether this run is served now; where it is not, how to look and how to insist."""
+def _print_decision(cfg: Config, args: argparse.Namespace) -> int:
+    """Print whether this run is served now; if not, how to inspect it and how to promote it."""
     from src.artifacts.store import ArtifactStore
-    from src.runs.promotion import read_verdict
+    from src.runs.promotion import read_decision
 
     store = ArtifactStore(cfg.paths)
-    verdict = read_verdict(store)
+    decision = read_decision(store)
     places = [option for option in args.overrides if option.startswith("paths.")]
     same = [*(["--config", str(args.config)] if args.config else [])]
     same += [word for place in places for word in ("--set", place)]
-    if verdict.promoted:
-        print(f"\nserved now{' (forced)' if verdict.forced else ''}: {verdict.reason}")
-        if verdict.served:
+    if decision.promoted:
+        print(f"\nserved now{' (forced)' if decision.forced else ''}: {decision.reason}")
+        if decision.served:
             back = runnable(shlex.join(["python", "scripts/rollback.py", *same]))
-            print(f"  before        {verdict.served}\n  to go back    {back}")
+            print(f"  before        {decision.served}\n  to go back    {back}")
         return EXIT_FINE
-    print(f"\nnot promoted: {verdict.reason}")
-    print(f"  this run      {verdict.candidate}")
-    if verdict.served:
-        print(f"  served        {verdict.served}")
+    print(f"\nnot promoted: {decision.reason}")
+    print(f"  this run      {decision.candidate}")
+    if decision.served:
+        print(f"  served        {decision.served}")
     card = store.paths.artifacts_dir / "candidate" / store.model_card.name
     print(f"  look          cat {shlex.quote(str(_short(card)))}")
-    insist = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
-    print(f"  promote it    {insist}")
+    forced = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
+    print(f"  promote it    {forced}")
     return EXIT_FINDINGS
 
 

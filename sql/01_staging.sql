@@ -14,10 +14,6 @@ CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_x_train (
 COMMENT ON TABLE project.staging_x_train IS 'Rows of X_train_update.csv during a load.';
 COMMENT ON COLUMN project.staging_x_train.record IS 'Position in the file, from 1.';
 COMMENT ON COLUMN project.staging_x_train.row_index IS 'First, unnamed column as text.';
-COMMENT ON COLUMN project.staging_x_train.designation IS 'Title of the product as text.';
-COMMENT ON COLUMN project.staging_x_train.description IS 'Description as text; NULL when missing.';
-COMMENT ON COLUMN project.staging_x_train.productid IS 'Product id as text.';
-COMMENT ON COLUMN project.staging_x_train.imageid IS 'Image id as text.';
 
 CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_y_train (
     record BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -25,9 +21,6 @@ CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_y_train (
     prdtypecode TEXT
 );
 COMMENT ON TABLE project.staging_y_train IS 'Rows of Y_train_CVw08PX.csv during a load.';
-COMMENT ON COLUMN project.staging_y_train.record IS 'Position in the file, from 1.';
-COMMENT ON COLUMN project.staging_y_train.row_index IS 'First, unnamed column as text.';
-COMMENT ON COLUMN project.staging_y_train.prdtypecode IS 'Category code as text.';
 
 CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_x_test (
     record BIGINT GENERATED ALWAYS AS IDENTITY,
@@ -38,18 +31,15 @@ CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_x_test (
     imageid TEXT
 );
 COMMENT ON TABLE project.staging_x_test IS 'Rows of X_test_update.csv during a load.';
-COMMENT ON COLUMN project.staging_x_test.record IS 'Position in the file, from 1.';
-COMMENT ON COLUMN project.staging_x_test.row_index IS 'First, unnamed column as text.';
-COMMENT ON COLUMN project.staging_x_test.designation IS 'Title of the product as text.';
-COMMENT ON COLUMN project.staging_x_test.description IS 'Description as text; NULL when missing.';
-COMMENT ON COLUMN project.staging_x_test.productid IS 'Product id as text.';
-COMMENT ON COLUMN project.staging_x_test.imageid IS 'Image id as text.';
 
-CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_assets (
+DROP TABLE IF EXISTS project.staging_assets; -- of earlier versions
+CREATE UNLOGGED TABLE IF NOT EXISTS project.staging_lines (
+    file TEXT,
     line TEXT
 );
-COMMENT ON TABLE project.staging_assets IS 'Lines of images_manifest.json and of etl/feedback.py during a load.';
-COMMENT ON COLUMN project.staging_assets.line IS 'One JSON object, with a comma or after a word, or a bracket.';
+COMMENT ON TABLE project.staging_lines IS 'Lines of the two JSON files during a load.';
+COMMENT ON COLUMN project.staging_lines.file IS 'images_manifest.json or feedback.jsonl.';
+COMMENT ON COLUMN project.staging_lines.line IS 'One JSON object, with a comma after it or not, or a bracket.';
 
 CREATE OR REPLACE VIEW project.staged_products AS
 SELECT
@@ -72,13 +62,6 @@ SELECT
     x_test.imageid
 FROM project.staging_x_test AS x_test;
 COMMENT ON VIEW project.staged_products IS 'Both product files under each other.';
-COMMENT ON COLUMN project.staged_products.file IS 'Name of the file.';
-COMMENT ON COLUMN project.staged_products.record IS 'Position in the file, from 1.';
-COMMENT ON COLUMN project.staged_products.row_index IS 'First, unnamed column as text.';
-COMMENT ON COLUMN project.staged_products.designation IS 'Title of the product as text.';
-COMMENT ON COLUMN project.staged_products.description IS 'Description as text; NULL when missing.';
-COMMENT ON COLUMN project.staged_products.productid IS 'Product id as text.';
-COMMENT ON COLUMN project.staged_products.imageid IS 'Image id as text.';
 
 CREATE OR REPLACE VIEW project.staged_rows AS
 SELECT
@@ -93,6 +76,3 @@ SELECT
     project.raw_row(row_index, prdtypecode) AS raw
 FROM project.staging_y_train;
 COMMENT ON VIEW project.staged_rows IS 'Every row of the three files as text.';
-COMMENT ON COLUMN project.staged_rows.file IS 'Name of the file.';
-COMMENT ON COLUMN project.staged_rows.record IS 'Position in the file, from 1.';
-COMMENT ON COLUMN project.staged_rows.raw IS 'The row as CSV, every field quoted.';

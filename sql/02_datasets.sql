@@ -16,16 +16,14 @@ CREATE TABLE IF NOT EXISTS project.datasets (
     loaded_at TIMESTAMPTZ NOT NULL
 );
 COMMENT ON TABLE project.datasets IS 'One row a snapshot of the three files that was ever loaded.';
-COMMENT ON COLUMN project.datasets.dataset_id IS 'Number of the snapshot, from 1.';
 COMMENT ON COLUMN project.datasets.data_hash IS 'Combined SHA256 of the three files.';
 COMMENT ON COLUMN project.datasets.source IS 'official, or demo for synthetic rows.';
 COMMENT ON COLUMN project.datasets.files IS 'File name to sha256, bytes and rows.';
 COMMENT ON COLUMN project.datasets.rows IS 'Training products in project.items after the load.';
-COMMENT ON COLUMN project.datasets.schema_version IS 'Version of these SQL files.';
 COMMENT ON COLUMN project.datasets.class_counts IS 'prdtypecode to number of products.';
 COMMENT ON COLUMN project.datasets.check_results IS 'What sql/20_checks.sql found.';
 COMMENT ON COLUMN project.datasets.created_at IS 'When snapshot.json was made.';
-COMMENT ON COLUMN project.datasets.loaded_at IS 'When it came into force; the latest one is current.';
+COMMENT ON COLUMN project.datasets.loaded_at IS 'When it was loaded last; the latest one is current.';
 
 CREATE TABLE IF NOT EXISTS project.rejects (
     dataset_id BIGINT NOT NULL REFERENCES project.datasets DEFERRABLE INITIALLY DEFERRED,
@@ -36,8 +34,6 @@ CREATE TABLE IF NOT EXISTS project.rejects (
     PRIMARY KEY (dataset_id, file, line)
 );
 COMMENT ON TABLE project.rejects IS 'Rows at fault: left out of items; test rows are flagged only.';
-COMMENT ON COLUMN project.rejects.dataset_id IS 'Snapshot the row belongs to.';
-COMMENT ON COLUMN project.rejects.file IS 'Name of the file.';
 COMMENT ON COLUMN project.rejects.line IS 'Line on which the row begins; the header is line 1.';
 COMMENT ON COLUMN project.rejects.reason IS 'Every fault of the row, divided by semicolons.';
 COMMENT ON COLUMN project.rejects.raw IS 'The row as CSV, every field quoted.';
@@ -49,6 +45,4 @@ CREATE TABLE IF NOT EXISTS project.splits (
     PRIMARY KEY (dataset_id, productid)
 );
 COMMENT ON TABLE project.splits IS 'Which product was trained on and which was held out.';
-COMMENT ON COLUMN project.splits.dataset_id IS 'Snapshot that was split.';
-COMMENT ON COLUMN project.splits.productid IS 'Product.';
 COMMENT ON COLUMN project.splits.split IS 'Name of its part, such as train or holdout.';

@@ -1,4 +1,4 @@
--- Title:  Products: labelled, unlabelled, those that left, and the pictures on disk.
+-- Title:  Products: labelled, unlabelled, those that left, and the images on disk.
 -- Reads:  nothing.
 -- Writes: project.items, test_items, items_history, assets.
 -- Re-run: safe; existing tables are kept.
@@ -13,13 +13,9 @@ CREATE TABLE IF NOT EXISTS project.items (
     row_hash TEXT NOT NULL,
     dataset_id BIGINT NOT NULL REFERENCES project.datasets DEFERRABLE INITIALLY DEFERRED
 );
-COMMENT ON TABLE project.items IS 'Labelled products of the snapshot in force.';
-COMMENT ON COLUMN project.items.productid IS 'Product id.';
-COMMENT ON COLUMN project.items.row_index IS 'Row index in X_train and Y_train.';
+COMMENT ON TABLE project.items IS 'Labelled products of the current snapshot.';
 COMMENT ON COLUMN project.items.imageid IS 'Image id; the file is image_{imageid}_product_{productid}.jpg.';
-COMMENT ON COLUMN project.items.designation IS 'Title, as it stands in the file.';
 COMMENT ON COLUMN project.items.description IS 'Description, as it stands in the file; NULL if missing.';
-COMMENT ON COLUMN project.items.prdtypecode IS 'Official category code.';
 COMMENT ON COLUMN project.items.row_hash IS 'MD5 of the columns above; only rows that differ are written.';
 COMMENT ON COLUMN project.items.dataset_id IS 'Snapshot that brought the row in its present form.';
 
@@ -37,11 +33,7 @@ COMMENT ON TABLE project.test_items IS 'Unlabelled products; every row of X_test
 COMMENT ON COLUMN project.test_items.row_index IS 'Row index in X_test: the key of a submission.';
 COMMENT ON COLUMN project.test_items.productid IS 'Product id; NULL when it is no number.';
 COMMENT ON COLUMN project.test_items.imageid IS 'Image id; NULL when it is no number.';
-COMMENT ON COLUMN project.test_items.designation IS 'Title, as it stands in the file.';
-COMMENT ON COLUMN project.test_items.description IS 'Description; NULL if missing.';
 COMMENT ON COLUMN project.test_items.fault IS 'What is wrong with the row; NULL when nothing is.';
-COMMENT ON COLUMN project.test_items.row_hash IS 'MD5 of the columns above.';
-COMMENT ON COLUMN project.test_items.dataset_id IS 'Snapshot that brought the row.';
 
 CREATE TABLE IF NOT EXISTS project.items_history (
     history_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -58,18 +50,9 @@ CREATE TABLE IF NOT EXISTS project.items_history (
     left_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE project.items_history IS 'Rows that left the files.';
-COMMENT ON COLUMN project.items_history.history_id IS 'Number of the entry.';
 COMMENT ON COLUMN project.items_history.part IS 'train for items, test for test_items.';
-COMMENT ON COLUMN project.items_history.productid IS 'Product id.';
-COMMENT ON COLUMN project.items_history.row_index IS 'Row index it had.';
-COMMENT ON COLUMN project.items_history.imageid IS 'Image id.';
-COMMENT ON COLUMN project.items_history.designation IS 'Title.';
-COMMENT ON COLUMN project.items_history.description IS 'Description; NULL if missing.';
 COMMENT ON COLUMN project.items_history.prdtypecode IS 'Category code; NULL for test rows.';
-COMMENT ON COLUMN project.items_history.row_hash IS 'MD5 it had.';
-COMMENT ON COLUMN project.items_history.dataset_id IS 'Snapshot that had brought it.';
 COMMENT ON COLUMN project.items_history.left_dataset_id IS 'Snapshot in which it was missing.';
-COMMENT ON COLUMN project.items_history.left_at IS 'When it left.';
 
 CREATE TABLE IF NOT EXISTS project.assets (
     path TEXT PRIMARY KEY,
@@ -85,15 +68,12 @@ CREATE TABLE IF NOT EXISTS project.assets (
     fault TEXT CHECK (fault <> ''),
     CHECK (fault IS NOT NULL OR fingerprint IS NOT NULL)
 );
-COMMENT ON TABLE project.assets IS 'Pictures on disk, from images_manifest.json.';
+COMMENT ON TABLE project.assets IS 'Images on disk, from images_manifest.json.';
 COMMENT ON COLUMN project.assets.path IS 'Path relative to the workspace.';
 COMMENT ON COLUMN project.assets.part IS 'train or test: the folder it lies in.';
 COMMENT ON COLUMN project.assets.imageid IS 'Image id in its name; NULL when the name has none.';
 COMMENT ON COLUMN project.assets.productid IS 'Product id in its name; NULL when the name has none.';
-COMMENT ON COLUMN project.assets.bytes IS 'Size of the file.';
 COMMENT ON COLUMN project.assets.sha256 IS 'SHA256 of the file; NULL when it could not be read.';
-COMMENT ON COLUMN project.assets.width IS 'Width in pixels.';
-COMMENT ON COLUMN project.assets.height IS 'Height in pixels.';
 COMMENT ON COLUMN project.assets.fingerprint IS 'Of the content box: pHash and thumbnail, in hex.';
-COMMENT ON COLUMN project.assets.same_as IS 'Path of the first picture that this one equals.';
+COMMENT ON COLUMN project.assets.same_as IS 'Path of the first image that this one equals.';
 COMMENT ON COLUMN project.assets.fault IS 'Why it is unreadable; NULL when it is fine.';

@@ -1,4 +1,4 @@
--- Title:  What training and serving leave behind.
+-- Title:  What training and serving write.
 -- Reads:  nothing.
 -- Writes: project.models, predictions, feedback, drift_reports.
 -- Re-run: safe; existing tables are kept.
@@ -17,16 +17,10 @@ CREATE TABLE IF NOT EXISTS project.models (
     UNIQUE (run_id, kind, phase)
 );
 COMMENT ON TABLE project.models IS 'One row a trained model.';
-COMMENT ON COLUMN project.models.model_id IS 'Number of the model.';
 COMMENT ON COLUMN project.models.run_id IS 'Training run, as in artifacts/manifest.json.';
 COMMENT ON COLUMN project.models.kind IS 'model.name of the configuration.';
 COMMENT ON COLUMN project.models.phase IS 'holdout for the scored model, final for the served one.';
-COMMENT ON COLUMN project.models.dataset_id IS 'Snapshot it was trained on.';
-COMMENT ON COLUMN project.models.config_digest IS 'Digest of the settings.';
 COMMENT ON COLUMN project.models.artifact IS 'File name under artifacts/.';
-COMMENT ON COLUMN project.models.artifact_sha256 IS 'SHA256 of that file.';
-COMMENT ON COLUMN project.models.scores IS 'Score name to value.';
-COMMENT ON COLUMN project.models.created_at IS 'When it was trained.';
 
 CREATE TABLE IF NOT EXISTS project.predictions (
     prediction_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -41,16 +35,12 @@ CREATE TABLE IF NOT EXISTS project.predictions (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE project.predictions IS 'What the service answered.';
-COMMENT ON COLUMN project.predictions.prediction_id IS 'Number of the answer.';
 COMMENT ON COLUMN project.predictions.productid IS 'Product, where the request named one.';
 COMMENT ON COLUMN project.predictions.designation_hash IS 'SHA256 of the title; the text is not kept.';
-COMMENT ON COLUMN project.predictions.prdtypecode IS 'Predicted code.';
 COMMENT ON COLUMN project.predictions.probability IS 'Calibrated probability of that code.';
 COMMENT ON COLUMN project.predictions.needs_review IS 'Whether it was under the decision threshold.';
 COMMENT ON COLUMN project.predictions.top_k IS 'List of code and probability, best first.';
-COMMENT ON COLUMN project.predictions.run_id IS 'Training run of the model that answered.';
-COMMENT ON COLUMN project.predictions.profile IS 'Statistics of the request that drift looks at.';
-COMMENT ON COLUMN project.predictions.created_at IS 'When it was answered.';
+COMMENT ON COLUMN project.predictions.profile IS 'Monitored signals of the product.';
 
 CREATE TABLE IF NOT EXISTS project.feedback (
     feedback_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -65,14 +55,10 @@ CREATE TABLE IF NOT EXISTS project.feedback (
 );
 ALTER TABLE project.feedback ADD COLUMN IF NOT EXISTS content_hash TEXT UNIQUE;
 COMMENT ON TABLE project.feedback IS 'Labels that people corrected; items keep the official one.';
-COMMENT ON COLUMN project.feedback.feedback_id IS 'Number of the correction.';
 COMMENT ON COLUMN project.feedback.productid IS 'Product, where it has an id.';
 COMMENT ON COLUMN project.feedback.designation_hash IS 'SHA256 of the title, where it has none.';
 COMMENT ON COLUMN project.feedback.prdtypecode IS 'Code that the author gives.';
 COMMENT ON COLUMN project.feedback.predicted_code IS 'Code that was shown.';
-COMMENT ON COLUMN project.feedback.author IS 'Who corrected it, as they named themselves.';
-COMMENT ON COLUMN project.feedback.comment IS 'Why.';
-COMMENT ON COLUMN project.feedback.created_at IS 'When.';
 COMMENT ON COLUMN project.feedback.content_hash IS 'SHA256 of the line, where it came from a file.';
 
 CREATE TABLE IF NOT EXISTS project.drift_reports (
@@ -86,11 +72,6 @@ CREATE TABLE IF NOT EXISTS project.drift_reports (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE project.drift_reports IS 'One row a batch that was compared with the reference.';
-COMMENT ON COLUMN project.drift_reports.report_id IS 'Number of the report.';
-COMMENT ON COLUMN project.drift_reports.lot IS 'Name of the batch.';
 COMMENT ON COLUMN project.drift_reports.report_date IS 'Day of the report, as in its file name.';
 COMMENT ON COLUMN project.drift_reports.run_id IS 'Training run whose reference was used.';
-COMMENT ON COLUMN project.drift_reports.rows IS 'Products in the batch.';
-COMMENT ON COLUMN project.drift_reports.alert IS 'Whether anything drifted.';
 COMMENT ON COLUMN project.drift_reports.findings IS 'Statistic, value, threshold and verdict of each test.';
-COMMENT ON COLUMN project.drift_reports.created_at IS 'When it was made.';

@@ -1,6 +1,6 @@
 -- Title:  The files into staging, as text; the settings of this load into a temporary table.
--- Reads:  import/*.csv, image manifest and corrections on standard input, psql variables snapshot,
---         codes, max_reject_rate, accept_new_shares.
+-- Reads:  import/*.csv, on standard input the lines of images_manifest.json and feedback.jsonl
+--         (FILE, byte 1, LINE), psql variables snapshot, codes, max_reject_rate, accept_new_shares.
 -- Writes: project.staging_*, temporary table load_settings.
 -- Re-run: safe; staging is emptied first.
 
@@ -31,7 +31,7 @@ FROM given;
 TRUNCATE TABLE project.staging_x_train RESTART IDENTITY;
 TRUNCATE TABLE project.staging_y_train RESTART IDENTITY;
 TRUNCATE TABLE project.staging_x_test RESTART IDENTITY;
-TRUNCATE TABLE project.staging_assets;
+TRUNCATE TABLE project.staging_lines;
 
 -- psql's \copy takes one line:
 -- noqa: disable=LT05
@@ -40,5 +40,5 @@ TRUNCATE TABLE project.staging_assets;
 \copy project.staging_x_test (row_index, designation, description, productid, imageid) FROM 'import/X_test_update.csv' WITH (FORMAT csv, HEADER, ENCODING 'UTF8')
 
 -- JSON holds no control characters: with these as delimiter and quote a line stays one field.
-\copy project.staging_assets (line) FROM pstdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ENCODING 'UTF8')
+\copy project.staging_lines (file, line) FROM pstdin WITH (FORMAT csv, DELIMITER E'\x01', QUOTE E'\x02', ENCODING 'UTF8')
 -- noqa: enable=LT05

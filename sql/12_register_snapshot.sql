@@ -1,7 +1,7 @@
 -- Title:  The snapshot itself: its hash, its files, its classes.
 -- Reads:  load_settings, project.items.
 -- Writes: project.datasets.
--- Re-run: safe; the snapshot in force is not written again.
+-- Re-run: safe; the current snapshot is not written again.
 
 INSERT INTO project.datasets AS known (
     dataset_id,

@@ -1,5 +1,5 @@
 -- Title:  The image manifest to project.assets.
--- Reads:  project.staging_assets.
+-- Reads:  project.staging_lines: those of images_manifest.json.
 -- Writes: project.assets.
 -- Re-run: safe; only entries that differ are written, those of vanished files are deleted.
 
@@ -16,7 +16,7 @@ SELECT
     entry.fingerprint,
     entry.same_as,
     entry.fault
-FROM project.staging_assets AS staged
+FROM project.staging_lines AS staged
 CROSS JOIN
     jsonb_to_record(rtrim(staged.line, ',')::JSONB) AS entry (
         path TEXT,
@@ -31,7 +31,7 @@ CROSS JOIN
         same_as TEXT,
         fault TEXT
     )
-WHERE staged.line LIKE '{%';
+WHERE staged.file = 'images_manifest.json' AND staged.line LIKE '{%';
 
 DELETE FROM project.assets AS current
 WHERE NOT EXISTS (

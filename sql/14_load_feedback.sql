@@ -1,5 +1,5 @@
 -- Title:  Corrections that the service wrote to a file while no database answered.
--- Reads:  project.staging_assets: the lines of etl/feedback.py.
+-- Reads:  project.staging_lines: those of feedback.jsonl, checked by etl/feedback.py.
 -- Writes: project.feedback.
 -- Re-run: safe; a line that was loaded before is known by its hash.
 
@@ -21,10 +21,11 @@ SELECT
     entry.author,
     entry.comment,
     entry.created_at,
-    encode(sha256(convert_to(staged.line, 'UTF8')), 'hex') AS content_hash
-FROM project.staging_assets AS staged
+    -- The word keeps the hashes of lines that earlier versions loaded.
+    encode(sha256(convert_to('feedback ' || staged.line, 'UTF8')), 'hex') AS content_hash
+FROM project.staging_lines AS staged
 CROSS JOIN
-    jsonb_to_record(substr(staged.line, length('feedback ') + 1)::JSONB) AS entry (
+    jsonb_to_record(staged.line::JSONB) AS entry (
         productid BIGINT,
         designation_hash TEXT,
         prdtypecode BIGINT,
@@ -33,6 +34,6 @@ CROSS JOIN
         comment TEXT,
         created_at TIMESTAMPTZ
     )
-WHERE staged.line LIKE 'feedback {%'
+WHERE staged.file = 'feedback.jsonl'
 ORDER BY entry.created_at
 ON CONFLICT (content_hash) DO NOTHING;

@@ -3,78 +3,73 @@
 -- Writes: project.datasets.check_results; empties staging.
 -- Re-run: safe; results are written only where they differ.
 
-CREATE TEMPORARY TABLE load_checks ON COMMIT DROP AS
-WITH counted AS (
-    SELECT
-        (SELECT count(*) FROM project.staging_x_train) AS x_train,
-        (SELECT count(*) FROM project.staging_y_train) AS y_train,
-        (SELECT count(*) FROM project.staging_x_test) AS x_test,
-        (SELECT count(*) FROM project.items) AS items,
-        (SELECT count(DISTINCT items.productid) FROM project.items) AS product_ids,
-        (SELECT count(DISTINCT items.row_index) FROM project.items) AS row_indices,
-        (SELECT count(*) FROM project.test_items) AS test_items,
-        (SELECT count(test_items.fault) FROM project.test_items) AS test_faults,
-        (SELECT count(*) FROM project.assets) AS assets,
-        (SELECT count(assets.fault) FROM project.assets) AS asset_faults,
-        (
-            SELECT count(*) FROM checked_products AS product
-            WHERE
-                product.file = 'X_train_update.csv'
-                AND (
-                    product.fault <> ''
-                    OR EXISTS (
-                        SELECT 1 FROM checked_labels AS label
-                        WHERE label.row_index = product.row_index AND label.fault <> ''
-                    )
-                )
-        ) AS rejected,
-        (
-            SELECT count(*) FROM checked_labels AS label
-            WHERE
-                label.fault <> ''
+-- Numbers that several checks share, in one row. A training row is rejected for its own fault or
+-- for that of its partner in the other file.
+CREATE TEMPORARY TABLE counted ON COMMIT DROP AS
+SELECT
+    (SELECT count(*) FROM project.staging_x_train) AS x_train,
+    (SELECT count(*) FROM project.staging_y_train) AS y_train,
+    (SELECT count(*) FROM project.staging_x_test) AS x_test,
+    (SELECT count(*) FROM project.items) AS items,
+    (SELECT count(*) FROM project.test_items) AS test_items,
+    (SELECT count(*) FROM project.assets) AS assets,
+    (
+        SELECT count(*) FROM checked_products AS product
+        WHERE
+            product.file = 'X_train_update.csv'
+            AND (
+                product.fault <> ''
                 OR EXISTS (
-                    SELECT 1 FROM checked_products AS product
-                    WHERE
-                        product.file = 'X_train_update.csv'
-                        AND product.row_index = label.row_index
-                        AND product.fault <> ''
+                    SELECT 1 FROM checked_labels AS label
+                    WHERE label.row_index = product.row_index AND label.fault <> ''
                 )
-        ) AS rejected_labels,
-        (
-            SELECT count(*) FROM checked_products AS product
-            WHERE product.fault LIKE '%no row in %'
-        ) AS lonely_products,
-        (
-            SELECT count(*) FROM checked_labels AS label
-            WHERE label.fault LIKE '%no row in %'
-        ) AS lonely_labels,
-        (
-            SELECT count(*) FROM checked_products AS product
-            WHERE product.file = 'X_train_update.csv' AND product.fault LIKE '%row index is%'
-        ) AS bad_product_indices,
-        (
-            SELECT count(*) FROM checked_labels AS label
-            WHERE label.fault LIKE '%row index is%'
-        ) AS bad_label_indices,
-        (
-            SELECT count(*) FROM project.items
-            WHERE items.prdtypecode NOT IN (
-                SELECT unnest(settings.codes) FROM load_settings AS settings
             )
-        ) AS unknown_codes,
-        (
-            SELECT count(*) FROM project.items
-            WHERE NOT EXISTS (
-                SELECT 1 FROM project.assets
+    ) AS rejected_products,
+    (
+        SELECT count(*) FROM checked_labels AS label
+        WHERE
+            label.fault <> ''
+            OR EXISTS (
+                SELECT 1 FROM checked_products AS product
                 WHERE
-                    assets.productid = items.productid
-                    AND assets.imageid = items.imageid
-                    AND assets.part = 'train'
+                    product.file = 'X_train_update.csv'
+                    AND product.row_index = label.row_index
+                    AND product.fault <> ''
             )
-        ) AS items_without_image
-),
+    ) AS rejected_labels;
 
-previous AS (
+-- Rows without a partner in the other file, less those that a faulty row index there explains.
+CREATE TEMPORARY TABLE unmatched ON COMMIT DROP AS
+WITH training_rows AS (
+    SELECT
+        'X' AS file,
+        fault
+    FROM checked_products
+    WHERE file = 'X_train_update.csv'
+    UNION ALL
+    SELECT
+        'Y' AS file,
+        fault
+    FROM checked_labels
+)
+
+SELECT
+    greatest(
+        count(*) FILTER (WHERE file = 'X' AND fault LIKE '%no row in %')
+        - count(*) FILTER (WHERE file = 'Y' AND fault LIKE '%row index is%'),
+        0
+    ) AS products,
+    greatest(
+        count(*) FILTER (WHERE file = 'Y' AND fault LIKE '%no row in %')
+        - count(*) FILTER (WHERE file = 'X' AND fault LIKE '%row index is%'),
+        0
+    ) AS labels
+FROM training_rows;
+
+-- The share of products that changed their class since the last other snapshot of this source:
+-- half the sum of absolute differences.
+CREATE TEMPORARY TABLE shares ON COMMIT DROP AS
+WITH previous AS (
     SELECT
         datasets.class_counts,
         datasets.rows
@@ -85,186 +80,217 @@ previous AS (
             AND datasets.source = settings.snapshot ->> 'source'
     ORDER BY datasets.loaded_at DESC
     LIMIT 1
-),
+)
 
-shares AS (
-    -- Half the sum of absolute differences: the share of products that changed their class.
-    SELECT
-        max(previous.rows) AS previous_rows,
+SELECT
+    coalesce(max(previous.rows), 0) AS previous_rows,
+    coalesce(
         0.5 * sum(
             abs(
                 coalesce(then_counted.value::DOUBLE PRECISION / nullif(previous.rows, 0), 0)
                 - coalesce(distribution.share, 0)
             )
-        ) AS moved
-    FROM previous
-    CROSS JOIN jsonb_each_text(previous.class_counts) AS then_counted
-    FULL JOIN project.class_distribution AS distribution
-        ON then_counted.key = distribution.prdtypecode::TEXT
-),
+        ),
+        0
+    ) AS moved
+FROM previous
+CROSS JOIN jsonb_each_text(previous.class_counts) AS then_counted
+FULL JOIN project.class_distribution AS distribution
+    ON then_counted.key = distribution.prdtypecode::TEXT;
 
-listed AS (
+-- One check a SELECT: what is expected beside what was observed.
+CREATE TEMPORARY TABLE load_checks ON COMMIT DROP AS
+WITH snapshot AS (
     SELECT
-        counted.*,
-        settings.*,
-        coalesce(shares.previous_rows, 0) AS previous_rows,
-        coalesce(shares.moved, 0) AS moved,
-        floor(settings.max_reject_rate * counted.x_train) AS reject_limit,
         concat_ws(
             ', ',
-            settings.snapshot #>> '{files,X_train_update.csv,rows}',
-            settings.snapshot #>> '{files,Y_train_CVw08PX.csv,rows}',
-            settings.snapshot #>> '{files,X_test_update.csv,rows}'
-        ) AS snapshot_rows
+            snapshot #>> '{files,X_train_update.csv,rows}',
+            snapshot #>> '{files,Y_train_CVw08PX.csv,rows}',
+            snapshot #>> '{files,X_test_update.csv,rows}'
+        ) AS rows
+    FROM load_settings
+),
+
+staged AS (
+    SELECT concat_ws(', ', x_train, y_train, x_test) AS rows
+    FROM counted
+),
+
+allowed AS (
+    SELECT floor(settings.max_reject_rate * counted.x_train) AS rejects
     FROM counted
     CROSS JOIN load_settings AS settings
-    CROSS JOIN shares
+),
+
+with_image AS (
+    SELECT count(*) AS items
+    FROM project.items
+    WHERE EXISTS (
+        SELECT 1 FROM project.assets
+        WHERE
+            assets.productid = items.productid
+            AND assets.imageid = items.imageid
+            AND assets.part = 'train'
+    )
 )
 
 SELECT
-    checks.place,
-    checks.title,
-    checks.expected,
-    checks.observed,
-    checks.status
-FROM listed
-CROSS JOIN LATERAL (
-    VALUES
-    (
-        1,
-        'rows read, as counted in snapshot.json',
-        listed.snapshot_rows,
-        concat_ws(', ', listed.x_train, listed.y_train, listed.x_test),
-        CASE
-            WHEN
-                listed.snapshot_rows
-                = concat_ws(', ', listed.x_train, listed.y_train, listed.x_test)
-                THEN 'ok'
-            ELSE 'FAIL'
-        END
-    ),
-    (
-        2,
-        'X_train rows = typed + rejected',
-        listed.x_train::TEXT,
-        format('%s + %s', listed.items, listed.rejected),
-        CASE WHEN listed.x_train = listed.items + listed.rejected THEN 'ok' ELSE 'FAIL' END
-    ),
-    (
-        3,
-        'Y_train rows = typed + rejected',
-        listed.y_train::TEXT,
-        format('%s + %s', listed.items, listed.rejected_labels),
-        CASE WHEN listed.y_train = listed.items + listed.rejected_labels THEN 'ok' ELSE 'FAIL' END
-    ),
-    (
-        4,
-        'X_test rows = typed',
-        listed.x_test::TEXT,
-        listed.test_items::TEXT,
-        CASE WHEN listed.x_test = listed.test_items THEN 'ok' ELSE 'FAIL' END
-    ),
-    (
-        5,
-        'X_train and Y_train joined completely',
-        '0 rows without a partner',
-        format(
-            '%s products, %s labels',
-            greatest(listed.lonely_products - listed.bad_label_indices, 0),
-            greatest(listed.lonely_labels - listed.bad_product_indices, 0)
-        ),
-        CASE
-            WHEN
-                listed.lonely_products <= listed.bad_label_indices
-                AND listed.lonely_labels <= listed.bad_product_indices
-                THEN 'ok'
-            ELSE 'FAIL'
-        END
-    ),
-    (
-        6,
-        'rejected training rows',
-        format('at most %s (validation.max_reject_rate)', listed.reject_limit),
-        listed.rejected::TEXT,
-        CASE
-            WHEN listed.rejected = 0 THEN 'ok'
-            WHEN listed.rejected <= listed.reject_limit THEN 'warn'
-            ELSE 'FAIL'
-        END
-    ),
-    (
-        7,
-        'flagged test rows',
-        '0',
-        listed.test_faults::TEXT,
-        CASE WHEN listed.test_faults = 0 THEN 'ok' ELSE 'warn' END
-    ),
-    (
-        8,
-        'productid and row_index unique in items',
-        listed.items::TEXT,
-        format('%s and %s', listed.product_ids, listed.row_indices),
-        CASE
-            WHEN listed.items = listed.product_ids AND listed.items = listed.row_indices THEN 'ok'
-            ELSE 'FAIL'
-        END
-    ),
-    (
-        9,
-        'some product to train on',
-        'at least 1',
-        listed.items::TEXT,
-        CASE WHEN listed.items > 0 THEN 'ok' ELSE 'FAIL' END
-    ),
-    (
-        10,
-        'codes known to the labels map',
-        '0 products with another code',
-        listed.unknown_codes::TEXT,
-        CASE WHEN listed.unknown_codes = 0 THEN 'ok' ELSE 'FAIL' END
-    ),
-    (
-        11,
-        'class shares against the snapshot before',
-        'at most 0.100 moved',
-        CASE
-            WHEN listed.previous_rows = 0 THEN 'no snapshot before'
-            WHEN least(listed.previous_rows, listed.items) < 1000 THEN 'fewer than 1000 rows'
-            ELSE round(listed.moved::NUMERIC, 3)::TEXT
-        END,
-        CASE
-            WHEN least(listed.previous_rows, listed.items) < 1000 THEN 'skip'
-            WHEN listed.moved <= 0.1 THEN 'ok'
-            WHEN listed.accept_new_shares THEN 'warn'
-            ELSE 'FAIL'
-        END
-    ),
-    (
-        12,
-        'training products with their image',
-        listed.items::TEXT,
-        CASE
-            WHEN listed.assets = 0 THEN 'no images'
-            ELSE (listed.items - listed.items_without_image)::TEXT
-        END,
-        CASE
-            WHEN listed.assets = 0 THEN 'skip'
-            WHEN listed.items_without_image = 0 THEN 'ok'
-            ELSE 'warn'
-        END
-    ),
-    (
-        13,
-        'unreadable images',
-        '0',
-        listed.asset_faults::TEXT,
-        CASE
-            WHEN listed.assets = 0 THEN 'skip'
-            WHEN listed.asset_faults = 0 THEN 'ok'
-            ELSE 'warn'
-        END
-    )
-) AS checks (place, title, expected, observed, status);
+    1 AS place,
+    'rows read, as counted in snapshot.json' AS title,
+    snapshot.rows AS expected,
+    staged.rows AS observed,
+    CASE WHEN snapshot.rows = staged.rows THEN 'ok' ELSE 'FAIL' END AS status
+FROM snapshot
+CROSS JOIN staged
+
+UNION ALL
+
+SELECT
+    2 AS place,
+    'X_train rows = typed + rejected' AS title,
+    x_train::TEXT AS expected,
+    format('%s + %s', items, rejected_products) AS observed,
+    CASE WHEN x_train = items + rejected_products THEN 'ok' ELSE 'FAIL' END AS status
+FROM counted
+
+UNION ALL
+
+SELECT
+    3 AS place,
+    'Y_train rows = typed + rejected' AS title,
+    y_train::TEXT AS expected,
+    format('%s + %s', items, rejected_labels) AS observed,
+    CASE WHEN y_train = items + rejected_labels THEN 'ok' ELSE 'FAIL' END AS status
+FROM counted
+
+UNION ALL
+
+SELECT
+    4 AS place,
+    'X_test rows = typed' AS title,
+    x_test::TEXT AS expected,
+    test_items::TEXT AS observed,
+    CASE WHEN x_test = test_items THEN 'ok' ELSE 'FAIL' END AS status
+FROM counted
+
+UNION ALL
+
+SELECT
+    5 AS place,
+    'X_train and Y_train joined completely' AS title,
+    '0 rows without a partner' AS expected,
+    format('%s products, %s labels', products, labels) AS observed,
+    CASE WHEN products = 0 AND labels = 0 THEN 'ok' ELSE 'FAIL' END AS status
+FROM unmatched
+
+UNION ALL
+
+SELECT
+    6 AS place,
+    'rejected training rows' AS title,
+    format('at most %s (validation.max_reject_rate)', allowed.rejects) AS expected,
+    counted.rejected_products::TEXT AS observed,
+    CASE
+        WHEN counted.rejected_products = 0 THEN 'ok'
+        WHEN counted.rejected_products <= allowed.rejects THEN 'warn'
+        ELSE 'FAIL'
+    END AS status
+FROM counted
+CROSS JOIN allowed
+
+UNION ALL
+
+SELECT
+    7 AS place,
+    'flagged test rows' AS title,
+    '0' AS expected,
+    count(fault)::TEXT AS observed,
+    CASE WHEN count(fault) = 0 THEN 'ok' ELSE 'warn' END AS status
+FROM project.test_items
+
+UNION ALL
+
+SELECT
+    8 AS place,
+    'productid and row_index unique in items' AS title,
+    count(*)::TEXT AS expected,
+    format('%s and %s', count(DISTINCT productid), count(DISTINCT row_index)) AS observed,
+    CASE
+        WHEN count(*) = count(DISTINCT productid) AND count(*) = count(DISTINCT row_index) THEN 'ok'
+        ELSE 'FAIL'
+    END AS status
+FROM project.items
+
+UNION ALL
+
+SELECT
+    9 AS place,
+    'some product to train on' AS title,
+    'at least 1' AS expected,
+    items::TEXT AS observed,
+    CASE WHEN items > 0 THEN 'ok' ELSE 'FAIL' END AS status
+FROM counted
+
+UNION ALL
+
+SELECT
+    10 AS place,
+    'codes known to the labels map' AS title,
+    '0 products with another code' AS expected,
+    count(*)::TEXT AS observed,
+    CASE WHEN count(*) = 0 THEN 'ok' ELSE 'FAIL' END AS status
+FROM project.items
+WHERE prdtypecode NOT IN (SELECT unnest(settings.codes) FROM load_settings AS settings)
+
+UNION ALL
+
+SELECT
+    11 AS place,
+    'class shares against the snapshot before' AS title,
+    'at most 0.100 moved' AS expected,
+    CASE
+        WHEN shares.previous_rows = 0 THEN 'no snapshot before'
+        WHEN least(shares.previous_rows, counted.items) < 1000 THEN 'fewer than 1000 rows'
+        ELSE round(shares.moved::NUMERIC, 3)::TEXT
+    END AS observed,
+    CASE
+        WHEN least(shares.previous_rows, counted.items) < 1000 THEN 'skip'
+        WHEN shares.moved <= 0.1 THEN 'ok'
+        WHEN settings.accept_new_shares THEN 'warn'
+        ELSE 'FAIL'
+    END AS status
+FROM shares
+CROSS JOIN counted
+CROSS JOIN load_settings AS settings
+
+UNION ALL
+
+SELECT
+    12 AS place,
+    'training products with their image' AS title,
+    counted.items::TEXT AS expected,
+    CASE WHEN counted.assets = 0 THEN 'no images' ELSE with_image.items::TEXT END AS observed,
+    CASE
+        WHEN counted.assets = 0 THEN 'skip'
+        WHEN counted.items = with_image.items THEN 'ok'
+        ELSE 'warn'
+    END AS status
+FROM counted
+CROSS JOIN with_image
+
+UNION ALL
+
+SELECT
+    13 AS place,
+    'unreadable images' AS title,
+    '0' AS expected,
+    count(fault)::TEXT AS observed,
+    CASE
+        WHEN count(*) = 0 THEN 'skip'
+        WHEN count(fault) = 0 THEN 'ok'
+        ELSE 'warn'
+    END AS status
+FROM project.assets;
 
 WITH results AS (
     SELECT
@@ -301,4 +327,4 @@ END $$;
 TRUNCATE TABLE project.staging_x_train RESTART IDENTITY;
 TRUNCATE TABLE project.staging_y_train RESTART IDENTITY;
 TRUNCATE TABLE project.staging_x_test RESTART IDENTITY;
-TRUNCATE TABLE project.staging_assets;
+TRUNCATE TABLE project.staging_lines;

@@ -1,93 +1,369 @@
-"""The sections of the settings that say what is trained: ``[model]`` and ``[sampling]``.
+"""The settings as a tree: a class a table of ``config/config.toml``, a field a key.
 
-Part of the tree of ``config.py``, which reads the file.
+Types, ranges and defaults are here. What a key means, its unit and why it has its value is told in
+that file, where users read it.
 """
 
 from __future__ import annotations
 
-import dataclasses
+import hashlib
+import json
+from pathlib import Path
 from typing import Annotated, Literal
 
-from src.typed_toml import Positive, Range, Share
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    ValidationInfo,
+    field_validator,
+)
 
-Strength = Annotated[float, Range(1e-6, 1e6)]
-Rate = Annotated[float, Range(0.001, 1.0)]
-Bins = Annotated[int, Range(8, 255)]
-Folds = Annotated[int, Range(2, 20)]
+REPOSITORY = Path(__file__).resolve().parents[1]
+INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
+# Installed from a wheel, the code lies where nothing may be written: runs and data are then looked
+# for where the user stands.
+WORKSPACE_BASE = Path.cwd() if INSTALLED else REPOSITORY
 
-
-@dataclasses.dataclass(frozen=True)
-class LinearSvc:
-    """``[model.linear_svc]``."""
-
-    C: Strength
-    balanced: bool
-    max_iter: Positive
-
-
-@dataclasses.dataclass(frozen=True)
-class Logreg:
-    """``[model.logreg]``."""
-
-    C: Strength
-    balanced: bool
-    max_iter: Positive
-
-
-@dataclasses.dataclass(frozen=True)
-class XGBoost:
-    """``[model.xgboost]``."""
-
-    n_estimators: Positive
-    learning_rate: Rate
-    max_depth: Annotated[int, Range(1, 20)]
-    subsample: Rate
-    colsample: Rate
-    early_stopping_rounds: Positive
-    max_bin: Bins
+Share = Annotated[float, Field(ge=0, le=1)]
+Weight = Annotated[float, Field(ge=0)]
+Strength = Annotated[float, Field(ge=1e-6, le=1e6)]
+Rate = Annotated[float, Field(ge=0.001, le=1)]
+Positive = Annotated[int, Field(ge=1)]
+NonNegative = Annotated[int, Field(ge=0)]
+Folds = Annotated[int, Field(ge=2, le=20)]
+Bins = Annotated[int, Field(ge=8, le=255)]
+FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
+Device = Literal["auto", "cpu", "cuda"]
+ClassifierName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
 
 
-@dataclasses.dataclass(frozen=True)
-class LightGBM:
-    """``[model.lightgbm]``."""
-
-    n_estimators: Positive
-    learning_rate: Rate
-    num_leaves: Annotated[int, Range(2, 1024)]
-    subsample: Rate
-    colsample: Rate
-    early_stopping_rounds: Positive
-    max_bin: Bins
+def _rising(pair: tuple[int, int]) -> tuple[int, int]:
+    if pair[0] > pair[1]:
+        raise ValueError(f"the first is above the second: {pair[0]}, {pair[1]}")
+    return pair
 
 
-HeadName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
+# ... and lists, not tuples.
+NgramRange = Annotated[tuple[Positive, Positive], Strict(False), AfterValidator(_rising)]
 
 
-@dataclasses.dataclass(frozen=True)
-class LateFusionOptions:
-    """``[model.late_fusion]``: the kind of each expert."""
-
-    text: HeadName
-    image: HeadName
+def _over(defaults: dict[str, float]) -> BeforeValidator:
+    """Lay the given weights over the defaults: one that is not named keeps its value."""
+    return BeforeValidator(lambda given: defaults | given if isinstance(given, dict) else given)
 
 
-@dataclasses.dataclass(frozen=True)
-class Model:
-    """``[model]``: the one switch and the hyper-parameters of each kind."""
+class Section(BaseModel):
+    """Immutable; an unknown key, a wrong type ("1" for 1, true for 1.0) and NaN are refused."""
 
-    name: Literal["linear_svc", "logreg", "xgboost", "lightgbm", "late_fusion"]
-    n_folds: Folds
-    late_fusion: LateFusionOptions
-    linear_svc: LinearSvc
-    logreg: Logreg
-    xgboost: XGBoost
-    lightgbm: LightGBM
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True
+    )
 
 
-@dataclasses.dataclass(frozen=True)
-class Sampling:
-    """``[sampling]``: bounds on the size of a class in training rows."""
+class Paths(Section):
+    """Where files lie: maps below the repository, everything else below the workspace."""
 
-    enabled: bool
-    cap: Annotated[float, Range(1.0, 1000.0)]
-    floor: Share
+    workspace: FilePath = Path()
+    import_dir: FilePath = Path("import")
+    artifacts_dir: FilePath = Path("artifacts")
+    results_dir: FilePath = Path("results")
+    cache_dir: FilePath = Path("data/cache")
+    networks_dir: FilePath = Path("data/networks")
+    models_dir: FilePath = Path("models")
+    reports_dir: FilePath = Path("reports")
+    rapport_dir: FilePath = Path("streamlit_app/rapport")
+    demo_dir: FilePath = Path("data")
+    demo_images_dir: FilePath = Path("streamlit_app/demo_images")
+    labels_map: FilePath = Path("config/labels_map.json")
+    theme_map: FilePath = Path("config/theme_map.json")
+    translate_map: FilePath = Path("config/translate_map_starter_from_cleaned.json")
+
+    @field_validator("*")
+    @classmethod
+    def _make_absolute(cls, path: Path, info: ValidationInfo) -> Path:
+        if info.field_name == "workspace":
+            return (WORKSPACE_BASE / path).resolve()
+        if str(info.field_name).endswith("_map"):
+            return REPOSITORY / path
+        workspace = info.data.get("workspace", WORKSPACE_BASE)
+        if workspace.is_relative_to((workspace / path).resolve()):
+            raise ValueError(f"{workspace / path} holds the workspace itself")
+        return workspace / path
+
+
+class DimReduction(Section):
+    method: Literal["pca", "svd"] = "pca"
+    n_components: Positive = 100
+
+
+class Images(Section):
+    train_dir: FilePath = Path("data/images/images/image_train")
+    test_dir: FilePath = Path("data/images/images/image_test")
+    size: Annotated[int, Field(ge=0, le=1024)] = 0
+    mode: Literal["letterbox", "stretch"] = "letterbox"
+    dim_reduction: DimReduction = DimReduction()
+
+
+class Data(Section):
+    source: Literal["postgres", "csv"] = "postgres"
+    holdout: Annotated[float, Field(ge=0.01, le=0.5)] = 0.15
+    use_corrections: bool = False
+
+
+class Validation(Section):
+    max_reject_rate: Share = 0.001
+    min_class_rows: Positive = 10
+    max_missing_description: Share = 0.6
+
+
+class Cleaning(Section):
+    html: bool = True
+    normalize: bool = True
+    emoji: bool = True
+    casefold: bool = True
+    units: bool = True
+    translate: bool = False
+    stop_words: bool = False
+    stemming: bool = False
+
+
+class Chars(Section):
+    max_features: Positive = 300_000
+    ngram_range: NgramRange = (2, 5)
+    min_df: Positive = 2
+
+
+class Lexicon(Section):
+    top_k: Positive = 100
+
+
+class TextSvd(Section):
+    enabled: bool = False
+    n_components: Positive = 300
+
+
+TEXT_WEIGHTS = {
+    "tfidf_word": 1.0,
+    "tfidf_char": 1.0,
+    "tfidf_word_title": 0.6,
+    "tfidf_char_title": 0.6,
+    "has_description": 0.1,
+    "title_length": 0.1,
+    "text_stats": 0.0,
+    "text_stats_pro": 0.0,
+    "language": 0.0,
+    "lexicon": 0.0,
+}
+
+
+class TextFeatures(Section):
+    max_features: Positive = 300_000
+    ngram_range: NgramRange = (1, 2)
+    min_df: Positive = 2
+    clean: Cleaning = Cleaning()
+    char: Chars = Chars()
+    lexicon: Lexicon = Lexicon()
+    svd: TextSvd = TextSvd()
+    weights: Annotated[dict[str, Weight], _over(TEXT_WEIGHTS)] = TEXT_WEIGHTS
+
+
+class Pixels(Section):
+    enabled: bool = False
+    size_px: Annotated[int, Field(ge=4, le=256)] = 32
+
+
+class Stats(Section):
+    enabled: bool = True
+
+
+class FineTune(Section):
+    enabled: bool = False
+    n_blocks: Positive = 2
+    epochs: Positive = 8
+    mixup_alpha: Weight = 0.2
+    cutmix_alpha: Weight = 1.0
+    label_smoothing: Share = 0.1
+
+
+class Cnn(Section):
+    enabled: bool = True
+    backbone: Literal[
+        "resnet18", "resnet50", "resnet101", "efficientnet_lite0", "efficientnet_lite2"
+    ] = "efficientnet_lite2"
+    weights: str = "pretrained"
+    device: Device = "auto"
+    batch_size: Positive = 32
+    runtime: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    fine_tune: FineTune = FineTune()
+
+
+class Vit(Section):
+    enabled: bool = False
+    weights: str = "pretrained"
+    device: Device = "auto"
+    batch_size: Positive = 16
+
+
+class ImageFeatures(Section):
+    pixels: Pixels = Pixels()
+    stats: Stats = Stats()
+    cnn: Cnn = Cnn()
+    vit: Vit = Vit()
+
+
+class Features(Section):
+    text: TextFeatures = TextFeatures()
+    image: ImageFeatures = ImageFeatures()
+
+
+MODALITY_WEIGHTS = {
+    "text": 1.0,
+    "image_pixels": 0.5,
+    "image_stats": 0.02,
+    "image_cnn": 1.0,
+    "image_vit": 1.0,
+}
+
+
+class Fusion(Section):
+    weights: Annotated[dict[str, Weight], _over(MODALITY_WEIGHTS)] = MODALITY_WEIGHTS
+
+
+class LateFusionOptions(Section):
+    text: ClassifierName = "linear_svc"
+    image: ClassifierName = "logreg"
+
+
+class LinearSvc(Section):
+    C: Strength = 0.5
+    balanced: bool = False
+    max_iter: Positive = 1000
+
+
+class Logreg(Section):
+    C: Strength = 10.0
+    balanced: bool = False
+    max_iter: Positive = 300
+
+
+class XGBoost(Section):
+    n_estimators: Positive = 150
+    learning_rate: Rate = 0.3
+    max_depth: Annotated[int, Field(ge=1, le=20)] = 5
+    subsample: Rate = 0.8
+    colsample: Rate = 0.2
+    early_stopping_rounds: Positive = 10
+    max_bin: Bins = 64
+
+
+class LightGBM(Section):
+    n_estimators: Positive = 150
+    learning_rate: Rate = 0.1
+    num_leaves: Annotated[int, Field(ge=2, le=1024)] = 15
+    subsample: Rate = 0.8
+    colsample: Rate = 0.2
+    early_stopping_rounds: Positive = 10
+    max_bin: Bins = 63
+
+
+class Model(Section):
+    name: Literal[ClassifierName, "late_fusion"] = "late_fusion"
+    late_fusion: LateFusionOptions = LateFusionOptions()
+    linear_svc: LinearSvc = LinearSvc()
+    logreg: Logreg = Logreg()
+    xgboost: XGBoost = XGBoost()
+    lightgbm: LightGBM = LightGBM()
+
+
+class Sampling(Section):
+    enabled: bool = False
+    cap: Annotated[float, Field(ge=1, le=1000)] = 2.0
+    floor: Share = 0.5
+
+
+class Cv(Section):
+    n_folds: Folds = 5
+
+
+class Decision(Section):
+    target_accuracy: Share = 0.95
+
+
+class Monitoring(Section):
+    false_alarm_rate: Annotated[float, Field(ge=0.0001, le=0.5)] = 0.01
+    resamples: Annotated[int, Field(ge=19)] = 2000
+    reference_rows: Annotated[int, Field(ge=100, le=20_000)] = 10_000
+
+
+class Compute(Section):
+    seed: NonNegative = 42
+    n_jobs: NonNegative = 0
+
+
+class Explainability(Section):
+    enabled: bool = True
+    rows: NonNegative = 1000
+    top_features: Positive = 10
+
+
+class Outputs(Section):
+    full_pipeline: bool = True
+    submission: bool = True
+    figures: bool = True
+
+
+class Serving(Section):
+    max_body_mb: Positive = 16
+    max_batch_mb: Positive = 64
+    max_image_megapixels: Annotated[int, Field(ge=1, le=50)] = 25
+    body_timeout_s: Positive = 30
+
+
+class Debug(Section):
+    sample_rows: NonNegative = 0
+
+
+class Config(Section):
+    """The whole tree.
+
+    Examples
+    --------
+    >>> Config().model_copy(update={"model": Model(name="logreg")}).model.name
+    'logreg'
+    """
+
+    paths: Paths = Paths()
+    images: Images = Images()
+    data: Data = Data()
+    validation: Validation = Validation()
+    features: Features = Features()
+    fusion: Fusion = Fusion()
+    model: Model = Model()
+    sampling: Sampling = Sampling()
+    cv: Cv = Cv()
+    decision: Decision = Decision()
+    monitoring: Monitoring = Monitoring()
+    compute: Compute = Compute()
+    explainability: Explainability = Explainability()
+    outputs: Outputs = Outputs()
+    serving: Serving = Serving()
+    debug: Debug = Debug()
+
+    @field_validator("images")
+    @classmethod
+    def _find_images(cls, images: Images, info: ValidationInfo) -> Images:
+        """Make the folders absolute: they lie below the workspace, which another section names."""
+        workspace = info.data["paths"].workspace if "paths" in info.data else WORKSPACE_BASE
+        folders = {name: workspace / getattr(images, name) for name in ("train_dir", "test_dir")}
+        return images.model_copy(update=folders)
+
+    def digest(self) -> str:
+        """Return 16 hex digits that change with any setting but the paths."""
+        tree = self.model_dump(exclude={"paths"})
+        del tree["images"]["train_dir"], tree["images"]["test_dir"]
+        text = json.dumps(tree, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -57,7 +57,7 @@ class UsageError(ProjectError):
 
 
 class ConfigError(UsageError):
-    """A configuration key is unknown, missing, of the wrong type or out of range."""
+    """A configuration key is unknown, of the wrong type or out of range."""
 
 
 class DataError(ProjectError):

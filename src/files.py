@@ -54,20 +54,21 @@ def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO
             temporary.unlink(missing_ok=True)
 
 
-def sha256(source: Path | bytes) -> str:
-    """Return the SHA256 of a file, read block by block, or of bytes, in hexadecimal."""
-    digest = hashlib.sha256()
+def sha256(source: Path | bytes | IO[bytes]) -> str:
+    """Return the SHA256 in hexadecimal of bytes, a file, or what is left to read of an open one."""
     if isinstance(source, bytes):
-        digest.update(source)
-        return digest.hexdigest()
-    with source.open("rb") as handle:
-        while block := handle.read(_BLOCK_BYTES):
-            digest.update(block)
+        return hashlib.sha256(source).hexdigest()
+    if isinstance(source, Path):
+        with source.open("rb") as handle:
+            return sha256(handle)
+    digest = hashlib.sha256()
+    while block := source.read(_BLOCK_BYTES):
+        digest.update(block)
     return digest.hexdigest()
 
 
-def read_toml(path: Path) -> dict[str, Any]:
-    """Return the tables of a TOML file.
+def read_toml(source: Path | str) -> dict[str, Any]:
+    """Return the tables of a TOML file, or of a text.
 
     Raises
     ------
@@ -76,4 +77,4 @@ def read_toml(path: Path) -> dict[str, Any]:
     tomllib.TOMLDecodeError
         A `ValueError` that names line and column.
     """
-    return tomllib.loads(path.read_text(encoding="utf-8"))
+    return tomllib.loads(source if isinstance(source, str) else source.read_text(encoding="utf-8"))

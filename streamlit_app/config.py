@@ -8,9 +8,13 @@ from functools import partial
 import streamlit as st
 
 from src.errors import ProjectError
-from streamlit_app import components, loaders
-from streamlit_app.context import Context
-from streamlit_app.views import diagnostics, exploration, method, predict, team
+from streamlit_app.diagnostics import page as diagnostics
+from streamlit_app.exploration import page as exploration
+from streamlit_app.method import page as method
+from streamlit_app.predict import page as predict
+from streamlit_app.shared import components, loaders
+from streamlit_app.shared.context import Context
+from streamlit_app.team import page as team
 
 # Address of the page, its symbol, and what draws it; the first one opens.
 PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
@@ -25,7 +29,7 @@ PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
 def main() -> None:
     """Draw the frame and the page that is chosen."""
     st.set_page_config("Rakuten Multimodal", loaders.asset("icon.svg"), layout="wide")
-    st.html(loaders.asset("../style.css"))
+    st.html(loaders.APP / "style.css")
     st.logo(loaders.asset("logo.svg"), icon_image=loaders.asset("icon.svg"), size="large")
     language = components.choose_language()
     try:
@@ -35,7 +39,10 @@ def main() -> None:
         return
     pages = [
         st.Page(
-            partial(_guarded, ctx, show), title=ctx.say(f"page.{name}"), icon=icon, url_path=name
+            partial(_guarded, ctx, show),
+            title=ctx.words(f"app.{name}.name"),
+            icon=icon,
+            url_path=name,
         )
         for name, icon, show in PAGES
     ]

@@ -1,8 +1,8 @@
 """Answers for the app where neither torch nor a database is: `predict(text_row, image_path)`.
 
-The text model and the final model are in the one file that training saved. A demo picture is not
-looked at: what the network gave for it lies in ``data/demo_image_features.npz``, its row in
-``data/demo_image_index.json``. Any other picture is extracted by onnxruntime where that is
+The text model and the final model are in the one file that training saved. A demo image is not
+decoded: what the network gave for it lies in ``data/demo_image_features.npz``, its row in
+``data/demo_image_index.json``. Any other image is extracted by onnxruntime where that is
 installed, and counts as missing where it is not.
 """
 
@@ -29,13 +29,13 @@ logger = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class StoredPictures(ImageExtractor):
-    """An image extractor that looks its pictures up by file name before it looks at them.
+class StoredImages(ImageExtractor):
+    """An image extractor that looks images up by file name before it decodes them.
 
     Attributes
     ----------
     values : ndarray of float32, shape (n_stored, width)
-        What the extractor gave for the stored pictures.
+        What the extractor gave for the stored images.
     rows : mapping of str to int
         Row of each file name.
     """
@@ -44,7 +44,7 @@ class StoredPictures(ImageExtractor):
     rows: Mapping[str, int]
 
     def extract(self, items: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the values under the extractor's name, and which pictures there are."""
+        """Return the values under the extractor's name, and which images there are."""
         places = [
             self.rows.get(Path(path).name, -1) if isinstance(path, str) else -1
             for path in items["image"]
@@ -55,15 +55,15 @@ class StoredPictures(ImageExtractor):
         readable = stored.copy()
         values[stored] = self.values[place[stored]]
         if (items["image"].iloc[other] != "").any():
-            values[other], readable[other] = self._look(items.iloc[other])
+            values[other], readable[other] = self._computed(items.iloc[other])
         return {self.name: values, HAS_IMAGE: readable}
 
-    def _look(self, items: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
+    def _computed(self, items: pd.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         try:
             found = super().extract(items)
             return found[self.name], found[HAS_IMAGE]
         except (BackboneError, ImportError) as e:
-            logger.warning("pictures count as missing: %s", e)
+            logger.warning("images count as missing: %s", e)
             shape = len(items), self.values.shape[1]
             return np.zeros(shape, dtype=np.float32), np.zeros(len(items), dtype=bool)
 
@@ -82,7 +82,7 @@ def predict(
     text_row : mapping
         "designation" and, where there is one, "description".
     image_path : str, Path or None
-        Its picture. A demo picture need not be there: its name is enough.
+        Its image. A demo image need not be there: its name is enough.
     top_k, language
         As in `src.serving.predictor.Predictor.predict`.
 
@@ -97,16 +97,14 @@ def predict(
 
 
 def load_lite(paths: Paths) -> Predictor:
-    """Return the predictor of the run in force, its demo pictures known by name."""
+    """Return the predictor of the served run, its demo images known by name."""
     predictor, store = load_predictor(paths), ArtifactStore(paths)
     stored, rows = store.load(store.demo_image_features), store.load(store.demo_image_index)
     if str(stored["run_id"]) != predictor.run_id:
-        logger.warning("the demo pictures are of run %s: not looked up", stored["run_id"])
+        logger.warning("the demo images are of run %s: not used", stored["run_id"])
         return predictor
     extractors = tuple(
-        StoredPictures(e.name, e.looker, stored[e.name], rows)
-        if isinstance(e, ImageExtractor)
-        else e
+        StoredImages(e.name, e.looker, stored[e.name], rows) if isinstance(e, ImageExtractor) else e
         for e in predictor.pipeline.extractors
     )
     return Predictor(dataclasses.replace(predictor.pipeline, extractors=extractors))

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError
-from streamlit_app import theme
+from src.palette import THEME_COLORS
 
 TEAM_FILE = Path(__file__).parent / "assets" / "team.json"
 
@@ -54,14 +54,14 @@ def load_members(language: str, path: Path = TEAM_FILE) -> tuple[Member, ...]:
 
 
 def _member(profile: dict[str, Any], language: str) -> Member:
-    name, role, about = (_told(profile[field], language) for field in ("name", "role", "about"))
+    name, role, about = (_text(profile[field], language) for field in ("name", "role", "about"))
     link = profile.get("link", "")
     if link and not link.startswith("https://"):
         raise ValueError(f"link {link!r} does not start with https://")
     return Member(name, role, about, tuple(map(str, profile.get("works_on", []))), link)
 
 
-def _told(value: str | dict[str, str], language: str) -> str:
+def _text(value: str | dict[str, str], language: str) -> str:
     text = value if isinstance(value, str) else value[language]
     if not text.strip():
         raise ValueError("an empty text")
@@ -69,8 +69,8 @@ def _told(value: str | dict[str, str], language: str) -> str:
 
 
 def profile_card(member: Member, number: int) -> str:
-    """Return HTML of a profile; `number` chooses its colour."""
-    color = theme.THEME_COLORS[number % len(theme.THEME_COLORS)]
+    """Return HTML of a profile; `number` chooses its color."""
+    color = THEME_COLORS[number % len(THEME_COLORS)]
     name = html.escape(member.name)
     if member.link:
         name = f'<a href="{html.escape(member.link)}">{name}</a>'

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import dataclasses
 import json
+import logging
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -16,25 +18,40 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 from etl import postgres_server
 from src.config import REPOSITORY, Paths, load_config
 from src.data import csv_files
 from src.errors import DatabaseError
 from src.labels import load_labels
+from src.log import LOGGER_NAME
 
 # OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
 # library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
 os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
-# A deadline by the wall clock fails on a busy machine, whatever the code does.
-settings.register_profile("shared", deadline=None)
+# A suite that a shell started in the background inherits SIGINT as ignored, and so would every
+# command that a test interrupts. A handler is not inherited: they get the default.
+signal.signal(signal.SIGINT, signal.default_int_handler)
+
+# Deadlines by the wall clock fail on a busy machine, whatever the code does.
+settings.register_profile("shared", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared")
 
 Row = Sequence[object]
 CODES = (10, 40, 2583)
 HEADER = ("", "designation", "description", "productid", "imageid")
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """Undo what a command's `set_up_logging` did: caplog of the next test must see messages."""
+    logger = logging.getLogger(LOGGER_NAME)
+    before = (logger.handlers[:], logger.level, logger.propagate)
+    yield
+    logger.handlers[:], logger.propagate = before[0], before[2]
+    logger.setLevel(before[1])
 
 
 @pytest.fixture
@@ -122,7 +139,13 @@ def load() -> Load:
 
 
 def run_load(
-    url: str, folder: Path, *, codes: Sequence[int] = CODES, rate: float = 0.0, manifest: str = ""
+    url: str,
+    folder: Path,
+    *,
+    codes: Sequence[int] = CODES,
+    rate: float = 0.0,
+    manifest: str = "",
+    feedback: str = "",
 ) -> subprocess.CompletedProcess[str]:
     snapshot = dataclasses.asdict(csv_files.take_snapshot(folder))
     variables = {
@@ -137,10 +160,14 @@ def run_load(
         command += ["-v", f"{name}={value}"]
     for file in sorted((REPOSITORY / "sql").glob("[012]*.sql")):
         command += ["-f", str(file)]
+    files = {"images_manifest.json": manifest, "feedback.jsonl": feedback}
+    lines = "".join(
+        f"{name}\x01{line}\n" for name, text in files.items() for line in text.splitlines()
+    )
     with tempfile.TemporaryDirectory() as work:
         (Path(work) / "import").symlink_to(folder)
         done = subprocess.run(
-            [*command, url], cwd=work, input=manifest.encode(), capture_output=True, check=False
+            [*command, url], cwd=work, input=lines.encode(), capture_output=True, check=False
         )
     # Decoded here: text mode would turn the \r\n inside fields into \n.
     return subprocess.CompletedProcess(

@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -17,10 +16,12 @@ from src.config import REPOSITORY
 TRAIN = REPOSITORY / "scripts" / "train_pipeline.py"
 COMMANDS = sorted(
     path
-    for place in ("scripts", "tools", "etl")
+    for place in ("scripts", "tools", "tools/benchmarks", "etl", "streamlit_app/rapport")
     for path in (REPOSITORY / place).glob("*.py")
-    if path.name not in {"__init__.py"} and "def main(" in path.read_text()
+    if "def main(" in path.read_text()
 )
+
+HEAVY = {"fastapi", "matplotlib", "numba", "pandas", "scipy", "sklearn", "streamlit", "torch"}
 
 Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
@@ -41,12 +42,13 @@ def run(tmp_path: Path, free_port: int) -> Run:
 
 
 @pytest.mark.parametrize("path", COMMANDS, ids=lambda path: path.name)
-def test_help_answers_at_once_from_any_folder(path: Path, run: Run) -> None:
-    started = time.perf_counter()
-    done = run(path, "--help")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: ")
-    assert time.perf_counter() - started < 5  # about a second on a quiet machine
+def test_help_answers_from_any_folder_without_the_heavy_libraries(path: Path, run: Run) -> None:
+    done = run("-X", "importtime", path, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: {path.name}")
+    lines = done.stderr.splitlines()
+    assert [line for line in lines if not line.startswith("import time:")] == []
+    assert {line.split("|")[-1].strip() for line in lines} & HEAVY == set()
 
 
 def next_command(done: subprocess.CompletedProcess[str]) -> str:
@@ -57,8 +59,8 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
 
 MISTAKES = {
     "unknown key": (["--set", "model.nmae=xgb"], "'model.nmae': unknown key; did you mean 'name'?"),
-    "wrong type": (["--set", "data.holdout=much"], "expected float, found 'much'"),
-    "out of range": (["--set", "data.holdout=3"], "found 3.0, expected between 0.01 and 0.5"),
+    "wrong type": (["--set", "data.holdout=much"], "found 'much', expected a valid number"),
+    "out of range": (["--set", "data.holdout=3"], "found 3, expected less than or equal to 0.5"),
     "no value": (["--set", "seed"], "expected KEY=VALUE"),
     "no such model": (["--set", "model.name=xgb"], "found 'xgb'; did you mean 'xgboost'?"),
     "no such branch": (["--set", "fusion.weights.txt=1"], "a weight without a branch"),
@@ -105,14 +107,14 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_works(demo_shop: Path, tmp_pa
     smoke = REPOSITORY / "config" / "smoke.toml"
     places = [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"]
     words = [str(TRAIN), "--config", str(smoke), *(w for p in places for w in ("--set", p))]
-    process = subprocess.Popen([sys.executable, *words], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    first = process.stderr.readline()
+    command = [sys.executable, *words]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        first = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        rest = process.stderr.read()
     assert first.startswith("[1/5] ingest")
-    process.send_signal(signal.SIGINT)
-    rest = process.stderr.read()
-    assert process.wait() == 2
-    process.stderr.close()
+    assert process.returncode == 2
     assert "interrupted: no half file was left" in rest
     assert "Traceback" not in rest
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 
 import pytest
 
-from src.log import LOGGER_NAME, set_up_logging
-
-
-@pytest.fixture(autouse=True)
-def restore() -> Iterator[None]:
-    logger = logging.getLogger(LOGGER_NAME)
-    before = (logger.handlers[:], logger.level, logger.propagate)
-    yield
-    logger.handlers[:], logger.propagate = before[0], before[2]
-    logger.setLevel(before[1])
+from src.log import set_up_logging
 
 
 @pytest.mark.parametrize(

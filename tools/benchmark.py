@@ -17,9 +17,9 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import parser, run
 from src.config import load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError
+from src.errors import EXIT_FINDINGS, EXIT_FINE
 
 if TYPE_CHECKING:
     from tools.benchmarks.figure import Figure
@@ -32,16 +32,16 @@ LONG_SECTIONS = ("training",)
 
 def main(argv: list[str] | None = None) -> int:
     """Run the sections asked for; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--rows", type=int, default=FULL_ROWS, help="demo products (84916)")
-    parser.add_argument("--sections", nargs="+", choices=SECTIONS + LONG_SECTIONS, default=SECTIONS)
-    args = parser.parse_args(argv)
-    try:
-        figures = _measure(args.sections, args.rows)
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        return report_interrupt("nothing was written", "python tools/benchmark.py")
+    options = parser(__doc__, config=False)
+    options.add_argument("--rows", type=int, default=FULL_ROWS, help="demo products (84916)")
+    options.add_argument(
+        "--sections", nargs="+", choices=SECTIONS + LONG_SECTIONS, default=SECTIONS
+    )
+    return run(_benchmark, options, argv, kept="nothing was written")
+
+
+def _benchmark(args: argparse.Namespace) -> int:
+    figures = _measure(args.sections, args.rows)
     path = load_config().paths.results_dir / "benchmark.json"
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps([dataclasses.asdict(f) for f in figures], indent=1) + "\n")

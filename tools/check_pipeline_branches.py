@@ -10,25 +10,24 @@ from __future__ import annotations
 import argparse
 import sys
 
-from src.command_line import add_config_options, report
-from src.config import Config, load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.config import Config
+from src.errors import EXIT_FINE
 
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_config_options(parser)
-    parser.add_argument(
+    options = parser(__doc__)
+    options.add_argument(
         "--columns", action="store_true", help="show the columns of the last run as well"
     )
-    args = parser.parse_args(argv)
-    try:
-        cfg = load_config(args.config, args.overrides)
-        for line in table(cfg, _widths(cfg) if args.columns else {}):
-            print(line)
-    except ProjectError as e:
-        return report(e)
+    return run(_list, options, argv)
+
+
+def _list(args: argparse.Namespace) -> int:
+    cfg = settings(args)
+    for line in table(cfg, _widths(cfg) if args.columns else {}):
+        print(line)
     return EXIT_FINE
 
 

@@ -15,29 +15,28 @@ from pathlib import Path
 
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
-from src.command_line import add_config_options, report
-from src.config import Paths, load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.config import Paths
+from src.errors import EXIT_FINE
 
 GENERATED = {".csv", ".json", ".html"}  # of streamlit_app/rapport
 
 
 def main(argv: list[str] | None = None) -> int:
     """Delete and say what was freed; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--all", action="store_true", help="what the stages wrote, too")
-    parser.add_argument(
+    options = parser(__doc__)
+    options.add_argument("--all", action="store_true", help="what the stages wrote, too")
+    options.add_argument(
         "--yes", action="store_true", help="with --all: the served run and the one before"
     )
-    parser.add_argument("--dry-run", action="store_true", help="only say what would go")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
-    try:
-        paths = load_config(args.config, args.overrides).paths
-        with ArtifactStore(paths).writing():  # never under a running training
-            _clear(paths, everything=args.all, models=args.yes, dry_run=args.dry_run)
-    except ProjectError as e:
-        return report(e)
+    options.add_argument("--dry-run", action="store_true", help="only say what would go")
+    return run(_delete, options, argv, kept="what is not deleted yet is as it was")
+
+
+def _delete(args: argparse.Namespace) -> int:
+    paths = settings(args).paths
+    with ArtifactStore(paths).writing():  # never under a running training
+        _clear(paths, everything=args.all, models=args.yes, dry_run=args.dry_run)
     if args.all and not args.yes:
         print(
             f"kept: {paths.artifacts_dir} (served run and the one before; --yes deletes them too)"

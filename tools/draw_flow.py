@@ -17,9 +17,9 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from src.command_line import report
+from src.command_line import parser, run
 from src.config import REPOSITORY
-from src.errors import EXIT_FINE, ProjectError, UsageError
+from src.errors import EXIT_FINE, UsageError
 
 APP = REPOSITORY / "streamlit_app"
 COLORS = ("#3d5a98", "#7a4fb5", "#8c5a3c", "#e08a00", "#1f8a70")
@@ -162,16 +162,16 @@ def _arrow(start: Node, end: Node, text: str, offsets: Sequence[float]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit code."""
-    parser = argparse.ArgumentParser(prog="draw_flow.py", description="Draw the flow picture.")
-    parser.add_argument("--out", type=Path, default=APP, help="folder of the SVG files")
-    args = parser.parse_args(argv)
-    try:
-        for language, name in (("en", "mermaid-flow.svg"), ("fr", "mermaid-flow.fr.svg")):
-            source = APP / "assets" / f"mermaid-flow.{language}.mmd"
-            (args.out / name).write_text(draw(parse(source.read_text("utf-8"))), "utf-8")
-            print(args.out / name)
-    except ProjectError as error:
-        return report(error)
+    options = parser(__doc__, config=False)
+    options.add_argument("--out", type=Path, default=APP, help="folder of the SVG files")
+    return run(_draw, options, argv)
+
+
+def _draw(args: argparse.Namespace) -> int:
+    for language, name in (("en", "mermaid-flow.svg"), ("fr", "mermaid-flow.fr.svg")):
+        source = APP / "assets" / f"mermaid-flow.{language}.mmd"
+        (args.out / name).write_text(draw(parse(source.read_text("utf-8"))), "utf-8")
+        print(args.out / name)
     return EXIT_FINE
 
 

@@ -10,24 +10,15 @@ project.drift_reports. Exit code: 0 fine, 1 alert, 2 wrong input.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import re
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.command_line import add_config_options
-from src.command_line import report as report_error
-from src.config import Config, load_config
-from src.errors import (
-    EXIT_FINDINGS,
-    EXIT_FINE,
-    DatabaseError,
-    ProjectError,
-    UsageError,
-)
-from src.log import set_up_logging
+from src.command_line import parser, run, settings
+from src.config import Config
+from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError, UsageError
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +26,7 @@ if TYPE_CHECKING:
 
     from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import Reference
-    from src.monitoring.report.report import Lot
+    from src.monitoring.report.build import BatchInfo
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
@@ -45,25 +36,19 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 def main(argv: list[str] | None = None) -> int:
     """Write the report of one lot; return the exit code."""
-    args = _parser().parse_args(argv)
-    set_up_logging(verbose=False)
-    try:
-        return _run(args)
-    except ProjectError as e:
-        return report_error(e)
+    return run(_run, _parser(), argv)
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
-    parser.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
-    parser.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
-    parser.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
-    parser.add_argument("--from-log", action="store_true", help="what the service answered")
-    parser.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
-    parser.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
-    add_config_options(parser)
-    return parser
+    options = parser(__doc__)
+    options.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
+    options.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
+    options.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
+    options.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
+    options.add_argument("--from-log", action="store_true", help="what the service answered")
+    options.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
+    options.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
+    return options
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -73,14 +58,13 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
     if args.images and not args.images.is_dir():
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
-    cfg = load_config(args.config, args.overrides)
+    cfg = settings(args)
     if args.out:
-        cfg = dataclasses.replace(
-            cfg, paths=dataclasses.replace(cfg.paths, rapport_dir=args.out.resolve())
-        )
+        paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
+        cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import from_json
-    from src.monitoring.report.report import Lot
+    from src.monitoring.report.build import BatchInfo
 
     store = ArtifactStore(cfg.paths).pinned()
     reference = from_json(store.load(store.reference_profile))
@@ -97,15 +81,15 @@ def _run(args: argparse.Namespace) -> int:
             from src.monitoring.batch import read_labels
 
             y = read_labels(args.labels, items, reference.classes)
-    about = Lot(
-        _safe(args.lot or ("log" if args.from_log else args.batch.stem)),
-        datetime.now(timezone.utc).date().isoformat(),
-        f"log, last {args.since}" if args.from_log else args.batch.name,
-        cfg.monitoring.false_alarm_rate,
-        cfg.monitoring.resamples,
-        in_training,
+    info = BatchInfo(
+        name=_safe(args.lot or ("log" if args.from_log else args.batch.stem)),
+        date=datetime.now(timezone.utc).date().isoformat(),
+        source=f"log, last {args.since}" if args.from_log else args.batch.name,
+        false_alarm_rate=cfg.monitoring.false_alarm_rate,
+        resamples=cfg.monitoring.resamples,
+        in_training=in_training,
     )
-    report = _report(cfg, about, reference, signals, items, y)
+    report = _report(cfg, info, reference, signals, items, y)
     _write(cfg, store, report)
     return EXIT_FINDINGS if report["alert"] else EXIT_FINE
 
@@ -167,7 +151,7 @@ def _from_csv(
 
 def _report(
     cfg: Config,
-    lot: Lot,
+    info: BatchInfo,
     reference: Reference,
     signals: Signals,
     items: pd.DataFrame,
@@ -175,27 +159,27 @@ def _report(
 ) -> dict[str, Any]:
     from src.labels import load_labels
     from src.monitoring.drift import calibrate, compare, estimate_accuracy
+    from src.monitoring.report.build import build_report
     from src.monitoring.report.labels import with_labels
-    from src.monitoring.report.report import build_report
 
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     thresholds = calibrate(
         reference,
         len(signals),
-        false_alarm_rate=lot.false_alarm_rate,
-        resamples=lot.resamples,
+        false_alarm_rate=info.false_alarm_rate,
+        resamples=info.resamples,
         seed=cfg.compute.seed,
     )
     findings = compare(reference, signals, thresholds)
     accuracy = estimate_accuracy(reference, signals)
-    report = build_report(lot, reference, signals, findings, accuracy, items, labels)
+    report = build_report(info, reference, signals, findings, accuracy, items, labels)
     return report if y is None else with_labels(report, reference, signals, y, labels)
 
 
 def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     from src.artifacts.store import Run
-    from src.monitoring.report.html import report_html
-    from src.monitoring.report.report import report_table
+    from src.monitoring.report.build import report_table
+    from src.monitoring.report.page import report_html
 
     run = Run(report["run_id"], report["data_hash"], report["synthetic"], cfg.digest())
     name = f"{report['date']}_{report['name']}"

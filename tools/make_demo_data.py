@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report, report_interrupt
+from src.command_line import parser, run
 from src.data.csv_files import drawn_hashes
-from src.errors import EXIT_FINE, ProjectError, UsageError
+from src.errors import EXIT_FINE, UsageError
 
 if TYPE_CHECKING:
     from tools.demo_shop.picture_plan import PictureTask
@@ -26,21 +26,19 @@ _OFFICIAL = ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv")
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="make_demo_data.py", description="Draw a synthetic shop in the challenge's format."
-    )
-    parser.add_argument("--rows", type=int, default=20_000, help="labelled products (20000)")
-    parser.add_argument("--images", type=int, default=0, help="products with a picture (0)")
-    parser.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
-    parser.add_argument("--out", type=Path, default=Path("import"), help="folder of the CSV files")
-    parser.add_argument(
+    options = parser(__doc__, config=False)
+    options.add_argument("--rows", type=int, default=20_000, help="labelled products (20000)")
+    options.add_argument("--images", type=int, default=0, help="products with a picture (0)")
+    options.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
+    options.add_argument("--out", type=Path, default=Path("import"), help="folder of the CSV files")
+    options.add_argument(
         "--images-out", type=Path, help="folder of images/ (data/images beside the --out folder)"
     )
-    parser.add_argument("--jobs", type=int, default=0, help="drawing processes (0: one a core)")
-    parser.add_argument(
+    options.add_argument("--jobs", type=int, default=0, help="drawing processes (0: one a core)")
+    options.add_argument(
         "--describe", action="store_true", help="print the shop's figures beside the real ones"
     )
-    return parser
+    return options
 
 
 def refuse_official(out: Path, images: Path) -> None:
@@ -85,8 +83,8 @@ def _sha256(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
-def run(args: argparse.Namespace) -> None:
-    """Draw the shop that the arguments ask for.
+def draw(args: argparse.Namespace) -> int:
+    """Draw the shop that the arguments ask for; return the exit code.
 
     Raises
     ------
@@ -115,6 +113,7 @@ def run(args: argparse.Namespace) -> None:
     list_files(args.out)
     if args.describe:
         _describe(args.out, folder, tasks)
+    return EXIT_FINE
 
 
 def _describe(out: Path, folder: Path, tasks: Sequence[PictureTask]) -> None:
@@ -126,15 +125,7 @@ def _describe(out: Path, folder: Path, tasks: Sequence[PictureTask]) -> None:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the tool; return its exit code."""
-    args = _parser().parse_args(argv)
-    try:
-        run(args)
-    except ProjectError as error:
-        return report(error)
-    except KeyboardInterrupt:
-        again = f"python tools/make_demo_data.py --rows {args.rows} --out {args.out.resolve()}"
-        return report_interrupt("the shop is not complete, and may be drawn over", again)
-    return EXIT_FINE
+    return run(draw, _parser(), argv, kept="the shop is not complete, and may be drawn over")
 
 
 if __name__ == "__main__":

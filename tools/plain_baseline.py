@@ -13,44 +13,30 @@ import argparse
 import sys
 from typing import TYPE_CHECKING
 
-from src.command_line import add_config_options, report, report_interrupt
-from src.config import load_config
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ProjectError, ValidationError
+from src.command_line import parser, run, settings
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ValidationError
 from src.labels import load_labels
-from src.log import set_up_logging
 
 if TYPE_CHECKING:
     import numpy as np
 
     from src.config import Config
     from src.data.dataset import Dataset
-    from src.labels import Labels
 
 FEWEST_ROWS = 10
 
 
 def main(argv: list[str] | None = None) -> int:
     """Compare; return 0 where ours is surely better, 1 where it is not, 2 on wrong input."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    add_config_options(parser)
-    parser.add_argument("--source", choices=["postgres", "csv"], help="data.source")
-    args = parser.parse_args(argv)
-    set_up_logging()
-    try:
-        source = [f"data.source={args.source}"] if args.source else []
-        cfg = load_config(args.config, [*args.overrides, *source])
-        return _compare(cfg, load_labels(cfg.paths.labels_map))
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        return report_interrupt("nothing was written", "python tools/plain_baseline.py --help")
+    return run(_compare, parser(__doc__, source=True), argv, kept="nothing was written")
 
 
-def _compare(cfg: Config, labels: Labels) -> int:
+def _compare(args: argparse.Namespace) -> int:
+    cfg = settings(args)
+    labels = load_labels(cfg.paths.labels_map)
     from src.data.duplicates import find_groups
     from src.data.splits import split_folds
-    from src.evaluation.bootstrap import paired_difference
-    from src.evaluation.systems import score_systems
+    from src.evaluation.systems import score_pairs, score_systems
     from src.pipeline_steps import stage01_data_ingestion
 
     train = stage01_data_ingestion.run(cfg, labels.codes).train
@@ -74,12 +60,11 @@ def _compare(cfg: Config, labels: Labels) -> int:
             f"{row.system:<12} {row.f1_weighted:>7.4f} {row.f1_macro:>7.4f} {row.accuracy:>9.4f} "
             f"{row.log_loss:>9.4f} {row.ece:>7.4f}"
         )
-    answers = [classes[proba.argmax(axis=1)] for proba in probabilities.values()]
-    gain = paired_difference(y, answers[1], answers[0], classes=classes, groups=groups)
-    print(
-        f"weighted F1 gained {gain.value:+.4f}, 95 % interval [{gain.low:+.4f}, {gain.high:+.4f}]"
-    )
-    return EXIT_FINE if gain.low > 0 else EXIT_FINDINGS
+    later_first = dict(reversed(probabilities.items()))
+    gain = score_pairs(y, later_first, classes, groups=groups, seed=0).iloc[0]
+    low, high = gain["difference_low"], gain["difference_high"]
+    print(f"weighted F1 gained {gain['difference']:+.4f}, 95 % interval [{low:+.4f}, {high:+.4f}]")
+    return EXIT_FINE if low > 0 else EXIT_FINDINGS
 
 
 def ours(cfg: Config, train: Dataset, folds: np.ndarray) -> np.ndarray:

@@ -20,9 +20,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.artifacts.store import ArtifactStore
-from src.command_line import report
-from src.config import Config, load_config
-from src.errors import EXIT_FINE, FileFault, ProjectError
+from src.command_line import parser, run, settings
+from src.config import Config
+from src.errors import EXIT_FINE, FileFault
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,28 +39,27 @@ UNREADABLE = (
 
 def main(argv: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--shap_values", type=Path, required=True, metavar="FILE.npz")
-    parser.add_argument(
+    options = parser(__doc__, verbose="one table a class as well")
+    options.add_argument("--shap_values", type=Path, required=True, metavar="FILE.npz")
+    options.add_argument(
         "--mapping", type=Path, metavar="FILE.json", help="default: the last run's feature mapping"
     )
-    parser.add_argument("--output", type=Path, metavar="FILE.png", help="draw it as well")
-    parser.add_argument("--verbose", action="store_true", help="one table a class as well")
-    args = parser.parse_args(argv)
-    try:
-        cfg = load_config()
-        mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
-        summary = aggregate(args.shap_values, mapping)
-        labels = _labels(cfg)
-        synthetic = bool(_read_arrays(args.shap_values).get("synthetic", False))
-        if synthetic:
-            print("SYNTHETIC: products that the demo shop drew")
-        if args.output:
-            _draw(summary, labels, args.output, synthetic=synthetic)
-        for line in table(summary, labels, verbose=args.verbose):
-            print(line)
-    except ProjectError as e:
-        return report(e)
+    options.add_argument("--output", type=Path, metavar="FILE.png", help="draw it as well")
+    return run(_aggregate, options, argv)
+
+
+def _aggregate(args: argparse.Namespace) -> int:
+    cfg = settings(args)
+    mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
+    summary = aggregate(args.shap_values, mapping)
+    labels = _labels(cfg)
+    synthetic = bool(_read_arrays(args.shap_values).get("synthetic", False))
+    if synthetic:
+        print("SYNTHETIC: products that the demo shop drew")
+    if args.output:
+        _draw(summary, labels, args.output, synthetic=synthetic)
+    for line in table(summary, labels, verbose=args.verbose):
+        print(line)
     return EXIT_FINE
 
 

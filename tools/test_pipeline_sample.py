@@ -13,9 +13,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from src.command_line import add_config_options, report, report_interrupt
-from src.config import Config, load_config
-from src.errors import EXIT_FINE, ProjectError
+from src.command_line import parser, run, settings
+from src.config import Config
+from src.errors import EXIT_FINE
 from src.labels import load_labels
 from src.log import set_up_logging
 
@@ -32,29 +32,25 @@ OUTPUTS = (
 
 def main(argv: list[str] | None = None) -> int:
     """Run the sample; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--sample-size", type=int, default=2000, metavar="N", help="rows (2000)")
-    parser.add_argument(
+    options = parser(__doc__, source=True)
+    options.add_argument("--sample-size", type=int, default=2000, metavar="N", help="rows (2000)")
+    options.add_argument(
         "--profile-features",
         action="store_true",
         help="extract anew and show seconds, rows/s, shape, density and MB of every branch",
     )
-    parser.add_argument("--with-cv", action="store_true", help="cross-validate the sample too")
-    parser.add_argument("--source", choices=["postgres", "csv"], help="where the rows come from")
-    add_config_options(parser)
-    args = parser.parse_args(argv)
+    options.add_argument("--with-cv", action="store_true", help="cross-validate the sample too")
+    return run(_try, options, argv, kept="nothing was kept")
+
+
+def _try(args: argparse.Namespace) -> int:
     set_up_logging(verbose=args.profile_features)
-    try:
-        with tempfile.TemporaryDirectory(prefix="sample-") as folder:
-            _run(args, Path(folder))
-    except ProjectError as e:
-        return report(e)
-    except KeyboardInterrupt:
-        return report_interrupt("nothing was kept", "python tools/test_pipeline_sample.py")
+    with tempfile.TemporaryDirectory(prefix="sample-") as folder:
+        _run_sample(args, Path(folder))
     return EXIT_FINE
 
 
-def _run(args: argparse.Namespace, folder: Path) -> None:
+def _run_sample(args: argparse.Namespace, folder: Path) -> None:
     cfg = _configure(args, folder)
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     from src.pipeline_steps.runner import Options, run_pipeline
@@ -73,9 +69,7 @@ def _configure(args: argparse.Namespace, folder: Path) -> Config:
     places = [f"paths.{name}={folder / name}" for name in OUTPUTS]
     if args.profile_features:  # a warm cache would hide what extraction costs
         places.append(f"paths.cache_dir={folder / 'cache'}")
-    source = [f"data.source={args.source}"] if args.source else []
-    sample = [f"debug.sample_rows={args.sample_size}"]
-    return load_config(args.config, [*args.overrides, *places, *source, *sample])
+    return settings(args, *places, f"debug.sample_rows={args.sample_size}")
 
 
 if __name__ == "__main__":

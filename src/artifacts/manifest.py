@@ -3,8 +3,8 @@
 ``artifacts/manifest.json`` lists, per file, sha256, run, stage, data snapshot, config, library
 versions and time. The new sha256 enters as *pending* before a file is replaced and is confirmed
 after; either is accepted, so a kill in between loses nothing. Where ``ARTIFACT_KEY`` is set every
-entry is signed with it. A file is listed under the name of its run's folder; the links through
-which a run is reached (``artifacts/served``, see `src.artifacts.runs`) need no entry.
+entry is signed with it. A file is listed under its path in its run's folder; aliases and links
+(``artifacts/served``, see `src.artifacts.runs`) need no entry.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from src.errors import ArtifactError
+from src.files import sha256, write_atomically
 
 logger = logging.getLogger(__name__)
 
@@ -66,19 +67,10 @@ class Run:
 
 
 class Manifest:
-    """The entries of a workspace.
+    """The entries of the file at `path`; names in it are relative to the workspace."""
 
-    Parameters
-    ----------
-    folder : Path
-        The artifacts folder; the manifest lies in it.
-    workspace : Path
-        What names of files are relative to.
-    """
-
-    def __init__(self, folder: Path, workspace: Path) -> None:
-        self.path = folder / "manifest.json"
-        self.workspace = workspace
+    def __init__(self, path: Path, workspace: Path) -> None:
+        self.path, self.workspace = path, workspace
 
     def key(self, path: Path) -> str:
         """Return the name under which a file is listed: links to runs are followed."""
@@ -87,28 +79,22 @@ class Manifest:
             path = folder / real.relative_to(folder.resolve())
         return os.path.relpath(path, self.workspace)
 
-    def entry(self, path: Path, sha256: str, run: Run, stage: str) -> dict[str, Any]:
-        """Return what is to be listed of a file."""
+    def entry(self, path: Path, digest: str, run: Run, stage: str) -> dict[str, Any]:
+        """Return what is to be listed of a file with that sha256."""
         entry: dict[str, Any] = {
-            "sha256": sha256,
+            "sha256": digest,
             **dataclasses.asdict(run),
             "stage": stage,
             "versions": library_versions(),
             "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         }
         if key := os.environ.get(KEY_VARIABLE):
-            entry["hmac"] = _sign(key, self.key(path), sha256, run.run_id)
+            entry["hmac"] = _sign(key, self.key(path), digest, run.run_id)
         return entry
 
     def check(self, path: Path, handle: BinaryIO) -> Mapping[str, Any]:
-        """Return the entry that an open file agrees with, and rewind the file.
-
-        Raises
-        ------
-        ArtifactError
-            The file is not listed, or not what is listed; both hashes are named.
-        """
-        found = sha256_of(handle)
+        """Return the entry that an open file agrees with, and rewind it; no entry is an error."""
+        found = sha256(handle)
         handle.seek(0)
         entries = self.read().get(self.key(path), {})
         for entry in entries.values():
@@ -129,13 +115,7 @@ class Manifest:
         return hmac.compare_digest(entry.get("hmac", ""), expected)
 
     def read(self) -> dict[str, dict[str, Any]]:
-        """Return all entries by name, each a dict of "current" and perhaps "pending".
-
-        Raises
-        ------
-        ArtifactError
-            It is no JSON object.
-        """
+        """Return all entries by name, each a dict of "current" and perhaps "pending"."""
         try:
             manifest = json.loads(self.path.read_text(encoding="utf-8"))
             if not isinstance(manifest, dict):
@@ -166,22 +146,15 @@ class Manifest:
             self._write(kept)
 
     def _write(self, manifest: Mapping[str, Any]) -> None:
-        temporary = self.path.with_name(f".{self.path.name}.{os.getpid()}.tmp")
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            temporary.write_text(json.dumps(manifest, indent=1, sort_keys=True), encoding="utf-8")
-            flush_to_disk(temporary)
-            temporary.replace(self.path)
-        finally:
-            temporary.unlink(missing_ok=True)
+        with write_atomically(self.path) as handle:
+            json.dump(manifest, handle, indent=1, sort_keys=True)
 
     def _on_disk(self, path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
         """Return the entries of a file; one that a kill left pending is current if it is there."""
         entries = dict(manifest.get(self.key(path), {}))
-        if "pending" in entries and path.is_file():
-            with path.open("rb") as handle:
-                if sha256_of(handle) == entries["pending"]["sha256"]:
-                    return {"current": entries["pending"]}
+        pending = entries.get("pending")
+        if pending and path.is_file() and sha256(path) == pending["sha256"]:
+            return {"current": pending}
         return entries
 
 
@@ -192,25 +165,11 @@ def library_versions() -> dict[str, str]:
 
 
 def warn_about_versions(path: Path, written: Mapping[str, str]) -> None:
-    """Say which library has another version than the one that wrote a file."""
+    """Log which library has another version than the one that wrote a file."""
     for name, here in library_versions().items():
         there = written.get(name, here)
         if there.split(".")[:2] != here.split(".")[:2]:
             logger.warning("%s was written with %s %s, here is %s", path.name, name, there, here)
-
-
-def sha256_of(handle: BinaryIO) -> str:
-    """Return the hex digest of what is left to read of an open file."""
-    digest = hashlib.sha256()
-    for block in iter(lambda: handle.read(1 << 20), b""):
-        digest.update(block)
-    return digest.hexdigest()
-
-
-def flush_to_disk(path: Path) -> None:
-    """Make sure that the bytes are on the disk before the name is."""
-    with path.open("rb") as handle:
-        os.fsync(handle.fileno())
 
 
 def unwritable(path: Path, error: OSError) -> ArtifactError:
@@ -223,5 +182,5 @@ def unwritable(path: Path, error: OSError) -> ArtifactError:
 
 
 def _sign(key: str, *parts: str) -> str:
-    """Sign what a file is called, holds and comes from: an entry can't be moved to another file."""
+    """Sign name, content and run of a file: an entry can't be moved to another file."""
     return hmac.new(key.encode(), "\n".join(parts).encode(), hashlib.sha256).hexdigest()

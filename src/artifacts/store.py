@@ -1,10 +1,8 @@
-"""Every file that a run writes: its name, how it is saved, how it is checked on the way back.
+"""Saves and loads the files of runs: the one user of ``joblib.dump`` and ``joblib.load``.
 
-A file is written beside its target and moved over it, so that no half file ever has a final name.
-What is in a file and where it comes from is listed in the manifest (`src.artifacts.manifest`), and
-`load` unpickles only what it lists. The files of a run lie in one folder; which run is served, and
-how another takes its place, is told in `src.artifacts.runs`. The one user of ``joblib.dump``
-and ``joblib.load``.
+A file is written beside its target and moved over it. The manifest (`src.artifacts.manifest`)
+lists what is in it and where it comes from, and `load` unpickles only what it lists. Names are in
+`src.artifacts.names`; which run is served, in `src.artifacts.runs`.
 """
 
 from __future__ import annotations
@@ -13,33 +11,29 @@ import contextlib
 import dataclasses
 import fcntl
 import json
-import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, TextIO
+from typing import IO, Any, BinaryIO
 
 from src.artifacts.manifest import (
     TRAIN_COMMAND,
     Manifest,
     Run,
-    flush_to_disk,
-    sha256_of,
     unwritable,
     warn_about_versions,
 )
-from src.artifacts.runs import SEAL, RunFolders, Slot
+from src.artifacts.names import Names
+from src.artifacts.runs import Alias, RunFolders
 from src.config import Paths
 from src.errors import ArtifactError
-
-if TYPE_CHECKING:
-    import pandas as pd
+from src.files import sha256, write_atomically
 
 TEXT_SUFFIXES = {".txt", ".md", ".html"}
 
 
 @dataclasses.dataclass(frozen=True)
 class ServedRun:
-    """What ``artifacts/serving.json`` says of a run; the last file that its training writes.
+    """Content of ``serving.json``: what a run is.
 
     Attributes
     ----------
@@ -52,7 +46,7 @@ class ServedRun:
     synthetic : bool
         True when the rows come from the demo shop.
     promoted_at : str or None
-        When it came into force first (UTC, ISO 8601); None for a run that never did.
+        When it was promoted first (UTC, ISO 8601); None for a run that never was.
     """
 
     kind: str
@@ -68,15 +62,15 @@ class ServedRun:
         return f"{self.kind} {score}  {self.run_id}{'  SYNTHETIC' if self.synthetic else ''}"
 
 
-class ArtifactStore:
-    """The files of a workspace, by name.
+class ArtifactStore(Names):
+    """The files of a workspace, saved and loaded by name.
 
     Parameters
     ----------
     paths : Paths
         Folders of the configuration.
-    run_folder : Path or None
-        Folder of one run (see `begin` and `pinned`); None reads whatever run is served.
+    run_id : str or None
+        The run that the store stands for (`begin`, `pinned`); None follows the served run.
 
     Examples
     --------
@@ -85,92 +79,37 @@ class ArtifactStore:
     'model_linear_svc_final.joblib'
     """
 
-    def __init__(self, paths: Paths, run_folder: Path | None = None) -> None:
-        self.paths = paths
-        self.run_folder = run_folder or paths.artifacts_dir
-        self.entries = Manifest(paths.artifacts_dir, paths.workspace)
-        self.manifest = self.entries.path
+    def __init__(self, paths: Paths, run_id: str | None = None) -> None:
+        super().__init__(paths, run_id)
+        self.entries = Manifest(self.manifest, paths.workspace)
         self.runs = RunFolders(paths.artifacts_dir, self.entries)
-        self.serving = self.run_folder / SEAL
-        self.holdout = self.run_folder / "holdout.csv"
-        self.feature_mapping = self.run_folder / "feature_mapping.json"
-        self.promotion = paths.results_dir / "promotion.json"
-        self.feedback = paths.results_dir / "feedback.jsonl"
-        self.validation_report = paths.results_dir / "validation" / "report.json"
-        self.rejects = paths.results_dir / "rejects.csv"
-        self.submission = paths.results_dir / "predictions" / "test_predictions.csv"
-        self.catalogue = self.run_folder / "catalogue.parquet"
-        self.reference_profile = self.run_folder / "reference_profile.json"
-        self.model_card = self.run_folder / "MODEL_CARD.md"
-        self.label_issues = paths.results_dir / "label_issues.csv"
-        self.comparison = paths.models_dir / "compare_cv_results.csv"
-        self.comparison_pairs = paths.models_dir / "compare_cv_differences.csv"
-        self.shap_values = paths.results_dir / "shap" / "shap_values.npz"
-        self.shap_blocks = paths.results_dir / "shap" / "shap_blocks.png"
-        self.shap_summary = paths.results_dir / "shap" / "shap_summary.csv"
-        self.top_features = paths.results_dir / "shap" / "top_features.csv"
-        self.demo_image_features = paths.demo_dir / "demo_image_features.npz"
-        self.demo_image_index = paths.demo_dir / "demo_image_index.json"
-
-    def model(self, kind: str, phase: str) -> Path:
-        """Return the model of a phase: "holdout" (the scored one) or "final" (all rows)."""
-        return self.run_folder / f"model_{kind}_{phase}.joblib"
-
-    def full_pipeline(self, kind: str) -> Path:
-        """Return the one file that serving loads."""
-        return self.run_folder / f"{kind}_full_pipeline.joblib"
-
-    def metrics(self, kind: str, split: str, suffix: str) -> Path:
-        """Return a metrics file; `suffix` is what follows, as ".json" or "_per_class.csv"."""
-        return self.paths.results_dir / "metrics" / f"{kind}_{split}{suffix}"
-
-    def predictions(self, kind: str, split: str) -> Path:
-        """Return the predictions of a split, one row a product."""
-        return self.paths.results_dir / "predictions" / f"{split}_{kind}.csv"
-
-    def out_of_fold(self, kind: str) -> Path:
-        """Return the out-of-fold predictions, one row a labelled product."""
-        return self.paths.results_dir / f"preds_oof_{kind}.csv"
-
-    def comparison_part(self, work: str, name: str) -> Path:
-        """Return what one model of a comparison said; `work` names data, settings and folds."""
-        return self.paths.models_dir / "parts" / f"{work}_{name}.npz"
-
-    def figure(self, kind: str, split: str, name: str) -> Path:
-        """Return a picture for a report, as "confusion_fr" or "reliability_en"."""
-        return self.paths.reports_dir / "figures" / f"{kind}_{split}_{name}.png"
-
-    def rapport(self, name: str) -> Path:
-        """Return a file that the app's monitoring pages read, as "b2_diagnostics.csv"."""
-        return self.paths.rapport_dir / name
 
     def begin(self, run: Run) -> ArtifactStore:
-        """Return the store of a new run: the same names, in a folder that is not served."""
-        return ArtifactStore(self.paths, self.runs.begin(run.run_id))
+        """Return the store of a new run, which is the candidate."""
+        self.runs.begin(run.run_id)
+        return ArtifactStore(self.paths, run.run_id)
 
-    def pinned(self, slot: Slot = "served") -> ArtifactStore:
-        """Return the store of the run in a slot; it stays with that run when another is promoted.
+    def pinned(self, alias: Alias = "served") -> ArtifactStore:
+        """Return the store of the run of an alias; it stays with it when another is promoted.
 
         Raises
         ------
         ArtifactError
             There is no such run; the message says to train.
         """
-        return ArtifactStore(self.paths, self.runs.get(slot))
+        return ArtifactStore(self.paths, self.runs.get(alias).name)
 
     def served_run(self) -> ServedRun:
-        """Return what is in force, or, of a store that is pinned, what that run is.
+        """Return what the store's run is.
 
         Raises
         ------
         ArtifactError
-            Nothing was trained yet, or the file was altered.
+            Nothing was trained yet, training did not finish, or the file was altered.
         """
         if not self.serving.exists():
-            whole = self.run_folder == self.paths.artifacts_dir
-            problem = (
-                "no run is in force yet: train first" if whole else "this run was not finished"
-            )
+            none = "no run is served yet: train first"
+            problem = none if self.run_id is None else "this run was not finished"
             raise ArtifactError(f"{self.serving}: {problem}", next_command=TRAIN_COMMAND)
         try:
             return ServedRun(**self.load(self.serving))
@@ -180,14 +119,14 @@ class ArtifactStore:
             ) from e
 
     def verify(self) -> None:
-        """Check every file of a run against the manifest.
+        """Check every file of the run against the manifest.
 
         Raises
         ------
         ArtifactError
             A file was altered, or is not listed.
         """
-        for path in sorted(self.run_folder.iterdir()):
+        for path in sorted(self.folder("run").iterdir()):
             if path.is_file() and not path.name.startswith(".") and path != self.manifest:
                 self.describe(path)
 
@@ -198,15 +137,19 @@ class ArtifactStore:
         Raises
         ------
         ArtifactError
-            Another run is writing to this workspace.
+            Another process is writing to this workspace.
         """
-        lock = self.paths.artifacts_dir / ".lock"
-        with self._open_lock(lock) as handle:
+        try:
+            self.lock.parent.mkdir(parents=True, exist_ok=True)
+            handle = self.lock.open("a+")
+        except OSError as e:
+            raise unwritable(self.lock, e) from e
+        with handle:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError as e:
                 raise ArtifactError(
-                    f"{self.paths.artifacts_dir}: another run is writing here (lock {lock}); "
+                    f"{self.lock.parent}: another run is writing here (lock {self.lock}); "
                     "expected one at a time",
                     next_command="ps -ef | grep train",
                 ) from e
@@ -228,28 +171,15 @@ class ArtifactStore:
             The stage that writes it.
         """
         target = path.resolve() if path.is_symlink() else path  # a link leads to the served run
-        temporary = target.with_name(f".{path.name}.{os.getpid()}.tmp")
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            _write(temporary, path.suffix, value)
-            flush_to_disk(temporary)
-            with temporary.open("rb") as handle:
-                entry = self.entries.entry(target, sha256_of(handle), run, stage)
-            self.entries.update(target, {"pending": entry})
-            temporary.replace(target)
+            with write_atomically(target, "wb") as handle:
+                _write(handle, path.suffix, value)
+                handle.flush()
+                entry = self.entries.entry(target, sha256(Path(handle.name)), run, stage)
+                self.entries.update(target, {"pending": entry})
             self.entries.update(target, {"current": entry})
         except OSError as e:
             raise unwritable(path, e) from e
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
-
-    def _open_lock(self, lock: Path) -> TextIO:
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            return lock.open("a+")
-        except OSError as e:
-            raise unwritable(lock, e) from e
 
     def load(self, path: Path) -> Any:  # noqa: ANN401
         """Read a file back after its sha256 (and HMAC, where a key is set) agreed.
@@ -278,28 +208,25 @@ class ArtifactStore:
             raise ArtifactError(f"{path}: {problem}", next_command=TRAIN_COMMAND) from e
 
 
-def _write(target: Path, suffix: str, value: Any) -> None:  # noqa: ANN401
+def _write(handle: IO[bytes], suffix: str, value: Any) -> None:  # noqa: ANN401
     if suffix == ".json":
-        text = json.dumps(value, indent=1, ensure_ascii=False) + "\n"
-        target.write_text(text, encoding="utf-8")
+        handle.write((json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode())
     elif suffix == ".csv":
-        frame: pd.DataFrame = value
-        frame.to_csv(target, index=False, lineterminator="\n")
+        value.to_csv(handle, mode="wb", index=False, lineterminator="\n")
     elif suffix == ".parquet":
-        value.to_parquet(target, index=False)
+        value.to_parquet(handle, index=False)
     elif suffix in TEXT_SUFFIXES:
-        target.write_text(value, encoding="utf-8")
+        handle.write(value.encode())
     elif suffix == ".png":
-        target.write_bytes(value)
+        handle.write(value)
     elif suffix == ".npz":
         import numpy as np
 
-        with target.open("wb") as handle:  # numpy appends .npz to a name that ends otherwise
-            np.savez_compressed(handle, **value)
+        np.savez_compressed(handle, **value)
     elif suffix == ".joblib":
         import joblib
 
-        joblib.dump(value, target)
+        joblib.dump(value, handle)
     else:
         raise ValueError(f"no format for suffix {suffix!r}")
 
@@ -308,7 +235,7 @@ def _read(handle: BinaryIO, suffix: str) -> Any:  # noqa: ANN401
     if suffix == ".json":
         return json.loads(handle.read())
     if suffix in TEXT_SUFFIXES:
-        return handle.read().decode("utf-8")
+        return handle.read().decode()
     if suffix == ".png":
         return handle.read()
     if suffix == ".npz":

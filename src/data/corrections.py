@@ -53,6 +53,11 @@ class Correction:
     author: str = ""
     comment: str = ""
 
+    def to_line(self) -> str:
+        """Return the JSON object of ``feedback.jsonl``: ASCII, keys sorted."""
+        values = {**dataclasses.asdict(self), "created_at": self.created_at.isoformat()}
+        return json.dumps(values, sort_keys=True)
+
 
 @dataclasses.dataclass(frozen=True)
 class Corrected:

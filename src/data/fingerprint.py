@@ -123,11 +123,6 @@ def _shape_byte(height: int, width: int) -> int:
     return int(np.clip(round(128 + 16 * np.log2(height / width)), 0, 255))
 
 
-def equal(first: str, second: str) -> bool:
-    """Whether two fingerprints are of the same picture."""
-    return len(equal_pairs([first, second])) == 1
-
-
 def equal_pairs(fingerprints: Sequence[str]) -> NDArray[np.int64]:
     """Return the pairs of positions whose pictures are equal.
 

@@ -44,7 +44,6 @@ TRUNCATED = "truncated"
 CORRUPT = "corrupt"
 TOO_LARGE = "too_large"
 UNREADABLE = "unreadable"
-REASONS = (MISSING, EMPTY, NOT_AN_IMAGE, TRUNCATED, CORRUPT, TOO_LARGE, UNREADABLE)
 
 _EXIF_ORIENTATION = 0x0112
 # What Pillow's readers raise on damaged files, found by flipping bytes in valid ones.
@@ -60,7 +59,7 @@ class ImageFault(FileFault):
     Parameters
     ----------
     reason : str
-        One of `REASONS`: short and stable, fit to be counted.
+        One of the reasons above: short and stable, fit to be counted.
     detail : str
         What was found, for people.
     """

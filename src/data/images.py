@@ -22,7 +22,7 @@ from src.errors import DataError
 
 MANIFEST_NAME = "images_manifest.json"
 BAD_NAME = "name"
-"""Reason of a file whose name is not `file_name`'s; the others are ``image_decode.REASONS``."""
+"""Reason of a file whose name is not `file_name`'s; the others are those of `image_decode`."""
 
 _NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
 # Raised when an entry would come out differently: entries of another version are not reused.
@@ -86,6 +86,12 @@ def file_name(imageid: int, productid: int) -> str:
     return f"image_{imageid}_product_{productid}.jpg"
 
 
+def ids_of(name: str) -> tuple[int, int] | None:
+    """Return imageid and productid of a name that `file_name` gives; None for any other name."""
+    ids = _NAME.fullmatch(name)
+    return (int(ids[1]), int(ids[2])) if ids else None
+
+
 def scan_images(
     folders: Mapping[str, Path],
     workspace: Path,
@@ -134,7 +140,7 @@ def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, os.DirEntry[str]]
 def _stated(part: str, file: os.DirEntry[str], workspace: Path) -> tuple[Path, ImageEntry]:
     path = Path(file.path)
     shown = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    ids = _NAME.fullmatch(file.name)
+    imageid, productid = ids_of(file.name) or (None, None)
     try:
         status = file.stat()
         size, mtime_ns = status.st_size, status.st_mtime_ns
@@ -143,8 +149,8 @@ def _stated(part: str, file: os.DirEntry[str], workspace: Path) -> tuple[Path, I
     entry = ImageEntry(
         path=shown.as_posix(),
         part=part,
-        imageid=int(ids[1]) if ids else None,
-        productid=int(ids[2]) if ids else None,
+        imageid=imageid,
+        productid=productid,
         bytes=size,
         mtime_ns=mtime_ns,
     )

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from src.data import database_url as address
 from src.data.corrections import Correction
-from src.data.csv_files import ITEM_COLUMNS, NO_ID, REJECT_COLUMNS, Source
+from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
 from src.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -101,7 +101,7 @@ def _shown(url: str) -> str:
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:
-    """Return the snapshot in force.
+    """Return the current snapshot.
 
     Raises
     ------
@@ -151,20 +151,6 @@ def _read_products(url: str, table: str, columns: Sequence[str]) -> pd.DataFrame
     frame = pd.DataFrame(rows, columns=list(columns))
     kinds = {name: "str" if name.startswith("des") else "int64" for name in columns}
     return frame.astype(kinds)
-
-
-def read_rejects(url: str) -> pd.DataFrame:
-    """Return the rows at fault of the snapshot in force: file, line, reason, raw."""
-    import pandas as pd
-
-    dataset_id = latest_snapshot(url).dataset_id
-    with connect(url) as connection:
-        rows = connection.execute(
-            "SELECT file, line, reason, raw FROM project.rejects WHERE dataset_id = %s"
-            ' ORDER BY file COLLATE "C", line',
-            (dataset_id,),
-        ).fetchall()
-    return pd.DataFrame(rows, columns=list(REJECT_COLUMNS))
 
 
 def read_feedback(url: str) -> list[Correction]:

@@ -1,4 +1,4 @@
-"""How sure a score is: percentile bootstrap intervals, of one system and of two on the same rows.
+"""How sure a score is: percentile bootstrap intervals. Two systems: `src.evaluation.paired`.
 
 Scores such as F1 depend on counts alone, so no row is ever copied. Rows (or groups of duplicates)
 that count alike are one *type*; drawing n rows with replacement is one multinomial draw of how
@@ -81,9 +81,9 @@ def score_intervals(
     >>> score_intervals(y, y, classes=np.array([10, 40]))["accuracy"]
     Interval(value=1.0, low=1.0, high=1.0)
     """
-    (whole,), (drawn,) = _resample(y_true, [y_pred], classes, draws, seed, groups)
+    (whole,), (drawn,) = resample(y_true, [y_pred], classes, draws, seed, groups)
     value, each = scores_of_counts(whole), scores_of_counts(drawn)
-    return {name: _interval(value[name][0], each[name]) for name in SCORES}
+    return {name: percentile_interval(value[name][0], each[name]) for name in SCORES}
 
 
 def class_intervals(
@@ -100,62 +100,8 @@ def class_intervals(
     Draws without a row of the class say nothing of it and are left out: a class of four rows would
     otherwise have one draw in fifty at 0, however well it is found.
     """
-    (whole,), (drawn,) = _resample(y_true, [y_pred], classes, draws, seed, groups)
-    return _class_intervals(_f1(whole)[0], _f1(drawn), drawn.support > 0)
-
-
-def paired_difference(
-    y_true: np.ndarray,
-    pred_a: np.ndarray,
-    pred_b: np.ndarray,
-    *,
-    classes: np.ndarray,
-    score: str = "f1_weighted",
-    draws: int = 1000,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
-) -> Interval:
-    """Return the interval of score(b) - score(a); both are resampled by the same draws.
-
-    Parameters
-    ----------
-    y_true : ndarray, shape (n,)
-        True codes, each one of `classes`.
-    pred_a, pred_b : ndarray, shape (n,)
-        What two systems say of the very same rows; above 0, b is better.
-    score : str
-        One of `SCORES`.
-    classes, draws, seed, groups
-        As in `score_intervals`.
-
-    Raises
-    ------
-    ValueError
-        The score is none of `SCORES`.
-    """
-    if score not in SCORES:
-        raise ValueError(f"score {score!r}, expected one of {', '.join(SCORES)}")
-    whole, drawn = _resample(y_true, [pred_a, pred_b], classes, draws, seed, groups)
-    value, each = (
-        scores_of_counts(b)[score] - scores_of_counts(a)[score] for a, b in (whole, drawn)
-    )
-    return _interval(value[0], each)
-
-
-def class_differences(
-    y_true: np.ndarray,
-    pred_a: np.ndarray,
-    pred_b: np.ndarray,
-    *,
-    classes: np.ndarray,
-    draws: int = 1000,
-    seed: int = 0,
-    groups: np.ndarray | None = None,
-) -> list[Interval]:
-    """Return the interval of F1(b) - F1(a) of each class, as `paired_difference` does overall."""
-    whole, drawn = _resample(y_true, [pred_a, pred_b], classes, draws, seed, groups)
-    value, each = (_f1(b) - _f1(a) for a, b in (whole, drawn))
-    return _class_intervals(value[0], each, drawn[0].support > 0)
+    (whole,), (drawn,) = resample(y_true, [y_pred], classes, draws, seed, groups)
+    return class_f1_intervals(f1_of_counts(whole)[0], f1_of_counts(drawn), drawn.support > 0)
 
 
 def mean_interval(
@@ -171,14 +117,14 @@ def mean_interval(
         As in `score_intervals`.
     """
     values = np.asarray(values, dtype=np.float64)
-    own = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
-    totals, sizes = np.bincount(own, values), np.bincount(own)
+    group = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
+    totals, sizes = np.bincount(group, values), np.bincount(group)
     rng = np.random.default_rng(seed)
     means = np.empty(draws)
     for draw in range(draws):
         rows = rng.integers(len(sizes), size=len(sizes))
         means[draw] = totals[rows].sum() / sizes[rows].sum()
-    return _interval(values.mean(), means)
+    return percentile_interval(values.mean(), means)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -204,7 +150,7 @@ def scores_of_counts(counts: Counts) -> dict[str, np.ndarray]:
     """
     rows = counts.support.sum(axis=1)
     by_class = {
-        "f1": _f1(counts),
+        "f1": f1_of_counts(counts),
         "precision": _ratio(counts.hit, counts.predicted),
         "recall": _ratio(counts.hit, counts.support),
     }
@@ -216,7 +162,8 @@ def scores_of_counts(counts: Counts) -> dict[str, np.ndarray]:
     return scores
 
 
-def _f1(counts: Counts) -> np.ndarray:
+def f1_of_counts(counts: Counts) -> np.ndarray:
+    """Return F1 by class, shape (n_draws, n_classes)."""
     return _ratio(2 * counts.hit, counts.support + counts.predicted)
 
 
@@ -224,20 +171,23 @@ def _ratio(part: np.ndarray, whole: np.ndarray) -> np.ndarray:
     return np.divide(part, whole, out=np.zeros_like(part), where=whole > 0)
 
 
-def _class_intervals(values: np.ndarray, drawn: np.ndarray, has_rows: np.ndarray) -> list[Interval]:
+def class_f1_intervals(
+    values: np.ndarray, drawn: np.ndarray, has_rows: np.ndarray
+) -> list[Interval]:
     """Return an interval a column of `drawn`, over the draws where the class has rows, if any."""
     return [
-        _interval(value, column[held] if held.any() else column)
+        percentile_interval(value, column[held] if held.any() else column)
         for value, column, held in zip(values, drawn.T, has_rows.T, strict=True)
     ]
 
 
-def _interval(value: float, draws: np.ndarray) -> Interval:
+def percentile_interval(value: float, draws: np.ndarray) -> Interval:
+    """Return the 95 % percentile interval of a figure."""
     low, high = np.quantile(draws, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return Interval(float(value), float(low), float(high))
 
 
-def _resample(
+def resample(
     y_true: np.ndarray,
     systems: list[np.ndarray],
     classes: np.ndarray,
@@ -266,7 +216,7 @@ def _types(
     """Return the rows that each type holds in each cell, (n_types, n_cells), and its frequency.
 
     Without groups a row is a type of its cell. Groups are of one type when the multisets of their
-    cells agree; that is told by a sum of 64-bit random numbers, one a cell.
+    cells agree; a sum of 64-bit random numbers, one a cell, tells.
     """
     from scipy import sparse
 

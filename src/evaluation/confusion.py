@@ -1,4 +1,4 @@
-"""Which class is taken for which: counts, shares, the most frequent faults, diagnostics a class."""
+"""Which class is taken for which: counts, shares, the most frequent errors, diagnostics a class."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ import pandas as pd
 
 from src.labels import Labels
 
-# A class has a handful of neighbours that explain its faults; the rest is chance.
-FAULTS_A_CLASS = 3
+# A class has a handful of neighbours that explain its errors; the rest is chance.
+ERRORS_A_CLASS = 3
 
 
 def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) -> pd.DataFrame:
@@ -38,7 +38,7 @@ def top_errors(counts: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     -------
     DataFrame
         Columns true, true_label, predicted, predicted_label, count, rate (share of the true class's
-        rows), same_theme (a smaller fault than another theme's class).
+        rows), same_theme (a smaller error than another theme's class).
     """
     cells, codes = counts.to_numpy(), counts.columns.to_numpy()
     true, predicted = np.nonzero(cells * ~np.eye(len(codes), dtype=bool))
@@ -75,10 +75,10 @@ def diagnostics(by_class: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
         Columns prdtypecode, label, precision, recall, f1, support, top_confusions: up to three, as
         ``New books (12.3 %, 45); Home decoration (2.1 %, 8)``.
     """
-    told: dict[int, list[str]] = {}
-    for fault in errors.to_dict("records"):
-        text = f"{fault['predicted_label']} ({100 * fault['rate']:.1f} %, {fault['count']})"
-        told.setdefault(fault["true"], []).append(text)
+    of_class: dict[int, list[str]] = {}
+    for error in errors.to_dict("records"):
+        text = f"{error['predicted_label']} ({100 * error['rate']:.1f} %, {error['count']})"
+        of_class.setdefault(error["true"], []).append(text)
     columns = ["prdtypecode", "label", "precision", "recall", "f1", "support"]
-    texts = ["; ".join(told.get(code, [])[:FAULTS_A_CLASS]) for code in by_class["prdtypecode"]]
+    texts = ["; ".join(of_class.get(code, [])[:ERRORS_A_CLASS]) for code in by_class["prdtypecode"]]
     return by_class[columns].assign(top_confusions=texts)

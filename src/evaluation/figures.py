@@ -1,6 +1,6 @@
-"""The pictures of a report, as PNG bytes: confusions, reliability, selective accuracy, F1 a class.
+"""The figures of a report, as PNG bytes: confusions, reliability, selective accuracy, F1 a class.
 
-Every picture is a ``Figure`` of its own, drawn by Agg: no window, no global state, so threads of a
+Every one is a ``Figure`` of its own, drawn by Agg: no window, no global state, so threads of a
 service may draw. Titles and axes are French or English.
 """
 
@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any, ParamSpec
 import numpy as np
 import pandas as pd
 
+from src.i18n import Translator, translator
 from src.labels import Labels
+from src.palette import theme_color
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -26,72 +28,18 @@ Arguments = ParamSpec("Arguments")
 DPI = 110
 INK, FAINT, MARK = "#222222", "#c8ccd0", "#c0392b"
 BAR, BAR_BELOW = "#3b78b5", "#9dbfe0"
-# Okabe and Ito's colours, told apart by colour-blind readers, and three greyer ones.
-THEME_COLOURS = (
-    "#0072b2", "#e69f00", "#009e73", "#d55e00", "#56b4e9",
-    "#cc79a7", "#8c7a1f", "#6b6b6b", "#7b5ea7", "#2f4b3c",
-)  # fmt: skip
-
-WORDS: Mapping[str, Mapping[str, str]] = {
-    "en": {
-        "holdout": "hold-out",
-        "oof": "out-of-fold",
-        "train": "TRAIN (rows the model has learned from)",
-        "rows": "rows",
-        "confusion": "Confusions: what is taken for what",
-        "predicted": "predicted class",
-        "true": "true class",
-        "row_percent": "% of the true class's rows (numbers from 1% up)",
-        "reliability": "Reliability: is the model as right as it is sure?",
-        "confidence": "probability of the answer",
-        "accuracy": "share of right answers",
-        "perfect": "as right as sure",
-        "bin": "bin: mean probability, share right",
-        "count": "rows",
-        "selective": "Accuracy when unsure answers are left to a person",
-        "coverage": "share of products answered without a look",
-        "decision": "threshold {threshold}: {coverage} answered, {accuracy} of them right",
-        "target": "target {target}",
-        "per_class": "F1 by class, with 95% intervals",
-        "f1": "F1",
-        "themes": "theme",
-    },
-    "fr": {
-        "holdout": "lignes mises de côté",
-        "oof": "hors échantillon (validation croisée)",
-        "train": "TRAIN (lignes d'apprentissage du modèle)",
-        "rows": "lignes",
-        "confusion": "Confusions : ce qui est pris pour quoi",
-        "predicted": "classe prédite",
-        "true": "vraie classe",
-        "row_percent": "% des lignes de la vraie classe (chiffres à partir de 1 %)",
-        "reliability": "Fiabilité : le modèle a-t-il raison autant qu'il est sûr ?",
-        "confidence": "probabilité de la réponse",
-        "accuracy": "part de réponses justes",
-        "perfect": "aussi juste que sûr",
-        "bin": "tranche : probabilité moyenne, part juste",
-        "count": "lignes",
-        "selective": "Justesse quand les réponses peu sûres sont laissées à une personne",
-        "coverage": "part de produits classés sans relecture",
-        "decision": "seuil {threshold} : {coverage} classés, dont {accuracy} justes",
-        "target": "cible {target}",
-        "per_class": "F1 par classe, intervalles à 95 %",
-        "f1": "F1",
-        "themes": "thème",
-    },
-}
 
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What every picture says of its origin.
+    """What every figure says of its origin.
 
     Attributes
     ----------
     kind, split : str
         Kind of model; "holdout", "oof" or "train".
     rows : int
-        Products behind the picture.
+        Products behind the figure.
     synthetic : bool
         True puts the banner on it.
     language : {"en", "fr"}
@@ -104,14 +52,19 @@ class Caption:
     synthetic: bool
     language: str = "en"
 
-    def word(self, key: str) -> str:
-        """Return a word of the caption's language."""
-        return WORDS[self.language][key]
+    @property
+    def translator(self) -> Translator:
+        """Words and numbers of the caption's language."""
+        return translator(self.language)
 
-    def title(self, picture: str) -> str:
+    def word(self, key: str, **values: object) -> str:
+        """Return a text of the section ``[figures]``."""
+        return self.translator(f"figures.{key}", **values)
+
+    def title(self, name: str) -> str:
         """Return the title: what is shown, of which model, on which rows."""
-        rows = f"{number(self.rows, self.language)} {self.word('rows')}"
-        return f"{self.word(picture)}\n{self.kind}, {self.word(self.split)}, {rows}"
+        rows = f"{self.translator.number(self.rows)} {self.word('rows')}"
+        return f"{self.word(name)}\n{self.kind}, {self.word(self.split)}, {rows}"
 
 
 def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
@@ -127,17 +80,6 @@ def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
     return draw_png
 
 
-def number(value: float, language: str, digits: int = 0) -> str:
-    """Return a number as the language writes it: 12,737.5 or 12 737,5."""
-    text = f"{value:,.{digits}f}"
-    return text.translate(str.maketrans(",.", "\u00a0,")) if language == "fr" else text
-
-
-def percent(value: float, language: str, digits: int = 0) -> str:
-    """Return a share as a percentage; French puts a space before the sign."""
-    return number(100 * value, language, digits) + ("\u00a0%" if language == "fr" else "%")
-
-
 @as_png
 def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw `confusion_percent` as a heat map, classes of a theme side by side.
@@ -146,10 +88,6 @@ def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) ->
     ----------
     shares : DataFrame, shape (n_classes, n_classes)
         Row = true code, column = predicted code, percent of the row.
-    labels : Labels
-        Names and themes.
-    caption : Caption
-        Origin and language.
     """
     from matplotlib.colors import PowerNorm
 
@@ -196,10 +134,10 @@ def reliability_picture(bins: pd.DataFrame, caption: Caption) -> Figure:
     )  # fmt: skip
     below.bar(bins["low"], bins["rows"], width, color=BAR_BELOW, **edges)
     above.set(xlim=(0, 1), ylim=(0, 1.02), ylabel=caption.word("accuracy"))
-    below.set(xlabel=caption.word("confidence"), ylabel=caption.word("count"))
+    below.set(xlabel=caption.word("confidence"), ylabel=caption.word("rows"))
     for axis in (above.yaxis, above.xaxis):
-        axis.set_major_formatter(lambda value, _: percent(value, caption.language))
-    below.yaxis.set_major_formatter(lambda value, _: number(value, caption.language))
+        axis.set_major_formatter(lambda value, _: caption.translator.percent(value, 0))
+    below.yaxis.set_major_formatter(lambda value, _: caption.translator.number(value))
     _tidy(above, below)
     return _finish(figure, above, "reliability", caption)
 
@@ -216,10 +154,8 @@ def selective_picture(
         Columns threshold, coverage, accuracy.
     decision : mapping
         threshold, target_accuracy, coverage, accuracy; accuracy None where nothing is accepted.
-    caption : Caption
-        Origin and language.
     """
-    language = caption.language
+    percent = caption.translator.percent
     figure = _new_figure(8.2, 5.6)
     axes = figure.subplots()
     axes.plot(curve["coverage"], curve["accuracy"], color=BAR, linewidth=2.4)
@@ -227,23 +163,22 @@ def selective_picture(
     axes.axhline(target, color=INK, linewidth=1.0, linestyle="--")
     lowest = min(curve["accuracy"].min(), target)
     axes.set(xlim=(0, 1.01), ylim=(max(0.0, lowest - 0.06), 1.01))
-    text = caption.word("target").format(target=percent(target, language, 1))
+    text = caption.word("target", target=percent(target))
     axes.text(0.012, target - 0.004, text, va="top", fontsize=10, color=INK)
     if decision["accuracy"] is not None:
-        told = {
-            "threshold": number(decision["threshold"], language, 2),
-            "coverage": percent(decision["coverage"], language),
-            "accuracy": percent(decision["accuracy"], language, 1),
-        }
-        place = (decision["coverage"], decision["accuracy"])
-        axes.plot(
-            *place, "o", color=MARK, markersize=9, label=caption.word("decision").format(**told)
+        label = caption.word(
+            "decision",
+            threshold=caption.translator.number(decision["threshold"], 2),
+            coverage=percent(decision["coverage"], 0),
+            accuracy=percent(decision["accuracy"]),
         )
+        place = (decision["coverage"], decision["accuracy"])
+        axes.plot(*place, "o", color=MARK, markersize=9, label=label)
         axes.legend(loc="lower left", frameon=False, fontsize=10.5)
     axes.set_xlabel(caption.word("coverage"))
     axes.set_ylabel(caption.word("accuracy"))
     for axis in (axes.xaxis, axes.yaxis):
-        axis.set_major_formatter(lambda value, _: percent(value, language))
+        axis.set_major_formatter(lambda value, _: percent(value, 0))
     _tidy(axes)
     return _finish(figure, axes, "selective", caption)
 
@@ -256,12 +191,8 @@ def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> F
     ----------
     by_class : DataFrame
         Columns prdtypecode, f1, f1_low, f1_high, support.
-    labels : Labels
-        Names and themes.
-    caption : Caption
-        Origin and language.
     """
-    language = caption.language
+    number = caption.translator.number
     table = by_class[by_class["support"] > 0].sort_values("f1", kind="stable")
     codes, f1 = table["prdtypecode"].tolist(), table["f1"].to_numpy()
     colours = theme_colours(labels)
@@ -272,14 +203,16 @@ def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> F
     errors = np.maximum([f1 - table["f1_low"], table["f1_high"] - f1], 0.0)
     bars = [colours[labels.theme(code)] for code in codes]
     axes.barh(places, f1, color=bars, xerr=errors, ecolor=INK, capsize=2.5, height=0.74)
-    axes.set_yticks(places, [f"{labels.label(c, language)}  {c}" for c in codes], fontsize=10)
-    rows = [f"{number(n, language)}" for n in table["support"]]
+    axes.set_yticks(
+        places, [f"{labels.label(c, caption.language)}  {c}" for c in codes], fontsize=10
+    )
+    rows = [number(n) for n in table["support"]]
     for place, text in enumerate(rows):
         axes.text(1.075, place, text, ha="right", va="center", fontsize=9, color=INK)
     axes.text(1.075, len(codes) - 0.35, caption.word("rows"), ha="right", va="bottom", fontsize=9)
     axes.set(xlim=(0, 1.01), ylim=(-0.6, len(codes) - 0.4), xlabel=caption.word("f1"))
     axes.set_xticks(np.linspace(0, 1, 6))
-    axes.xaxis.set_major_formatter(lambda value, _: number(value, language, 1))
+    axes.xaxis.set_major_formatter(lambda value, _: number(value, 1))
     _tidy(axes)
     _add_theme_legend(axes, codes, labels, caption)
     return _finish(figure, axes, "per_class", caption)
@@ -292,9 +225,9 @@ def by_theme(codes: pd.Index, labels: Labels) -> list[int]:
 
 
 def theme_colours(labels: Labels) -> dict[str, str]:
-    """Return one colour a theme, the same in every picture."""
+    """Return one colour a theme, the same in every figure."""
     themes = dict.fromkeys([*labels.theme_names, *labels.themes.values(), labels.theme(-1)])
-    return {theme: THEME_COLOURS[place % len(THEME_COLOURS)] for place, theme in enumerate(themes)}
+    return {theme: theme_color(theme, list(labels.theme_names)) for theme in themes}
 
 
 def _new_figure(width: float, height: float) -> Figure:
@@ -340,10 +273,10 @@ def _tidy(*many: Axes) -> None:
 
 
 def _finish(
-    figure: Figure, axes: Axes, picture: str, caption: Caption, title_size: int = 13
+    figure: Figure, axes: Axes, name: str, caption: Caption, title_size: int = 13
 ) -> Figure:
     """Set title and, above it, the banner."""
-    axes.set_title(caption.title(picture), fontsize=title_size, loc="left", color=INK, pad=14)
+    axes.set_title(caption.title(name), fontsize=title_size, loc="left", color=INK, pad=14)
     if caption.synthetic:
         axes.annotate(
             "SYNTHETIC / SYNTHÉTIQUE", (0.0, 1.0), xytext=(4, 22 + 3 * title_size), ha="left",

@@ -108,15 +108,21 @@ def top_k_accuracy(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray, k
     return float((true_ranks(y_true, proba, classes) <= k).mean())
 
 
+def true_probabilities(
+    y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray
+) -> np.ndarray:  # fmt: skip
+    """Return the probability of each row's true class, shape (n,)."""
+    return proba[np.arange(len(proba)), columns_of(y_true, classes)]
+
+
 def true_ranks(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return the rank of the true class among the probabilities, shape (n,); 1 is the likeliest.
 
     Ties rank in the order of the columns, as ``argmax`` takes them.
     """
-    columns = columns_of(y_true, classes)
-    own = proba[np.arange(len(proba)), columns][:, None]
-    earlier = np.arange(proba.shape[1]) < columns[:, None]
-    return 1 + ((proba > own) | ((proba == own) & earlier)).sum(axis=1)
+    of_true = true_probabilities(y_true, proba, classes)[:, None]
+    earlier = np.arange(proba.shape[1]) < columns_of(y_true, classes)[:, None]
+    return 1 + ((proba > of_true) | ((proba == of_true) & earlier)).sum(axis=1)
 
 
 def columns_of(codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -160,20 +166,16 @@ def reliability(
     confidence, correct = _answers(y_true, proba, classes)
     bins = np.searchsorted(edges[1:-1], confidence)
     rows = np.bincount(bins, minlength=n_bins)
-    held = rows > 0
-    means = [
-        np.bincount(bins, values, minlength=n_bins)[held] / rows[held]
-        for values in (confidence, correct)
-    ]
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
-            "low": edges[:-1][held],
-            "high": edges[1:][held],
-            "rows": rows[held],
-            "confidence": means[0],
-            "accuracy": means[1],
+            "low": edges[:-1],
+            "high": edges[1:],
+            "rows": rows,
+            "confidence": np.bincount(bins, confidence, minlength=n_bins) / np.maximum(rows, 1),
+            "accuracy": np.bincount(bins, correct, minlength=n_bins) / np.maximum(rows, 1),
         }
     )
+    return table[rows > 0].reset_index(drop=True)
 
 
 def selective(
@@ -193,16 +195,16 @@ def selective(
     confidence, correct = _answers(y_true, proba, classes)
     order = np.argsort(confidence)
     first = np.searchsorted(confidence[order], thresholds)
-    kept = len(confidence) - first
+    accepted = len(confidence) - first
     right = np.concatenate([np.cumsum(correct[order][::-1])[::-1], [0.0]])[first]
-    some = kept > 0
-    return pd.DataFrame(
+    table = pd.DataFrame(
         {
-            "threshold": np.asarray(thresholds)[some],
-            "coverage": kept[some] / len(confidence),
-            "accuracy": right[some] / kept[some],
+            "threshold": thresholds,
+            "coverage": accepted / len(confidence),
+            "accuracy": right / np.maximum(accepted, 1),
         }
     )
+    return table[accepted > 0].reset_index(drop=True)
 
 
 def theme_accuracy(y_true: np.ndarray, y_pred: np.ndarray, themes: Mapping[int, str]) -> float:

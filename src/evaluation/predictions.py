@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from src.evaluation.metrics import columns_of, true_ranks
+from src.evaluation.metrics import true_probabilities, true_ranks
 
 NO_CODE = -1
 
@@ -45,7 +45,6 @@ def prediction_table(
     """
     # Stable, so that ties rank in the order of the columns, as argmax takes them.
     best = np.argsort(-proba, axis=1, kind="stable")[:, :3]
-    every = np.arange(len(proba))
     codes, chances = classes[best], np.take_along_axis(proba, best, axis=1)
     missing = 3 - best.shape[1]
     codes = np.pad(codes, ((0, 0), (0, missing)), constant_values=NO_CODE)
@@ -57,7 +56,7 @@ def prediction_table(
         "prdtypecode": y_true,
         "predicted": codes[:, 0],
         "probability": chances[:, 0],
-        "true_probability": proba[every, columns_of(y_true, classes)],
+        "true_probability": true_probabilities(y_true, proba, classes),
         "true_rank": true_ranks(y_true, proba, classes),
         "second": codes[:, 1],
         "second_probability": chances[:, 1],

@@ -8,19 +8,10 @@ from typing import Any
 
 import pandas as pd
 
+from src.evaluation.summary import named_scores
 from src.labels import Labels
 
-WIDTH = 80
-SHOWN_FAULTS = 15
-NAMES = {
-    "f1_weighted": "weighted F1",
-    "f1_macro": "macro F1",
-    "accuracy": "accuracy",
-    "theme_accuracy": "theme accuracy",
-    "top3": "top-3 accuracy",
-    "log_loss": "log-loss",
-    "ece": "ECE (10 bins)",
-}
+SHOWN_ERRORS = 15
 
 
 def report_text(
@@ -45,7 +36,7 @@ def report_text(
         score_lines(facts),
         _classes(by_class),
         _slices(facts["slices"], labels),
-        _faults(errors),
+        _errors(errors),
     )
     lines = [line.rstrip() for part in parts for line in (*part, "")]
     return "\n".join(lines)
@@ -54,25 +45,20 @@ def report_text(
 def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     """Yield the overall scores, with their intervals, and what the threshold gives."""
     yield f"{'scores':<32}{'value':>8}   95 % interval"
-    for key, name in NAMES.items():
-        if key == "theme_accuracy" and len(facts["slices"].get("theme", {})) < 2:
-            continue  # a catalogue without themes
-        ends = facts["intervals"].get(key)
-        interval = f"   {ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
-        yield f"  {name:<30}{facts[key]:>8.4f}{interval}"
+    for name, value, interval in named_scores(facts):
+        yield f"  {name:<30}{value:>8.4f}   {interval}".rstrip()
     by_fold = facts["by_fold"]
     if len(by_fold) > 1:
         name, spread = f"weighted F1 of {len(by_fold)} folds", statistics.stdev(by_fold)
         yield f"  {name:<30}{statistics.fmean(by_fold):>8.4f}   standard deviation {spread:.4f}"
-    decided = facts["decision"]
-    if decided["accuracy"] is None:
+    decision = facts["decision"]
+    if decision["accuracy"] is None:
         yield "  no answer is sure enough to be accepted without a look"
         return
-    yield f"  {'accepted at ' + format(decided['threshold'], '.3f'):<30}{decided['coverage']:>8.1%}"
-    yield (
-        f"  {'accuracy of the accepted':<30}{decided['accuracy']:>8.4f}"
-        f"   target {decided['target_accuracy']:.2f}"
-    )
+    name = f"accepted at {decision['threshold']:.3f}"
+    yield f"  {name:<30}{decision['coverage']:>8.1%}"
+    name, target = "accuracy of the accepted", decision["target_accuracy"]
+    yield f"  {name:<30}{decision['accuracy']:>8.4f}   target {target:.2f}"
 
 
 def fit(text: str, width: int) -> str:
@@ -102,22 +88,21 @@ def _slices(slices: Mapping[str, Mapping[str, Any]], labels: Labels) -> Iterator
     yield f"{'slices':<34}{'wF1':>7}   {'95 %':<12}{'acc.':>7}{'top-3':>8}{'rows':>8}"
     for column, values in slices.items():
         yield f"  {column}"
-        for value, told in values.items():
+        for value, scores in values.items():
             name = labels.theme_label(value) if column == "theme" else value
-            low, high = told["intervals"]["f1_weighted"]
-            interval = f"{low:.2f}-{high:.2f}"
+            interval = "{:.2f}-{:.2f}".format(*scores["intervals"]["f1_weighted"])
             yield (
-                f"    {fit(name, 29):<30}{told['f1_weighted']:>7.3f}   {interval:<12}"
-                f"{told['accuracy']:>7.3f}{told['top3']:>8.3f}{told['rows']:>8,}"
+                f"    {fit(name, 29):<30}{scores['f1_weighted']:>7.3f}   {interval:<12}"
+                f"{scores['accuracy']:>7.3f}{scores['top3']:>8.3f}{scores['rows']:>8,}"
             )
 
 
-def _faults(errors: pd.DataFrame) -> Iterator[str]:
+def _errors(errors: pd.DataFrame) -> Iterator[str]:
     inside = errors.loc[errors["same_theme"], "count"].sum()
     total = errors["count"].sum()
-    yield f"faults: {total:,}, of them {inside:,} inside their theme (marked =)"
+    yield f"errors: {total:,}, of them {inside:,} inside their theme (marked =)"
     yield f"  {'true':<33}{'taken for':<33}{'rate':>6}{'rows':>6}"
-    for row in errors.head(SHOWN_FAULTS).itertuples():
+    for row in errors.head(SHOWN_ERRORS).itertuples():
         mark = "=" if row.same_theme else " "
         yield (
             f"{mark} {fit(row.true_label, 32):<33}{fit(row.predicted_label, 32):<33}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -15,11 +15,21 @@ from src.evaluation.metrics import (
     score_probabilities,
     selective,
     theme_accuracy,
+    true_probabilities,
     true_ranks,
 )
 
 # What a slice has intervals of; all seven would be four times the file for little more to see.
 SLICE_INTERVALS = ("accuracy", "f1_weighted")
+SCORE_NAMES = {
+    "f1_weighted": "weighted F1",
+    "f1_macro": "macro F1",
+    "accuracy": "accuracy",
+    "theme_accuracy": "theme accuracy",
+    "top3": "top-3 accuracy",
+    "log_loss": "log-loss",
+    "ece": "ECE (10 bins)",
+}
 
 
 def overall_scores(
@@ -51,13 +61,22 @@ def overall_intervals(
     predicted = classes[proba.argmax(axis=1)]
     options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
-    own = proba[np.arange(len(proba)), np.searchsorted(classes, y_true)]
-    losses = -np.log(np.maximum(own, np.finfo(np.float64).eps))
+    of_true = true_probabilities(y_true, proba, classes)
+    losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
     return {
         **score_intervals(y_true, predicted, classes=classes, **options),
         "top3": mean_interval(ranks <= 3, **options),
         "log_loss": mean_interval(losses, **options),
     }
+
+
+def named_scores(facts: Mapping[str, Any]) -> Iterator[tuple[str, float, str]]:
+    """Yield what reports show of a metrics file: name, value and interval ("" without one)."""
+    for key, name in SCORE_NAMES.items():
+        if key == "theme_accuracy" and len(facts["slices"].get("theme", {})) < 2:
+            continue  # a catalogue without themes
+        ends = facts["intervals"].get(key)
+        yield name, facts[key], f"{ends[0]:.4f} to {ends[1]:.4f}" if ends else ""
 
 
 def slice_scores(
@@ -80,7 +99,7 @@ def slice_scores(
     y_true, proba, classes
         As in `overall_scores`.
     slices : DataFrame, n rows
-        One column a way to slice, as language; its values are told as text, booleans in lower case.
+        One column a way to slice, as language; its values become text, booleans in lower case.
     themes : mapping of int to str
         Theme of each code; the slice "theme" goes by the true one.
     groups : ndarray, shape (n,), or None
@@ -94,23 +113,26 @@ def slice_scores(
         Column -> value -> scores, rows and intervals of `SLICE_INTERVALS`.
     """
     by = slices.assign(theme=pd.Series(y_true).map(themes).to_numpy())
-    told: dict[str, dict[str, dict[str, Any]]] = {}
+    scores: dict[str, dict[str, dict[str, Any]]] = {}
     for column in by:
         values = by[column].to_numpy()
-        told[str(column)] = {}
+        scores[str(column)] = {}
         for value in np.unique(values):
-            here = values == value
-            y, p = y_true[here], proba[here]
-            own = None if groups is None else groups[here]
+            rows = values == value
+            y, p = y_true[rows], proba[rows]
             intervals = score_intervals(
-                y, classes[p.argmax(axis=1)], classes=classes, seed=seed, groups=own
+                y,
+                classes[p.argmax(axis=1)],
+                classes=classes,
+                seed=seed,
+                groups=None if groups is None else groups[rows],
             )
-            told[str(column)][_text(value)] = {
+            scores[str(column)][_text(value)] = {
                 **overall_scores(y, p, classes, themes, codes=np.unique(y)),
-                "rows": int(here.sum()),
-                "intervals": {n: _ends(intervals[n]) for n in SLICE_INTERVALS},
+                "rows": int(rows.sum()),
+                "intervals": {name: _ends(intervals[name]) for name in SLICE_INTERVALS},
             }
-    return told
+    return scores
 
 
 def summarise(

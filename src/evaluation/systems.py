@@ -8,8 +8,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from src.evaluation.bootstrap import paired_difference, score_intervals
+from src.evaluation.bootstrap import score_intervals
 from src.evaluation.metrics import ece, log_loss, score, top_k_accuracy
+from src.evaluation.paired import score_differences
 
 
 def score_systems(
@@ -76,12 +77,11 @@ def score_pairs(
         Columns system, versus, difference, difference_low, difference_high: 95 % interval of the
         paired bootstrap. A pair stands once, the later system first.
     """
-    answers = {name: classes[proba.argmax(axis=1)] for name, proba in probabilities.items()}
+    predicted = {name: classes[proba.argmax(axis=1)] for name, proba in probabilities.items()}
     rows = []
-    for versus, system in itertools.combinations(answers, 2):
-        found = paired_difference(
-            y, answers[versus], answers[system], classes=classes, groups=groups, seed=seed
-        )
-        rows.append((system, versus, found.value, found.low, found.high))
+    for versus, system in itertools.combinations(predicted, 2):
+        pair = {"prdtypecode": y, "a": predicted[versus], "b": predicted[system], "group": groups}
+        found = score_differences(pd.DataFrame(pair), seed=seed).loc["f1_weighted"]
+        rows.append((system, versus, found["difference"], found["low"], found["high"]))
     columns = ["system", "versus", "difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)

@@ -1,16 +1,16 @@
-"""Embeddings of product pictures by a pretrained network.
+"""Embeddings of product images by a pretrained network.
 
-`CNNFeaturizer` is an extractor: what it says of a picture depends on that picture and the network
+`CNNFeaturizer` is an extractor: what it says of an image depends on that image and the network
 alone. Its state is the network as ONNX bytes; torch is loaded only to make those (once, kept in
 `cache_dir`), to fine-tune, or to run on a graphics card.
 """
 
 from __future__ import annotations
 
-import hashlib
+import copy
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +18,14 @@ from numpy.typing import NDArray
 from src.data.image_decode import ImageSource
 from src.features.image.loader import ImageLoader
 from src.features.networks.backbones import PRETRAINED, backbone_spec
+from src.features.networks.export import build_onnx
+from src.features.networks.fine_tuning import FineTuning, TuningHistory, fine_tune
 from src.features.networks.runtime import EmbeddingSession, Floats
-
-if TYPE_CHECKING:
-    from src.features.networks.fine_tuning import FineTuning, TuningHistory
+from src.files import sha256
 
 
 class CNNFeaturizer:
-    """Turn pictures into embeddings.
+    """Turn images into embeddings.
 
     Parameters
     ----------
@@ -36,10 +36,11 @@ class CNNFeaturizer:
     image_size_px : int or None
         None takes the size the network was trained at.
     mode : {"letterbox", "stretch"}
-    device : {"auto", "cpu", "cuda"}
+        As in `ImageLoader`.
+    device, runtime, precision : str
+        As in `EmbeddingSession`.
     batch_size : int
-    runtime : {"auto", "torch", "onnxruntime", "openvino"}
-    precision : {"auto", "fp32", "bf16"}
+        Images that the network sees at a time.
     n_threads : int or None
         None takes every core.
     cache_dir : Path or None
@@ -52,7 +53,7 @@ class CNNFeaturizer:
     onnx_ : bytes
         The network, after `prepare`.
     history_ : TuningHistory or None
-        How fine-tuning went.
+        Losses of the fine-tuning, if it is a tuned copy.
 
     Examples
     --------
@@ -97,7 +98,7 @@ class CNNFeaturizer:
 
     @property
     def size_px(self) -> int:
-        """Side of the pictures that the network takes."""
+        """Side of the images that the network takes."""
         return self.image_size_px or backbone_spec(self.backbone).image_size_px
 
     @property
@@ -115,7 +116,7 @@ class CNNFeaturizer:
 
     @property
     def loader(self) -> ImageLoader:
-        """What decodes the pictures."""
+        """What decodes the images."""
         return ImageLoader(self.size_px, self.mode, n_threads=self.n_threads)
 
     @property
@@ -124,7 +125,7 @@ class CNNFeaturizer:
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
         """
-        digest = hashlib.sha256(self.prepare().onnx_).hexdigest()
+        digest = sha256(self.prepare().onnx_)
         return {
             **self.loader.settings,
             "features": f"cnn_{self.backbone}",
@@ -154,8 +155,6 @@ class CNNFeaturizer:
             If the weights can't be had.
         """
         if not hasattr(self, "onnx_"):
-            from src.features.networks.export import build_onnx
-
             self.onnx_ = build_onnx(
                 self.backbone,
                 self.weights,
@@ -166,7 +165,7 @@ class CNNFeaturizer:
         return self
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Embed pictures; the next batches are decoded while the network computes.
+        """Embed images; the next batches are decoded while the network computes.
 
         Parameters
         ----------
@@ -175,7 +174,7 @@ class CNNFeaturizer:
         Returns
         -------
         values : ndarray of shape (n, d), float32
-            Rows of Euclidean length 1; zeros where there is no picture.
+            Rows of Euclidean length 1; zeros where there is no image.
         mask : ndarray of shape (n,), bool
             True where there is one.
         """
@@ -203,7 +202,7 @@ class CNNFeaturizer:
         Parameters
         ----------
         sources : sequence of path, bytes or None
-            Training rows; those without a picture are left out.
+            Training rows; those without an image are left out.
         y : ndarray of shape (n,)
             Their classes.
         settings : FineTuning or None
@@ -215,16 +214,8 @@ class CNNFeaturizer:
         -------
         CNNFeaturizer
         """
-        from src.features.networks.fine_tuning import fine_tune
-
-        tuned = CNNFeaturizer(**{name: getattr(self, name) for name in _PARAMETERS})
+        tuned = copy.copy(self)
         tuned.onnx_, tuned.history_ = fine_tune(
             self.prepare().onnx_, self.loader, sources, y, settings=settings, groups=groups
         )
         return tuned
-
-
-_PARAMETERS = (
-    "backbone", "weights", "image_size_px", "mode", "device", "batch_size", "runtime",
-    "precision", "n_threads", "cache_dir", "random_state",
-)  # fmt: skip

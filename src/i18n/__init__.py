@@ -7,6 +7,7 @@ place (``[drift_report]``, ``[app.predict]``); both languages hold the same keys
 from __future__ import annotations
 
 import functools
+import math
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ LANGUAGES = ("fr", "en")
 """Languages of labels, screens and reports."""
 
 NARROW_SPACE = "\u202f"
+DASH = "–"
 
 
 class Translator:
@@ -57,23 +59,35 @@ class Translator:
             found = found[part]
         return found
 
-    def number(self, value: float, digits: int = 0) -> str:
+    def number(self, value: float | None, digits: int = 0) -> str:
         """Return a number with thousands apart; NaN and None are a dash."""
-        if value is None or value != value:
-            return "–"
-        text = f"{value:,.{digits}f}"
+        return self._written(value, f",.{digits}f")
+
+    def decimal(self, value: float | None) -> str:
+        """Return a number in three significant digits, at most four of them decimals."""
+        size = 0.0 if value is None else abs(value)
+        return self._written(value, ",.0f" if size >= 999.5 else ".3g" if size >= 0.001 else ".4f")
+
+    def points(self, shift: float | None) -> str:
+        """Return a difference of two shares in percentage points, with its sign."""
+        return self._written(None if shift is None else 100 * shift, "+.1f")
+
+    def percent(self, share: float | None, digits: int = 1) -> str:
+        """Return a share between 0 and 1 in per cent."""
+        text = self.number(None if share is None else 100 * share, digits)
+        sign = f"{NARROW_SPACE}%" if self.language == "fr" else "%"
+        return text if text == DASH else text + sign
+
+    def _written(self, value: float | None, how: str) -> str:
+        if value is None or math.isnan(value):
+            return DASH
+        text = format(value, how)
         if text.startswith("-") and not text.strip("-0.,"):
             text = text[1:]  # no negative zero
-        if self.language != "fr":
-            return text
-        return text.replace(",", NARROW_SPACE).replace(".", ",")
-
-    def percent(self, share: float, digits: int = 1) -> str:
-        """Return a share between 0 and 1 in per cent."""
-        text = self.number(share * 100, digits)
-        return (
-            text if text == "–" else text + (f"{NARROW_SPACE}%" if self.language == "fr" else "%")
-        )
+        text = text.replace("-", "\N{MINUS SIGN}")
+        if self.language == "fr":
+            text = text.replace(",", NARROW_SPACE).replace(".", ",")
+        return text
 
 
 @functools.cache

@@ -1,76 +1,72 @@
-"""`BoostedTrees`: gradient boosted trees that find their own number of rounds.
+"""`BoostedTrees`: XGBoost's or LightGBM's own classifier, stopped early by an inner split.
 
-An inner split of the training rows stops the search; the model is then grown on all of them with
-the number of rounds that it found, so no row is lost to early stopping.
+The split of the training rows gives the number of rounds; the classifier is then fitted on all rows
+with that number, so that none is lost to early stopping.
 """
 
 from __future__ import annotations
 
 import logging
-import os
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy.special import softmax
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.data.splits import split_holdout
-from src.models.tree_libraries import Task, TreeLibrary
+
+if TYPE_CHECKING:
+    from lightgbm import LGBMClassifier
+    from xgboost import XGBClassifier
 
 logger = logging.getLogger(__name__)
 
 INNER_SHARE = 0.1
-CONTRIBUTION_ROWS = 128
 
 
 class BoostedTrees(ClassifierMixin, BaseEstimator):
-    """Boosted trees on dense columns, one tree a class and round.
+    """Boosted trees on dense columns, stopped early on an inner grouped split.
 
     Parameters
     ----------
-    library : XGBoost or LightGBM
-        Which library, with its hyper-parameters.
-    n_jobs : int
-        Threads; 0 takes every core this process may use.
-    random_state : int or None
-        Seed of the inner split and of the draws of rows and columns; None is 0.
+    estimator : XGBClassifier or LGBMClassifier
+        Unfitted; `n_estimators` is the most rounds, `random_state` seeds the inner split too.
+    early_stopping_rounds : int
+        Rounds without a lower log-loss on the inner split before the search ends.
 
     Attributes
     ----------
     classes_ : ndarray, shape (n_classes,)
-    booster_ : xgboost.Booster or lightgbm.Booster
-        Grown on all rows; knows classes by their position in `classes_`.
-    rounds_ : int
-        Rounds that it was grown for.
-    n_features_in_ : int
+    estimator_ : XGBClassifier or LGBMClassifier
+        Fitted on all rows; its classes are positions in `classes_`.
+    n_rounds_ : int
+        Rounds that it was fitted for.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from src.models.tree_libraries import XGBoost
-    >>> X = np.repeat(np.eye(3), 40, axis=0)
-    >>> trees = BoostedTrees(XGBoost(n_estimators=5), n_jobs=1).fit(X, np.repeat([10, 20, 30], 40))
+    >>> from lightgbm import LGBMClassifier
+    >>> X, y = np.repeat(np.eye(3), 40, axis=0), np.repeat([10, 20, 30], 40)
+    >>> trees = BoostedTrees(LGBMClassifier(n_estimators=5, n_jobs=1, verbosity=-1)).fit(X, y)
     >>> trees.predict(np.eye(3)).tolist()
     [10, 20, 30]
     """
 
     def __init__(
-        self, library: TreeLibrary, n_jobs: int = 0, random_state: int | None = None
+        self, estimator: XGBClassifier | LGBMClassifier, early_stopping_rounds: int = 10
     ) -> None:
-        self.library = library
-        self.n_jobs = n_jobs
-        self.random_state = random_state
+        self.estimator = estimator
+        self.early_stopping_rounds = early_stopping_rounds
 
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> BoostedTrees:
-        """Find the number of rounds on an inner split, then grow on all rows.
+        """Find the number of rounds on an inner split, then fit on all rows.
 
         Parameters
         ----------
         X : ndarray, shape (n, n_features)
-            Dense; sparse branches are reduced before.
+            Dense: sparse features are reduced before.
         y : ndarray, shape (n,)
-            Class of each row.
         groups : ndarray of int, shape (n,), or None
             Rows of one group stay on one side of the inner split; None takes each as its own.
 
@@ -86,24 +82,20 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
             raise ValueError(
                 f"boosting needs samples of at least 2 classes, found 1 class: {self.classes_}"
             )
-        seed = self.random_state or 0
-        task = Task(len(self.classes_), seed, self._n_threads())
         groups = np.arange(len(y)) if groups is None else np.asarray(groups)
+        seed = self.estimator.get_params()["random_state"] or 0
         held = split_holdout(codes, groups, INNER_SHARE, seed)
-        self.rounds_ = self.library.n_estimators  # too few rows to hold any out
-        if held.any() and not held.all():
-            inside, outside = (X[~held], codes[~held]), (X[held], codes[held])
-            self.rounds_ = self.library.find_rounds(inside, outside, task)
-            del inside, outside  # a copy of the matrix that the growing below has no use for
-        self.booster_ = self.library.grow((X, codes), self.rounds_, task)
-        logger.debug("%s: %d rounds", type(self.library).__name__, self.rounds_)
+        self.n_rounds_ = self.estimator.n_estimators  # kept where rows are too few to hold any out
+        if held.any():
+            self.n_rounds_ = self._find_rounds(X, codes, held)
+        self.estimator_ = clone(self.estimator).set_params(n_estimators=self.n_rounds_)
+        self.estimator_.fit(X, codes)
+        logger.debug("%s: %d rounds", type(self.estimator).__name__, self.n_rounds_)
         return self
 
     def decision_function(self, X: np.ndarray) -> np.ndarray:
         """Return raw margins of n rows, shape (n, n_classes), float64; two columns for two."""
-        X = self._checked(X)
-        margins = self.library.margins(self.booster_, X, self._n_threads())
-        return margins.astype(np.float64, copy=False)
+        return self._predict(X, contributions=False).astype(np.float64, copy=False)
 
     def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """Return the softmax of the margins, shape (n, n_classes): not calibrated."""
@@ -111,8 +103,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: np.ndarray) -> np.ndarray:
         """Return the class of each row, shape (n,)."""
-        chosen = self.decision_function(X).argmax(axis=1)
-        return self.classes_[chosen]
+        best = self.decision_function(X).argmax(axis=1)
+        return self.classes_[best]
 
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Return what each column adds to each margin: the library's own exact SHAP values.
@@ -123,16 +115,39 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
             The last column is the expected margin; a row's sum is its margin (Lundberg et al.,
             "From local explanations to global understanding", Nature Machine Intelligence 2020).
         """
-        X = self._checked(X)
-        values = np.empty((len(X), len(self.classes_), X.shape[1] + 1), dtype=np.float32)
-        for start in range(0, len(X), CONTRIBUTION_ROWS):
-            some = slice(start, start + CONTRIBUTION_ROWS)
-            values[some] = self.library.contributions(self.booster_, X[some])
+        values = self._predict(X, contributions=True).astype(np.float32, copy=False)
+        return values.reshape(len(values), len(self.classes_), self.n_features_in_ + 1)
+
+    def _find_rounds(self, X: np.ndarray, codes: np.ndarray, held: np.ndarray) -> int:
+        """Return the rounds with the lowest log-loss on `held`; every class has other rows."""
+        search = clone(self.estimator)
+        search.set_params(early_stopping_rounds=self.early_stopping_rounds)
+        if _is_xgboost(search):
+            search.fit(X[~held], codes[~held], eval_set=[(X[held], codes[held])], verbose=False)
+            return int(search.best_iteration) + 1
+        search.fit(X[~held], codes[~held], eval_X=X[held], eval_y=codes[held])
+        return max(search.best_iteration_, 1)
+
+    def _predict(self, X: np.ndarray, *, contributions: bool) -> np.ndarray:
+        check_is_fitted(self)
+        X = validate_data(self, X, dtype=np.float32, reset=False)
+        if _is_xgboost(self.estimator_):
+            from xgboost import DMatrix
+
+            values = self.estimator_.get_booster().predict(
+                DMatrix(X, nthread=self.estimator_.n_jobs),
+                output_margin=not contributions,
+                pred_contribs=contributions,
+            )
+        else:
+            values = self.estimator_.predict(
+                X, raw_score=not contributions, pred_contrib=contributions
+            )
+        if len(self.classes_) == 2:  # one log-odds: halved, their softmax is its sigmoid
+            values = np.stack([-values / 2, values / 2], axis=1)
         return values
 
-    def _checked(self, X: np.ndarray) -> np.ndarray:
-        check_is_fitted(self)
-        return validate_data(self, X, dtype=np.float32, reset=False)
 
-    def _n_threads(self) -> int:
-        return self.n_jobs or len(os.sched_getaffinity(0))
+def _is_xgboost(estimator: XGBClassifier | LGBMClassifier) -> bool:
+    """Tell the two apart without importing both libraries."""
+    return hasattr(estimator, "get_booster")

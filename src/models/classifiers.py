@@ -1,9 +1,9 @@
-"""The kinds of model that ``[model].name`` may name, each an unfitted scikit-learn classifier."""
+"""The classifiers that ``[model].name`` may name, each an unfitted scikit-learn estimator."""
 
 from __future__ import annotations
 
-import dataclasses
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeAlias
 
 from src.config_model import Model
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from sklearn.base import ClassifierMixin
 
 TREES = ("xgboost", "lightgbm")
-"""Kinds that are fed dense columns: sparse branches are reduced for them."""
+"""Classifiers that are fed dense columns: sparse branches are reduced for them."""
 
 
-def build_head(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
-    """Return the unfitted classifier of a kind.
+def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
+    """Return the unfitted classifier of that name.
 
     Parameters
     ----------
@@ -57,26 +57,60 @@ def _logreg(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
 
 
 def _xgboost(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
-    from src.models.boosted_trees import BoostedTrees
-    from src.models.tree_libraries import XGBoost
+    from xgboost import XGBClassifier
 
-    library = XGBoost(**dataclasses.asdict(cfg.xgboost))
-    return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
+    from src.models.boosted_trees import BoostedTrees
+
+    options = cfg.xgboost
+    trees = XGBClassifier(
+        n_estimators=options.n_estimators,
+        learning_rate=options.learning_rate,
+        max_depth=options.max_depth,
+        subsample=options.subsample,
+        colsample_bytree=options.colsample,
+        max_bin=options.max_bin,
+        tree_method="hist",
+        random_state=seed,
+        n_jobs=n_jobs,
+        verbosity=0,
+    )
+    return BoostedTrees(trees, options.early_stopping_rounds)
 
 
 def _lightgbm(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
-    from src.models.boosted_trees import BoostedTrees
-    from src.models.tree_libraries import LightGBM
+    from lightgbm import LGBMClassifier
 
-    library = LightGBM(**dataclasses.asdict(cfg.lightgbm))
-    return BoostedTrees(library, n_jobs=n_jobs, random_state=seed)
+    from src.models.boosted_trees import BoostedTrees
+
+    options = cfg.lightgbm
+    trees = LGBMClassifier(
+        n_estimators=options.n_estimators,
+        learning_rate=options.learning_rate,
+        num_leaves=options.num_leaves,
+        subsample=options.subsample,
+        subsample_freq=1,  # without it `subsample` is ignored
+        colsample_bytree=options.colsample,
+        max_bin=options.max_bin,
+        # The default of 20 leaves a class of a few products without a leaf of its own.
+        min_child_samples=3,
+        # Without it a pure leaf gives a rare class a margin so large that the search ends after
+        # one round (docs/experiments.md).
+        reg_lambda=1.0,
+        deterministic=True,
+        force_row_wise=True,
+        random_state=seed,
+        n_jobs=n_jobs,
+        verbosity=-1,
+    )
+    return BoostedTrees(trees, options.early_stopping_rounds)
 
 
 def _class_weight(balanced: bool) -> str | None:  # noqa: FBT001
     return "balanced" if balanced else None
 
 
-_BUILDERS: dict[str, Any] = {
+_Builder: TypeAlias = "Callable[[Model, int, int], ClassifierMixin]"
+_BUILDERS: dict[str, _Builder] = {
     "linear_svc": _linear_svc,
     "logreg": _logreg,
     "xgboost": _xgboost,

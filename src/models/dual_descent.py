@@ -64,7 +64,7 @@ def by_frequency(X: sparse.csr_matrix) -> tuple[Arrays, np.ndarray]:
     return (renamed.data, renamed.indices, renamed.indptr), order
 
 
-def _solve(
+def _solve(  # noqa: C901, PLR0915  one loop, compiled whole
     matrix: Arrays, problem: Arrays, n_features: int, tol: float, max_iter: int, seed: int
 ) -> tuple[np.ndarray, int]:
     data, indices, indptr = matrix

@@ -1,9 +1,9 @@
-"""Signals as cells: every product a row of numbers whose sums are all that drift statistics need.
+"""Signals as counts: every product a row of numbers whose sums are all that statistics need.
 
 A number becomes the quantile bin that it falls in (one column a bin), a category one column a
 value, a flag one column; class probabilities and the leading components of the embedding stay as
-they are. A batch is then one vector of sums, a resample of the reference is one product of a
-matrix of counts with the reference's cells, and a thousand resamples take about a second.
+they are. A batch is then one vector of sums, and a thousand resamples of the reference are one
+product of a matrix of multiplicities with the reference's indicators.
 """
 
 from __future__ import annotations
@@ -23,28 +23,12 @@ ABSENT = 255
 
 
 @dataclasses.dataclass(frozen=True)
-class Look:
-    """One signal and its columns among the cells.
-
-    Attributes
-    ----------
-    name : str
-        Of the signal.
-    kind : str
-        What kind of statistic it gets.
-    start, stop : int
-        Its columns.
-    """
+class SignalSpec:
+    """One signal: its name, what kind of statistic it gets, and its columns of the indicators."""
 
     name: str
     kind: Kind
-    start: int
-    stop: int
-
-    @property
-    def columns(self) -> slice:
-        """The columns as a slice."""
-        return slice(self.start, self.stop)
+    columns: slice
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -74,8 +58,8 @@ class Projection:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Coded:
-    """n products in the least bytes that still give their cells.
+class BinnedSample:
+    """n products in the least bytes that still give their indicators.
 
     Attributes
     ----------
@@ -91,8 +75,8 @@ class Coded:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Coding:
-    """How signals become cells: learned from the reference, the same for every batch.
+class Discretizer:
+    """How signals become counts: learned from the reference, the same for every batch.
 
     Attributes
     ----------
@@ -112,7 +96,7 @@ class Coding:
     projection: Projection | None
 
     @property
-    def looks(self) -> tuple[Look, ...]:
+    def specs(self) -> tuple[SignalSpec, ...]:
         """The signals in order, with their columns."""
         widths: list[tuple[str, Kind, int]] = [
             *((name, "number", len(edges) + 1) for name, edges in self.edges.items()),
@@ -125,43 +109,50 @@ class Coding:
             widths.append(("embedding", "embedding", len(self.projection.components) + 1))
         stops = np.cumsum([width for _, _, width in widths]).tolist()
         return tuple(
-            Look(name, kind, stop - width, stop)
+            SignalSpec(name, kind, slice(stop - width, stop))
             for (name, kind, width), stop in zip(widths, stops, strict=True)
         )
 
-    def encode(self, signals: Signals) -> Coded:
-        """Return the codes of n products; their classes must be those of the coding."""
+    def transform(self, signals: Signals) -> BinnedSample:
+        """Return the bins of n products; their classes must be those of the discretizer."""
         bins = {name: _bin(signals.numbers[name], edges) for name, edges in self.edges.items()}
         bins |= {name: signals.flags[name].astype(np.uint8) for name in FLAGS}
-        place = {name: position for position, name in enumerate(self.languages)}
+        position = {name: i for i, name in enumerate(self.languages)}
         other = len(self.languages) - 1
-        found = [place.get(name, other) for name in signals.language.tolist()]
-        bins["language"] = np.array(found, dtype=np.uint8)
+        languages = [position.get(name, other) for name in signals.language.tolist()]
+        bins["language"] = np.array(languages, dtype=np.uint8)
         bins["predicted"] = signals.proba.argmax(axis=1).astype(np.uint8)
         embedding = None
         if self.projection is not None and signals.embedding is not None:
             embedding = self.projection.apply(signals.embedding).astype(np.float16)
-        return Coded(bins, signals.proba.astype(np.float16), embedding)
+        return BinnedSample(
+            bins=bins, proba=signals.proba.astype(np.float16), embedding=embedding
+        )  # fmt: skip
 
-    def cells(self, coded: Coded) -> np.ndarray:
-        """Return the cells of n products, shape (n, number of columns), float32."""
-        looks = self.looks
-        cells = np.zeros((len(coded.proba), looks[-1].stop), dtype=np.float32)
-        for look in looks:
-            columns = cells[:, look.columns]
-            if look.kind == "mix":
-                columns[:] = coded.proba
-            elif look.kind == "embedding":
-                if coded.embedding is not None:
-                    present = ~np.isnan(coded.embedding[:, 0])
-                    columns[present, :-1] = coded.embedding[present]
+    def indicators(self, products: BinnedSample | Signals) -> np.ndarray:
+        """Return n products as rows whose sums are counts, shape (n, number of columns), float32.
+
+        One-hot bins, categories and flags; probabilities and components as they are; after the
+        components a 1 for a product that has an embedding.
+        """
+        sample = self.transform(products) if isinstance(products, Signals) else products
+        specs = self.specs
+        rows = np.zeros((len(sample.proba), specs[-1].columns.stop), dtype=np.float32)
+        for spec in specs:
+            columns = rows[:, spec.columns]
+            if spec.kind == "mix":
+                columns[:] = sample.proba
+            elif spec.kind == "embedding":
+                if sample.embedding is not None:
+                    present = ~np.isnan(sample.embedding[:, 0])
+                    columns[present, :-1] = sample.embedding[present]
                     columns[present, -1] = 1.0
-            elif look.kind == "flag":
-                columns[:, 0] = coded.bins[look.name]
+            elif spec.kind == "flag":
+                columns[:, 0] = sample.bins[spec.name]
             else:
-                rows = np.flatnonzero(coded.bins[look.name] != ABSENT)
-                columns[rows, coded.bins[look.name][rows]] = 1.0
-        return cells
+                present = np.flatnonzero(sample.bins[spec.name] != ABSENT)
+                columns[present, sample.bins[spec.name][present]] = 1.0
+        return rows
 
 
 def _bin(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
@@ -205,8 +196,8 @@ def fit_projection(embedding: np.ndarray, n_components: int) -> Projection | Non
         return None
     order = np.argsort(variances)[::-1][:kept]
     return Projection(
-        present.mean(axis=0).astype(np.float32),
-        vectors[:, order].T.astype(np.float32),
-        np.sqrt(variances[order]).astype(np.float32),
-        float(np.sqrt((centred**2).sum(axis=1).mean())),
+        centre=present.mean(axis=0).astype(np.float32),
+        components=vectors[:, order].T.astype(np.float32),
+        deviations=np.sqrt(variances[order]).astype(np.float32),
+        spread=float(np.sqrt((centred**2).sum(axis=1).mean())),
     )

@@ -16,8 +16,9 @@ from collections.abc import Callable
 import numpy as np
 
 from src.errors import ConfigError, DataError
+from src.evaluation.bootstrap import Interval
 from src.monitoring import statistics
-from src.monitoring.binning import Look
+from src.monitoring.binning import SignalSpec
 from src.monitoring.reference import Reference
 from src.monitoring.signals import Signals
 
@@ -26,13 +27,11 @@ _BALANCED_AT = 0.99
 # Resamples a pass: 250 x 5,000 counts take 5 MB.
 _CHUNK = 250
 # The served model learned from more products than the models behind the reference and is a little
-# surer of itself: of 200 undrifted batches of 500 products 88 alarmed for it (5,000 products, five
-# folds) until only less sure was looked for.
+# surer of itself, so only less sure is looked for (docs/experiments.md, "Drift").
 _SIDES = {"confidence": -1, "doubt": 1}
 # Factors on scales: a class that grows shows in one signal alone, which gets a larger part of the
-# rate. Of 300 batches of 500 in which a class of 8 % had doubled 280 were found with it and 274
-# without; doubled beside the reference's own share of it, 384 of 400 (10,000 products there).
-_FAVOUR = {"class_mix": 0.8}
+# rate (docs/experiments.md, "Drift").
+_SCALE_FACTORS = {"class_mix": 0.8}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -87,7 +86,6 @@ class Finding:
         batch has the signal.
     p_value : float
         Corrected for all signals together.
-    alert : bool
     psi, usual_psi, jensen_shannon : float
         Descriptive; NaN for kinds that have no shares.
     """
@@ -111,7 +109,6 @@ def calibrate(
 
     Parameters
     ----------
-    reference : Reference
     rows : int
         Products of a batch.
     false_alarm_rate : float
@@ -124,8 +121,7 @@ def calibrate(
     Notes
     -----
     The redrawn references have half the products, so their noise counts twice: a reference that is
-    off by chance is off for as long as it serves. Against one of 4,000 products 13 of 600 undrifted
-    batches of 500 alarmed without it, 9 of 1,000 with it, at a rate of 1 %.
+    off by chance is off for as long as it serves (docs/experiments.md, "Drift").
 
     Raises
     ------
@@ -138,23 +134,27 @@ def calibrate(
             f"{false_alarm_rate:g}; expected at least {math.ceil(1 / false_alarm_rate) - 1}",
             next_command="python tools/drift_report.py --help",
         )
-    cells = reference.coding.cells(reference.coded)
-    rng, half = np.random.default_rng(seed), max(len(cells) // 2, 1)
+    known = reference.discretizer.indicators(reference.sample)
+    rng, half = np.random.default_rng(seed), max(len(known) // 2, 1)
     pieces = []
     for start in range(0, resamples, _CHUNK):
         size = min(_CHUNK, resamples - start)
-        batch = _draw(rng, cells, rows, size)
-        other = _draw(rng, cells, half, size) * (len(cells) / half)
-        pieces.append(_measure(reference, cells, batch, other, rows)[1:])
+        batch = _draw(rng, known, rows, size)
+        other = _draw(rng, known, half, size) * (len(known) / half)
+        pieces.append(_measure(reference, known, batch, other, rows)[1:])
     evidence = np.concatenate([e for e, _ in pieces])
     psi = np.concatenate([p for _, p in pieces])
     top = np.quantile(evidence, _BALANCED_AT, axis=0)
     # A signal that hardly moves in the reference must not count as strong once it does.
-    favour = [_FAVOUR.get(look.name, 1.0) for look in reference.coding.looks]
-    scales = np.maximum(top, 1.0) * favour
-    strongest = np.sort((evidence / scales).max(axis=1))
-    usual_psi = np.quantile(psi, _BALANCED_AT, axis=0)
-    return Calibration(rows, false_alarm_rate, scales, strongest, usual_psi)
+    factors = [_SCALE_FACTORS.get(spec.name, 1.0) for spec in reference.discretizer.specs]
+    scales = np.maximum(top, 1.0) * factors
+    return Calibration(
+        rows=rows,
+        false_alarm_rate=false_alarm_rate,
+        scales=scales,
+        strongest=np.sort((evidence / scales).max(axis=1)),
+        usual_psi=np.quantile(psi, _BALANCED_AT, axis=0),
+    )
 
 
 def compare(
@@ -164,10 +164,8 @@ def compare(
 
     Parameters
     ----------
-    reference : Reference
     signals : Signals
         Of the batch; as many products as `calibration` is for.
-    calibration : Calibration
 
     Raises
     ------
@@ -175,33 +173,32 @@ def compare(
         The batch was answered by a model with other classes, or has another size.
     """
     _check(reference, signals, calibration)
-    cells = reference.coding.cells(reference.coded)
-    batch = reference.coding.cells(reference.coding.encode(signals)).sum(axis=0, dtype=np.float64)
-    whole = cells.sum(axis=0, dtype=np.float64)
-    values, evidence, psi = _measure(reference, cells, batch[None], whole[None], len(signals))
+    discretizer, sizes = reference.discretizer, (len(signals), len(reference))
+    known = discretizer.indicators(reference.sample)
+    batch = discretizer.indicators(signals).sum(axis=0, dtype=np.float64)
+    whole = known.sum(axis=0, dtype=np.float64)
+    values, evidence, psi = _measure(reference, known, batch[None], whole[None], len(signals))
+    scaled = evidence[0] / calibration.scales
     findings = []
-    for i, look in enumerate(reference.coding.looks):
-        b, r = batch[look.columns], whole[look.columns]
-        needed = calibration.critical * calibration.scales[i]
-        scaled = float(evidence[0, i] / calibration.scales[i])
-        divergence = _on_shares(
-            statistics.jensen_shannon, look, b[None], r[None], (len(signals), len(reference))
-        )
+    for i, spec in enumerate(discretizer.specs):
+        b, r = batch[spec.columns], whole[spec.columns]
+        needed = calibration.critical * float(calibration.scales[i])
+        divergence = _on_shares(statistics.jensen_shannon, spec, b[None], r[None], sizes)
         findings.append(
             Finding(
-                look.name,
-                look.kind,
-                _measured(look, b, len(signals)),
-                float(values[0, i]),
-                _threshold(look, b, r, (len(signals), len(reference)), needed),
-                calibration.p_value(scaled),
-                scaled > calibration.critical,
-                float(psi[0, i]),
-                float(calibration.usual_psi[i]),
-                float(divergence[0]),
+                signal=spec.name,
+                kind=spec.kind,
+                measured=_measured(spec, b, len(signals)),
+                statistic=float(values[0, i]),
+                threshold=_threshold(spec, b, r, sizes, needed),
+                p_value=calibration.p_value(float(scaled[i])),
+                alert=bool(scaled[i] > calibration.critical),
+                psi=float(psi[0, i]),
+                usual_psi=float(calibration.usual_psi[i]),
+                jensen_shannon=float(divergence[0]),
             )
         )
-    order = np.argsort(-(evidence[0] / calibration.scales), kind="stable")
+    order = np.argsort(-scaled, kind="stable")
     return tuple(findings[i] for i in order.tolist())
 
 
@@ -218,47 +215,34 @@ def _check(reference: Reference, signals: Signals, calibration: Calibration) -> 
         )
 
 
-def _measured(look: Look, b: np.ndarray, rows: int) -> int:
-    if look.kind == "number":
+def _measured(spec: SignalSpec, b: np.ndarray, rows: int) -> int:
+    if spec.kind == "number":
         return int(b.sum())
-    return int(b[-1]) if look.kind == "embedding" else rows
+    return int(b[-1]) if spec.kind == "embedding" else rows
 
 
 def _threshold(
-    look: Look, b: np.ndarray, r: np.ndarray, sizes: tuple[int, int], needed: float
+    spec: SignalSpec, b: np.ndarray, r: np.ndarray, sizes: tuple[int, int], needed: float
 ) -> float:
     """Return the statistic at which this signal alarms in a batch of this size."""
     n, m = sizes
-    if not _measured(look, b, n):
+    if not _measured(spec, b, n):
         return math.nan
-    if look.kind == "flag":
+    if spec.kind == "flag":
         share = float(statistics.smoothed(r, m)[0])
         low, high = statistics.share_thresholds(share, n, needed)
         rises = b[0] / n >= r[0] / m
         return float(high - r[0] / m if rises else r[0] / m - low)
-    if look.kind == "number":
+    if spec.kind == "number":
         n, m = int(b.sum()), int(r.sum())
-    width = len(b) - 1 if look.kind == "embedding" else len(b)
-    return statistics.threshold(look.kind, needed, (n, m), width)
+    width = len(b) - 1 if spec.kind == "embedding" else len(b)
+    return statistics.threshold(spec.kind, needed, (n, m), width)
 
 
-@dataclasses.dataclass(frozen=True)
-class AccuracyEstimate:
-    """What share of a batch the model got right, as far as it can know itself.
+def estimate_accuracy(reference: Reference, signals: Signals) -> Interval:
+    """Return what share of a batch the model got right, as far as it can know itself.
 
-    Attributes
-    ----------
-    accuracy, low, high : float
-        Estimate and 95 % interval.
-    """
-
-    accuracy: float
-    low: float
-    high: float
-
-
-def estimate_accuracy(reference: Reference, signals: Signals) -> AccuracyEstimate:
-    """Return the mean top probability, calibrated on the reference, with its interval.
+    The mean top probability, calibrated on the reference, with its 95 % interval.
 
     Notes
     -----
@@ -272,56 +256,56 @@ def estimate_accuracy(reference: Reference, signals: Signals) -> AccuracyEstimat
     sampling = (right * (1 - right)).sum() / len(right) ** 2
     half = 1.96 * math.sqrt(sampling + answers.error**2)
     mean = float(right.mean())
-    return AccuracyEstimate(mean, max(0.0, mean - half), min(1.0, mean + half))
+    return Interval(mean, max(0.0, mean - half), min(1.0, mean + half))
 
 
-def _draw(rng: np.random.Generator, cells: np.ndarray, rows: int, times: int) -> np.ndarray:
-    """Return the sums of cells of `times` batches drawn with replacement."""
-    m = len(cells)
-    counts = rng.multinomial(rows, np.full(m, 1.0 / m), size=times)
-    return (counts.astype(np.float32) @ cells).astype(np.float64)
+def _draw(rng: np.random.Generator, known: np.ndarray, rows: int, times: int) -> np.ndarray:
+    """Return the counts of `times` batches of `rows` products drawn with replacement."""
+    m = len(known)
+    multiplicities = rng.multinomial(rows, np.full(m, 1.0 / m), size=times)
+    return (multiplicities.astype(np.float32) @ known).astype(np.float64)
 
 
 def _measure(
-    reference: Reference, cells: np.ndarray, batch: np.ndarray, other: np.ndarray, rows: int
+    reference: Reference, known: np.ndarray, batch: np.ndarray, other: np.ndarray, rows: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Return statistics, evidence and PSI of k batches against k references, (k, n_signals)."""
     values, evidence, psi = [], [], []
     sizes = (rows, len(reference))
-    for look in reference.coding.looks:
-        b, r = batch[:, look.columns], other[:, look.columns]
-        value, strength = _outcome(look, b, r, sizes, cells)
+    for spec in reference.discretizer.specs:
+        b, r = batch[:, spec.columns], other[:, spec.columns]
+        value, strength = _outcome(spec, b, r, sizes, known)
         values.append(value)
         evidence.append(strength)
-        psi.append(_on_shares(statistics.population_stability, look, b, r, sizes))
+        psi.append(_on_shares(statistics.population_stability, spec, b, r, sizes))
     return np.column_stack(values), np.column_stack(evidence), np.column_stack(psi)
 
 
 def _outcome(
-    look: Look, b: np.ndarray, r: np.ndarray, sizes: tuple[int, int], cells: np.ndarray
+    spec: SignalSpec, b: np.ndarray, r: np.ndarray, sizes: tuple[int, int], known: np.ndarray
 ) -> statistics.Outcome:
-    if look.kind == "number":
-        return statistics.kolmogorov_smirnov(b, r, _SIDES.get(look.name, 0))
-    if look.kind == "category":
+    if spec.kind == "number":
+        return statistics.kolmogorov_smirnov(b, r, _SIDES.get(spec.name, 0))
+    if spec.kind == "category":
         return statistics.chi_squared(b, r)
-    if look.kind == "flag":
+    if spec.kind == "flag":
         return statistics.share_gap(b, r, *sizes)
-    if look.kind == "embedding":
+    if spec.kind == "embedding":
         return statistics.embedding_distance(b, r)
-    variance = cells[:, look.columns].var(axis=0, dtype=np.float64)
+    variance = known[:, spec.columns].var(axis=0, dtype=np.float64)
     return statistics.largest_share_shift(b, r, *sizes, variance)
 
 
 def _on_shares(
     measure: Callable[[np.ndarray, np.ndarray], np.ndarray],
-    look: Look,
+    spec: SignalSpec,
     b: np.ndarray,
     r: np.ndarray,
     sizes: tuple[int, int],
 ) -> np.ndarray:
     """Return a divergence of shares; NaN for signals that are none."""
-    if look.kind == "embedding":
+    if spec.kind == "embedding":
         return np.full(len(b), np.nan)
-    if look.kind == "flag":
+    if spec.kind == "flag":
         b, r = np.hstack([b, sizes[0] - b]), np.hstack([r, sizes[1] - r])
     return measure(b, r)

@@ -1,4 +1,4 @@
-"""A labelled lot against its baseline: which classes are recognised worse than they were.
+"""A labelled batch against its baseline: which classes are recognised worse than they were.
 
 Recalls are compared class by class with an interval for the difference of two proportions. The
 intervals hold together: each is as wide as it takes for all of them to cover at once.
@@ -24,7 +24,7 @@ class ClassChange:
     ----------
     code : int
     support, correct : int
-        Products of the lot with this label, and those among them that got it.
+        Products of the batch with this label, and those among them that got it.
     baseline_support, baseline_correct : int
         The same of the baseline.
     low, high : float
@@ -41,7 +41,7 @@ class ClassChange:
 
     @property
     def recall(self) -> float:
-        """Share of the lot's products of the class that were recognised; NaN without any."""
+        """Share of the batch's products of the class that were recognised; NaN without any."""
         return self.correct / self.support if self.support else float("nan")
 
     @property
@@ -53,7 +53,7 @@ class ClassChange:
 
     @property
     def delta(self) -> float:
-        """Recall of the lot minus that of the baseline."""
+        """Recall of the batch minus that of the baseline."""
         return self.recall - self.baseline_recall
 
     @property
@@ -78,9 +78,8 @@ def difference_interval(
 
     Notes
     -----
-    Newcombe's (1998) way of putting two intervals together, on exact ones: with Wilson's, of lots
-    with 5 products in each of 27 classes 4.5 % had a class that "changed" at a stated 1 %, of lots
-    with 20 products 2 %; with exact ones none of 400.
+    Newcombe's (1998) way of putting two intervals together, on exact ones: Wilson's err more often
+    than stated where a class has a handful of products (docs/experiments.md, "Drift").
     """
     p, q = (s / n if n else 0.5 for s, n in (first, second))
     (l1, u1), (l2, u2) = exact_interval(*first, error), exact_interval(*second, error)
@@ -92,7 +91,7 @@ def difference_interval(
 
 def compare_classes(
     codes: Sequence[int],
-    lot: Sequence[tuple[int, int]],
+    batch: Sequence[tuple[int, int]],
     baseline: Sequence[tuple[int, int]],
     false_alarm_rate: float,
 ) -> list[ClassChange]:
@@ -100,31 +99,39 @@ def compare_classes(
 
     Parameters
     ----------
-    codes : sequence of int
-    lot, baseline : sequence of (int, int)
+    batch, baseline : sequence of (int, int)
         (correct, support) of each code.
     false_alarm_rate : float
-        Share of unchanged lots of which some class may be said to have changed (Bonferroni over
-        the classes that the lot has).
+        Share of unchanged batches of which some class may be said to have changed (Bonferroni over
+        the classes that the batch has).
     """
-    present = max(sum(n > 0 for _, n in lot), 1)
+    present = max(sum(n > 0 for _, n in batch), 1)
     error = false_alarm_rate / present
-    return [
-        ClassChange(
-            code, n, ok, base_n, base_ok, *difference_interval((ok, n), (base_ok, base_n), error)
+    changes = []
+    for code, now, before in zip(codes, batch, baseline, strict=True):
+        low, high = difference_interval(now, before, error)
+        changes.append(
+            ClassChange(
+                code=code,
+                support=now[1],
+                correct=now[0],
+                baseline_support=before[1],
+                baseline_correct=before[0],
+                low=low,
+                high=high,
+            )
         )
-        for code, (ok, n), (base_ok, base_n) in zip(codes, lot, baseline, strict=True)
-    ]
+    return changes
 
 
 @dataclasses.dataclass(frozen=True)
 class AccuracyChange:
-    """All classes of a lot together.
+    """All classes of a batch together.
 
     Attributes
     ----------
     accuracy : float
-        Share of the lot's products that were recognised.
+        Share of the batch's products that were recognised.
     expected : float
         What the baseline's recalls give on as many products of each class.
     low, high : float
@@ -143,28 +150,29 @@ class AccuracyChange:
 
 
 def compare_accuracy(
-    lot: Sequence[tuple[int, int]], baseline: Sequence[tuple[int, int]], false_alarm_rate: float
+    batch: Sequence[tuple[int, int]], baseline: Sequence[tuple[int, int]], false_alarm_rate: float
 ) -> AccuracyChange | None:
-    """Compare the accuracy of a lot with what its classes let expect; None without such a class.
+    """Compare the accuracy of a batch with what its classes let expect; None without such a class.
 
-    Lots have few products of a class: of 100 lots of 500 products in 27 classes, every recall 10
-    points lower, all were found here at a rate of 1 % and 38 by their classes; 5 points lower, 51
-    and 6. Of 1,000 unchanged lots 5 were said to have fallen.
+    Batches have few products of a class: a loss in all of them shows here long before it shows in
+    one (docs/experiments.md, "Drift").
 
     Parameters
     ----------
-    lot, baseline : sequence of (int, int)
+    batch, baseline : sequence of (int, int)
         (correct, support) of each class.
     false_alarm_rate : float
         Of both sides of the interval together.
 
     Notes
     -----
-    Direct standardisation: a lot of harder classes is no worse for it. The lot's interval is
+    Direct standardisation: a batch of harder classes is no worse for it. The batch's interval is
     exact for one share, and too wide for a mixture of shares (Hoeffding 1956); the baseline's is
     normal, for the baseline is large.
     """
-    pairs = [(*of, *known) for of, known in zip(lot, baseline, strict=True) if of[1] and known[1]]
+    pairs = [
+        (*now, *before) for now, before in zip(batch, baseline, strict=True) if now[1] and before[1]
+    ]
     if not pairs:
         return None
     correct, n, base_correct, base_n = np.array(pairs, dtype=np.float64).T
@@ -176,10 +184,10 @@ def compare_accuracy(
     low, high = exact_interval(int(correct.sum()), int(n.sum()), false_alarm_rate)
     gap = accuracy - expected
     return AccuracyChange(
-        float(accuracy),
-        float(expected),
-        float(gap - np.hypot(accuracy - low, half)),
-        float(gap + np.hypot(high - accuracy, half)),
+        accuracy=float(accuracy),
+        expected=float(expected),
+        low=float(gap - np.hypot(accuracy - low, half)),
+        high=float(gap + np.hypot(high - accuracy, half)),
     )
 
 
@@ -189,20 +197,20 @@ def recalls(confusion: np.ndarray) -> list[tuple[int, int]]:
     return [(int(ok), int(n)) for ok, n in pairs]
 
 
-def confusion_shifts(lot: np.ndarray, baseline: np.ndarray) -> np.ndarray:
+def confusion_shifts(batch: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Return how much more often each true class is taken for each other one, in shares.
 
     Parameters
     ----------
-    lot, baseline : ndarray of int64, shape (n_classes, n_classes)
+    batch, baseline : ndarray of int64, shape (n_classes, n_classes)
         Counts, true by predicted.
 
     Returns
     -------
     ndarray of float64, shape (n_classes, n_classes)
-        Rate in the lot minus rate in the baseline; NaN rows where one side lacks the class.
+        Rate in the batch minus rate in the baseline; NaN rows where one side lacks the class.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
-        return lot / lot.sum(axis=1, keepdims=True) - (
+        return batch / batch.sum(axis=1, keepdims=True) - (
             baseline / baseline.sum(axis=1, keepdims=True)
         )

@@ -1,8 +1,8 @@
 """The reference profile: what the shop looked like to a model that had not seen it.
 
 `build_reference` condenses a sample of labelled products into one JSON file of at most a few
-megabytes: readable summaries of every signal, and the sample itself in codes of a byte, so that
-any batch can be compared at its own size without the training data.
+megabytes: readable summaries of every signal, and the sample itself in bins of a byte, so that any
+batch can be compared at its own size without the training data.
 """
 
 from __future__ import annotations
@@ -15,8 +15,15 @@ from typing import Any
 import numpy as np
 
 from src.errors import ArtifactError
-from src.monitoring.binning import ABSENT, Coded, Coding, Projection, fit_projection, quantile_edges
-from src.monitoring.signals import CATEGORIES, FLAGS, NUMBERS, Signals
+from src.monitoring.binning import (
+    ABSENT,
+    BinnedSample,
+    Discretizer,
+    Projection,
+    fit_projection,
+    quantile_edges,
+)
+from src.monitoring.signals import FLAGS, NUMBERS, Signals
 
 VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -76,11 +83,10 @@ class Reference:
 
     Attributes
     ----------
-    about : About
-    coding : Coding
-        How signals become cells.
-    coded : Coded
-        The sample, m products.
+    discretizer : Discretizer
+        How signals become counts.
+    sample : BinnedSample
+        m products.
     answers : Answers
         Of all labelled rows.
     quantiles : mapping of str to ndarray of float64
@@ -88,18 +94,18 @@ class Reference:
     """
 
     about: About
-    coding: Coding
-    coded: Coded
+    discretizer: Discretizer
+    sample: BinnedSample
     answers: Answers
     quantiles: Mapping[str, np.ndarray]
 
     def __len__(self) -> int:
-        return len(self.coded.proba)
+        return len(self.sample.proba)
 
     @property
     def classes(self) -> np.ndarray:
         """Codes, ascending."""
-        return self.coding.classes
+        return self.discretizer.classes
 
 
 def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
@@ -144,35 +150,44 @@ def judge_answers(proba: np.ndarray, y: np.ndarray, classes: np.ndarray) -> Answ
     curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
     fitted = curve.fit_transform(confidence, correct)
     error = np.sqrt(((correct - fitted) ** 2).mean() / len(y))
-    knots = (curve.X_thresholds_.astype(np.float64), curve.y_thresholds_.astype(np.float64))
-    return Answers(counts, *knots, float(confidence.mean()), float(error))
+    return Answers(
+        confusion=counts,
+        confidence=curve.X_thresholds_.astype(np.float64),
+        worth=curve.y_thresholds_.astype(np.float64),
+        mean_confidence=float(confidence.mean()),
+        error=float(error),
+    )
 
 
 def build_reference(signals: Signals, answers: Answers, about: About) -> Reference:
-    """Condense a sample.
+    """Condense a sample of m products.
 
     Parameters
     ----------
     signals : Signals
-        Of m products, with probabilities from a model that had not seen them.
+        With probabilities from a model that had not seen the products.
     answers : Answers
         Of all labelled rows.
     about : About
     """
-    values = {name: column[~np.isnan(column)] for name, column in signals.numbers.items()}
-    values = {name: values[name] for name in NUMBERS if len(values[name])}
-    languages = sorted(set(signals.language.tolist()) - {"other"})
+    present = {name: column[~np.isnan(column)] for name, column in signals.numbers.items()}
+    values = {name: present[name] for name in NUMBERS if len(present[name])}
     projection = None
     if signals.embedding is not None:
         projection = fit_projection(signals.embedding, N_COMPONENTS)
-    coding = Coding(
-        {name: quantile_edges(column) for name, column in values.items()},
-        (*languages, "other"),
-        signals.classes,
-        projection,
+    discretizer = Discretizer(
+        edges={name: quantile_edges(column) for name, column in values.items()},
+        languages=(*sorted(set(signals.language.tolist()) - {"other"}), "other"),
+        classes=signals.classes,
+        projection=projection,
     )
-    quantiles = {name: np.quantile(column, QUANTILES) for name, column in values.items()}
-    return Reference(about, coding, coding.encode(signals), answers, quantiles)
+    return Reference(
+        about=about,
+        discretizer=discretizer,
+        sample=discretizer.transform(signals),
+        answers=answers,
+        quantiles={name: np.quantile(column, QUANTILES) for name, column in values.items()},
+    )
 
 
 def to_json(reference: Reference) -> dict[str, Any]:
@@ -180,7 +195,8 @@ def to_json(reference: Reference) -> dict[str, Any]:
 
     "summary" is for people and other programs, "sample" and "coding" are what `from_json` reads.
     """
-    coding, coded = reference.coding, reference.coded
+    discretizer, sample, answers = reference.discretizer, reference.sample, reference.answers
+    projection = discretizer.projection
     return {
         "version": VERSION,
         **dataclasses.asdict(reference.about),
@@ -188,44 +204,52 @@ def to_json(reference: Reference) -> dict[str, Any]:
         "classes": reference.classes.tolist(),
         "summary": _summary(reference),
         "answers": {
-            "confusion": reference.answers.confusion.tolist(),
-            "confidence": reference.answers.confidence.round(6).tolist(),
-            "worth": reference.answers.worth.round(6).tolist(),
-            "mean_confidence": reference.answers.mean_confidence,
-            "error": reference.answers.error,
+            "confusion": answers.confusion.tolist(),
+            "confidence": answers.confidence.round(6).tolist(),
+            "worth": answers.worth.round(6).tolist(),
+            "mean_confidence": answers.mean_confidence,
+            "error": answers.error,
         },
         "coding": {
-            "edges": {name: edges.tolist() for name, edges in coding.edges.items()},
-            "languages": list(coding.languages),
-            "projection": _projection_to_json(coding.projection),
+            "edges": {name: edges.tolist() for name, edges in discretizer.edges.items()},
+            "languages": list(discretizer.languages),
+            "projection": projection
+            and {
+                "centre": _pack(projection.centre),
+                "components": _pack(projection.components),
+                "deviations": projection.deviations.tolist(),
+                "spread": projection.spread,
+            },
         },
         "sample": {
-            "bins": {name: _pack(bins) for name, bins in coded.bins.items()},
-            "proba": _pack(coded.proba),
-            "embedding": None if coded.embedding is None else _pack(coded.embedding),
+            "bins": {name: _pack(bins) for name, bins in sample.bins.items()},
+            "proba": _pack(sample.proba),
+            "embedding": None if sample.embedding is None else _pack(sample.embedding),
         },
     }
 
 
 def _summary(reference: Reference) -> dict[str, Any]:
-    bins, proba = reference.coded.bins, reference.coded.proba.astype(np.float64)
+    bins, classes = reference.sample.bins, reference.classes.tolist()
     numbers = {}
-    for name, edges in reference.coding.edges.items():
-        counts = np.bincount(bins[name][bins[name] != ABSENT], minlength=len(edges) + 1)
-        shares = (counts / counts.sum()).round(5).tolist()
-        quantiles = dict(zip(map(str, QUANTILES), reference.quantiles[name].tolist(), strict=True))
-        present = round(float((bins[name] != ABSENT).mean()), 5)
-        numbers[name] = {"present": present, "quantiles": quantiles, "histogram": shares}
-    values = {"language": list(reference.coding.languages), "predicted": reference.classes.tolist()}
-    categories = {
-        name: dict(zip(map(str, values[name]), _shares(bins[name], len(values[name])), strict=True))
-        for name in CATEGORIES
-    }
+    for name, edges in reference.discretizer.edges.items():
+        binned = bins[name][bins[name] != ABSENT]
+        numbers[name] = {
+            "present": round(len(binned) / len(reference), 5),
+            "quantiles": dict(
+                zip(map(str, QUANTILES), reference.quantiles[name].tolist(), strict=True)
+            ),
+            "histogram": _shares(binned, len(edges) + 1),
+        }
+    categories = {"language": reference.discretizer.languages, "predicted": classes}
     return {
         "numbers": numbers,
         "flags": {name: round(float(bins[name].mean()), 5) for name in FLAGS},
-        **categories,
-        "class_mix": proba.mean(axis=0).round(5).tolist(),
+        **{
+            name: dict(zip(map(str, values), _shares(bins[name], len(values)), strict=True))
+            for name, values in categories.items()
+        },
+        "class_mix": reference.sample.proba.astype(np.float64).mean(axis=0).round(5).tolist(),
         "accuracy": round(reference.answers.accuracy, 5),
     }
 
@@ -247,54 +271,42 @@ def from_json(content: Mapping[str, Any]) -> Reference:
             f"reference_profile.json: found version {content.get('version')}, expected {VERSION}",
             next_command=TRAIN_COMMAND,
         )
-    classes = np.array(content["classes"], dtype=np.int64)
-    m, sample = content["rows"], content["sample"]
-    edges = {name: np.array(v, dtype=np.float64) for name, v in content["coding"]["edges"].items()}
-    projection = _projection_from_json(content["coding"]["projection"])
-    bins = {name: _unpack(text, np.uint8, m) for name, text in sample["bins"].items()}
-    embedding = None
-    if sample["embedding"] is not None:
-        embedding = _unpack(sample["embedding"], np.float16, m)
-    summary = content["summary"]["numbers"]
+    coding, sample, answers = content["coding"], content["sample"], content["answers"]
+    m, embedding, projection = content["rows"], sample["embedding"], coding["projection"]
     return Reference(
-        About(*(content[field.name] for field in dataclasses.fields(About))),
-        Coding(edges, tuple(content["coding"]["languages"]), classes, projection),
-        Coded(bins, _unpack(sample["proba"], np.float16, m), embedding),
-        _answers_from_json(content["answers"]),
-        {name: np.array(list(of["quantiles"].values())) for name, of in summary.items()},
+        about=About(**{field.name: content[field.name] for field in dataclasses.fields(About)}),
+        discretizer=Discretizer(
+            edges={name: np.array(edges) for name, edges in coding["edges"].items()},
+            languages=tuple(coding["languages"]),
+            classes=np.array(content["classes"], dtype=np.int64),
+            projection=projection and _projection(projection),
+        ),
+        sample=BinnedSample(
+            bins={name: _unpack(text, np.uint8, m) for name, text in sample["bins"].items()},
+            proba=_unpack(sample["proba"], np.float16, m),
+            embedding=None if embedding is None else _unpack(embedding, np.float16, m),
+        ),
+        answers=Answers(
+            confusion=np.array(answers["confusion"], dtype=np.int64),
+            confidence=np.array(answers["confidence"], dtype=np.float64),
+            worth=np.array(answers["worth"], dtype=np.float64),
+            mean_confidence=answers["mean_confidence"],
+            error=answers["error"],
+        ),
+        quantiles={
+            name: np.array(list(number["quantiles"].values()))
+            for name, number in content["summary"]["numbers"].items()
+        },
     )
 
 
-def _answers_from_json(content: Mapping[str, Any]) -> Answers:
-    return Answers(
-        np.array(content["confusion"], dtype=np.int64),
-        np.array(content["confidence"], dtype=np.float64),
-        np.array(content["worth"], dtype=np.float64),
-        content["mean_confidence"],
-        content["error"],
-    )
-
-
-def _projection_to_json(projection: Projection | None) -> dict[str, Any] | None:
-    if projection is None:
-        return None
-    return {
-        "centre": _pack(projection.centre),
-        "components": _pack(projection.components),
-        "deviations": projection.deviations.tolist(),
-        "spread": projection.spread,
-    }
-
-
-def _projection_from_json(content: Mapping[str, Any] | None) -> Projection | None:
-    if content is None:
-        return None
+def _projection(content: Mapping[str, Any]) -> Projection:
     deviations = np.array(content["deviations"], dtype=np.float32)
     return Projection(
-        _unpack(content["centre"], np.float32, -1).ravel(),
-        _unpack(content["components"], np.float32, len(deviations)),
-        deviations,
-        float(content["spread"]),
+        centre=_unpack(content["centre"], np.float32, -1),
+        components=_unpack(content["components"], np.float32, len(deviations)),
+        deviations=deviations,
+        spread=float(content["spread"]),
     )
 
 

@@ -1,6 +1,6 @@
-"""Statistics of how far a batch is from the reference, from the sums of their cells.
+"""Statistics of how far a batch is from the reference, from their counts.
 
-Every function takes the sums of k batches and of the reference (or of k resamples of it), shape
+Every function takes the counts of k batches and of the reference (or of k resamples of it), shape
 (k, width), and returns per batch the statistic and its *evidence*, -log10 of the p-value that
 theory gives it. Evidence is only a scale on which signals compare: what a batch is judged by is
 calibrated by resampling (`drift`), so an approximation here costs power, never false alarms.
@@ -139,7 +139,7 @@ def _shares(counts: np.ndarray) -> np.ndarray:
 
 
 def _smoothed_shares(counts: np.ndarray) -> np.ndarray:
-    """Half a product a cell: an empty one would make the logarithm infinite."""
+    """Half a product a bin: an empty one would make the logarithm infinite."""
     counts = counts + 0.5
     return counts / counts.sum(axis=-1, keepdims=True)
 

@@ -24,7 +24,7 @@ from src.pipeline_steps import (
 from src.pipeline_steps.types import Evaluated, Ingested, Transformed, Validated
 from src.runs import explanation
 from src.runs.demo_images import save_demo_images
-from src.runs.promotion import promote, seal
+from src.runs.promotion import finalize, promote
 from src.runs.reference_file import save_reference
 from src.runs.saving import register, save_model_card, save_models, save_scores
 from src.utils.profiling import stage
@@ -57,7 +57,7 @@ class Options:
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
     """Run the five stages, save what they made, and let the run be served if it is good enough.
 
-    What became of it is read with `src.runs.promotion.read_verdict`.
+    What became of it is read with `src.runs.promotion.read_decision`.
 
     Raises
     ------
@@ -102,7 +102,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 explanation.save(store, run, explained)
             save_model_card(store, run, cfg.model.name, ingested)
             groups = transformed.groups[transformed.holdout]
-            seal(store, run, cfg.model.name, evaluated.scored[0], groups)
+            finalize(store, run, cfg.model.name, evaluated.scored[0], groups)
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         if options.register:
             register(cfg, run, transformed, evaluated)

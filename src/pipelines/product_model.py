@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from src.config import Config
 from src.data.sampling import Sampling
 from src.features.tfidf.svd import DenseRows
-from src.models.classifiers import TREES, build_head
+from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
@@ -39,7 +39,7 @@ def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
     return LateFusion(
         experts,
         requires={IMAGE: HAS_IMAGE},
-        n_folds=cfg.model.n_folds,
+        n_folds=cfg.cv.n_folds,
         random_state=cfg.compute.seed,
     )
 
@@ -60,7 +60,7 @@ def build_expert(cfg: Config, branches: Sequence[Branch], kind: str) -> Pipeline
             dataclasses.replace(branch, transformer=make_pipeline(branch.transformer, dense))
             for branch in branches
         ]
-    classifier = build_head(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
+    classifier = build_classifier(cfg.model, kind, seed=cfg.compute.seed, n_jobs=cfg.compute.n_jobs)
     options = cfg.sampling
     sampling = Sampling(options.cap, options.floor, cfg.compute.seed) if options.enabled else None
     union = union_of(branches, branch_weights(cfg))

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from src.config import Config
+from src.config import Config, nearest
 from src.errors import ConfigError
 from src.pipelines import image_pipeline, text_pipeline
 from src.pipelines.branches import Branch
 from src.pipelines.table import Extractor
-from src.typed_toml import nearest
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,

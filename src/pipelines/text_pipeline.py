@@ -146,7 +146,7 @@ def build_cleaner(cfg: Config) -> TextCleaner:
     """Return the cleaner that ``[features.text.clean]`` describes."""
     from src.features.text.cleaner import TextCleaner
 
-    switches = dataclasses.asdict(cfg.features.text.clean)
+    switches = cfg.features.text.clean.model_dump()
     translations = {}
     if switches.pop("translate"):
         translations = json.loads(cfg.paths.translate_map.read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""Whether a new run takes the place of the served one, and the exchange itself.
+"""Whether the candidate becomes the champion (the served run), and the promotion itself.
 
-A run comes into force when its hold-out weighted F1 is not worse than the served run's by more than
-the bootstrap half-width. Two runs that were scored on the same rows of the same snapshot are
-compared pair by pair, which tells far smaller differences than two intervals do. Figures of the
-demo shop are no match for official ones: an official run always replaces a synthetic one, and a
-synthetic one replaces an official one only when it is forced to.
+A candidate is promoted when its hold-out weighted F1 is not worse than the served run's by more
+than the bootstrap half-width. Two runs that were scored on the same rows of the same snapshot are
+compared row by row, which shows far smaller differences than two intervals do. Scores on the demo
+shop say nothing of official data: an official run always replaces a synthetic one, and a synthetic
+one replaces an official one only when it is forced to.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import pandas as pd
 
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
-from src.evaluation.bootstrap import paired_difference
+from src.evaluation.paired import align, same_rows, score_differences
 from src.pipeline_steps.types import Scored
 
 logger = logging.getLogger(__name__)
@@ -28,8 +28,8 @@ COLUMNS = ["row_index", "prdtypecode", "predicted", "group"]
 
 
 @dataclasses.dataclass(frozen=True)
-class Verdict:
-    """What became of a run.
+class Decision:
+    """Whether a candidate was promoted, and why.
 
     Attributes
     ----------
@@ -38,7 +38,7 @@ class Verdict:
     reason : str
         One line for people.
     candidate, served : ServedRun
-        The new run and the one in force before; `served` is None where there was none.
+        The new run and the one served before; `served` is None where there was none.
     difference, half_width : float or None
         Weighted F1 of the candidate minus that of the served run, and half of the 95 % interval.
     paired : bool
@@ -57,17 +57,16 @@ class Verdict:
     forced: bool = False
 
 
-def seal(
+def finalize(
     store: ArtifactStore, run: Run, kind: str, scored: Scored, groups: np.ndarray
 ) -> ServedRun:
-    """Write the last two files of a run: what it said of the hold-out, and what it is.
+    """Write the last two files of a run: its predictions for the hold-out, and ``serving.json``.
 
     Parameters
     ----------
     store : ArtifactStore
         Store of the new run (`ArtifactStore.begin`).
     run : Run
-        The run.
     kind : str
         Kind of model.
     scored : Scored
@@ -91,15 +90,15 @@ def seal(
     return about
 
 
-def promote(store: ArtifactStore, *, force: bool) -> Verdict:
-    """Judge the candidate and, where it may be served, let it be; the writer's lock is held.
+def promote(store: ArtifactStore, *, force: bool) -> Decision:
+    """Promote the candidate if it may be served; the writer's lock is held.
 
     Parameters
     ----------
     store : ArtifactStore
         Any store of the workspace.
     force : bool
-        True promotes whatever the scores say.
+        True promotes whatever the scores are.
 
     Raises
     ------
@@ -108,62 +107,65 @@ def promote(store: ArtifactStore, *, force: bool) -> Verdict:
     """
     new = store.pinned("candidate")
     candidate, holdout = new.served_run(), new.load(new.holdout)
-    served, served_holdout = _in_force(store)
+    served, served_holdout = _served(store)
     new.verify()
-    verdict = judge(candidate, holdout, served, served_holdout)
+    decision = decide(candidate, holdout, served, served_holdout)
     if not new.full_pipeline(candidate.kind).is_file():
         reason = "outputs.full_pipeline was off: there is nothing that serving could load"
-        verdict = dataclasses.replace(verdict, promoted=False, reason=reason)
-    elif force and not verdict.promoted:
-        verdict = dataclasses.replace(verdict, promoted=True, forced=True)
+        decision = dataclasses.replace(decision, promoted=False, reason=reason)
+    elif force and not decision.promoted:
+        decision = dataclasses.replace(decision, promoted=True, forced=True)
     run = Run.of(new.describe(new.serving))
-    if verdict.promoted:
+    if decision.promoted:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         candidate = dataclasses.replace(candidate, promoted_at=candidate.promoted_at or now)
         new.save(new.serving, dataclasses.asdict(candidate), run=run, stage="promote")
         new.runs.promote()
-    verdict = dataclasses.replace(verdict, candidate=candidate)
-    store.save(store.promotion, dataclasses.asdict(verdict), run=run, stage="promote")
-    return verdict
+    decision = dataclasses.replace(decision, candidate=candidate)
+    store.save(store.promotion, dataclasses.asdict(decision), run=run, stage="promote")
+    return decision
 
 
-def read_verdict(store: ArtifactStore) -> Verdict:
-    """Return what became of the last run."""
+def read_decision(store: ArtifactStore) -> Decision:
+    """Return the decision on the last run."""
     values = store.load(store.promotion)
     runs = {
         name: None if values[name] is None else ServedRun(**values[name])
         for name in ("candidate", "served")
     }
-    return Verdict(**{**values, **runs})
+    return Decision(**{**values, **runs})
 
 
-def judge(
+def decide(
     candidate: ServedRun,
     holdout: pd.DataFrame,
     served: ServedRun | None,
     served_holdout: pd.DataFrame | None,
-) -> Verdict:
-    """Compare two runs; writes nothing.
+) -> Decision:
+    """Decide between two runs; writes nothing.
 
     Parameters
     ----------
     candidate, served : ServedRun
-        The new run, and the one in force (None for none).
+        The new run, and the served one (None for none).
     holdout, served_holdout : DataFrame
         Their predictions, columns row_index, prdtypecode (true), predicted, group.
     """
     if served is None or served_holdout is None:
-        return Verdict(True, "the first run to be served", candidate)
+        return Decision(True, "the first run to be served", candidate)
     if candidate.synthetic != served.synthetic:
         reason = (
             "drawn by the demo shop: it does not replace a run on official data"
             if candidate.synthetic
             else "official data replaces the demo shop's"
         )
-        return Verdict(not candidate.synthetic, reason, candidate, served)
-    paired = candidate.snapshot == served.snapshot and _same_rows(holdout, served_holdout)
+        return Decision(not candidate.synthetic, reason, candidate, served)
+    paired = candidate.snapshot == served.snapshot and same_rows(holdout, served_holdout)
     if paired:
-        difference, half_width = _paired(holdout, served_holdout)
+        pair = align(served_holdout, holdout, same_labels=False)
+        found = score_differences(pair).loc["f1_weighted", ["difference", "low", "high"]]
+        difference, low, high = found.tolist()
+        half_width = (high - low) / 2
         basis = f"paired on {len(holdout):,} rows"
     else:
         difference = candidate.f1_weighted - served.f1_weighted
@@ -173,11 +175,11 @@ def judge(
     reason = (
         f"weighted F1 {'not ' * fine}worse: {difference:+.4f}, half-width {half_width:.4f}, {basis}"
     )
-    return Verdict(fine, reason, candidate, served, difference, half_width, paired)
+    return Decision(fine, reason, candidate, served, difference, half_width, paired)
 
 
-def _in_force(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | None]:
-    """Return the served run and its hold-out; what can't be read is not worth keeping in force."""
+def _served(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | None]:
+    """Return the served run and its hold-out; one that can't be read is replaced by any other."""
     if store.runs.find("served") is None:
         return None, None
     served = store.pinned("served")
@@ -186,16 +188,3 @@ def _in_force(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | No
     except ArtifactError as e:
         logger.warning("the served run can't be read, so that any other is better: %s", e.message)
         return None, None
-
-
-def _same_rows(one: pd.DataFrame, other: pd.DataFrame) -> bool:
-    return set(one["row_index"]) == set(other["row_index"])
-
-
-def _paired(new: pd.DataFrame, old: pd.DataFrame) -> tuple[float, float]:
-    """Score both on the newer labels: people may have corrected some since."""
-    before = old.set_index("row_index")["predicted"].loc[new["row_index"]].to_numpy()
-    y, now, groups = (new[name].to_numpy() for name in COLUMNS[1:])
-    classes = np.unique(np.concatenate([y, now, before]))
-    interval = paired_difference(y, before, now, classes=classes, groups=groups)
-    return interval.value, interval.half_width

@@ -1,8 +1,8 @@
 """The HTTP service: one product, a CSV of them, corrections, and what an operator needs.
 
 `create_app` puts it together from parts that are handed in; `scripts/serve_api.py` makes them and
-runs it. Every request is checked by `limits.Door` first. Wrong input is answered with 4xx and a
-sentence; 503 says that no model is in force.
+runs it. Every request passes `RequestGuard` first. Wrong input is answered with 4xx and a
+sentence; 503 says that no model is served.
 """
 
 from __future__ import annotations
@@ -22,13 +22,14 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from src.data.image_decode import TOO_LARGE, ImageFault
 from src.errors import FileFault, ProjectError, UsageError
 from src.serving import feedback
 from src.serving.csv_products import ProductReader, answer_header, answer_row, to_csv
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Answered, Product
-from src.serving.request_guard import KEY_HEADER, Door, Limits
+from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.schemas import (
     ClassOut,
     ErrorResponse,
@@ -40,9 +41,11 @@ from src.serving.schemas import (
     PredictResponse,
     StatusResponse,
     TopK,
+    describe,
+    read_predict_request,
 )
 from src.serving.served_model import ServedModel
-from src.serving.uploads import check_image, describe, read_predict_request
+from src.serving.uploads import check_image
 
 CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
 
@@ -60,7 +63,7 @@ class Services:
     database_url : str
     codes : collection of int
         Codes that a correction may name.
-    limits : Limits
+    limits : RequestLimits
     api_key : str
         "" lets everybody in.
     metrics : Metrics
@@ -71,7 +74,7 @@ class Services:
     feedback_file: Path
     database_url: str
     codes: Collection[int]
-    limits: Limits = Limits()
+    limits: RequestLimits = RequestLimits()
     api_key: str = ""
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
@@ -96,7 +99,7 @@ def create_app(services: Services) -> FastAPI:
     )
     services.metrics.watch(services.log, services.model.drift)
     app.add_middleware(
-        Door,
+        RequestGuard,
         limits=services.limits,
         api_key=services.api_key,
         count=services.metrics.count_request,
@@ -115,7 +118,7 @@ def _add_operations(app: FastAPI, services: Services) -> None:
     def health() -> StatusResponse:
         return StatusResponse(status="alive")
 
-    @app.get("/ready", summary="Is a model in force?")
+    @app.get("/ready", summary="Is a model served?")
     def ready() -> StatusResponse:
         services.model.get()
         return StatusResponse(status="ready")
@@ -143,11 +146,18 @@ def _add_operations(app: FastAPI, services: Services) -> None:
         )
 
 
+def _check_image(data: bytes, max_pixels: int) -> None:
+    try:
+        check_image(data, max_pixels)
+    except ImageFault as e:
+        raise HTTPException(413 if e.reason == TOO_LARGE else 422, f"image: {e.message}") from e
+
+
 def _add_predict(app: FastAPI, services: Services) -> None:
     def answer(asked: PredictRequest, image: bytes | None) -> PredictResponse:
         predictor = services.model.get()
         if image is not None:
-            check_image(image, services.limits.image_pixels)
+            _check_image(image, services.limits.image_pixels)
         product = Product(asked.designation, asked.description, image)
         answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
         services.keep(answered, [asked.productid])
@@ -243,13 +253,13 @@ def _stream(head: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> I
 
 def _add_feedback(app: FastAPI, services: Services) -> None:
     @app.post("/feedback", summary="Correct a label")
-    def give_feedback(given: FeedbackRequest) -> FeedbackResponse:
-        correction = feedback.Correction(**given.model_dump())
-        where = feedback.store(
+    def give_feedback(request: FeedbackRequest) -> FeedbackResponse:
+        correction = feedback.new_correction(**request.model_dump())
+        stored_in = feedback.store(
             correction, services.feedback_file, services.database_url, services.codes
         )
-        services.metrics.count_correction(where)
-        return FeedbackResponse(stored_in=where)  # type: ignore[arg-type]
+        services.metrics.count_correction(stored_in)
+        return FeedbackResponse(stored_in=stored_in)  # type: ignore[arg-type]
 
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:

@@ -33,18 +33,18 @@ class DriftGauges:
 
     def __init__(self, reference: Reference, window: int = WINDOW) -> None:
         self.run_id = reference.about.run_id
-        self._coding = reference.coding
-        cells = reference.coding.cells(reference.coded)
-        self._reference = cells.sum(axis=0, dtype=np.float64)
-        self._reference_rows = len(cells)
+        self._discretizer = reference.discretizer
+        known = reference.discretizer.indicators(reference.sample)
+        self._reference = known.sum(axis=0, dtype=np.float64)
+        self._reference_rows = len(known)
         self._window: deque[np.ndarray] = deque(maxlen=window)
         self._lock = threading.Lock()
 
     def add(self, signals: Signals) -> None:
         """Take the signals of some answers in."""
-        cells = self._coding.cells(self._coding.encode(signals))
+        rows = self._discretizer.indicators(signals)
         with self._lock:
-            self._window.extend(cells)
+            self._window.extend(rows)
 
     def values(self) -> dict[str, float]:
         """Return the index by signal; empty until `LEAST` answers were given.
@@ -57,11 +57,11 @@ class DriftGauges:
         if len(rows) < LEAST:
             return {}
         batch, found = np.asarray(rows, dtype=np.float64).sum(axis=0), {}
-        for look in self._coding.looks:
-            b, r = batch[look.columns], self._reference[look.columns]
-            if look.kind == "flag":
+        for spec in self._discretizer.specs:
+            b, r = batch[spec.columns], self._reference[spec.columns]
+            if spec.kind == "flag":
                 b = np.append(b, len(rows) - b)
                 r = np.append(r, self._reference_rows - r)
-            if look.kind != "embedding":
-                found[look.name] = float(population_stability(b, r))
+            if spec.kind != "embedding":
+                found[spec.name] = float(population_stability(b, r))
         return found

@@ -1,25 +1,23 @@
 """Corrections by people: into ``project.feedback``, or into a file where no database answers.
 
 ``results/feedback.jsonl`` holds one JSON object a line with the columns of the table; the next
-``init.sh`` loads it. A line is locked, written whole and flushed to the disk before the author is
-told that it is kept.
+``init.sh`` loads it. A line is written whole, under a lock, and is on the disk before the author
+reads that it is stored.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
-import json
 import logging
 import os
 import shlex
 from collections.abc import Collection
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 from src.data import postgres
-from src.data.corrections import designation_hash
+from src.data.corrections import Correction, designation_hash
 from src.errors import ArtifactError, DatabaseError, UsageError
 
 logger = logging.getLogger(__name__)
@@ -27,61 +25,43 @@ logger = logging.getLogger(__name__)
 MOST_CHARACTERS = 2_000
 
 
-@dataclasses.dataclass(frozen=True)
-class Correction:
-    """One label that a person gives.
-
-    Attributes
-    ----------
-    prdtypecode : int
-        The code that is right.
-    designation : str
-        Title of the product; only its SHA256 is kept.
-    productid : int or None
-        Where the product has one; a product is named by this or by its title.
-    predicted_code : int or None
-        What was shown.
-    author, comment : str
-        Who, and why.
-    """
-
-    prdtypecode: int
-    designation: str = ""
-    productid: int | None = None
-    predicted_code: int | None = None
-    author: str = ""
-    comment: str = ""
-
-    def row(self) -> dict[str, Any]:
-        """Return the columns of ``project.feedback``, made now."""
-        return {
-            "productid": self.productid,
-            "designation_hash": designation_hash(self.designation) if self.designation else None,
-            "prdtypecode": self.prdtypecode,
-            "predicted_code": self.predicted_code,
-            "author": _kept(self.author),
-            "comment": _kept(self.comment),
-            "created_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
-        }
+def new_correction(
+    prdtypecode: int,
+    designation: str = "",
+    productid: int | None = None,
+    predicted_code: int | None = None,
+    author: str = "",
+    comment: str = "",
+) -> Correction:
+    """Return a correction made now; see `Correction`. Of the designation only the hash is kept."""
+    return Correction(
+        prdtypecode=prdtypecode,
+        productid=productid,
+        designation_hash=designation_hash(designation) if designation else None,
+        created_at=datetime.now(timezone.utc),
+        predicted_code=predicted_code,
+        author=_storable(author),
+        comment=_storable(comment),
+    )
 
 
 def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:
-    """Keep a correction.
+    """Store a correction.
 
     Parameters
     ----------
     correction : Correction
     file : Path
-        Where it goes when the database can't take it.
+        Where it goes when the database does not answer.
     url : str
         Address of the database.
     codes : collection of int
-        Codes that a product can have.
+        Known codes.
 
     Returns
     -------
     str
-        "database" or "file": where it is.
+        "database" or "file": where it is stored.
 
     Raises
     ------
@@ -95,14 +75,13 @@ def store(correction: Correction, file: Path, url: str, codes: Collection[int]) 
             f"prdtypecode {correction.prdtypecode} is not one of the {len(codes)} known codes",
             next_command="cat config/labels_map.json",
         )
-    if correction.productid is None and not correction.designation:
+    if correction.productid is None and correction.designation_hash is None:
         raise UsageError("a correction names its product: expected a productid or a designation")
-    row = correction.row()
     try:
-        postgres.write_feedback(url, row)
+        postgres.write_feedback(url, dataclasses.asdict(correction))
     except DatabaseError as e:
-        logger.info("correction kept in %s: %s", file, e.message)
-        append_line(file, json.dumps(row, ensure_ascii=False))
+        logger.info("correction stored in %s: %s", file, e.message)
+        append_line(file, correction.to_line())
         return "file"
     return "database"
 
@@ -135,6 +114,6 @@ def _line_end(descriptor: int) -> str:
     return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
 
 
-def _kept(text: str) -> str:
+def _storable(text: str) -> str:
     """Return a text as PostgreSQL can hold it: no NUL, no lone surrogate, of bounded length."""
     return text.replace("\0", "").encode("utf-8", "replace").decode()[:MOST_CHARACTERS]

@@ -1,4 +1,4 @@
-"""What the service counts, in Prometheus' text format."""
+"""Counters of the service in Prometheus' text format."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class Metrics:
         )  # fmt: skip
 
     def watch(self, log: PredictionLog, drift: Callable[[], Mapping[str, float]]) -> None:
-        """Show what a log has written and lost, and the drift of the last answers."""
+        """Export what a log has written and lost, and the drift of the last answers."""
         written = Gauge(
             "predictions_logged", "Rows written to project.predictions.", registry=self.registry
         )
@@ -56,7 +56,7 @@ class Metrics:
         self.registry.register(_Drift(drift))
 
     def count_request(self, scope: Scope, status: int, elapsed_s: float) -> None:
-        """Count an answer under its route; paths that are none share one name."""
+        """Count an answer under its route; unknown paths share one name."""
         route = getattr(scope.get("route"), "path", "none")
         self._requests.labels(route, str(status)).inc()
         self._seconds.labels(route).observe(elapsed_s)
@@ -72,7 +72,7 @@ class Metrics:
         self._corrections.labels(stored_in).inc()
 
     def text(self) -> bytes:
-        """Return all of it."""
+        """Return all metrics."""
         return generate_latest(self.registry)
 
 

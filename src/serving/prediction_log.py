@@ -1,7 +1,7 @@
-"""What the service answered, written to ``project.predictions`` behind the requests' back.
+"""The service's predictions, written to ``project.predictions`` in the background.
 
-A request puts its answers into a bounded queue and goes on; one thread writes them, many a
-transaction. A full queue or a database that is down costs log lines, never a request: both are
+A request puts its answers into a bounded queue and goes on; one thread writes them in batches, one
+transaction each. A full queue or a database that is down loses rows, never a request: both are
 counted, and the counts are in ``/metrics``.
 """
 
@@ -28,9 +28,9 @@ from src.serving.predictor import Answered
 
 logger = logging.getLogger(__name__)
 
-JOBS_A_WRITE = 500
-# A database that is down is asked again after this long, not for every row.
-PAUSE_S = 60.0
+REQUESTS_PER_WRITE = 500
+# A database that is down is tried again after this long, not for every row.
+RETRY_AFTER_S = 60.0
 
 Row = Mapping[str, Any]
 
@@ -43,9 +43,9 @@ class PredictionLog:
     write : callable
         Writes some rows of ``project.predictions``, or raises DatabaseError.
     observe : callable or None
-        Told the run and the signals of every answer that is taken up.
+        Called with the run and the signals of the answers of every request that is logged.
     capacity : int
-        Requests (chunks of a batch) that may wait.
+        Requests (chunks of a batch) that may be queued.
 
     Attributes
     ----------
@@ -72,9 +72,9 @@ class PredictionLog:
             capacity
         )
         self._lost_in_queue = self._lost_in_database = 0
-        self._silent_until = 0.0
+        self._paused_until = 0.0
         self.written = 0
-        self._counting = threading.Lock()
+        self._count_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
@@ -91,17 +91,17 @@ class PredictionLog:
         return self._lost_in_queue + self._lost_in_database
 
     def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
-        """Queue answers; those that find no room are counted as lost."""
-        slim = dataclasses.replace(
+        """Queue answers; those that the full queue refuses are counted as lost."""
+        without_images = dataclasses.replace(
             answered,
-            # Pictures would fill the memory that waits; what was measured of them is enough.
+            # Images would fill the memory of the queue; their features are enough.
             items=answered.items.drop(columns="image"),
             extracted=answered.extracted.with_column("image", np.full(len(productids), "")),
         )
         try:
-            self._queue.put_nowait((slim, productids))
+            self._queue.put_nowait((without_images, productids))
         except queue.Full:
-            with self._counting:
+            with self._count_lock:
                 self._lost_in_queue += len(productids)
 
     def close(self, timeout_s: float = 10.0) -> None:
@@ -113,13 +113,13 @@ class PredictionLog:
         self._thread.join(timeout_s)
 
     def _run(self) -> None:
-        open_ = True
-        while open_:
-            jobs = [self._queue.get()]
-            while len(jobs) < JOBS_A_WRITE and not self._queue.empty():
-                jobs.append(self._queue.get_nowait())
-            open_ = None not in jobs
-            self._flush([row for job in jobs if job is not None for row in self._rows(*job)])
+        is_open = True
+        while is_open:
+            batch = [self._queue.get()]
+            while len(batch) < REQUESTS_PER_WRITE and not self._queue.empty():
+                batch.append(self._queue.get_nowait())
+            is_open = None not in batch
+            self._flush([row for entry in batch if entry is not None for row in self._rows(*entry)])
 
     def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
         signals = _reader(answered.model).read(answered.items, answered.extracted, answered.proba)
@@ -130,7 +130,7 @@ class PredictionLog:
     def _flush(self, rows: Sequence[Row]) -> None:
         if not rows:
             return
-        if time.monotonic() < self._silent_until:
+        if time.monotonic() < self._paused_until:
             self._lost_in_database += len(rows)
             return
         try:
@@ -138,8 +138,8 @@ class PredictionLog:
             self.written += len(rows)
         except DatabaseError as e:
             self._lost_in_database += len(rows)
-            self._silent_until = time.monotonic() + PAUSE_S
-            logger.warning("predictions are not logged for %.0f s: %s", PAUSE_S, e.message)
+            self._paused_until = time.monotonic() + RETRY_AFTER_S
+            logger.warning("predictions are not logged for %.0f s: %s", RETRY_AFTER_S, e.message)
 
 
 def rows_of(answered: Answered, productids: Sequence[int | None], signals: Signals) -> list[Row]:
@@ -152,7 +152,7 @@ def rows_of(answered: Answered, productids: Sequence[int | None], signals: Signa
     productids : sequence of (int or None), length n
         Where the request named one.
     signals : Signals
-        What drift looks at in these products: the column ``profile``.
+        Monitored signals of these products: the column ``profile``.
     """
     titles = answered.items["designation"]
     profiles = [profile_of(signals, row) for row in range(len(signals))]
@@ -176,5 +176,5 @@ def rows_of(answered: Answered, productids: Sequence[int | None], signals: Signa
 
 @functools.lru_cache(maxsize=1)
 def _reader(model: LateFusion) -> SignalReader:
-    """Return what reads a model's signals; it takes a tenth of a second to make."""
+    """Return the reader of a model's signals, made once: that takes a tenth of a second."""
     return SignalReader.of(model)

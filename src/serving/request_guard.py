@@ -1,7 +1,7 @@
-"""The service's door: who may enter, how much they may bring, and how long they may take.
+"""The request guard: API key, size and time limits of every request, checked before parsing.
 
-One ASGI middleware around the whole application. It counts the body while it streams in, so that a
-wrong ``Content-Length`` helps nobody, and refuses before anything is parsed.
+One ASGI middleware around the whole application. It counts the bytes of the body as they stream
+in, whatever ``Content-Length`` says.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ BATCH_PATH = "/predict/batch"
 
 
 @dataclasses.dataclass(frozen=True)
-class Limits:
+class RequestLimits:
     """What a request may cost.
 
     Attributes
@@ -31,9 +31,9 @@ class Limits:
     body_bytes, batch_bytes : int
         Largest body; of ``/predict/batch``.
     image_pixels : int
-        Largest picture.
+        Largest image.
     body_s : float
-        Seconds within which a body must have come.
+        Seconds within which a body must have arrived.
     """
 
     body_bytes: int = 16_000_000
@@ -42,24 +42,24 @@ class Limits:
     body_s: float = 30.0
 
 
-class Door:
+class RequestGuard:
     """Check key, size and time of every request, and count it.
 
     Parameters
     ----------
     app : ASGI application
-    limits : Limits
+    limits : RequestLimits
     api_key : str
-        "" lets everybody in.
+        "" requires no key.
     count : callable of (Scope, int, float)
-        Told the scope, the status and the seconds of every answer.
+        Called with the scope, the status and the seconds of every answer.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        limits: Limits,
+        limits: RequestLimits,
         api_key: str,
         count: Callable[[Scope, int, float], None],
     ) -> None:
@@ -69,13 +69,13 @@ class Door:
         self.count = count
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let a request in, or answer it here."""
+        """Pass a request on, or refuse it."""
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
         started, status = time.perf_counter(), 500
 
-        async def observed(message: Message) -> None:
+        async def send_and_note_status(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -84,9 +84,9 @@ class Door:
         try:
             refusal = self._refusal(scope)
             if refusal is not None:
-                await refusal(scope, receive, observed)
+                await refusal(scope, receive, send_and_note_status)
             else:
-                await self.app(scope, self._measured(scope, receive), observed)
+                await self.app(scope, self._limited(scope, receive), send_and_note_status)
         finally:
             self.count(scope, status, time.perf_counter() - started)
 
@@ -95,44 +95,45 @@ class Door:
         if scope["path"] not in OPEN_PATHS and not self._has_key(headers):
             detail = f"expected the service's key in the header {KEY_HEADER}"
             return JSONResponse({"detail": detail}, 401, {"WWW-Authenticate": "Bearer"})
-        most, length = self._most(scope), headers.get("content-length", "0")
-        if length.isdecimal() and (len(length) > 18 or int(length) > most):
-            return JSONResponse({"detail": _too_large(most)}, 413, {"Connection": "close"})
+        limit, length = self._byte_limit(scope), headers.get("content-length", "0")
+        if length.isdecimal() and (len(length) > 18 or int(length) > limit):
+            return JSONResponse({"detail": _too_large(limit)}, 413, {"Connection": "close"})
         return None
 
     def _has_key(self, headers: Headers) -> bool:
         if not self.api_key:
             return True
         bearer = headers.get("authorization", "").removeprefix("Bearer ")
-        given = headers.get(KEY_HEADER) or bearer
-        # Headers are decoded as Latin-1: back to the bytes that came.
-        return hmac.compare_digest(given.encode("latin-1"), self.api_key.encode())
+        key = headers.get(KEY_HEADER) or bearer
+        # Headers are decoded as Latin-1: back to the bytes that were sent.
+        return hmac.compare_digest(key.encode("latin-1"), self.api_key.encode())
 
-    def _measured(self, scope: Scope, receive: Receive) -> Receive:
-        most, until = self._most(scope), time.monotonic() + self.limits.body_s
-        come, whole = 0, False
+    def _limited(self, scope: Scope, receive: Receive) -> Receive:
+        """Wrap `receive` so that it fails once the body is too large or too slow."""
+        limit, deadline = self._byte_limit(scope), time.monotonic() + self.limits.body_s
+        received, complete = 0, False
 
-        async def measured() -> Message:
-            nonlocal come, whole
-            if whole:  # what follows is the wait for the client to leave
+        async def receive_limited() -> Message:
+            nonlocal received, complete
+            if complete:  # what follows is the wait for the client to disconnect
                 return await receive()
             try:
-                message = await asyncio.wait_for(receive(), until - time.monotonic())
+                message = await asyncio.wait_for(receive(), deadline - time.monotonic())
             except asyncio.TimeoutError as e:
                 detail = f"the body took more than {self.limits.body_s:g} s"
                 raise HTTPException(408, detail, {"Connection": "close"}) from e
-            come += len(message.get("body", b""))
-            whole = not message.get("more_body", False)
-            if come > most:
-                raise HTTPException(413, _too_large(most), {"Connection": "close"})
+            received += len(message.get("body", b""))
+            complete = not message.get("more_body", False)
+            if received > limit:
+                raise HTTPException(413, _too_large(limit), {"Connection": "close"})
             return message
 
-        return measured
+        return receive_limited
 
-    def _most(self, scope: Scope) -> int:
+    def _byte_limit(self, scope: Scope) -> int:
         batch = scope["path"] == BATCH_PATH
         return self.limits.batch_bytes if batch else self.limits.body_bytes
 
 
-def _too_large(most: int) -> str:
-    return f"the body is larger than {most:,} bytes"
+def _too_large(limit: int) -> str:
+    return f"the body is larger than {limit:,} bytes"

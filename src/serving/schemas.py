@@ -1,12 +1,19 @@
-"""What the HTTP service takes and gives, as its OpenAPI document shows it."""
+"""What the HTTP service takes and gives, as its OpenAPI document shows it, and how it is read."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import base64
+import binascii
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from fastapi import HTTPException, Request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from starlette.datastructures import UploadFile
 
 from src.serving.prediction import Prediction
+
+JSON = "application/json"
+MULTIPART = "multipart/form-data"
 
 MOST_TITLE = 1_000_000
 MOST_TOP_K = 100
@@ -58,15 +65,15 @@ class PredictResponse(BaseModel):
     probability: float
     top_k: list[CandidateOut]
     needs_review: bool = Field(description="The probability is below the review threshold.")
-    known: bool = Field(description="The same text and picture were in the training data.")
+    known: bool = Field(description="The same text and image were in the training data.")
     used_image: bool
     model: str = Field(description="Run that trained the model.")
-    snapshot: str = Field(description="Data hash of the rows that it learned from.")
-    synthetic: bool = Field(description="True when those were drawn by the demo shop.")
+    snapshot: str = Field(description="Data hash of the rows that it was trained on.")
+    synthetic: bool = Field(description="True when those come from the demo shop.")
 
     @classmethod
     def of(cls, prediction: Prediction) -> PredictResponse:
-        """Return an answer as it travels."""
+        """Return the response for a prediction."""
         fields = {name: getattr(prediction, name) for name in cls.model_fields}
         top_k = [CandidateOut(**vars(candidate)) for candidate in prediction.top_k]
         return cls(**{**fields, "top_k": top_k})
@@ -91,7 +98,7 @@ class FeedbackRequest(BaseModel):
 
 
 class FeedbackResponse(BaseModel):
-    """Where the correction is."""
+    """Where the correction is stored."""
 
     stored_in: Literal["database", "file"]
 
@@ -105,7 +112,7 @@ class ClassOut(BaseModel):
 
 
 class ModelResponse(BaseModel):
-    """The model in force."""
+    """The served model."""
 
     kind: str
     run_id: str
@@ -117,7 +124,7 @@ class ModelResponse(BaseModel):
 
 
 class StatusResponse(BaseModel):
-    """Whether the service lives, or can answer."""
+    """Whether the process runs, or can answer."""
 
     status: Literal["alive", "ready"]
 
@@ -127,3 +134,60 @@ class ErrorResponse(BaseModel):
 
     detail: str
     next_command: str | None = Field(default=None, description="For whoever runs the service.")
+
+
+async def read_predict_request(request: Request) -> tuple[PredictRequest, bytes | None]:
+    """Return what was asked, and the bytes of the image as they came.
+
+    Raises
+    ------
+    HTTPException
+        415 for another kind of body, 422 for one that is not as the schema says.
+    """
+    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
+    if kind == JSON:
+        asked = validated(await request.body())
+        return asked, None if asked.image_base64 is None else _from_base64(asked.image_base64)
+    if kind == MULTIPART:
+        return await _from_form(request)
+    raise HTTPException(415, f"content type {kind!r}: expected {JSON} or {MULTIPART}")
+
+
+def validated(body: bytes | dict[str, Any]) -> PredictRequest:
+    """Check a body against the schema; the message names fields, never what was sent."""
+    try:
+        if isinstance(body, bytes):
+            return PredictRequest.model_validate_json(body)
+        return PredictRequest.model_validate(body)
+    except ValidationError as e:
+        faults = e.errors(include_url=False, include_input=False, include_context=False)
+        raise HTTPException(422, describe(faults)) from e
+
+
+def describe(faults: Any) -> str:  # noqa: ANN401  pydantic's own list of errors
+    """Return the faults of a body on one line.
+
+    >>> describe([{"loc": ("body", "top_k"), "msg": "Input should be less than or equal to 100"}])
+    'body.top_k: Input should be less than or equal to 100'
+    """
+    lines = [f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults[:5]]
+    return "; ".join(lines).encode("utf-8", "replace").decode()[:1_000]
+
+
+def _from_base64(text: str) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as e:
+        raise HTTPException(422, f"image_base64: {e}") from e
+
+
+async def _from_form(request: Request) -> tuple[PredictRequest, bytes | None]:
+    async with request.form(max_files=1, max_fields=8) as form:
+        image = form.get("image")
+        data = await image.read() if isinstance(image, UploadFile) else None
+        fields = {name: value for name, value in form.items() if name != "image"}
+    if image is not None and data is None:
+        raise HTTPException(422, "image: expected a file, found a text field")
+    if any(isinstance(value, UploadFile) for value in fields.values()):
+        raise HTTPException(422, "only the field 'image' may be a file")
+    return validated(fields), data or None

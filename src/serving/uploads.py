@@ -1,95 +1,103 @@
-"""A request body turned into a product: JSON or multipart, and pictures that are pictures."""
+"""What visitors upload, checked before it is used: one image, a zip of images.
+
+Nothing of a zip's own paths reaches the disk: a member counts when its bare name is that of a
+product image, and it is written under that name into a folder of ours.
+"""
 
 from __future__ import annotations
 
-import base64
-import binascii
-from typing import Any
+import dataclasses
+import io
+import zipfile
+import zlib
+from pathlib import Path
 
-from fastapi import HTTPException, Request
-from pydantic import ValidationError
-from starlette.datastructures import UploadFile
+from src.data.image_decode import NOT_AN_IMAGE, ImageFault, decode_image
+from src.data.images import ids_of
+from src.errors import FileFault
 
-from src.data.image_decode import ImageFault, decode_image
-from src.serving.schemas import PredictRequest
-
-JSON = "application/json"
-MULTIPART = "multipart/form-data"
+MAX_FILES = 20_000
+MAX_MEMBER_BYTES = 20_000_000
+MAX_BYTES = 1_000_000_000
 # What browsers send and shops hold. Other formats that the decoder knows stay outside.
 _SIGNATURES = ((b"\xff\xd8\xff", 0), (b"\x89PNG\r\n\x1a\n", 0), (b"WEBP", 8))
 _CHECK_SIDE_PX = 64
+_BLOCK_BYTES = 1 << 20
+# What zipfile raises on members that are cut, encrypted or packed in ways that it does not know.
+_MEMBER_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
 
 
-async def read_predict_request(request: Request) -> tuple[PredictRequest, bytes | None]:
-    """Return what was asked, and the bytes of the picture as they came.
-
-    Raises
-    ------
-    HTTPException
-        415 for another kind of body, 422 for one that is not as the schema says.
-    """
-    kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-    if kind == JSON:
-        asked = validated(await request.body())
-        return asked, None if asked.image_base64 is None else _from_base64(asked.image_base64)
-    if kind == MULTIPART:
-        return await _from_form(request)
-    raise HTTPException(415, f"content type {kind!r}: expected {JSON} or {MULTIPART}")
-
-
-def validated(body: bytes | dict[str, Any]) -> PredictRequest:
-    """Check a body against the schema; the message names fields, never what was sent."""
-    try:
-        if isinstance(body, bytes):
-            return PredictRequest.model_validate_json(body)
-        return PredictRequest.model_validate(body)
-    except ValidationError as e:
-        faults = e.errors(include_url=False, include_input=False, include_context=False)
-        raise HTTPException(422, describe(faults)) from e
-
-
-def describe(faults: Any) -> str:  # noqa: ANN401  pydantic's own list of errors
-    """Return the faults of a body on one line.
-
-    >>> describe([{"loc": ("body", "top_k"), "msg": "Input should be less than or equal to 100"}])
-    'body.top_k: Input should be less than or equal to 100'
-    """
-    lines = [f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults[:5]]
-    return "; ".join(lines).encode("utf-8", "replace").decode()[:1_000]
-
-
-def check_image(data: bytes, max_pixels: int) -> bytes:
-    """Return a picture's bytes once it is known that they can be decoded.
+def check_image(data: bytes, max_pixels: int) -> None:
+    """Make sure that an uploaded image can be decoded.
 
     Raises
     ------
-    HTTPException
-        413 for too many pixels, 422 for anything that is no sound JPEG, PNG or WebP.
+    ImageFault
+        It is no JPEG, PNG or WebP, is cut short, or has more than `max_pixels`.
     """
     if not any(data[at : at + len(sign)] == sign for sign, at in _SIGNATURES):
-        raise HTTPException(422, "image: expected a JPEG, PNG or WebP file")
+        raise ImageFault(NOT_AN_IMAGE, "expected a JPEG, PNG or WebP file")
+    decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
+
+
+@dataclasses.dataclass(frozen=True)
+class Unpacked:
+    """How many images a zip gave, and how many of its files were skipped."""
+
+    images: int
+    skipped: int
+
+
+def unpack_images(data: bytes, folder: Path) -> Unpacked:
+    """Write the product images of a zip into a folder.
+
+    Parameters
+    ----------
+    data : bytes
+        The zip. Members named otherwise than ``image_{imageid}_product_{productid}.jpg``, in
+        whatever folder of the zip, and those that can't be read are skipped.
+    folder : Path
+        An empty folder.
+
+    Raises
+    ------
+    FileFault
+        It is no zip, holds too many files, or more bytes than allowed.
+    """
     try:
-        decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
-    except ImageFault as e:
-        status = 413 if e.reason == "too_large" else 422
-        raise HTTPException(status, f"image: {e.message}") from e
-    return data
+        archive = zipfile.ZipFile(io.BytesIO(data))
+    except (zipfile.BadZipFile, ValueError, OSError) as e:
+        raise FileFault(f"the file is no zip ({e}); expected a zip of images") from e
+    with archive:
+        members = [member for member in archive.infolist() if not member.is_dir()]
+        if len(members) > MAX_FILES:
+            raise FileFault(f"the zip holds {len(members):,} files; expected {MAX_FILES:,} at most")
+        left, written = MAX_BYTES, 0
+        for member in members:
+            name = member.filename.replace("\\", "/").rsplit("/", 1)[-1]
+            content = _read(archive, member) if ids_of(name) else None
+            if content is None:
+                continue
+            left -= len(content)
+            if left < 0:
+                raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
+            (folder / name).write_bytes(content)
+            written += 1
+    return Unpacked(written, len(members) - written)
 
 
-def _from_base64(text: str) -> bytes:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:
+    """Return a member's bytes; None where it is too large or can't be read.
+
+    The size that the zip states is not trusted: what comes out is counted.
+    """
+    content = bytearray()
     try:
-        return base64.b64decode(text, validate=True)
-    except (binascii.Error, ValueError) as e:
-        raise HTTPException(422, f"image_base64: {e}") from e
-
-
-async def _from_form(request: Request) -> tuple[PredictRequest, bytes | None]:
-    async with request.form(max_files=1, max_fields=8) as form:
-        image = form.get("image")
-        data = await image.read() if isinstance(image, UploadFile) else None
-        fields = {name: value for name, value in form.items() if name != "image"}
-    if image is not None and data is None:
-        raise HTTPException(422, "image: expected a file, found a text field")
-    if any(isinstance(value, UploadFile) for value in fields.values()):
-        raise HTTPException(422, "only the field 'image' may be a file")
-    return validated(fields), data or None
+        with archive.open(member) as stream:
+            while block := stream.read(_BLOCK_BYTES):
+                content += block
+                if len(content) > MAX_MEMBER_BYTES:
+                    return None
+    except _MEMBER_FAULTS:
+        return None
+    return bytes(content)

@@ -1,9 +1,9 @@
-"""Compares a labelled lot with a baseline, class by class.
+"""Compares a labelled batch with a baseline, class by class.
 
-    python streamlit_app/rapport/compare.py 2026-01-31_lot.json --baseline b4
+    python streamlit_app/rapport/compare.py 2026-01-31_shop.json --baseline b4
 
-The lot is a drift report made with --labels (.json or .csv); the baseline is what training left
-beside it: b2 (text) or b4 (text and pictures). Exit code: 0 fine, 1 a class or all together fell
+The batch is a drift report made with --labels (.json or .csv); the baseline is what training left
+beside it: b2 (text) or b4 (text and images). Exit code: 0 fine, 1 a class or all together fell
 beyond the interval, 2 wrong input.
 """
 
@@ -17,8 +17,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.command_line import report
-from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault, ProjectError
+from src.command_line import parser, run
+from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -32,8 +32,8 @@ Counts = dict[int, tuple[int, int]]
 
 
 @dataclasses.dataclass(frozen=True)
-class LotCounts:
-    """What a report says of a lot's labels.
+class BatchCounts:
+    """What a report says of a batch's labels.
 
     Attributes
     ----------
@@ -49,37 +49,39 @@ class LotCounts:
 
 def main(argv: list[str] | None = None) -> int:
     """Print the comparison; return the exit code."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("lot", type=Path, metavar="LOT_REPORT", help="a drift report with labels")
-    parser.add_argument("--baseline", choices=["b2", "b4"], default="b4", help="default: b4")
-    parser.add_argument(
+    options = parser(__doc__, config=False)
+    options.add_argument(
+        "batch", type=Path, metavar="BATCH_REPORT", help="a drift report with labels"
+    )
+    options.add_argument("--baseline", choices=["b2", "b4"], default="b4", help="default: b4")
+    options.add_argument(
         "--folder", type=Path, default=HERE, help="where the baselines lie (default: beside this)"
     )
-    args = parser.parse_args(argv)
-    try:
-        path = args.lot if args.lot.exists() else args.folder / args.lot
-        lot = read_lot(path)
-        known = args.folder / f"{args.baseline}_diagnostics.csv"
-        baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
-        changes = compare(lot, baseline)
-        overall = compare_all(changes)
-        if overall is None:
-            raise _fault(path, f"no class that {known} knows: another model's report")
-        names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
-        lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
-        confusions = args.folder / f"{args.baseline}_top_confusions.csv"
-        if lot.confusions and confusions.exists():
-            pairs = _read_csv(confusions, "true", "predicted", "rate")
-            lines += confusion_lines(lot, pairs, names)
-        sys.stdout.write("\n".join(lines) + "\n")
-    except ProjectError as e:
-        return report(e)
+    return run(_compare, options, argv, kept="nothing was written")
+
+
+def _compare(args: argparse.Namespace) -> int:
+    path = args.batch if args.batch.exists() else args.folder / args.batch
+    batch = read_batch(path)
+    known = args.folder / f"{args.baseline}_diagnostics.csv"
+    baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
+    changes = compare(batch, baseline)
+    overall = compare_all(changes)
+    if overall is None:
+        raise _fault(path, f"no class that {known} knows: another model's report")
+    names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
+    lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
+    confusions = args.folder / f"{args.baseline}_top_confusions.csv"
+    if batch.confusions and confusions.exists():
+        pairs = _read_csv(confusions, "true", "predicted", "rate")
+        lines += confusion_lines(batch, pairs, names)
+    sys.stdout.write("\n".join(lines) + "\n")
     fell = any(change.change == "fell" for change in changes)
     return EXIT_FINDINGS if fell or overall.fell else EXIT_FINE
 
 
-def read_lot(path: Path) -> LotCounts:
-    """Read a lot's report.
+def read_batch(path: Path) -> BatchCounts:
+    """Read a batch's report.
 
     Raises
     ------
@@ -89,7 +91,7 @@ def read_lot(path: Path) -> LotCounts:
     if path.suffix == ".csv":
         rows = _read_csv(path, "part", "name", "now", "support")
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
-        return LotCounts(_labelled(path, _counts(rows, "name", "now")), {})
+        return BatchCounts(_labelled(path, _counts(rows, "name", "now")), {})
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
         recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
@@ -103,16 +105,16 @@ def read_lot(path: Path) -> LotCounts:
         for p, count in enumerate(row)
         if count and p != t
     }
-    return LotCounts(recalls, confusions)
+    return BatchCounts(recalls, confusions)
 
 
-def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
-    """Compare recalls of the codes that lot and baseline share, the worst first."""
+def compare(batch: BatchCounts, baseline: pd.DataFrame) -> list[ClassChange]:
+    """Compare recalls of the codes that batch and baseline share, the worst first."""
     from src.monitoring.labelled_drift import compare_classes
 
     known = _counts(baseline, "prdtypecode", "recall")
-    codes = [code for code in lot.recalls if code in known]
-    pairs = [lot.recalls[c] for c in codes], [known[c] for c in codes]
+    codes = [code for code in batch.recalls if code in known]
+    pairs = [batch.recalls[c] for c in codes], [known[c] for c in codes]
     changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
     return sorted(
         changes, key=lambda c: (c.change == "unknown", c.high if c.change == "fell" else 9, c.delta)
@@ -120,12 +122,12 @@ def compare(lot: LotCounts, baseline: pd.DataFrame) -> list[ClassChange]:
 
 
 def compare_all(changes: Sequence[ClassChange]) -> AccuracyChange | None:
-    """Compare all classes together; None where lot and baseline share none."""
+    """Compare all classes together; None where batch and baseline share none."""
     from src.monitoring.labelled_drift import compare_accuracy
 
-    lot = [(c.correct, c.support) for c in changes]
+    batch = [(c.correct, c.support) for c in changes]
     baseline = [(c.baseline_correct, c.baseline_support) for c in changes]
-    return compare_accuracy(lot, baseline, FALSE_ALARM_RATE)
+    return compare_accuracy(batch, baseline, FALSE_ALARM_RATE)
 
 
 def table(
@@ -136,12 +138,12 @@ def table(
         (sum(c.correct for c in changes), sum(c.support for c in changes)),
         (sum(c.baseline_correct for c in changes), sum(c.baseline_support for c in changes)),
     ]
-    lot, base = (ok / n if n else float("nan") for ok, n in totals)
+    batch, base = (ok / n if n else float("nan") for ok, n in totals)
     lines = [
-        f"accuracy {lot:.3f} on {totals[0][1]:,} rows, baseline {base:.3f} on {totals[1][1]:,}",
+        f"accuracy {batch:.3f} on {totals[0][1]:,} rows, baseline {base:.3f} on {totals[1][1]:,}",
         f"expected on these classes {overall.expected:.3f}, shift {overall.low:+.3f} to "
         f"{overall.high:+.3f}{' FELL' if overall.fell else ''}",
-        f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'lot':>7}{'change':>8}  interval",
+        f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'batch':>7}{'change':>8}  interval",
     ]
     marks = {"fell": " FELL", "rose": " rose", "steady": "", "unknown": ""}
     for c in changes:
@@ -156,14 +158,14 @@ def table(
     return lines
 
 
-def confusion_lines(lot: LotCounts, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
+def confusion_lines(batch: BatchCounts, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
     """Return the confusions that grew most against the baseline's own list."""
     pairs = zip(known["true"].tolist(), known["predicted"].tolist(), strict=True)
     rates = dict(zip(pairs, known["rate"].tolist(), strict=True))
     grown = sorted(
-        lot.confusions.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
+        batch.confusions.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
     )[:WORST_CONFUSIONS]
-    lines = ["", f"{'taken for another':<56}{'rows':>6}{'base':>8}{'lot':>8}"]
+    lines = ["", f"{'taken for another':<56}{'rows':>6}{'base':>8}{'batch':>8}"]
     for (true, predicted), (count, rate) in grown:
         pair = f"{names.get(true, true)!s:.24} > {names.get(predicted, predicted)!s:.24}"
         base = f"{rates[true, predicted]:.3f}" if (true, predicted) in rates else "rare"

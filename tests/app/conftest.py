@@ -13,7 +13,7 @@ from src.config import REPOSITORY, Config, load_config
 from src.labels import Labels, load_labels
 from tests.app import finished_run
 
-ROWS, PICTURES = 420, 260
+ROWS, IMAGES = 420, 260
 Page = Callable[..., AppTest]
 
 
@@ -29,7 +29,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, labels: Labels) -> Config
     """The settings of a workspace in which a small shop was drawn, trained on and evaluated."""
     workspace = tmp_path_factory.mktemp("finished")
     tool = REPOSITORY / "tools" / "make_demo_data.py"
-    size = ["--rows", str(ROWS), "--images", str(PICTURES), "--seed", "5"]
+    size = ["--rows", str(ROWS), "--images", str(IMAGES), "--seed", "5"]
     command = [sys.executable, str(tool), *size, "--out", str(workspace / "import")]
     subprocess.run(command, check=True, capture_output=True)
     cfg = load_config(finished_run.write_config(workspace, workspace))
@@ -63,11 +63,11 @@ def _show(name: str, language: str) -> None:
     import importlib
 
     from src.errors import ProjectError
-    from streamlit_app import components, loaders
+    from streamlit_app.shared import components, loaders
 
-    ctx = loaders.context(language)  # type: ignore[arg-type]
+    ctx = loaders.context(language)
     components.banner(ctx)
     try:
-        importlib.import_module(f"streamlit_app.views.{name}").show(ctx)
+        importlib.import_module(f"streamlit_app.{name}.page").show(ctx)
     except ProjectError as error:
         components.problem(error, ctx.language)

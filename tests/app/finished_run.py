@@ -25,8 +25,8 @@ RUN = Run("20260102T030405.678-abcdef", "5eed" * 16, True, "abcdef0123456789")
 def write_config(folder: Path, workspace: Path) -> Path:
     """Write the smoke settings with another workspace; return the file."""
     text = (REPOSITORY / "config" / "smoke.toml").read_text(encoding="utf-8")
-    text = text.replace('workspace = "."', f'workspace = "{workspace}"', 1)
     text = text.replace('name = "linear_svc"', f'name = "{KIND}"', 1)
+    text += f'\n[paths]\nworkspace = "{workspace}"\n'
     path = folder / "app.toml"
     path.write_text(text, encoding="utf-8")
     return path

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 import re
-import time
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from streamlit_app import aggregates
+from streamlit_app.exploration import aggregates
+from streamlit_app.predict.single import draw_unlabelled
 
 ROWS = [
-    # title, description, code, split, language, picture
+    # title, description, code, split, language, image
     ("Piscine ronde bleue", "avec pompe", 2583, "train", "fr", True),
     ("piscine BLEUE l'eau", "", 2583, "train", "fr", False),
     ("Piscine, piscine!", "", 2583, "train", "en", True),
@@ -38,7 +38,7 @@ def test_overview(catalogue: pd.DataFrame) -> None:
     assert aggregates.overview(catalogue) == {
         "labelled": 7,
         "unlabelled": 1,
-        "with_picture": 5 / 8,
+        "with_image": 5 / 8,
         "without_description": 5 / 8,
     }
 
@@ -50,7 +50,7 @@ def test_by_class_counts_labelled_products_alone(catalogue: pd.DataFrame) -> Non
             "products": [4, 3],
             "share": [4 / 7, 3 / 7],
             "no_description": [0.5, 2 / 3],
-            "no_picture": [0.25, 2 / 3],
+            "no_image": [0.25, 2 / 3],
             "title_length": [18.0, 11.0],
         }
     )
@@ -75,7 +75,7 @@ def test_by_theme(catalogue: pd.DataFrame) -> None:
         "theme": ["books", "garden"],
         "products": [3, 4],
         "no_description": [pytest.approx(2 / 3), 0.5],
-        "no_picture": [pytest.approx(2 / 3), 0.25],
+        "no_image": [pytest.approx(2 / 3), 0.25],
     }
     shares = languages.set_index(["theme", "language"])["share"]
     assert shares["garden", "fr"] == 0.75
@@ -84,7 +84,7 @@ def test_by_theme(catalogue: pd.DataFrame) -> None:
 
 def test_sample_is_of_the_classes_and_the_same_for_a_seed(catalogue: pd.DataFrame) -> None:
     def draw(seed: int) -> list[str]:
-        found = aggregates.sample(catalogue, (2583,), with_picture=True, n=2, seed=seed)
+        found = aggregates.sample(catalogue, (2583,), with_image=True, n=2, seed=seed)
         return found["designation"].tolist()
 
     allowed = {row[0] for row in ROWS if row[2] == 2583 and row[5]}
@@ -93,9 +93,9 @@ def test_sample_is_of_the_classes_and_the_same_for_a_seed(catalogue: pd.DataFram
 
 
 def test_unlabelled_draws_from_the_test_products(catalogue: pd.DataFrame) -> None:
-    assert aggregates.unlabelled(catalogue, 0)["designation"] == "Jouet"
+    assert draw_unlabelled(catalogue, 0)["designation"] == "Jouet"
     only_train = catalogue[catalogue["split"] == "train"]
-    assert aggregates.unlabelled(only_train, 0)["split"] == "train"
+    assert draw_unlabelled(only_train, 0)["split"] == "train"
 
 
 def test_words_count_titles_once(catalogue: pd.DataFrame) -> None:
@@ -120,27 +120,3 @@ def test_typical_words_are_more_frequent_here_than_elsewhere(catalogue: pd.DataF
     assert typical["word"].tolist() == ["piscine"]
     assert typical["times"].tolist() == [pytest.approx((4.5 / 5) / (0.5 / 4))]
     assert math.isfinite(typical["times"].max())
-
-
-def test_the_whole_catalogue_takes_less_than_a_second() -> None:
-    rng = np.random.default_rng(0)
-    n = 84_916
-    words = np.array([f"mot{'abcdefghij'[i % 10]}{'klmnopqrst'[i // 10]}" for i in range(100)])
-    table = pd.DataFrame(
-        {
-            "designation": [" ".join(row) for row in words[rng.integers(0, 100, (n, 11))]],
-            "description": "une description " * 30,
-            "prdtypecode": rng.integers(0, 27, n),
-            "split": "train",
-            "language": "fr",
-            "has_image": True,
-            "has_description": True,
-        }
-    )
-    started = time.process_time()
-    aggregates.overview(table)
-    assert len(aggregates.by_class(table)) == 27
-    aggregates.lengths(table)
-    aggregates.by_theme(table, dict.fromkeys(range(27), "all"))
-    assert len(aggregates.words(table).frequent(None, 200)) == 100
-    assert time.process_time() - started < 2  # 0.5 s on a quiet machine

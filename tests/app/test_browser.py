@@ -43,7 +43,7 @@ ARGUMENTS = [
 ]
 SCREENSHOTS = "APP_SCREENSHOTS"
 PAGES = ("", "method", "diagnostics", "predict", "team")
-# Streamlit scrolls inside its main area: a picture of the whole page needs a tall window.
+# Streamlit scrolls inside its main area: a screenshot of the whole page needs a tall window.
 WIDE, PHONE = {"width": 1280, "height": 2600}, {"width": 390, "height": 3600}
 TIMEOUT_MS = 90_000
 
@@ -69,15 +69,18 @@ def address(finished: Config) -> Iterator[str]:
     }
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/config.py"]
     options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
-    server = subprocess.Popen([*command, *options], cwd=REPOSITORY, env=env, stdout=subprocess.PIPE)
-    wait_for(f"http://127.0.0.1:{port}/_stcore/health")
-    yield f"http://127.0.0.1:{port}"
-    server.terminate()
-    server.communicate(timeout=30)
+    with subprocess.Popen(
+        [*command, *options], cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL
+    ) as server:
+        try:
+            wait_for(f"http://127.0.0.1:{port}/_stcore/health")
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            server.terminate()
 
 
 def wait_for(url: str) -> None:
-    until = time.monotonic() + 60
+    until = time.monotonic() + 300
     while time.monotonic() < until:
         with contextlib.suppress(OSError), urllib.request.urlopen(url) as answer:  # noqa: S310
             if answer.status == 200:
@@ -87,7 +90,7 @@ def wait_for(url: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = Path(os.environ.get(SCREENSHOTS) or tmp_path_factory.mktemp("screenshots"))
     folder.mkdir(parents=True, exist_ok=True)
     return folder
@@ -144,13 +147,13 @@ def note(visitor: Visitor, message: Any) -> None:  # noqa: ANN401
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 @pytest.mark.parametrize("path", PAGES)
 def test_every_page_opens_without_an_error(
-    visit: Visit, pictures: Path, path: str, size: dict[str, int]
+    visit: Visit, screenshots: Path, path: str, size: dict[str, int]
 ) -> None:
     visitor = visit(path, "fr", size)
     assert visitor.errors == []
     assert visitor.page.get_by_test_id("stException").count() == 0
     assert "SYNTHÉTIQUE" in visitor.page.content()
-    visitor.page.screenshot(path=pictures / f"{path or 'exploration'}_{size['width']}.png")
+    visitor.page.screenshot(path=screenshots / f"{path or 'exploration'}_{size['width']}.png")
     # Nothing reaches over the window's edge.
     body = visitor.page.evaluate("document.documentElement.scrollWidth")
     assert body <= size["width"]
@@ -158,7 +161,7 @@ def test_every_page_opens_without_an_error(
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_every_section_of_the_long_pages(
-    visit: Visit, pictures: Path, size: dict[str, int]
+    visit: Visit, screenshots: Path, size: dict[str, int]
 ) -> None:
     for path, sections in {
         "": ("Texts", "Gallery", "Words"),
@@ -168,31 +171,31 @@ def test_every_section_of_the_long_pages(
         for section in sections:
             visitor.page.get_by_role("radio", name=section, exact=True).click(force=True)
             visitor.settle()
-            visitor.page.screenshot(path=pictures / f"{path}_{section}_{size['width']}.png")
+            visitor.page.screenshot(path=screenshots / f"{path}_{section}_{size['width']}.png")
         assert visitor.errors == []
         assert visitor.page.get_by_test_id("stException").count() == 0
 
 
-def test_a_click_on_a_cell_shows_its_products(visit: Visit, pictures: Path) -> None:
+def test_a_click_on_a_cell_shows_its_products(visit: Visit, screenshots: Path) -> None:
     visitor = visit("diagnostics")
     visitor.page.get_by_role("radio", name="Confusions", exact=True).click(force=True)
     visitor.settle()
     cell = visitor.page.locator('[aria-roledescription="rect mark"]').nth(1)
-    # Vega tells what a mark shows: "Labelled: Books and press; Predicted: ...; Products: 3; ...".
-    told = dict(part.split(": ") for part in cell.get_attribute("aria-label").split("; "))
+    # Vega says what a mark shows: "Labelled: Books and press; Predicted: ...; Products: 3; ...".
+    shown = dict(part.split(": ") for part in cell.get_attribute("aria-label").split("; "))
     cell.click()
     visitor.settle()
     boxes = visitor.page.get_by_test_id("stSelectbox")
     chosen = [boxes.nth(i).locator("input").input_value() for i in (1, 2)]
-    assert chosen == [told["Labelled"], told["Predicted"]]
-    behind = f"Products behind this cell, the surest first: {told['Products']}"
+    assert chosen == [shown["Labelled"], shown["Predicted"]]
+    behind = f"Products behind this cell, the surest first: {shown['Products']}"
     assert visitor.page.get_by_text(behind).count() == 1
-    visitor.page.screenshot(path=pictures / "diagnostics_cell_1280.png")
+    visitor.page.screenshot(path=screenshots / "diagnostics_cell_1280.png")
     assert visitor.errors == []
 
 
 def test_a_product_is_written_predicted_explained_and_corrected(
-    visit: Visit, pictures: Path, finished: Config, labels: Labels
+    visit: Visit, screenshots: Path, finished: Config, labels: Labels
 ) -> None:
     visitor = visit("predict")
     title = "Piscine gonflable ronde 3 m avec pompe"
@@ -206,7 +209,7 @@ def test_a_product_is_written_predicted_explained_and_corrected(
     visitor.press("Correct the label")
     thanks = visitor.page.get_by_text("Thank you: the correction is in results/feedback.jsonl")
     thanks.wait_for(timeout=TIMEOUT_MS)
-    visitor.page.screenshot(path=pictures / "predict_answer_1280.png")
+    visitor.page.screenshot(path=screenshots / "predict_answer_1280.png")
     line = (finished.paths.results_dir / "feedback.jsonl").read_text().splitlines()[-1]
     assert json.loads(line)["designation_hash"] == designation_hash(title)
     assert visitor.errors == []
@@ -214,22 +217,22 @@ def test_a_product_is_written_predicted_explained_and_corrected(
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
 def test_an_image_is_uploaded(
-    visit: Visit, pictures: Path, finished: Config, size: dict[str, int]
+    visit: Visit, screenshots: Path, finished: Config, size: dict[str, int]
 ) -> None:
-    picture = max(finished.images.train_dir.iterdir(), key=lambda path: path.stat().st_size)
+    image = max(finished.images.train_dir.iterdir(), key=lambda path: path.stat().st_size)
     visitor = visit("predict", "fr", size)
-    visitor.page.locator("input[type=file]").set_input_files(picture)
+    visitor.page.locator("input[type=file]").set_input_files(image)
     visitor.settle()
     visitor.press("Prédire")
     visitor.page.locator(".verdict").wait_for(timeout=TIMEOUT_MS)
     assert visitor.page.get_by_text("Seule l'image a été lue.").count() == 1
     visitor.settle()
-    visitor.page.screenshot(path=pictures / f"predict_image_{size['width']}.png")
+    visitor.page.screenshot(path=screenshots / f"predict_image_{size['width']}.png")
     assert visitor.errors == []
 
 
 def test_a_csv_of_a_thousand_rows_is_scored_and_downloaded(
-    visit: Visit, pictures: Path, tmp_path: Path
+    visit: Visit, screenshots: Path, tmp_path: Path
 ) -> None:
     table = tmp_path / "shop.csv"
     with table.open("w", encoding="utf-8", newline="") as file:
@@ -245,7 +248,7 @@ def test_a_csv_of_a_thousand_rows_is_scored_and_downloaded(
     button = visitor.page.get_by_role("button", name="Download the answers (CSV)")
     button.wait_for(timeout=TIMEOUT_MS)
     visitor.settle()
-    visitor.page.screenshot(path=pictures / "predict_file_1280.png")
+    visitor.page.screenshot(path=screenshots / "predict_file_1280.png")
     with visitor.page.expect_download() as download:
         button.click()
     text = Path(download.value.path()).read_text(encoding="utf-8")

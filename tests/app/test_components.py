@@ -7,8 +7,8 @@ import pytest
 from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.labels import Labels
-from streamlit_app import components
-from streamlit_app.context import Context
+from streamlit_app.shared import components
+from streamlit_app.shared.context import Context
 
 
 @pytest.mark.parametrize(
@@ -36,7 +36,7 @@ def test_a_card_escapes_what_comes_from_data(empty: Config, labels: Labels) -> N
     assert '<h4 title="a&quot;&lt;b">' in made
     assert "<img" not in made
     assert "x &amp; y" in made
-    assert "No picture" in made
+    assert "No image" in made
     assert components.card("data:,x", ctx, "t", "").count("<img") == 1
 
 
@@ -45,7 +45,7 @@ def test_a_bar_stays_within_its_track(share: float, width: str) -> None:
     assert f"width:{width}%;background:red" in components.bar("x", share, "1", "red")
 
 
-def test_a_strip_numbers_its_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_strip_numbers_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
     shown: list[str] = []
     monkeypatch.setattr(components.st, "html", shown.append)
     components.strip(["data:,a", None])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import shutil
 import subprocess
@@ -20,35 +19,36 @@ ROW = {"designation": "Lampe LED de bureau", "description": "12 W"}
 
 
 @pytest.fixture
-def pictures(served_paths: Paths) -> list[Path]:
+def images(served_paths: Paths) -> list[Path]:
     return sorted(served_paths.demo_images_dir.glob("*.jpg"))
 
 
-def test_answers_are_the_predictors(served_paths: Paths, pictures: list[Path]) -> None:
+def test_answers_are_the_predictors(served_paths: Paths, images: list[Path]) -> None:
     lite, whole = load_lite(served_paths), load_predictor(served_paths)
     other = next(
         path for path in (served_paths.workspace / "data/images/images/image_test").glob("*.jpg")
     )
-    images = [None, *pictures, other, other.read_bytes(), b"no picture", Path("/nowhere.jpg")]
-    products = [Product(**ROW, image=image) for image in images]
+    sources = [None, *images, other, other.read_bytes(), b"no image", Path("/nowhere.jpg")]
+    products = [Product(**ROW, image=source) for source in sources]
     assert lite.predict(products) == whole.predict(products)
 
 
-def test_a_demo_picture_is_known_by_its_name(served_paths: Paths, pictures: list[Path]) -> None:
+def test_a_demo_image_is_known_by_its_name(served_paths: Paths, images: list[Path]) -> None:
     lite = load_lite(served_paths)
-    gone = [Product(**ROW, image=Path("/gone") / path.name) for path in pictures]
-    there = [Product(**ROW, image=path) for path in pictures]
+    gone = [Product(**ROW, image=Path("/gone") / path.name) for path in images]
+    there = [Product(**ROW, image=path) for path in images]
     assert lite.predict(gone) == lite.predict(there)
     assert all(answer.used_image for answer in lite.predict(gone))
 
 
-def test_pictures_of_another_run_are_not_looked_up(
-    served_paths: Paths, pictures: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
+def test_images_of_another_run_are_not_looked_up(
+    served_paths: Paths, images: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     shutil.copytree(served_paths.artifacts_dir, tmp_path / "artifacts", symlinks=True)
-    paths = dataclasses.replace(
-        served_paths, workspace=tmp_path, artifacts_dir=tmp_path / "artifacts", demo_dir=tmp_path
-    )
+    places = {
+        "workspace": tmp_path, "artifacts_dir": tmp_path / "artifacts", "demo_dir": tmp_path
+    }  # fmt: skip
+    paths = served_paths.model_copy(update=places)
     store, old = ArtifactStore(paths), ArtifactStore(served_paths)
     stored = {**old.load(old.demo_image_features), "run_id": "another"}
     run = Run.start("hash", synthetic=True, config="0" * 16)
@@ -56,8 +56,8 @@ def test_pictures_of_another_run_are_not_looked_up(
     store.save(store.demo_image_index, {}, run=run, stage="train")
     with caplog.at_level(logging.WARNING, logger="streamlit_app"):
         lite = load_lite(paths)
-    assert "the demo pictures are of run another" in caplog.text
-    product = Product(**ROW, image=pictures[0])
+    assert "the demo images are of run another" in caplog.text
+    product = Product(**ROW, image=images[0])
     assert lite.predict([product]) == load_predictor(served_paths).predict([product])
 
 
@@ -82,21 +82,19 @@ for image in sys.argv[2:]:
 """
 
 
-def test_nothing_heavy_is_imported(
-    served_paths: Paths, pictures: list[Path], tmp_path: Path
-) -> None:
-    """Not even a decoder: a demo picture counts, any other is a missing one."""
+def test_nothing_heavy_is_imported(served_paths: Paths, images: list[Path], tmp_path: Path) -> None:
+    """Not even a decoder: a demo image counts, any other is a missing one."""
     other = tmp_path / "other.jpg"
-    other.write_bytes(pictures[1].read_bytes())
-    images = [str(pictures[0]), str(other)]
-    command = [sys.executable, "-c", WITHOUT, str(served_paths.workspace), *images]
+    other.write_bytes(images[1].read_bytes())
+    sources = [str(images[0]), str(other)]
+    command = [sys.executable, "-c", WITHOUT, str(served_paths.workspace), *sources]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     whole = load_predictor(served_paths)
     expected = [
-        whole.predict([Product("Lampe LED", image=image)])[0] for image in (pictures[0], None)
+        whole.predict([Product("Lampe LED", image=image)])[0] for image in (images[0], None)
     ]
     assert done.stdout.splitlines() == [
         f"{answer.used_image} {answer.probability}" for answer in expected
     ]
-    assert "pictures count as missing" in done.stderr
+    assert "images count as missing" in done.stderr

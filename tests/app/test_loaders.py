@@ -13,8 +13,9 @@ from PIL import Image
 from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
 from src.errors import ArtifactError
-from streamlit_app import aggregates, loaders
-from streamlit_app.context import Context
+from streamlit_app.exploration import aggregates
+from streamlit_app.shared import loaders
+from streamlit_app.shared.context import Context
 from tests.app import finished_run
 
 
@@ -47,8 +48,8 @@ def test_a_new_file_is_shown_without_a_restart(ctx: Context) -> None:
     assert len(loaders.products(ctx)) == 5
 
 
-def test_the_run_in_force_is_that_of_the_served_model(finished: Config) -> None:
-    run = loaders.run_in_force(ArtifactStore(finished.paths))
+def test_the_served_run_is_that_of_the_served_model(finished: Config) -> None:
+    run = loaders.served_run(ArtifactStore(finished.paths))
     assert run is not None
     assert (run.kind, run.synthetic) == (finished_run.KIND, True)
 
@@ -65,14 +66,14 @@ def test_drift_reports_come_oldest_first(ctx: Context) -> None:
     ]
 
 
-def test_a_picture_becomes_a_small_jpeg(tmp_path: Path) -> None:
+def test_an_image_becomes_a_small_jpeg(tmp_path: Path) -> None:
     path = tmp_path / "wide.png"
     Image.new("RGB", (800, 400), "red").save(path)
     uri = loaders.data_uri(path, 100)
     assert uri is not None
     head, _, body = uri.partition(",")
-    picture = Image.open(io.BytesIO(base64.b64decode(body)))
-    assert (head, picture.format, picture.size) == (
+    image = Image.open(io.BytesIO(base64.b64decode(body)))
+    assert (head, image.format, image.size) == (
         "data:image/jpeg;base64",
         "JPEG",
         (100, 50),
@@ -82,6 +83,6 @@ def test_a_picture_becomes_a_small_jpeg(tmp_path: Path) -> None:
 
 def test_the_settings_are_read_again_when_their_file_changes(ctx: Context) -> None:
     file = ctx.cfg.paths.workspace / "app.toml"
-    file.write_text(file.read_text().replace("seed = 42", "seed = 1234"))
+    file.write_text(file.read_text() + "\n[compute]\nseed = 1234\n")
     assert loaders.context("en").cfg == load_config(file)
     assert loaders.context("en").cfg.compute.seed == 1234

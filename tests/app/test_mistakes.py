@@ -7,8 +7,8 @@ import math
 import pandas as pd
 import pytest
 
-from streamlit_app.diagnosis import mistakes
-from streamlit_app.diagnosis.mistakes import ELSEWHERE
+from streamlit_app.diagnostics import mistakes
+from streamlit_app.diagnostics.mistakes import ELSEWHERE
 
 THEMES = {10: "books", 20: "books", 30: "toys"}
 ROWS = [  # productid, true, predicted, probability

@@ -112,20 +112,20 @@ def test_the_threshold_says_what_it_costs(page: Page, finished: Config) -> None:
     right = (accepted["prdtypecode"] == accepted["predicted"]).mean()
     test = page(finished, "diagnostics", diagnostics_section="confidence")
     test.slider[0].set_value(0.8).run()
-    told = html_of(test)
-    assert f"<b>{100 * len(accepted) / len(rows):.1f}\u00a0%</b> of the products" in told
-    assert f"<b>{100 * right:.1f}\u00a0%</b> of them right" in told
+    shown = html_of(test)
+    assert f"<b>{100 * len(accepted) / len(rows):.1f}%</b> of the products" in shown
+    assert f"<b>{100 * right:.1f}%</b> of them right" in shown
 
 
 def test_the_method_says_which_differences_are_real(page: Page, finished: Config) -> None:
-    told = html_of(page(finished, "method"))
+    shown = html_of(page(finished, "method"))
     expected = {
         "B3": "\u221228.4 points of weighted F1 (\u221229.3 to \u221227.5): clearly worse",
         "B4": "+1.5 points of weighted F1 (+0.6 to +2.4): clearly better",
         "B5": "+3.6 points of weighted F1 (+2.7 to +4.5): clearly better",
     }
     for system, verdict in expected.items():
-        (line,) = (part for part in told.split("</div>") if f"<b>{system} " in part)
+        (line,) = (part for part in shown.split("</div>") if f"<b>{system} " in part)
         assert "against <b>B2 text alone, Linear SVM</b>" in line
         assert verdict in line
 
@@ -136,7 +136,7 @@ def test_the_newest_drift_report_says_what_moved(page: Page, finished: Config) -
     assert ">Garden hose</h4>" in html_of(test)
     assert "<b>Garden hose" not in html_of(test)
     test.selectbox[0].set_value("2026-01-01_shop").run()
-    assert "The lot looks like training." in html_of(test)
+    assert "The batch looks like the training data." in html_of(test)
 
 
 def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
@@ -144,13 +144,13 @@ def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
     expected = load_predictor(finished.paths, finished_run.KIND).predict([asked], top_k=5)[0]
     test = page(finished, "predict", ask_title=asked.designation, ask_description="avec pompe")
     press(test, "Predict")
-    told = html_of(test)
+    shown = html_of(test)
     for candidate in expected.top_k:
-        assert candidate.label in told
-        told_p = f"{100 * min(candidate.probability, 0.999):.1f}\u00a0%"
-        assert (told_p if candidate.probability >= 0.001 else "&lt;\u00a00.1\u00a0%") in told
-    assert ("Needs a person" in told) == expected.needs_review
-    assert "<mark " in told
+        assert candidate.label in shown
+        percent = f"{100 * min(candidate.probability, 0.999):.1f}%"
+        assert (percent if candidate.probability >= 0.001 else "&lt;\u202f0.1%") in shown
+    assert ("Needs a person" in shown) == expected.needs_review
+    assert "<mark " in shown
 
 
 def press(test: AppTest, label: str) -> None:
@@ -161,11 +161,11 @@ def test_markup_in_a_product_is_shown_as_text(page: Page, finished: Config) -> N
     nasty = "<img src=x onerror=alert(1)> <script>alert(2)</script> piscine"
     test = page(finished, "predict", ask_title=nasty)
     press(test, "Predict")
-    told = html_of(test)
+    shown = html_of(test)
     assert not test.exception
-    assert "&lt;img" in told
-    assert "<script" not in told
-    assert "<img src=x" not in told
+    assert "&lt;img" in shown
+    assert "<script" not in shown
+    assert "<img src=x" not in shown
 
 
 def test_a_correction_lands_in_the_file(

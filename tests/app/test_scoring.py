@@ -14,8 +14,9 @@ from src.config import Config
 from src.data.image_decode import read_source
 from src.errors import FileFault
 from src.serving.predictor import Predictor, Product, load_predictor
-from streamlit_app import scoring
-from streamlit_app.scoring import ScoredFile, score_file
+from src.serving.uploads import Unpacked
+from streamlit_app.predict import scoring
+from streamlit_app.predict.scoring import ScoredFile, score_file
 from tests.app import finished_run
 
 TABLE = (
@@ -30,10 +31,10 @@ def predictor(finished: Config) -> Predictor:
     return load_predictor(finished.paths, finished_run.KIND)
 
 
-def score(predictor: Predictor, table: str, pictures: bytes | None = None) -> ScoredFile:
+def score(predictor: Predictor, table: str, zipped: bytes | None = None) -> ScoredFile:
     steps: list[tuple[float, int]] = []
     scored = score_file(
-        predictor, table.encode(), "shop.csv", pictures, language="en",
+        predictor, table.encode(), "shop.csv", zipped, language="en",
         progress=lambda share, rows: steps.append((share, rows)),
     )  # fmt: skip
     assert [rows for _, rows in steps] == sorted({rows for _, rows in steps})
@@ -54,21 +55,20 @@ def test_gives_the_predictors_answers_beside_the_kept_columns(predictor: Predict
     assert scored.to_review == sum(answer.needs_review for answer in answers)
     assert scored.classes == Counter(answer.code for answer in answers)
     assert [row["title"] for row in scored.shown] == ["Piscine ronde, 3 m", "Livre de poche"]
-    assert scored.pictures is None
+    assert scored.unpacked is None
 
 
-def test_reads_the_pictures_of_a_zip(predictor: Predictor, finished: Config) -> None:
-    picture = next(path for path in sorted(finished.images.train_dir.iterdir()) if readable(path))
+def test_reads_the_images_of_a_zip(predictor: Predictor, finished: Config) -> None:
+    image = next(path for path in sorted(finished.images.train_dir.iterdir()) if readable(path))
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w") as archive:
-        archive.writestr("some/where/image_21_product_11.jpg", picture.read_bytes())
+        archive.writestr("some/where/image_21_product_11.jpg", image.read_bytes())
         archive.writestr("readme.txt", "hello")
     scored = score(predictor, TABLE, buffer.getvalue())
-    expected = predictor.predict([Product("Piscine ronde, 3 m", "avec\npompe", picture)])[0]
+    expected = predictor.predict([Product("Piscine ronde, 3 m", "avec\npompe", image)])[0]
     assert [row["used_image"] for row in scored.shown] == [True, False]
     assert scored.shown[0]["probability"] == expected.probability
-    assert scored.pictures is not None
-    assert (scored.pictures.pictures, scored.pictures.skipped) == (1, 1)
+    assert scored.unpacked == Unpacked(images=1, skipped=1)
 
 
 def readable(path: Path) -> bool:
@@ -83,6 +83,6 @@ def test_a_file_without_titles_is_refused(predictor: Predictor) -> None:
 def test_a_file_that_is_too_long_is_refused(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(scoring, "MOST_ROWS", 1)
+    monkeypatch.setattr(scoring, "MAX_ROWS", 1)
     with pytest.raises(FileFault, match=r"shop\.csv has more than 1 rows"):
         score(predictor, TABLE)

@@ -29,7 +29,7 @@ def values(run_id: str) -> dict[str, object]:
 
 
 def write_run(workspace: Path, run_id: str) -> ArtifactStore:
-    """A run of two files and its seal, waiting to be promoted."""
+    """A complete run of two files and serving.json, the candidate."""
     run = Run(run_id, "d" * 64, synthetic=True, config="c")
     store = store_in(workspace).begin(run)
     store.save(store.full_pipeline(KINDS[run_id]), [run_id], run=run, stage="train")
@@ -53,26 +53,26 @@ def run_in(store: ArtifactStore) -> str:
     return served.run_id
 
 
-def slots(store: ArtifactStore) -> dict[str, str]:
-    found = [slot for slot in ("served", "previous", "candidate") if store.runs.find(slot)]
-    return {slot: run_in(store.pinned(slot)) for slot in found}
+def aliases(store: ArtifactStore) -> dict[str, str]:
+    found = [alias for alias in ("served", "previous", "candidate") if store.runs.find(alias)]
+    return {alias: run_in(store.pinned(alias)) for alias in found}
 
 
 def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    with pytest.raises(ArtifactError, match=r"no run is in force yet: train first\nnext: python"):
+    with pytest.raises(ArtifactError, match=r"no run is served yet: train first\nnext: python"):
         store.served_run()
-    with pytest.raises(ArtifactError, match="served: no run is in force"):
+    with pytest.raises(ArtifactError, match="served: no run is served"):
         store.pinned()
     write_run(tmp_path, "run-1").runs.promote()
     assert store.served_run() == ServedRun(**values("run-1"))
     write_run(tmp_path, "run-2")
-    assert (run_in(store), slots(store)) == (
+    assert (run_in(store), aliases(store)) == (
         "run-1",
         {"served": "run-1", "candidate": "run-2"},
     )
     store.runs.promote()
-    assert (run_in(store), slots(store)) == ("run-2", {"served": "run-2", "previous": "run-1"})
+    assert (run_in(store), aliases(store)) == ("run-2", {"served": "run-2", "previous": "run-1"})
 
 
 def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
@@ -87,7 +87,7 @@ def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
 
 def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1", "run-2", "run-3")
-    assert slots(store) == {"served": "run-3", "previous": "run-2"}
+    assert aliases(store) == {"served": "run-3", "previous": "run-2"}
     folders = sorted(path.name for path in (store.paths.artifacts_dir / "runs").iterdir())
     assert folders == ["run-2", "run-3"]
     listed = {name.split("/")[2] for name in json.loads(store.manifest.read_text())}
@@ -99,7 +99,7 @@ def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
     before = {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
               if path.is_symlink()}  # fmt: skip
     store.runs.roll_back()
-    assert (run_in(store), slots(store)) == ("run-1", {"served": "run-1", "previous": "run-2"})
+    assert (run_in(store), aliases(store)) == ("run-1", {"served": "run-1", "previous": "run-2"})
     assert not store.full_pipeline("late_fusion").is_symlink()
     store.runs.roll_back()
     assert before == {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
@@ -110,7 +110,7 @@ def test_without_a_run_before_there_is_nothing_to_go_back_to(tmp_path: Path) -> 
     store = serve(tmp_path, "run-1")
     with pytest.raises(ArtifactError, match="previous: there is no run before the served one"):
         store.runs.roll_back()
-    with pytest.raises(ArtifactError, match="candidate: no run waits to be promoted"):
+    with pytest.raises(ArtifactError, match="candidate: there is no candidate to promote"):
         store.runs.promote()
 
 
@@ -129,7 +129,7 @@ def test_discarding_the_candidate_leaves_the_served_run(tmp_path: Path) -> None:
     write_run(tmp_path, "run-3")
     store.runs.discard_candidate()
     store.runs.discard_candidate()
-    assert slots(store) == {"served": "run-2", "previous": "run-1"}
+    assert aliases(store) == {"served": "run-2", "previous": "run-1"}
 
 
 @pytest.mark.parametrize("action", ["promote", "roll_back"])
@@ -258,7 +258,7 @@ def test_sigkill_before_any_change_of_the_disk_leaves_whole_runs(
         assert run_in(store.pinned()) == served
         store.runs.discard_candidate()
         before = {"run-3": "run-2", "run-2": "run-1", "run-1": "run-2"}[served]
-        assert slots(store) == {"served": served, "previous": before}
+        assert aliases(store) == {"served": served, "previous": before}
         store.runs.roll_back()
-        assert slots(store) == {"served": before, "previous": served}
+        assert aliases(store) == {"served": before, "previous": served}
     assert seen == {"run-2", "run-3" if action == "train" else "run-1"}

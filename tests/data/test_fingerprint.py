@@ -60,13 +60,17 @@ VARIANTS = {
 }
 
 
+def equal(first: str, second: str) -> bool:
+    return len(fp.equal_pairs([first, second])) == 1
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_variants_of_a_picture_equal_it(variant: str) -> None:
     pictures = [draw(seed) for seed in range(60)]
     originals = [fp.fingerprint(recompress(picture, 90)) for picture in pictures]
     changed = [fp.fingerprint(recompress(VARIANTS[variant](p), 85)) for p in pictures]
-    equal = [fp.equal(a, b) for a, b in zip(originals, changed, strict=True)]
-    assert np.mean(equal) >= 0.95
+    same = [equal(a, b) for a, b in zip(originals, changed, strict=True)]
+    assert np.mean(same) >= 0.95
 
 
 def test_different_things_on_white_do_not_equal_each_other() -> None:
@@ -83,7 +87,7 @@ def test_the_same_shape_in_another_colour_or_with_another_print_is_another_thing
     moved[100:140, 100:200] = (200, 30, 30)
     moved[190:230, 100:200] = (20, 20, 20)
     first, second, third = map(fp.fingerprint, (box, blue, moved))
-    assert [fp.equal(first, second), fp.equal(first, third), fp.equal(first, first)] == [
+    assert [equal(first, second), equal(first, third), equal(first, first)] == [
         False,
         False,
         True,
@@ -138,7 +142,7 @@ def test_pairs_are_all_those_that_comparing_two_at_a_time_finds() -> None:
         [i, j]
         for i in range(len(prints))
         for j in range(i + 1, len(prints))
-        if fp.equal(prints[i], prints[j])
+        if equal(prints[i], prints[j])
     ]
     assert sorted(fp.equal_pairs(prints).tolist()) == expected
     assert len(expected) == 6

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from src.data.image_decode import REASONS, ImageFault, ImageSource, decode_image
+from src.data.image_decode import ImageFault, ImageSource, decode_image
 
 RNG = np.random.default_rng(0)
+REASONS = {
+    *("missing", "empty", "not_an_image", "truncated", "corrupt", "too_large", "unreadable"),
+}
 
 
 def smooth(height: int = 60, width: int = 90, seed: int = 0) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""Lines for psql: what the service wrote, checked, and told apart from the image manifest."""
+"""Lines for psql: what the service wrote, checked."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def test_lines_are_ascii_and_the_summary_is_apart(
     assert main([str(path)]) == 0
     done = capsys.readouterr()
     assert done.out == (
-        'feedback {"author": "\\u00e9", "comment": "", "created_at": "2026-01-01T12:00:00+00:00", '
+        '{"author": "\\u00e9", "comment": "", "created_at": "2026-01-01T12:00:00+00:00", '
         '"designation_hash": null, "prdtypecode": 10, "predicted_code": null, "productid": 1}\n'
     )
     assert done.err == (

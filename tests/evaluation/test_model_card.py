@@ -47,7 +47,12 @@ BY_CLASS = pd.DataFrame(
         "support": [700, 0, 800],
     }
 )
-ABOUT = About("0123456789abcdef", 10_000, 9_876, "12 labels changed by corrections")
+ABOUT = About(
+    config="0123456789abcdef",
+    train_rows=10_000,
+    rows_with_image=9_876,
+    corrections="12 labels changed by corrections",
+)
 
 
 def lines(metrics: dict[str, Any] | None = None, about: About = ABOUT) -> list[str]:
@@ -66,7 +71,7 @@ def test_the_data() -> None:
         "* data hash (SHA256 of the three files):",
         f"  `{'ab' * 32}`",
         "* source: the demo shop",
-        "* 10,000 labelled products, 98.8% of them with a picture",
+        "* 10,000 labelled products, 98.8% of them with an image",
         "* 1,500 of them held out: stratified by class, duplicates kept together",
         "* labels: official; 12 labels changed by corrections",
     ]
@@ -79,15 +84,16 @@ def test_the_scores_are_those_of_the_file() -> None:
         "| weighted F1 | 0.8013 | 0.7904 to 0.8111 |",
         "| macro F1 | 0.7500 |  |",
         "| accuracy | 0.8100 | 0.8000 to 0.8200 |",
-        "| right among the first three | 0.9500 |  |",
-        "| right theme | 0.9000 |  |",
+        "| theme accuracy | 0.9000 |  |",
+        "| top-3 accuracy | 0.9500 |  |",
         "| log-loss | 0.6123 |  |",
+        "| ECE (10 bins) | 0.0123 |  |",
     ]
 
 
 def test_a_catalogue_without_themes_has_no_score_of_them() -> None:
     without = {**METRICS, "slices": {**METRICS["slices"], "theme": {"other": SLICE}}}
-    assert "right theme" not in model_card(without, BY_CLASS, ABOUT)
+    assert "theme accuracy" not in model_card(without, BY_CLASS, ABOUT)
 
 
 def test_probabilities_and_review() -> None:
@@ -111,7 +117,7 @@ def test_weak_slices_are_those_below_by_more_than_chance() -> None:
         "",
         "| slice | weighted F1 | rows |",
         "|---|---|---|",
-        "| with a picture: false | 0.5000 | 1,234 |",
+        "| with an image: false | 0.5000 | 1,234 |",
         "| language: nl | 0.7000 | 40 |",
         "",
         "The weakest classes:",

@@ -11,7 +11,7 @@ import pytest
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, top_errors
 from src.evaluation.metrics import score_by_class
-from src.evaluation.report_text import WIDTH, fit, report_text, score_lines
+from src.evaluation.report_text import fit, report_text, score_lines
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
 
@@ -45,7 +45,7 @@ def test_report(facts: dict, by_class: pd.DataFrame, answers: Answers, labels: L
     errors = top_errors(confusion_counts(answers.y, answers.predicted, answers.classes), labels)
     text = report_text(facts, by_class, errors, labels)
     lines = text.splitlines()
-    assert max(map(len, lines)) <= WIDTH
+    assert max(map(len, lines)) <= 80
     assert lines[0] == "late_fusion on 1,500 rows, split holdout"
     low, high = facts["intervals"]["f1_weighted"]
     shown = f"{facts['f1_weighted']:.4f}   {low:.4f} to {high:.4f}".split()
@@ -59,7 +59,7 @@ def test_report(facts: dict, by_class: pd.DataFrame, answers: Answers, labels: L
     assert all(any(row["label"][:30] in line for line in lines) for _, row in by_class.iterrows())
     assert any("Books and press" in line for line in lines)
     inside = errors.loc[errors["same_theme"], "count"].sum()
-    assert f"faults: {errors['count'].sum():,}, of them {inside:,} inside their theme" in text
+    assert f"errors: {errors['count'].sum():,}, of them {inside:,} inside their theme" in text
     assert "TRAIN" not in text
     assert "SYNTHETIC" not in text
 

@@ -29,7 +29,7 @@ def make(cache: Path) -> Callable[..., CNNFeaturizer]:
     return build
 
 
-def picture(seed: int, height: int = 50, width: int = 70) -> bytes:
+def draw_image(seed: int, height: int = 50, width: int = 70) -> bytes:
     small = np.random.default_rng(seed).integers(0, 256, (4, 5, 3), dtype=np.uint8)
     file = io.BytesIO()
     Image.fromarray(resize(small, width, height)).save(file, "PNG")
@@ -37,7 +37,7 @@ def picture(seed: int, height: int = 50, width: int = 70) -> bytes:
 
 
 def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeaturizer]) -> None:
-    sources: list[bytes | None] = [picture(seed) for seed in range(11)]
+    sources: list[bytes | None] = [draw_image(seed) for seed in range(11)]
     sources[2], sources[7] = None, b"<html>"
     values, mask = make(runtime="onnxruntime", batch_size=4).extract(sources)
     assert np.flatnonzero(~mask).tolist() == [2, 7]
@@ -46,11 +46,11 @@ def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeatu
     one = make(runtime="onnxruntime", batch_size=1, n_threads=1)
     expected = np.concatenate([one.extract([source])[0] for source in sources])
     np.testing.assert_allclose(values, expected, atol=1e-5)
-    loaded = one.loader.load_batch(sources)
+    (loaded,) = one.loader.batches(sources, 11)
     np.testing.assert_allclose(one.session.run(loaded.images)[mask], values[mask], atol=1e-5)
 
 
-def test_whole_batches_without_a_picture(make: Callable[..., CNNFeaturizer]) -> None:
+def test_whole_batches_without_an_image(make: Callable[..., CNNFeaturizer]) -> None:
     featurizer = make(batch_size=2)
     values, mask = featurizer.extract([None] * 5)
     assert values.shape == (5, featurizer.n_features)
@@ -60,17 +60,17 @@ def test_whole_batches_without_a_picture(make: Callable[..., CNNFeaturizer]) -> 
 
 def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeaturizer]) -> None:
     featurizer = make(runtime="onnxruntime")
-    values, _ = featurizer.extract([picture(0)])
+    values, _ = featurizer.extract([draw_image(0)])
     data = pickle.dumps(featurizer)
     assert len(data) < len(featurizer.onnx_) + 10_000
     assert b"torch" not in data.replace(featurizer.onnx_, b"")
     again = pickle.loads(data)  # noqa: S301
-    np.testing.assert_array_equal(again.extract([picture(0)])[0], values)
+    np.testing.assert_array_equal(again.extract([draw_image(0)])[0], values)
     assert again.settings == featurizer.settings
     unprepared = pickle.loads(  # noqa: S301
         pickle.dumps(make(runtime="onnxruntime"))
     )
-    np.testing.assert_array_equal(unprepared.extract([picture(0)])[0], values)
+    np.testing.assert_array_equal(unprepared.extract([draw_image(0)])[0], values)
 
 
 def test_settings_name_the_network_and_what_changes_values(
@@ -95,9 +95,9 @@ def test_names(make: Callable[..., CNNFeaturizer]) -> None:
     assert featurizer.names[:2] == ("cnn_efficientnet_lite0_0", "cnn_efficientnet_lite0_1")
 
 
-def test_like_pictures_are_near_each_other(make: Callable[..., CNNFeaturizer]) -> None:
-    """Pretrained weights are at work: a re-encoded picture is nearer than any other."""
-    sources = [picture(seed) for seed in range(6)]
+def test_like_images_are_near_each_other(make: Callable[..., CNNFeaturizer]) -> None:
+    """Pretrained weights are at work: a re-encoded image is nearer than any other."""
+    sources = [draw_image(seed) for seed in range(6)]
     coded = []
     for source in sources:
         file = io.BytesIO()
@@ -111,14 +111,14 @@ def test_like_pictures_are_near_each_other(make: Callable[..., CNNFeaturizer]) -
 def test_faults_wait_until_the_network_is_needed() -> None:
     featurizer = CNNFeaturizer("resnet18", weights="nowhere.pth")
     with pytest.raises(BackboneError, match="nowhere.pth.*there is no such file"):
-        featurizer.extract([picture(0)])
+        featurizer.extract([draw_image(0)])
     with pytest.raises(BackboneError, match="unknown backbone 'alexnet'"):
         CNNFeaturizer("alexnet").prepare()
 
 
 def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]) -> None:
     featurizer = make(runtime="onnxruntime", batch_size=8, weights="random")
-    sources = [picture(seed) for seed in range(12)]
+    sources = [draw_image(seed) for seed in range(12)]
     before, _ = featurizer.extract(sources)
     settings = FineTuning(epochs=1, batch_size=4, device="cpu")
     tuned = featurizer.fine_tune(sources, np.arange(12) % 2, settings)

@@ -1,8 +1,6 @@
-"""Every kind of the configuration builds, with the configured parameters."""
+"""Every classifier of the configuration is built with the configured parameters."""
 
 from __future__ import annotations
-
-import dataclasses
 
 import pytest
 from sklearn.linear_model import LogisticRegression
@@ -11,51 +9,73 @@ from src import config_model
 from src.config import load_config
 from src.config_model import LinearSvc, Logreg
 from src.models.boosted_trees import BoostedTrees
-from src.models.classifiers import build_head
+from src.models.classifiers import build_classifier
 from src.models.linear_svm import ThreadedLinearSVC
-from src.models.tree_libraries import LightGBM, TreeLibrary, XGBoost
 
 MODEL = load_config().model
 
 
 def test_linear_svc() -> None:
-    cfg = dataclasses.replace(
-        MODEL, name="linear_svc", linear_svc=LinearSvc(0.2, balanced=True, max_iter=9)
-    )
-    head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
-    assert isinstance(head, ThreadedLinearSVC)
-    assert (head.C, head.class_weight) == (0.2, "balanced")
-    assert (head.random_state, head.n_jobs, head.max_iter) == (7, 2, 9)
+    cfg = MODEL.model_copy(update={"linear_svc": LinearSvc(C=0.2, balanced=True, max_iter=9)})
+    classifier = build_classifier(cfg, "linear_svc", seed=7, n_jobs=2)
+    assert isinstance(classifier, ThreadedLinearSVC)
+    assert (classifier.C, classifier.class_weight) == (0.2, "balanced")
+    assert (classifier.random_state, classifier.n_jobs, classifier.max_iter) == (7, 2, 9)
 
 
 def test_logreg() -> None:
-    cfg = dataclasses.replace(MODEL, name="logreg", logreg=Logreg(3.0, balanced=False, max_iter=5))
-    head = build_head(cfg, cfg.name, seed=7, n_jobs=2)
-    assert isinstance(head, LogisticRegression)
-    assert (head.C, head.class_weight, head.max_iter) == (3.0, None, 5)
+    cfg = MODEL.model_copy(update={"logreg": Logreg(C=3.0, balanced=False, max_iter=5)})
+    classifier = build_classifier(cfg, "logreg", seed=7, n_jobs=2)
+    assert isinstance(classifier, LogisticRegression)
+    assert (classifier.C, classifier.class_weight, classifier.max_iter) == (3.0, None, 5)
+
+
+XGB = config_model.XGBoost(
+    n_estimators=9,
+    learning_rate=0.2,
+    max_depth=3,
+    subsample=0.7,
+    colsample=0.6,
+    early_stopping_rounds=4,
+    max_bin=16,
+)
+LGB = config_model.LightGBM(
+    n_estimators=9,
+    learning_rate=0.2,
+    num_leaves=5,
+    subsample=0.7,
+    colsample=0.6,
+    early_stopping_rounds=4,
+    max_bin=15,
+)
+COMMON = {
+    "n_estimators": 9,
+    "learning_rate": 0.2,
+    "subsample": 0.7,
+    "colsample_bytree": 0.6,
+    "random_state": 7,
+    "n_jobs": 2,
+}
+LGB_ONLY = {
+    "num_leaves": 5,
+    "max_bin": 15,
+    "subsample_freq": 1,
+    "min_child_samples": 3,
+    "reg_lambda": 1.0,
+    "deterministic": True,
+}
 
 
 @pytest.mark.parametrize(
-    ("kind", "options", "library"),
+    ("name", "options", "expected"),
     [
-        (
-            "xgboost",
-            config_model.XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
-            XGBoost(9, 0.2, 3, 0.7, 0.6, 4, 16),
-        ),
-        (
-            "lightgbm",
-            config_model.LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
-            LightGBM(9, 0.2, 5, 0.7, 0.6, 4, 15),
-        ),
+        ("xgboost", XGB, {**COMMON, "max_depth": 3, "max_bin": 16, "tree_method": "hist"}),
+        ("lightgbm", LGB, {**COMMON, **LGB_ONLY}),
     ],
 )
-def test_trees(kind: str, options: object, library: TreeLibrary) -> None:
-    head = build_head(dataclasses.replace(MODEL, **{kind: options}), kind, seed=7, n_jobs=2)
-    assert isinstance(head, BoostedTrees)
-    assert (head.library, head.random_state, head.n_jobs) == (library, 7, 2)
-
-
-def test_the_libraries_start_from_the_configured_values() -> None:
-    assert build_head(MODEL, "xgboost", seed=0, n_jobs=1).library == XGBoost()
-    assert build_head(MODEL, "lightgbm", seed=0, n_jobs=1).library == LightGBM()
+def test_trees(name: str, options: object, expected: dict[str, object]) -> None:
+    cfg = MODEL.model_copy(update={name: options})
+    classifier = build_classifier(cfg, name, seed=7, n_jobs=2)
+    assert isinstance(classifier, BoostedTrees)
+    assert classifier.early_stopping_rounds == 4
+    assert classifier.estimator.get_params().items() >= expected.items()

@@ -28,7 +28,7 @@ SETTINGS = (
     "features.text.weights.tfidf_word_title=0",
     "features.text.weights.tfidf_char_title=0",
     "model.name=linear_svc",
-    "model.n_folds=4",
+    "cv.n_folds=4",
 )
 
 

@@ -1,4 +1,4 @@
-"""Cells against numpy's histogram and PCA of scikit-learn."""
+"""Counts against numpy's histogram and PCA of scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
     from tests.monitoring.conftest import MakeSignals
 
 
-def test_sums_of_cells_are_counts(reference: Reference, make_signals: MakeSignals) -> None:
+def test_sums_of_indicators_are_counts(reference: Reference, make_signals: MakeSignals) -> None:
     signals = make_signals(300, 4)
-    coding = reference.coding
-    cells = coding.cells(coding.encode(signals))
-    sums = {look.name: cells[:, look.columns].sum(axis=0) for look in coding.looks}
-    for name, edges in coding.edges.items():
+    discretizer = reference.discretizer
+    rows = discretizer.indicators(signals)
+    sums = {spec.name: rows[:, spec.columns].sum(axis=0) for spec in discretizer.specs}
+    for name, edges in discretizer.edges.items():
         values = signals.numbers[name][~np.isnan(signals.numbers[name])]
         expected = np.histogram(values, [-np.inf, *edges, np.inf])[0]
         assert sums[name].tolist() == expected.tolist(), name
@@ -38,7 +38,7 @@ def test_sums_of_cells_are_counts(reference: Reference, make_signals: MakeSignal
 def test_an_unheard_of_language_is_other(reference: Reference, make_signals: MakeSignals) -> None:
     signals = make_signals(3)
     signals = dataclasses.replace(signals, language=np.array(["nl", "fr", "?"], dtype=object))
-    assert reference.coding.encode(signals).bins["language"].tolist() == [3, 2, 3]
+    assert reference.discretizer.transform(signals).bins["language"].tolist() == [3, 2, 3]
 
 
 def test_edges_of_repeated_values_are_few() -> None:

@@ -155,7 +155,7 @@ def test_the_estimate_is_what_confidence_was_worth(
         truth = (signals.predicted == y).mean()
         found = estimate_accuracy(reference, signals)
         covered += found.low <= truth <= found.high
-        close += abs(found.accuracy - truth) < 0.03
+        close += abs(found.value - truth) < 0.03
     # The sampling error of 500 products alone is 1.9 points here: 3 points are 1.6 of them.
     assert (close >= 80, covered >= 90) == (True, True)
 

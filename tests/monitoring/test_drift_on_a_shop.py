@@ -83,7 +83,7 @@ def test_the_accuracy_estimate_is_within_three_points(learned_shop: LearnedShop)
         rows = draw(rng, len(shop.new))
         batch = shop.new.take(rows)
         truth = (batch.predicted == shop.y[rows]).mean()
-        close += abs(estimate_accuracy(shop.reference, batch).accuracy - truth) < 0.03
+        close += abs(estimate_accuracy(shop.reference, batch).value - truth) < 0.03
     assert close >= 90
 
 

@@ -49,18 +49,18 @@ def test_changes_are_named() -> None:
     assert changes[0].delta == pytest.approx(20 / 60 - 700 / 900)
 
 
-def test_unchanged_lots_are_said_to_have_changed_at_most_at_the_rate() -> None:
+def test_unchanged_batches_are_said_to_have_changed_at_most_at_the_rate() -> None:
     rng = np.random.default_rng(0)
     true = np.linspace(0.5, 0.95, 27)
     wrong = 0
     for _ in range(200):
-        lot = [(int(k), 20) for k in rng.binomial(20, true)]
+        batch = [(int(k), 20) for k in rng.binomial(20, true)]
         base = [(int(k), 400) for k in rng.binomial(400, true)]
-        wrong += any(c.change != "steady" for c in compare_classes(range(27), lot, base, 0.05))
+        wrong += any(c.change != "steady" for c in compare_classes(range(27), batch, base, 0.05))
     assert stats.binomtest(wrong, 200, 0.05, alternative="greater").pvalue > 0.05
 
 
-def test_accuracy_is_standardised_to_the_classes_of_the_lot() -> None:
+def test_accuracy_is_standardised_to_the_classes_of_the_batch() -> None:
     base = [(90, 100), (500, 1000), (7, 10)]
     change = compare_accuracy([(8, 10), (12, 30), (0, 0)], base, 0.05)
     assert change is not None
@@ -85,10 +85,10 @@ def test_a_fall_of_every_class_is_found_where_no_class_shows_it() -> None:
         count = 0
         for _ in range(200):
             sizes = rng.multinomial(500, share)
-            lot = [
+            batch = [
                 (int(rng.binomial(n, p - points)), int(n)) for n, p in zip(sizes, true, strict=True)
             ]
-            change = compare_accuracy(lot, base, 0.01)
+            change = compare_accuracy(batch, base, 0.01)
             count += change is not None and change.fell
         return count
 
@@ -97,8 +97,8 @@ def test_a_fall_of_every_class_is_found_where_no_class_shows_it() -> None:
 
 
 def test_recalls_and_shifts_of_a_confusion() -> None:
-    lot, known = np.array([[6, 4], [0, 0]]), np.array([[90, 10], [5, 15]])
-    assert recalls(lot) == [(6, 10), (0, 0)]
-    shifts = confusion_shifts(lot, known)
+    batch, known = np.array([[6, 4], [0, 0]]), np.array([[90, 10], [5, 15]])
+    assert recalls(batch) == [(6, 10), (0, 0)]
+    shifts = confusion_shifts(batch, known)
     assert shifts[0] == pytest.approx([-0.3, 0.3])
     assert np.isnan(shifts[1]).all()

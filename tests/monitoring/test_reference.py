@@ -56,7 +56,7 @@ def test_without_embeddings_and_pictures(make_signals: MakeSignals) -> None:
     signals = dataclasses.replace(make_signals(50, pictured=0.0), embedding=None)
     answers = judge_answers(signals.proba, signals.predicted, signals.classes)
     made = build_reference(signals, answers, ABOUT)
-    assert "image_entropy" not in made.coding.edges
+    assert "image_entropy" not in made.discretizer.edges
     assert flat(from_json(json.loads(json.dumps(to_json(made))))) == flat(rounded(made))
 
 

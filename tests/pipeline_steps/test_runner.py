@@ -21,7 +21,6 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from etl.feedback import line_of
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
@@ -268,7 +267,8 @@ def test_no_test_rows_is_an_empty_submission(configure: Configure, tmp_path: Pat
     for name in ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv"):
         table = read(cfg, name)
         table.head(0 if "test" in name else 800).to_csv(folder / name, index_label="")
-    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    paths = cfg.paths.model_copy(update={"import_dir": folder})
+    changed = cfg.model_copy(update={"paths": paths})
     _, evaluated = run_pipeline(changed, labels_of(cfg), OPTIONS)
     assert len(evaluated.submission) == 0
     assert ArtifactStore(cfg.paths).submission.read_text() == ",prdtypecode\n"
@@ -305,7 +305,8 @@ def test_unfit_data_is_refused_with_a_report(configure: Configure, tmp_path: Pat
         if "prdtypecode" in table:
             table["prdtypecode"] = 10
         table.to_csv(folder / name, index_label="")
-    changed = dataclasses.replace(cfg, paths=dataclasses.replace(cfg.paths, import_dir=folder))
+    paths = cfg.paths.model_copy(update={"import_dir": folder})
+    changed = cfg.model_copy(update={"paths": paths})
     with pytest.raises(ValidationError, match="classes: expected at least 2, observed 1"):
         run_pipeline(changed, labels_of(cfg), OPTIONS)
     report = json.loads(ArtifactStore(cfg.paths).validation_report.read_text())
@@ -397,8 +398,8 @@ def test_corrected_labels_are_trained_on_and_scored_against(
     assert ingested.train.labels.tolist() == expected.tolist()
     changed = int((expected != y).sum())
     assert ingested.corrected == Corrected(changed, len(chosen) - changed, unknown={99: 1})
-    lines = "".join(line_of(correction) + "\n" for correction in given)
-    done = load(database, by_csv.paths.import_dir, codes=labels.codes, manifest=lines)
+    lines = "".join(correction.to_line() + "\n" for correction in given)
+    done = load(database, by_csv.paths.import_dir, codes=labels.codes, feedback=lines)
     assert done.returncode == 0, done.stderr
     monkeypatch.setenv("DATABASE_URL", database)
     cfg = configure("data.source=postgres", "data.use_corrections=true")

@@ -12,7 +12,7 @@ from src.config import load_config
 from src.data.sampling import Sampling
 from src.features.extracted import Extracted
 from src.features.matrix import FeatureMatrix
-from src.models.classifiers import build_head
+from src.models.classifiers import build_classifier
 from src.models.late_fusion import LateFusion
 from src.pipelines.extraction import Extractor, extract
 from src.pipelines.fusion import WeightedFeatureUnion
@@ -33,7 +33,7 @@ def items(titles: list[str]) -> pd.DataFrame:
 
 def model() -> ProductModel:
     union = WeightedFeatureUnion([(b.name, b.estimator) for b in BRANCHES], branch_weights(CFG))
-    return ProductModel(union, build_head(CFG.model, "linear_svc", seed=0, n_jobs=1))
+    return ProductModel(union, build_classifier(CFG.model, "linear_svc", seed=0, n_jobs=1))
 
 
 def extracted(titles: list[str]) -> Extracted:
@@ -54,7 +54,7 @@ def test_learns_and_answers_with_codes() -> None:
 @pytest.mark.parametrize("kind", ["linear_svc", "logreg"])
 def test_two_classes_have_two_columns(kind: str) -> None:
     cfg = load_config(overrides=[f"model.name={kind}"])
-    pair = ProductModel(model().features, build_head(cfg.model, kind, seed=0, n_jobs=1))
+    pair = ProductModel(model().features, build_classifier(cfg.model, kind, seed=0, n_jobs=1))
     fitted = pair.fit(extracted(TITLES[:4]), CODES[:4])
     margins = fitted.decision_function(extracted(TITLES[:4]))
     np.testing.assert_array_equal(margins[:, 0], -margins[:, 1])
@@ -111,7 +111,7 @@ def test_trees_get_the_svd_of_sparse_branches_whatever_the_switch_says(kind: str
 def test_trees_answer_from_a_file(kind: str, tmp_path: object) -> None:
     rounds = [f"model.{kind}.n_estimators=10", f"model.{kind}.colsample=1.0"]
     cfg = load_config(overrides=["features.text.min_df=1", *TEXT_ONLY, *rounds])
-    head = build_head(cfg.model, kind, seed=0, n_jobs=1)
+    head = build_classifier(cfg.model, kind, seed=0, n_jobs=1)
     titles, codes = TITLES * 8, np.tile(CODES, 8)
     fitted = ProductModel(union_of(cfg, BRANCHES, kind), head).fit(extracted(titles), codes)
     joblib.dump(fitted, f"{tmp_path}/model.joblib")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import os
-import signal
 import subprocess
 import sys
 import time
@@ -156,12 +154,10 @@ def test_a_killed_comparison_goes_on_where_it_stopped(tmp_path: Path, demo_shop:
     for place in (f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"):
         words += ["--set", place]
     parts = tmp_path / "models" / "parts"
-    process = subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 120
-    while not list(parts.glob("*.npz")) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    os.kill(process.pid, signal.SIGKILL)
-    process.wait()
+    with subprocess.Popen(words, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL) as process:
+        while process.poll() is None and not list(parts.glob("[!.]*.npz")):
+            time.sleep(0.05)
+        process.kill()
     (kept, *_) = sorted(parts.glob("[!.]*.npz"))
     before = kept.stat().st_mtime_ns
     done = subprocess.run(words, capture_output=True, text=True, check=False)

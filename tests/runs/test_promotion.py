@@ -17,9 +17,9 @@ from sklearn.metrics import f1_score
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import REPOSITORY, Config, load_config
 from src.errors import ArtifactError
-from src.evaluation.bootstrap import paired_difference
+from src.evaluation.paired import score_differences
 from src.pipeline_steps.types import Scored
-from src.runs.promotion import judge, promote, read_verdict, seal
+from src.runs.promotion import decide, finalize, promote, read_decision
 
 RUN = Run("run-1", "d" * 64, synthetic=True, config="c")
 RNG = np.random.default_rng(0)
@@ -56,34 +56,30 @@ def scored(frame: pd.DataFrame) -> Scored:
 def write_run(workspace: Path, frame: pd.DataFrame, run: Run, kind: str = "logreg") -> ServedRun:
     store = store_in(workspace).begin(run)
     store.save(store.full_pipeline(kind), [run.run_id], run=run, stage="train")
-    return seal(store, run, kind, scored(frame), frame["group"].to_numpy())
+    return finalize(store, run, kind, scored(frame), frame["group"].to_numpy())
 
 
 def test_on_the_same_rows_the_comparison_is_paired() -> None:
     old, new = holdout(0.80, 1), holdout(0.79, 2)
     shuffled = new.sample(frac=1, random_state=0)
-    verdict = judge(served(new), shuffled, served(old), old)
-    interval = paired_difference(
-        shuffled.prdtypecode.to_numpy(),
-        old.predicted.to_numpy()[shuffled.row_index],
-        shuffled.predicted.to_numpy(),
-        classes=np.array([10, 40, 50]),
-        groups=shuffled.group.to_numpy(),
-    )
-    assert (verdict.difference, verdict.half_width) == (interval.value, interval.half_width)
-    assert verdict.difference == pytest.approx(
+    decision = decide(served(new), shuffled, served(old), old)
+    pair = {"prdtypecode": Y, "a": old.predicted, "b": new.predicted, "group": new.group}
+    expected = score_differences(pd.DataFrame(pair)).loc["f1_weighted"]
+    half_width = (expected["high"] - expected["low"]) / 2
+    assert (decision.difference, decision.half_width) == (expected["difference"], half_width)
+    assert decision.difference == pytest.approx(
         f1_score(Y, new.predicted, average="weighted")
         - f1_score(Y, old.predicted, average="weighted")
     )
-    assert verdict.paired
-    assert verdict.promoted == (interval.value >= -interval.half_width)
-    assert "paired on 400 rows" in verdict.reason
+    assert decision.paired
+    assert decision.promoted == (expected["difference"] >= -half_width)
+    assert "paired on 400 rows" in decision.reason
 
 
 @pytest.mark.parametrize(("share", "promoted"), [(0.8, True), (0.79, True), (0.6, False)])
 def test_worse_by_more_than_the_half_width_is_not_promoted(share: float, promoted: bool) -> None:
     old, new = holdout(0.8, 1), holdout(share, 1)
-    assert judge(served(new), new, served(old), old).promoted is promoted
+    assert decide(served(new), new, served(old), old).promoted is promoted
 
 
 def test_other_rows_or_another_snapshot_are_compared_by_their_half_widths() -> None:
@@ -91,33 +87,33 @@ def test_other_rows_or_another_snapshot_are_compared_by_their_half_widths() -> N
     elsewhere = holdout(0.8, 2, rows=np.arange(1000, 1400))
     other = dataclasses.replace(RUN, snapshot="e" * 64)
     for new, run in ((elsewhere, RUN), (holdout(0.8, 2), other)):
-        verdict = judge(served(new, run), new, served(old), old)
-        assert not verdict.paired
-        assert verdict.half_width == pytest.approx((2 * 0.03**2) ** 0.5)
-        assert verdict.difference == served(new).f1_weighted - served(old).f1_weighted
+        decision = decide(served(new, run), new, served(old), old)
+        assert not decision.paired
+        assert decision.half_width == pytest.approx((2 * 0.03**2) ** 0.5)
+        assert decision.difference == served(new).f1_weighted - served(old).f1_weighted
     for worse, promoted in ((0.042, True), (0.043, False)):
         candidate = dataclasses.replace(served(old), f1_weighted=served(old).f1_weighted - worse)
-        assert judge(candidate, elsewhere, served(old), old).promoted is promoted
+        assert decide(candidate, elsewhere, served(old), old).promoted is promoted
 
 
 def test_two_runs_are_scored_on_the_newer_labels() -> None:
     """A person corrected what the old run has wrong: against these labels it falls behind."""
     old = holdout(0.8, 1)
     new = old.assign(prdtypecode=np.where(Y == 10, 40, Y))
-    verdict = judge(served(new), new, served(old), old)
-    assert (verdict.difference, verdict.promoted) == (0.0, True)
+    decision = decide(served(new), new, served(old), old)
+    assert (decision.difference, decision.promoted) == (0.0, True)
 
 
 def test_the_demo_shop_and_official_data() -> None:
     good, poor = holdout(0.9, 1), holdout(0.3, 2)
     official = dataclasses.replace(RUN, synthetic=False)
-    replaced = judge(served(poor, official), poor, served(good), good)
-    refused = judge(served(good), good, served(poor, official), poor)
+    replaced = decide(served(poor, official), poor, served(good), good)
+    refused = decide(served(good), good, served(poor, official), poor)
     assert (replaced.promoted, refused.promoted) == (True, False)
     assert refused.reason == "drawn by the demo shop: it does not replace a run on official data"
 
 
-def test_the_seal_tells_score_and_half_width(tmp_path: Path) -> None:
+def test_serving_json_holds_score_and_half_width(tmp_path: Path) -> None:
     frame = holdout(0.8, 1)
     about = write_run(tmp_path, frame, RUN)
     f1 = f1_score(Y, frame.predicted, average="weighted")
@@ -138,13 +134,13 @@ def test_promotion_force_and_what_is_written_of_it(tmp_path: Path) -> None:
     assert store.served_run().promoted_at is not None
     worse = dataclasses.replace(RUN, run_id="run-2")
     write_run(tmp_path, holdout(0.5, 2), worse, kind="late_fusion")
-    verdict = promote(store, force=False)
-    assert (verdict.promoted, verdict.forced) == (False, False)
-    assert read_verdict(store) == verdict
+    decision = promote(store, force=False)
+    assert (decision.promoted, decision.forced) == (False, False)
+    assert read_decision(store) == decision
     assert (store.served_run().run_id, store.served_run().kind) == ("run-1", "logreg")
     forced = promote(store, force=True)
     assert (forced.promoted, forced.forced) == (True, True)
-    assert read_verdict(store) == forced
+    assert read_decision(store) == forced
     assert store.served_run().run_id == "run-2"
     assert store.load(store.full_pipeline("late_fusion")) == ["run-2"]
     before = store.pinned("previous")
@@ -155,9 +151,9 @@ def test_a_run_without_the_file_that_serving_loads_is_never_served(tmp_path: Pat
     write_run(tmp_path, holdout(0.8, 1), RUN)
     store = store_in(tmp_path)
     store.pinned("candidate").full_pipeline("logreg").unlink()
-    verdict = promote(store, force=True)
-    assert (verdict.promoted, verdict.forced, verdict.served) == (False, False, None)
-    assert verdict.reason.startswith("outputs.full_pipeline was off")
+    decision = promote(store, force=True)
+    assert (decision.promoted, decision.forced, decision.served) == (False, False, None)
+    assert decision.reason.startswith("outputs.full_pipeline was off")
     assert store.runs.find("served") is None
 
 
@@ -222,7 +218,7 @@ def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> No
     train = ("train_pipeline.py", cfg, "--source", "csv", "--set", "debug.sample_rows=0")
     nothing = command("rollback.py", cfg)
     assert (nothing.returncode, nothing.stdout) == (2, "")
-    assert "no run is in force" in nothing.stderr
+    assert "no run is served" in nothing.stderr
     good = command(*train)
     assert good.returncode == 0, good.stderr
     assert "served now: the first run to be served" in good.stdout
@@ -235,13 +231,13 @@ def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> No
     assert "not promoted: weighted F1 worse: -0." in bad.stdout
     assert f"served        {first}" in bad.stdout
     assert store.served_run() == first
-    look, insist = (line[16:] for line in bad.stdout.splitlines()[-2:])
-    assert typed(look).startswith("# Model card: linear_svc\n\n> **SYNTHETIC**")
+    inspect, force = (line[16:] for line in bad.stdout.splitlines()[-2:])
+    assert typed(inspect).startswith("# Model card: linear_svc\n\n> **SYNTHETIC**")
     again = command("promote.py", cfg)
     assert (again.returncode, again.stderr) == (1, "")
-    insisted = typed(insist)
+    forced = typed(force)
     second = store.served_run()
-    assert insisted.splitlines()[1:] == [f"  candidate  {second}", f"  before     {first}"]
+    assert forced.splitlines()[1:] == [f"  candidate  {second}", f"  before     {first}"]
     back = command("rollback.py", cfg)
     assert (back.returncode, back.stdout) == (0, f"was served  {second}\nserved now  {first}\n")
     shown = command("rollback.py", cfg, "--show")

@@ -194,8 +194,8 @@ def test_label_issues_and_diagnostics(finished: Finished) -> None:
 def test_pictures_in_both_languages_where_they_are_asked_for(finished: Finished) -> None:
     folder = finished.store.figure(KIND, "holdout", "confusion_en").parent
     assert not folder.exists()
-    outputs = dataclasses.replace(finished.cfg.outputs, figures=True)
-    asked = dataclasses.replace(finished.cfg, outputs=outputs)
+    outputs = finished.cfg.outputs.model_copy(update={"figures": True})
+    asked = finished.cfg.model_copy(update={"outputs": outputs})
     first = dataclasses.replace(finished.evaluated, scored=finished.evaluated.scored[:1])
     save_scores(finished.store, finished.run, asked, finished.labels, first)
     expected = {f"{KIND}_holdout_{name}_{lang}.png" for name in PICTURES for lang in ("fr", "en")}

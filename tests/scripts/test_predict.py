@@ -94,7 +94,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
         (["cut.csv", "--top-k", "0"], "--top-k 0: expected 1 or more"),
         (["cut.csv", "--images", "nowhere"], "--images nowhere: no such folder"),
         (["good.csv", "--out", "no/such/folder.csv"], "can't be written"),
-        (["good.csv", "--set", "paths.artifacts_dir=empty"], "empty/served: no run is in force"),
+        (["good.csv", "--set", "paths.artifacts_dir=empty"], "empty/served: no run is served"),
     ],
 )
 def test_a_mistake_is_named_and_its_next_command_works(

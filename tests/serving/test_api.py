@@ -31,11 +31,11 @@ from src.serving.api import Services, create_app
 from src.serving.drift_gauges import LEAST
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
-from src.serving.request_guard import Limits
+from src.serving.request_guard import RequestLimits
 from src.serving.served_model import ServedModel
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
-LIMITS = Limits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
+LIMITS = RequestLimits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
 TITLE = "Lampe LED de bureau"
 
 
@@ -163,7 +163,7 @@ def test_drift_of_the_last_answers_is_shown(
     }
     store = ArtifactStore(served_paths)
     reference = from_json(store.load(store.reference_profile))
-    bins = np.bincount(reference.coded.bins["missing_description"], minlength=2) + 0.5
+    bins = np.bincount(reference.sample.bins["missing_description"], minlength=2) + 0.5
     expected, here = bins / bins.sum(), np.array([0.5, LEAST + 0.5]) / (LEAST + 1)
     index = ((here - expected) * np.log(here / expected)).sum()
     assert shown["missing_description"] == pytest.approx(index)
@@ -174,7 +174,7 @@ def test_drift_of_the_last_answers_is_shown(
 def test_no_model_is_503_with_the_next_command(
     services: Services, served_paths: Paths, tmp_path: Path
 ) -> None:
-    model = ServedModel(dataclasses.replace(served_paths, artifacts_dir=tmp_path))
+    model = ServedModel(served_paths.model_copy(update={"artifacts_dir": tmp_path}))
     model.refresh()
     client = TestClient(create_app(dataclasses.replace(services, model=model)))
     for response in (client.get("/ready"), client.post("/predict", json={"designation": "a"})):

@@ -12,12 +12,12 @@ import pytest
 
 from src.data.corrections import read_feedback
 from src.errors import ArtifactError, UsageError
-from src.serving.feedback import Correction, append_line, store
+from src.serving.feedback import append_line, new_correction, store
 from tests.conftest import Load, Shop
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CODES = (10, 40, 2583)
-GIVEN = Correction(40, "Épée", 1003, predicted_code=10, author="Ana", comment="a toy\0")
+GIVEN = new_correction(40, "Épée", 1003, predicted_code=10, author="Ana", comment="a toy\0")
 
 
 def test_into_the_database(database: str, load: Load, shop: Shop, tmp_path: Path) -> None:
@@ -36,7 +36,7 @@ def test_into_the_database(database: str, load: Load, shop: Shop, tmp_path: Path
 def test_into_a_file_that_init_sh_reads(tmp_path: Path) -> None:
     file = tmp_path / "results" / "feedback.jsonl"
     for number in range(3):
-        given = Correction(10, f"Livre {number}", comment="\ud800 ok")
+        given = new_correction(10, f"Livre {number}", comment="\ud800 ok")
         assert store(given, file, NO_DATABASE, CODES) == "file"
     found, unreadable = read_feedback(file)
     titles = [hashlib.sha256(f"Livre {n}".encode()).hexdigest() for n in range(3)]
@@ -63,9 +63,9 @@ def test_writers_do_not_mix(tmp_path: Path) -> None:
 def test_what_is_no_correction(tmp_path: Path) -> None:
     file = tmp_path / "feedback.jsonl"
     with pytest.raises(UsageError, match="prdtypecode 11 is not one of the 3 known codes"):
-        store(Correction(11, "Livre"), file, NO_DATABASE, CODES)
+        store(new_correction(11, "Livre"), file, NO_DATABASE, CODES)
     with pytest.raises(UsageError, match="expected a productid or a designation"):
-        store(Correction(10), file, NO_DATABASE, CODES)
+        store(new_correction(10), file, NO_DATABASE, CODES)
     assert not file.exists()
 
 
@@ -73,4 +73,4 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     blocked = tmp_path / "results"
     blocked.write_text("a file where a folder is expected", encoding="utf-8")
     with pytest.raises(ArtifactError, match="the correction can't be written"):
-        store(Correction(10, "Livre"), blocked / "feedback.jsonl", NO_DATABASE, CODES)
+        store(new_correction(10, "Livre"), blocked / "feedback.jsonl", NO_DATABASE, CODES)

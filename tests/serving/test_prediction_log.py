@@ -63,10 +63,8 @@ def test_a_slow_database_costs_log_lines_not_time(answered: Answered) -> None:
         seen.extend(rows)
 
     log = PredictionLog(slow, capacity=3)
-    started = time.perf_counter()
-    for _ in range(20):
+    for _ in range(20):  # would not return if it waited for the writer
         log.put(answered, [None, None])
-    assert time.perf_counter() - started < 2
     gate.set()
     log.close()
     assert log.written == len(seen)

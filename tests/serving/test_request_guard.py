@@ -1,4 +1,4 @@
-"""The door: a body that trickles, a length that lies, and what is not HTTP."""
+"""The request guard: a body that trickles, a length that lies, and what is not HTTP."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ import pytest
 from fastapi import FastAPI, Request
 from starlette.types import ASGIApp, Message, Scope
 
-from src.serving.request_guard import Door, Limits
+from src.serving.request_guard import RequestGuard, RequestLimits
 
-LIMITS = Limits(body_bytes=100, batch_bytes=200, body_s=0.2)
+LIMITS = RequestLimits(body_bytes=100, batch_bytes=200, body_s=0.2)
 
 
 def guarded(counted: list[int], api_key: str = "") -> FastAPI:
-    """An application that says how large a body was, behind the door."""
+    """An application that says how large a body was, behind the guard."""
     app = FastAPI()
 
     @app.post("/{path:path}")
@@ -27,7 +27,7 @@ def guarded(counted: list[int], api_key: str = "") -> FastAPI:
         assert elapsed_s > 0
         counted.append(status)
 
-    app.add_middleware(Door, limits=LIMITS, api_key=api_key, count=count)
+    app.add_middleware(RequestGuard, limits=LIMITS, api_key=api_key, count=count)
     return app
 
 
@@ -108,6 +108,6 @@ def test_what_is_not_http_passes() -> None:
     async def app(scope: Scope, receive: object, send: object) -> None:
         seen.append(scope["type"])
 
-    door = Door(app, limits=LIMITS, api_key="sesame", count=lambda *_: None)
-    asyncio.run(door({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
+    guard = RequestGuard(app, limits=LIMITS, api_key="sesame", count=lambda *_: None)
+    asyncio.run(guard({"type": "lifespan"}, None, None))  # type: ignore[arg-type]
     assert seen == ["lifespan"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import logging
 import os
 import shutil
@@ -21,9 +20,8 @@ from src.serving.served_model import ServedModel
 def paths(served_paths: Paths, tmp_path: Path) -> Paths:
     """A copy of the served workspace's artifacts."""
     shutil.copytree(served_paths.artifacts_dir, tmp_path / "artifacts", symlinks=True)
-    return dataclasses.replace(
-        served_paths, workspace=tmp_path, artifacts_dir=tmp_path / "artifacts"
-    )
+    places = {"workspace": tmp_path, "artifacts_dir": tmp_path / "artifacts"}
+    return served_paths.model_copy(update=places)
 
 
 def test_another_run_in_force_is_loaded(paths: Paths) -> None:
@@ -62,7 +60,7 @@ def test_a_run_that_comes_later_is_found(paths: Paths, tmp_path: Path) -> None:
     with pytest.raises(ArtifactError, match="the model is being loaded"):
         served.get()
     served.refresh()
-    with pytest.raises(ArtifactError, match="no run is in force"):
+    with pytest.raises(ArtifactError, match="no run is served"):
         served.get()
     served.follow(every_s=0.05)
     try:

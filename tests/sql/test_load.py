@@ -15,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from etl.feedback import line_of
 from src.data import csv_files, postgres
 from src.data.corrections import Correction
 from src.errors import FileFault
@@ -69,9 +68,13 @@ def test_sql_and_csv_files_agree_on_adversarial_rows(
     assert done.stderr == ""
     pd.testing.assert_frame_equal(postgres.read_items(database), expected.train)
     pd.testing.assert_frame_equal(postgres.read_test_items(database), expected.test)
-    assert postgres.read_rejects(database).to_numpy().tolist() == (
-        expected.rejects.to_numpy().tolist()
+    rejected = query(
+        database,
+        "SELECT file, line, reason, raw FROM project.rejects"
+        " JOIN project.dataset_inventory USING (dataset_id) WHERE is_current"
+        ' ORDER BY file COLLATE "C", line',
     )
+    assert list(map(list, rejected)) == expected.rejects.to_numpy().tolist()
     printed = list(csv.reader(io.StringIO(done.stdout, newline="")))[1:]
     assert printed == expected.rejects.astype("str").to_numpy().tolist()
     assert postgres.latest_snapshot(database).rejected_rows == expected.rejected_rows
@@ -241,14 +244,14 @@ def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: 
         Correction(40, 1001, None, noon + timedelta(hours=1), 10, "Zo\u00e9", 'a "quote" \\ {'),
         Correction(10, None, hashed, noon),
     ]
-    lines = "".join(line_of(correction) + "\n" for correction in given)
-    assert load(database, folder, manifest=manifest + lines).stderr == ""
+    lines = "".join(correction.to_line() + "\n" for correction in given)
+    assert load(database, folder, manifest=manifest, feedback=lines).stderr == ""
     assert postgres.read_feedback(database) == [given[1], given[0]]
     assert query(database, "SELECT path FROM project.assets") == [("a.jpg",)]
     with psycopg.connect(database) as connection:
         own = "INSERT INTO project.feedback (productid, prdtypecode, created_at) VALUES (7, 10, %s)"
         connection.execute(own, (noon + timedelta(days=1),))
-    again = load(database, folder, manifest=lines + lines)
+    again = load(database, folder, feedback=lines + lines)
     assert again.stderr == ""
     assert [c.productid for c in postgres.read_feedback(database)] == [None, 1001, 7]
 
@@ -256,6 +259,6 @@ def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: 
 def test_a_refused_load_loads_no_correction(shop: Shop, database: str, load: Load) -> None:
     load(database, shop.write_plain(6))
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
-    line = line_of(Correction(40, 1001, None, noon))
-    assert load(database, shop.folder, codes=(10, 40), manifest=f"{line}\n").returncode == 3
+    line = Correction(40, 1001, None, noon).to_line()
+    assert load(database, shop.folder, codes=(10, 40), feedback=f"{line}\n").returncode == 3
     assert postgres.read_feedback(database) == []

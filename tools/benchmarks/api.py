@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from src.command_line import parser, run
 from src.config import REPOSITORY
 from tools.benchmarks.figure import Figure
 
@@ -116,11 +117,14 @@ def quantile(values: Sequence[float], share: float) -> float:
 
 def main(argv: list[str] | None = None) -> int:
     """Ask a service that is running and print what it took."""
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    parser.add_argument("--seconds", type=float, default=SECONDS)
-    parser.add_argument("--clients", type=int, default=CLIENTS)
-    args = parser.parse_args(argv)
+    options = parser(__doc__, config=False)
+    options.add_argument("--url", default="http://127.0.0.1:8000")
+    options.add_argument("--seconds", type=float, default=SECONDS)
+    options.add_argument("--clients", type=int, default=CLIENTS)
+    return run(_ask, options, argv, kept="nothing was written")
+
+
+def _ask(args: argparse.Namespace) -> int:
     seconds, failed = ask_for(args.url, args.seconds, args.clients)
     p50, p99 = (1e3 * quantile(seconds, share) for share in (0.5, 0.99))
     rate = len(seconds) / args.seconds

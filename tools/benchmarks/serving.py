@@ -55,7 +55,7 @@ def trained(work: Path, rows: int) -> Paths:
     Few passes of the solver and two folds: coefficients don't change how long an answer takes.
     """
     workspace = work / "served"
-    quick = ["model.n_folds=2", "model.linear_svc.max_iter=3", "model.logreg.max_iter=20"]
+    quick = ["cv.n_folds=2", "model.linear_svc.max_iter=3", "model.logreg.max_iter=20"]
     place = [f"paths.workspace={workspace}", "data.source=csv", "model.name=late_fusion"]
     cfg = load_config(overrides=[*place, *quick, "outputs.submission=false"])
     if not cfg.paths.artifacts_dir.is_dir():

@@ -1,7 +1,7 @@
-"""Pictures of one size, decoded in threads while somebody else computes.
+"""Images of one size, decoded in threads while the caller computes.
 
-`ImageLoader` is the only way in which networks and pixel features meet a picture: a batch of it is
-an array, a mask that tells which rows are real, and the reason for each that is not.
+`ImageLoader` is the only way in which networks and pixel features read an image: a batch of it is
+an array and a mask that tells which rows hold an image.
 """
 
 from __future__ import annotations
@@ -16,57 +16,52 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.image_decode import MAX_PIXELS, ImageFault, ImageSource, Pixels, decode_image
+from src.data.image_decode import ImageFault, ImageSource, Pixels, decode_image
 from src.errors import UsageError
 
 Result = TypeVar("Result")
 MODES = ("letterbox", "stretch")
-# Images a thread takes at a time: handing over costs 30 us, a picture 500 us.
+# Images a thread takes at a time: handing over one by one would cost a twentieth of decoding.
 CHUNK = 8
+# Grey of the letterbox: products stand on white.
+FILL = 255
 
 
 @dataclass(frozen=True)
 class ImageBatch:
-    """Some consecutive pictures.
+    """Some consecutive images.
 
-    Parameters
+    Attributes
     ----------
     start : int
         Position of the first one among all the sources.
     images : ndarray of shape (n, size, size, 3), uint8
-        Rows without a picture hold the fill colour; look at the mask.
+        White where `mask` is False.
     mask : ndarray of shape (n,), bool
-        True where there is a real picture.
-    reasons : tuple of (str or None)
-        Why a row has none.
+        True where the image could be read.
     """
 
     start: int
     images: Pixels
     mask: NDArray[np.bool_]
-    reasons: tuple[str | None, ...]
 
     @property
     def stop(self) -> int:
-        """Position after the last picture."""
+        """Position after the last image."""
         return self.start + len(self.mask)
 
 
 class ImageLoader:
-    """Decode pictures and bring them to one size.
+    """Decode images and bring them to one size.
 
     Parameters
     ----------
     size_px : int
         Side of the square.
     mode : {"letterbox", "stretch"}
-        Keep the proportions and fill the rest, or fill the square whatever the shape.
-    fill : int
-        Grey of the letterbox, 0 to 255; white, for that is what products stand on.
+        Keep the proportions on a white square, or stretch to the square.
     n_threads : int or None
         None takes every core this process may use.
-    max_pixels : int
-        Larger pictures are refused before decoding.
 
     Raises
     ------
@@ -80,19 +75,12 @@ class ImageLoader:
 
     Examples
     --------
-    >>> batch = ImageLoader(8).load_batch([None])
-    >>> batch.mask.tolist(), batch.reasons
-    ([False], ('missing',))
+    >>> [batch.mask.tolist() for batch in ImageLoader(8).batches([None, None, b""], 2)]
+    [[False, False], [False]]
     """
 
     def __init__(
-        self,
-        size_px: int = 224,
-        mode: str = "letterbox",
-        *,
-        fill: int = 255,
-        n_threads: int | None = None,
-        max_pixels: int = MAX_PIXELS,
+        self, size_px: int = 224, mode: str = "letterbox", *, n_threads: int | None = None
     ) -> None:
         if mode not in MODES:
             raise UsageError(f"image mode {mode!r} is not one of {', '.join(MODES)}")
@@ -100,17 +88,15 @@ class ImageLoader:
             raise UsageError(f"image size {size_px} px; it must be 1 or more")
         self.size_px = size_px
         self.mode = mode
-        self.fill = fill
         self.n_threads = n_threads
-        self.max_pixels = max_pixels
 
     @property
     def settings(self) -> dict[str, str | int]:
         """All that changes a pixel: part of the address of whatever is cached."""
-        return {"size_px": self.size_px, "mode": self.mode, "fill": self.fill, "decoder": 1}
+        return {"size_px": self.size_px, "mode": self.mode, "fill": FILL, "decoder": 1}
 
     def load(self, source: ImageSource) -> Pixels:
-        """Return one picture, (size, size, 3) uint8.
+        """Return one image, (size, size, 3) uint8.
 
         Raises
         ------
@@ -118,16 +104,10 @@ class ImageLoader:
             If it can't be decoded.
         """
         side = "long" if self.mode == "letterbox" else "short"
-        found = decode_image(
-            source, min_side_px=self.size_px, side=side, max_pixels=self.max_pixels
-        )
+        pixels = decode_image(source, min_side_px=self.size_px, side=side).pixels
         if self.mode == "stretch":
-            return resize(found.pixels, self.size_px, self.size_px)
-        return letterbox(found.pixels, self.size_px, self.fill)
-
-    def load_batch(self, sources: Sequence[ImageSource]) -> ImageBatch:
-        """Return all of `sources` as one batch: for small numbers of pictures."""
-        return next(self.batches(sources, max(1, len(sources))), self._assemble(0, []))
+            return resize(pixels, self.size_px, self.size_px)
+        return letterbox(pixels, self.size_px)
 
     def batches(
         self, sources: Sequence[ImageSource], batch_size: int, *, n_ahead: int = 2
@@ -136,26 +116,25 @@ class ImageLoader:
         chunk = min(CHUNK, batch_size)
         ahead = max(2 * available_cores(self.n_threads), n_ahead * batch_size // chunk)
         loaded = map_ordered(
-            self._load_or_reason, sources, n_threads=self.n_threads, chunk=chunk, n_ahead=ahead
+            self._load_or_none, sources, n_threads=self.n_threads, chunk=chunk, n_ahead=ahead
         )
         for start in range(0, len(sources), batch_size):
             n = min(batch_size, len(sources) - start)
             yield self._assemble(start, [next(loaded) for _ in range(n)])
 
-    def _load_or_reason(self, source: ImageSource) -> Pixels | str:
+    def _load_or_none(self, source: ImageSource) -> Pixels | None:
         try:
             return self.load(source)
-        except ImageFault as fault:
-            return fault.reason
+        except ImageFault:
+            return None
 
-    def _assemble(self, start: int, loaded: list[Pixels | str]) -> ImageBatch:
-        shape = (len(loaded), self.size_px, self.size_px, 3)
-        images = np.empty(shape, dtype=np.uint8)
-        for row, value in enumerate(loaded):
-            images[row] = self.fill if isinstance(value, str) else value
-        reasons = tuple(value if isinstance(value, str) else None for value in loaded)
-        mask = np.array([reason is None for reason in reasons], dtype=bool)
-        return ImageBatch(start, images, mask, reasons)
+    def _assemble(self, start: int, loaded: list[Pixels | None]) -> ImageBatch:
+        images = np.full((len(loaded), self.size_px, self.size_px, 3), FILL, dtype=np.uint8)
+        for row, pixels in enumerate(loaded):
+            if pixels is not None:
+                images[row] = pixels
+        mask = np.array([pixels is not None for pixels in loaded], dtype=bool)
+        return ImageBatch(start, images, mask)
 
 
 def resize(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
@@ -170,15 +149,15 @@ def resize(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
     return np.asarray(cv2.resize(pixels, (width_px, height_px), interpolation=method), np.uint8)
 
 
-def letterbox(pixels: Pixels, size_px: int, fill: int = 255) -> Pixels:
-    """Return `pixels` centred in a square of `size_px`, proportions kept."""
+def letterbox(pixels: Pixels, size_px: int) -> Pixels:
+    """Return `pixels` centred in a white square of `size_px`, proportions kept."""
     height, width = pixels.shape[:2]
     scale = size_px / max(height, width)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     inner = resize(pixels, new_width, new_height)
     if new_width == new_height == size_px:
         return inner
-    square = np.full((size_px, size_px, 3), fill, dtype=np.uint8)
+    square = np.full((size_px, size_px, 3), FILL, dtype=np.uint8)
     top, left = (size_px - new_height) // 2, (size_px - new_width) // 2
     square[top : top + new_height, left : left + new_width] = inner
     return square
@@ -207,7 +186,7 @@ def map_ordered(
     ----------
     function : callable
         Spends its time outside the interpreter lock, as decoding does.
-    sources : sequence
+    sources : sequence of path, bytes or None
     n_threads, chunk, n_ahead : int
         Threads; sources a task; tasks in flight, so that memory stays bounded.
     """
@@ -219,7 +198,7 @@ def map_ordered(
     def work(start: int) -> list[Result]:
         return [function(source) for source in sources[start : start + chunk]]
 
-    # OpenCV would start a pool of its own under each of these threads: a quarter slower.
+    # OpenCV would start a pool of its own under each of these threads.
     cv2_threads = cv2.getNumThreads()
     cv2.setNumThreads(1)
     if len(sources) <= chunk:  # one task: starting threads costs more than waiting for it

@@ -1,6 +1,6 @@
-"""Formulas of the picture statistics: one small function a group, pixels in, numbers out.
+"""Formulas of the image statistics: one small function a group, pixels in, numbers out.
 
-All of them take the working picture, RGB uint8 of shape (h, w, 3), long side at most
+All of them take the working image, RGB uint8 of shape (h, w, 3), long side at most
 `WORK_SIDE_PX`. Grey is Y' of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded to 8 bits. OpenCV
 does the passes over pixels because it leaves the interpreter lock to the other threads.
 """
@@ -90,8 +90,8 @@ def layout(pixels: Pixels) -> list[float]:
     list of float
         `LAYOUT_NAMES`. A pixel is white if all its channels are at least 240, black if all are at
         most 15, and belongs to the object if it is not white. `occupancy` is the area of the
-        smallest box around the object over that of the picture, `box_fill` the share of object
-        pixels in that box. Offsets go from the middle of the picture to the object's centre of
+        smallest box around the object over that of the image, `box_fill` the share of object
+        pixels in that box. Offsets go from the middle of the image to the object's centre of
         mass, in half widths and half heights (-1..1). `border_white_share` is taken over a frame
         of 5 % of the short side, at least one pixel.
     """
@@ -115,7 +115,7 @@ def layout(pixels: Pixels) -> list[float]:
 
 
 def _object_place(found: Pixels, n_found: int) -> tuple[float, float, float, float]:
-    """Return the box's share of the picture, the object's share of the box, and its offsets."""
+    """Return the box's share of the image, the object's share of the box, and its offsets."""
     import cv2
 
     if n_found == 0:
@@ -159,7 +159,7 @@ def colour_histogram(pixels: Pixels) -> Floats:
     """Return the square roots of the shares of pixels in 4 x 4 x 4 boxes of RGB, shape (64,).
 
     Roots make distances between histograms Hellinger's (Arandjelovic & Zisserman 2012 do the same
-    to SIFT); a linear model on 1,022 photographs of groceries gained 3 points from them.
+    to SIFT; docs/experiments.md).
     """
     import cv2
 
@@ -213,7 +213,7 @@ def gradient_histogram(magnitude: Floats, direction: Floats) -> Floats:
 
     3 x 3 cells, 8 directions a cell without sign, each pixel voting with its magnitude for the
     nearest bin (Dalal & Triggs 2005, "Histograms of oriented gradients", without overlapping
-    blocks). A flat picture gives zeros.
+    blocks). A flat image gives zeros.
     """
     height, width = magnitude.shape
     cell_rows = np.arange(height) * CELLS // height * CELLS

@@ -1,7 +1,7 @@
 """Raw pixels: flattened, scaled to 0..1, and reduced by PCA or SVD.
 
-`PixelExtractor` reads pictures; `PixelReducer` learns the projection, from rows that have a picture
-and from no others: a few thousand blank rows would otherwise become the first component.
+`PixelExtractor` reads images; `PixelReducer` learns the projection. Give it rows that have an image
+and no others: a few thousand blank rows would become the first component.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.data.image_decode import ImageSource
-from src.errors import UsageError, ValidationError
+from src.errors import UsageError
 from src.features.image.loader import ImageLoader
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ METHODS = ("pca", "svd")
 
 
 class PixelExtractor:
-    """Small pictures as rows of numbers.
+    """Small images as rows of numbers.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ class PixelExtractor:
         return {**self.loader.settings, "features": "image_pixels"}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Read pictures.
+        """Read images.
 
         Parameters
         ----------
@@ -75,7 +75,7 @@ class PixelExtractor:
         Returns
         -------
         values : ndarray of shape (n, 3 size^2), float32
-            0..1; zeros where there is no picture.
+            0..1; zeros where there is no image.
         mask : ndarray of shape (n,), bool
             True where there is one.
         """
@@ -95,19 +95,15 @@ class PixelReducer(TransformerMixin, BaseEstimator):
     Parameters
     ----------
     method : {"pca", "svd"}
-        PCA subtracts the mean picture first, SVD does not.
+        PCA subtracts the mean image first, SVD does not.
     n_components : int
         Cut to what the training rows allow.
-    whiten : bool
-        PCA only: components of variance 1.
     random_state : int
         Of the randomised solver.
 
     Attributes
     ----------
     reducer_ : PCA or TruncatedSVD
-    mean_row_ : ndarray of shape (k,), float32
-        Mean of the training rows' components: what a row without a picture gets.
     n_components_ : int
 
     Examples
@@ -118,69 +114,33 @@ class PixelReducer(TransformerMixin, BaseEstimator):
     """
 
     def __init__(
-        self,
-        method: str = "pca",
-        n_components: int = 64,
-        *,
-        whiten: bool = False,
-        random_state: int = 0,
+        self, method: str = "pca", n_components: int = 64, *, random_state: int = 0
     ) -> None:
         self.method = method
         self.n_components = n_components
-        self.whiten = whiten
         self.random_state = random_state
 
-    def fit(
-        self, X: ArrayLike, y: ArrayLike | None = None, *, mask: NDArray[np.bool_] | None = None
-    ) -> PixelReducer:
-        """Learn the projection.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-        y : ignored
-        mask : ndarray of shape (n,), bool, or None
-            True where there is a picture; None takes every row.
+    def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PixelReducer:
+        """Learn the projection from rows of pixels, shape (n, d).
 
         Raises
         ------
         UsageError
             For an unknown method.
-        ValidationError
-            If no row has a picture.
         """
         if self.method not in METHODS:
             raise UsageError(f"pixel method {self.method!r} is not one of {', '.join(METHODS)}")
         values = validate_data(self, X, dtype=np.float32)
-        present = values if mask is None else values[mask]
-        if not len(present):
-            raise ValidationError(f"none of {len(values)} rows has a picture to learn pixels from")
-        self.reducer_ = self._make_reducer(present)
-        components = self.reducer_.fit_transform(present)
-        self.mean_row_ = components.mean(axis=0).astype(np.float32)
-        self.n_components_ = int(components.shape[1])
+        self.reducer_ = self._make_reducer(values).fit(values)
+        self.n_components_ = len(self.reducer_.components_)
         self._n_features_out = self.n_components_
         return self
 
-    def transform(self, X: ArrayLike, *, mask: NDArray[np.bool_] | None = None) -> Floats:
-        """Project rows.
-
-        Parameters
-        ----------
-        X : array-like of shape (n, d)
-        mask : ndarray of shape (n,), bool, or None
-
-        Returns
-        -------
-        ndarray of shape (n, n_components_), float32
-            The mean of the training rows where there is no picture.
-        """
+    def transform(self, X: ArrayLike) -> Floats:
+        """Project rows of pixels; shape (n, n_components_), float32."""
         check_is_fitted(self)
         values = validate_data(self, X, dtype=np.float32, reset=False)
-        found = self.reducer_.transform(values).astype(np.float32)
-        if mask is not None:
-            found[~mask] = self.mean_row_
-        return found
+        return self.reducer_.transform(values).astype(np.float32, copy=False)
 
     def __sklearn_tags__(self) -> Tags:
         """Say that the output is float32 whatever comes in."""
@@ -194,13 +154,13 @@ class PixelReducer(TransformerMixin, BaseEstimator):
         names = [f"pixel_{self.method}_{i}" for i in range(self.n_components_)]
         return np.array(names, dtype=object)
 
-    def _make_reducer(self, present: Floats) -> PCA | TruncatedSVD:
+    def _make_reducer(self, values: Floats) -> PCA | TruncatedSVD:
         from sklearn.decomposition import PCA, TruncatedSVD
 
-        k = max(1, min(self.n_components, *present.shape))
+        k = max(1, min(self.n_components, *values.shape))
         if self.method == "svd":
             # ARPACK wants fewer components than columns; the randomised solver does not.
             return TruncatedSVD(k, random_state=self.random_state)
-        # On 85,000 x 3,072 the covariance's eigenvectors take a tenth of the randomised solver.
-        solver = "covariance_eigh" if len(present) > 2 * present.shape[1] else "randomized"
-        return PCA(k, whiten=self.whiten, svd_solver=solver, random_state=self.random_state)
+        # Many more rows than columns: the covariance's eigenvectors are the cheaper way.
+        solver = "covariance_eigh" if len(values) > 2 * values.shape[1] else "randomized"
+        return PCA(k, svd_solver=solver, random_state=self.random_state)

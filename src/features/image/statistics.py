@@ -1,7 +1,7 @@
-"""Hand-made statistics of product pictures: how full, how white, how sharp, how colourful.
+"""Hand-made statistics of product images: how full, how white, how sharp, how colourful.
 
-`ImageStatsCombinedFeaturizer` is an extractor: what it says of a picture depends on that picture
-alone. The formulas are in `image_measures`.
+`ImageStatsCombinedFeaturizer` is an extractor: what it says of an image depends on that image
+alone. The formulas are in `measures`.
 """
 
 from __future__ import annotations
@@ -12,14 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.image_decode import (
-    MAX_PIXELS,
-    DecodedImage,
-    ImageFault,
-    ImageSource,
-    Pixels,
-    decode_image,
-)
+from src.data.image_decode import DecodedImage, ImageFault, ImageSource, Pixels, decode_image
 from src.features.image.loader import map_ordered, resize
 from src.features.image.measures import (
     COLOUR_NAMES,
@@ -46,14 +39,12 @@ VERSION = 1
 
 
 class ImageStatsCombinedFeaturizer:
-    """Statistics of each picture.
+    """Statistics of each image.
 
     Parameters
     ----------
     n_threads : int or None
         None takes every core.
-    max_pixels : int
-        Larger pictures are refused before decoding.
 
     Examples
     --------
@@ -62,9 +53,8 @@ class ImageStatsCombinedFeaturizer:
     ((1, 158), [False])
     """
 
-    def __init__(self, *, n_threads: int | None = None, max_pixels: int = MAX_PIXELS) -> None:
+    def __init__(self, *, n_threads: int | None = None) -> None:
         self.n_threads = n_threads
-        self.max_pixels = max_pixels
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -77,7 +67,7 @@ class ImageStatsCombinedFeaturizer:
         return {"features": "image_stats", "version": VERSION, "side_px": WORK_SIDE_PX}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Measure pictures.
+        """Measure images.
 
         Parameters
         ----------
@@ -86,7 +76,7 @@ class ImageStatsCombinedFeaturizer:
         Returns
         -------
         values : ndarray of shape (n, 158), float32
-            Zeros where there is no picture.
+            Zeros where there is no image.
         mask : ndarray of shape (n,), bool
             True where there is one.
         """
@@ -101,14 +91,13 @@ class ImageStatsCombinedFeaturizer:
 
     def _measure_or_none(self, source: ImageSource) -> Floats | None:
         try:
-            found = decode_image(source, min_side_px=WORK_SIDE_PX, max_pixels=self.max_pixels)
+            return measure(decode_image(source, min_side_px=WORK_SIDE_PX))
         except ImageFault:
             return None
-        return measure(found)
 
 
-def work_picture(pixels: Pixels) -> Pixels:
-    """Return the picture with a long side of at most 160 px; small ones stay as they are."""
+def work_image(pixels: Pixels) -> Pixels:
+    """Return the image with a long side of at most 160 px; small ones stay as they are."""
     height, width = pixels.shape[:2]
     scale = WORK_SIDE_PX / max(height, width)
     if scale >= 1:
@@ -117,14 +106,14 @@ def work_picture(pixels: Pixels) -> Pixels:
 
 
 def measure(image: DecodedImage) -> Floats:
-    """Return the statistics of one decoded picture, shape (158,), in the order of `STAT_NAMES`.
+    """Return the statistics of one decoded image, shape (158,), in the order of `STAT_NAMES`.
 
-    `aspect_ratio_log` is ln(width / height), so that upright and lying pictures are opposites;
-    `bytes_per_pixel` relates the file to the whole picture: drawings compress, photographs don't.
+    `aspect_ratio_log` is ln(width / height), so that upright and lying images are opposites;
+    `bytes_per_pixel` relates the file to the whole image: drawings compress, photographs don't.
     """
     import cv2
 
-    pixels = work_picture(image.pixels)
+    pixels = work_image(image.pixels)
     gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     magnitude, direction = gradients(gray)
     scalars = [

@@ -1,1 +1,13 @@
-"""Image networks: architectures, weights, ONNX export, runtimes, fine-tuning, heat maps."""
+"""Image networks: which there are, their weights, ONNX export, runtimes, fine-tuning, heat maps.
+
+The order of the room: a file imports files of the lines above its own, and no others. Torch is
+loaded inside functions, where a network is built, trained or run on a graphics card.
+
+    backbones, onnx_file, mixing    names and sizes; reading exported files; MixUp and CutMix
+    architectures                   bodies, pooling, normalisation
+    vit                             the same for transformers
+    weights                         a name, a file or ONNX bytes -> a torch network
+    export, runtime                 torch network -> ONNX bytes -> embeddings and feature maps
+    fine_tuning, heat_map           better weights; where in the image an answer comes from
+    fine_tuned                      the estimator that tunes in every fold
+"""

@@ -23,7 +23,7 @@ ROOT_EPSILON = 1e-8
 class Family:
     """How to take one family of networks apart.
 
-    Parameters
+    Attributes
     ----------
     build : callable (name, size_px) -> module
         Random weights, classifier cut off.
@@ -71,11 +71,7 @@ def _build_lite(name: str, size_px: int) -> TorchModule:
 
 
 def _lite_maps(body: TorchModule, x: torch.Tensor) -> list[torch.Tensor]:
-    """Return the ends of the fifth and of the last stage, and the head.
-
-    Of five choices of depths these were best on photographs of groceries (.948 against .939 for
-    the head alone).
-    """
+    """Return the ends of the fifth and of the last stage, and the head (docs/experiments.md)."""
     x = body._swish(body._bn0(body._conv_stem(x)))
     widths = [block._block_args.output_filters for block in body._blocks]
     ends = [i for i, width in enumerate(widths[:-1]) if widths[i + 1] != width]
@@ -101,7 +97,7 @@ FAMILIES = {
 
 
 def scale_pixels(images: torch.Tensor, mean: Sequence[float], std: Sequence[float]) -> torch.Tensor:
-    """Return uint8 pictures (n, h, w, 3) as scaled float32 (n, 3, h, w)."""
+    """Return uint8 images (n, h, w, 3) as scaled float32 (n, 3, h, w)."""
     x = images.permute(0, 3, 1, 2).float()
     return (x - x.new_tensor(mean)[:, None, None]) / x.new_tensor(std)[:, None, None]
 
@@ -109,7 +105,7 @@ def scale_pixels(images: torch.Tensor, mean: Sequence[float], std: Sequence[floa
 def root_and_length(pooled: torch.Tensor) -> torch.Tensor:
     """Return signed square roots, scaled to Euclidean length 1 (Perronnin et al. 2010, sec. 3).
 
-    The root tames the few channels that shout; both together gained about a point over means.
+    The root tames the few channels with large means (docs/experiments.md).
     """
     import torch
 
@@ -126,7 +122,9 @@ def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule
     body : torch.nn.Module
         From `Family.build`.
     spec : BackboneSpec
+        Gives the family and the scaling of the input.
     size_px : int
+        Side of the images that the body was built for.
 
     Returns
     -------

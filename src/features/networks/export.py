@@ -7,35 +7,22 @@ torch network again, on a graphics card or for more training, and nothing else n
 
 from __future__ import annotations
 
-import hashlib
 import json
-import os
 import tempfile
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
-from src.errors import BackboneError
-from src.features.networks.backbones import (
-    BackboneSpec,
-    TorchModule,
-    backbone_spec,
-    build_network,
-    weights_file,
-)
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
+from src.features.networks.backbones import TorchModule, backbone_spec
+from src.features.networks.onnx_file import METADATA
+from src.features.networks.weights import build_network, weights_file
+from src.files import sha256, write_atomically
 
 OPSET = 17
 # Raise it when a network's graph changes: it is part of every cached file's name.
 GRAPH_VERSION = 1
 INPUT = "images"
 OUTPUTS = ("embedding", "maps")
-_METADATA = "embedder"
 
 
 def export_onnx(network: TorchModule) -> bytes:
@@ -80,7 +67,7 @@ def export_onnx(network: TorchModule) -> bytes:
             proto = onnx.load(file)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
-    onnx.helper.set_model_props(proto, {_METADATA: json.dumps(_describe(network), sort_keys=True)})
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(_describe(network), sort_keys=True)})
     return bytes(proto.SerializeToString(deterministic=True))
 
 
@@ -94,89 +81,6 @@ def _describe(network: TorchModule) -> dict[str, Any]:
         "std": spec.std,
         "config": config,
     }
-
-
-def weights_from_onnx(data: bytes) -> dict[str, NDArray[Any]]:
-    """Return the trained tensors of an exported network by name.
-
-    Raises
-    ------
-    BackboneError
-        If the bytes are no ONNX model.
-    """
-    import onnx
-
-    graph = _read_proto(data).graph
-    found = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
-    # The exporter keeps one of several equal tensors and points the others at it.
-    for node in graph.node:
-        if node.op_type == "Identity" and node.input[0] in found:
-            found[node.output[0]] = found[node.input[0]]
-    return {name: np.array(value) for name, value in found.items() if name.startswith("body.")}
-
-
-def network_from_onnx(data: bytes) -> TorchModule:
-    """Build the torch network of an exported file again, in evaluation mode.
-
-    Raises
-    ------
-    BackboneError
-        If the bytes were not written by `export_onnx`.
-    """
-    import dataclasses
-
-    import torch
-
-    from src.features.networks.architectures import FAMILIES, embedder
-    from src.features.networks.backbones import load_weights
-
-    about = onnx_description(data)
-    spec = backbone_spec(about["backbone"])
-    spec = dataclasses.replace(spec, mean=tuple(about["mean"]), std=tuple(about["std"]))
-    size_px = about["image_size_px"]
-    with torch.random.fork_rng(devices=[]):
-        if spec.family == "vit":
-            network = _empty_vit(spec, about["config"], size_px)
-        else:
-            network = embedder(FAMILIES[spec.family].build(spec.name, size_px), spec, size_px)
-    tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
-    load_weights(network.body, tensors, spec.name, "ONNX bytes")
-    return network.eval()
-
-
-def _empty_vit(spec: BackboneSpec, config: dict[str, Any], size_px: int) -> TorchModule:
-    from transformers import ViTConfig, ViTModel
-
-    from src.features.networks.vit import vit_embedder
-
-    made = ViTConfig.from_dict(config)
-    made._attn_implementation = "eager"
-    return vit_embedder(ViTModel(made, add_pooling_layer=False), spec, size_px)
-
-
-def onnx_description(data: bytes) -> dict[str, Any]:
-    """Return what `export_onnx` wrote about the network.
-
-    Raises
-    ------
-    BackboneError
-        If the bytes were not written by it.
-    """
-    found = {item.key: item.value for item in _read_proto(data).metadata_props}
-    if _METADATA not in found:
-        raise BackboneError("an ONNX model that was not exported here: it lacks its description")
-    described: dict[str, Any] = json.loads(found[_METADATA])
-    return described
-
-
-def _read_proto(data: bytes) -> ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        return onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise BackboneError(f"{len(data):,} bytes that are no ONNX model") from error
 
 
 def build_onnx(
@@ -197,10 +101,10 @@ def build_onnx(
         If the name is unknown or the weights can't be had.
     """
     size_px = image_size_px or backbone_spec(backbone).image_size_px
-    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights)]
-    digest = hashlib.sha256(json.dumps(settings).encode())
-    digest.update(_content_digest(weights_file(backbone, weights)))
-    name = f"{backbone}_{size_px}px_{digest.hexdigest()[:16]}.onnx"
+    content = _content_digests(weights_file(backbone, weights))
+    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights), content]
+    digest = sha256(json.dumps(settings).encode())
+    name = f"{backbone}_{size_px}px_{digest[:16]}.onnx"
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
     network = build_network(
@@ -208,29 +112,14 @@ def build_onnx(
     )
     data = export_onnx(network)
     if cache_dir is not None:
-        _write_whole(cache_dir / name, data)
+        with write_atomically(cache_dir / name, "wb") as file:
+            file.write(data)
     return data
 
 
-def _content_digest(path: Path | None) -> bytes:
+def _content_digests(path: Path | None) -> dict[str, str]:
     """Hash the weights themselves: a file may change under its name."""
-    digest = hashlib.sha256()
-    if path is not None and path.is_file():
-        digest.update(path.read_bytes())
-    elif path is not None and path.is_dir():
-        for file in sorted(path.iterdir()):
-            if file.is_file():
-                digest.update(file.name.encode() + b"\0" + file.read_bytes())
-    return digest.digest()
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write beside the target, then rename: a kill leaves no half file under the final name."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, beside = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".tmp")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(beside).replace(path)
-    finally:
-        Path(beside).unlink(missing_ok=True)
+    if path is None or not path.exists():
+        return {}
+    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
+    return {file.name: sha256(file) for file in files}

@@ -13,7 +13,6 @@ import pandas as pd
 from sklearn.base import BaseEstimator, TransformerMixin
 
 if TYPE_CHECKING:
-    from src.features.cnn_features import CNNFeaturizer
     from src.features.networks.fine_tuning import FineTuning
 
 
@@ -25,7 +24,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
     featurizer : CNNFeaturizer
         Where tuning starts.
     tuning : FineTuning
-        How.
+        Its settings.
 
     Attributes
     ----------
@@ -38,7 +37,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         self.tuning = tuning
 
     def fit(self, X: pd.DataFrame, y: np.ndarray) -> FineTunedCNN:
-        """Tune on the products of `X` that have a picture; duplicates stay on one inner side."""
+        """Tune on the products of `X` that have an image; duplicates stay on one inner side."""
         present = X["has_image"].to_numpy(dtype=bool)
         groups = X["group"].to_numpy() if "group" in X else None
         self.featurizer_ = self.featurizer.fine_tune(
@@ -50,7 +49,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         return self
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Return embeddings, shape (n, n_features), float32; zeros where there is no picture."""
+        """Return embeddings, shape (n, n_features), float32; zeros where there is no image."""
         sources = [source or None for source in X["image"]]
         return self.featurizer_.extract(sources)[0]
 

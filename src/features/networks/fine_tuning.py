@@ -1,14 +1,14 @@
 """Light fine-tuning: the last blocks of a network, on the rows handed in and on no others.
 
 This is an estimator's work, so it belongs inside every fold. It sets its own inner validation rows
-aside (by group where groups are given), stops when they no longer improve, and gives back the best
-state as ONNX bytes. Batch normalisation keeps its statistics: a few thousand pictures of one shop
-are too few to estimate them anew.
+aside, stops when they no longer improve, and returns the best state as ONNX bytes. Batch
+normalisation keeps its statistics: a few thousand images of one shop are too few to estimate them.
 """
 
 from __future__ import annotations
 
 import copy
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,46 +17,47 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import ImageSource
+from src.data.splits import split_holdout
 from src.errors import UsageError, ValidationError
-from src.features.image.loader import ImageBatch, ImageLoader
+from src.features.image.loader import ImageLoader
 from src.features.networks.backbones import TorchModule
-from src.features.networks.export import export_onnx, network_from_onnx
+from src.features.networks.export import export_onnx
 from src.features.networks.mixing import mix
 from src.features.networks.runtime import choose_device
+from src.features.networks.weights import network_from_onnx
 
 if TYPE_CHECKING:
     import torch
 
+logger = logging.getLogger(__name__)
 
-# Embeddings of one length differ by about 0.1 between classes: logits of a few units.
-SHARPNESS = 30.0
+# Embeddings of length 1 differ by about 0.1 between classes; this makes logits of a few units.
+INVERSE_TEMPERATURE = 30.0
+LEAST_ROWS = 10
 
 
 @dataclass(frozen=True)
 class FineTuning:
-    """How to fine-tune.
+    """Settings of fine-tuning.
 
     Parameters
     ----------
     n_blocks : int
         Blocks to train, counted from the output.
     epochs : int
-        At most so many passes.
+        Epochs at the most.
     patience : int
-        Stop after so many passes without a lower validation loss.
-    batch_size : int
+        Epochs without a lower validation loss before training stops.
     learning_rate : float
         Of the blocks; the new classifier learns ten times as fast.
-    weight_decay : float
     mixup_alpha, cutmix_alpha : float
         Parameters of the Beta distributions (Zhang et al. 2018; Yun et al. 2019); 0 switches one
         off, with both on a batch takes either with even odds.
     label_smoothing : float
         Share of the target spread over all classes (Szegedy et al. 2016).
     validation_share : float
-        Of the rows, set aside inside.
+        Of the training rows, held out for early stopping.
     device : {"auto", "cpu", "cuda"}
-    random_state : int
 
     Raises
     ------
@@ -91,16 +92,19 @@ class FineTuning:
 
 @dataclass(frozen=True)
 class TuningHistory:
-    """How it went.
+    """Losses of a fine-tuning.
 
-    Parameters
+    Attributes
     ----------
     train_loss, validation_loss, validation_accuracy : tuple of float
-        One value a pass. Training loss is on mixed pictures with smoothed labels, so it stays
+        One value an epoch. Training loss is on mixed images with smoothed labels, so it stays
         above the other.
     best_epoch : int
         Whose weights were kept, from 0.
-    n_train, n_validation, n_without_picture : int
+    n_train, n_validation : int
+        Rows of both sides of the inner split.
+    n_without_image : int
+        Rows among them that were left out.
     """
 
     train_loss: tuple[float, ...]
@@ -109,7 +113,7 @@ class TuningHistory:
     best_epoch: int
     n_train: int
     n_validation: int
-    n_without_picture: int
+    n_without_image: int
 
 
 def fine_tune(
@@ -126,96 +130,83 @@ def fine_tune(
     Parameters
     ----------
     onnx : bytes
+        From `export_onnx`.
     loader : ImageLoader
     sources : sequence of path, bytes or None
-        Training rows.
+        Training rows; those without an image are left out.
     y : ndarray of shape (n,)
+        Their classes.
     settings : FineTuning or None
-    groups : ndarray of shape (n,) or None
+        None takes the defaults.
+    groups : ndarray of int, shape (n,), or None
+        Rows of one group stay on one side of the inner split.
 
     Returns
     -------
     onnx : bytes
-        The network of the best pass; the classifier is dropped.
+        The network of the best epoch; the classifier is dropped.
     history : TuningHistory
 
     Raises
     ------
     ValidationError
-        If fewer than two classes or too few pictures are left to learn from.
+        If fewer than two classes or too few images are left to learn from.
     """
     import torch
 
     cfg = settings or FineTuning()
-    device = choose_device(cfg.device)
-    rng = np.random.default_rng(cfg.random_state)
     train, held = inner_split(np.asarray(y), groups, cfg.validation_share, cfg.random_state)
-    classes, codes = np.unique(y, return_inverse=True)
-    cuda = [torch.cuda.current_device()] if device == "cuda" else []
+    codes = np.unique(y, return_inverse=True)[1]
+    cuda = [torch.cuda.current_device()] if choose_device(cfg.device) == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
         torch.manual_seed(cfg.random_state)
-        network = network_from_onnx(onnx)
-        tuner = _Tuner(network, len(classes), cfg, device)
-        data = _Rows(loader, sources, codes)
-        history = _train(tuner, data, train, held, rng)
-    return export_onnx(tuner.network), history
+        trainer = _Trainer(network_from_onnx(onnx), loader, sources, codes, cfg)
+        history = trainer.fit(train, held)
+    return export_onnx(trainer.network), history
 
 
 def inner_split(
     y: NDArray[Any], groups: NDArray[Any] | None, share: float, random_state: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Split rows into training and validation, stratified where there are no groups.
-
-    Classes with a single row stay in training.
+    """Return training and validation rows, stratified and grouped; tiny classes stay in training.
 
     Raises
     ------
     ValidationError
-        If there are fewer than two classes, or fewer than ten rows.
+        If there are fewer than two classes, fewer than ten rows, or none can be held out.
     """
-    from sklearn.model_selection import GroupShuffleSplit, train_test_split
-
-    classes, codes, counts = np.unique(y, return_inverse=True, return_counts=True)
-    if len(classes) < 2 or len(y) < 10:
+    n_classes = len(np.unique(y))
+    if n_classes < 2 or len(y) < LEAST_ROWS:
         raise ValidationError(
-            f"fine-tuning got {len(y)} rows of {len(classes)} classes; it needs 10 rows of 2"
+            f"fine-tuning got {len(y)} rows of {n_classes} classes; it needs {LEAST_ROWS} rows of 2"
         )
-    rows = np.arange(len(y))
-    if groups is not None:
-        splitter = GroupShuffleSplit(1, test_size=share, random_state=random_state)
-        train, held = next(splitter.split(rows, y, groups))
-        return np.asarray(train), np.asarray(held)
-    single = rows[counts[codes] < 2]
-    several = rows[counts[codes] >= 2]
-    size = max(round(share * len(several)), int((counts >= 2).sum()))
-    train, held = train_test_split(
-        several, test_size=size, stratify=codes[several], random_state=random_state
-    )
-    return np.sort(np.concatenate((train, single))), np.sort(held)
+    held = split_holdout(y, np.arange(len(y)) if groups is None else groups, share, random_state)
+    if not held.any():
+        raise ValidationError(
+            f"fine-tuning got {len(y)} rows of {n_classes} classes; too few of each to hold any out"
+        )
+    return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-@dataclass(frozen=True)
-class _Rows:
-    loader: ImageLoader
-    sources: Sequence[ImageSource]
-    codes: NDArray[np.intp]
+class _Trainer:
+    """The network with a classifier on top, the optimiser of what is trained, and the rows."""
 
-    def batches(
-        self, rows: NDArray[np.intp], size: int
-    ) -> Iterator[tuple[ImageBatch, NDArray[np.intp]]]:
-        """Yield pictures and codes of `rows`, those without a picture left out of the codes."""
-        for batch in self.loader.batches([self.sources[row] for row in rows], size):
-            yield batch, self.codes[rows[batch.start : batch.stop]][batch.mask]
-
-
-class _Tuner:
-    """The network with a classifier on top, and the optimiser of what is trained."""
-
-    def __init__(self, network: TorchModule, n_classes: int, cfg: FineTuning, device: str) -> None:
+    def __init__(
+        self,
+        network: TorchModule,
+        loader: ImageLoader,
+        sources: Sequence[ImageSource],
+        codes: NDArray[np.intp],
+        cfg: FineTuning,
+    ) -> None:
         import torch
 
-        self.cfg, self.device = cfg, device
+        self.loader, self.sources, self.codes, self.cfg = loader, sources, codes, cfg
+        self.device = device = choose_device(cfg.device)
+        self.rng = np.random.default_rng(cfg.random_state)
         self.network = network.to(device)
+        # Batch normalisation and stochastic depth stay as they were trained.
+        self.network.eval()
         for parameter in network.parameters():
             parameter.requires_grad_(False)
         tuned = [p for block in network.blocks()[-cfg.n_blocks :] for p in block.parameters()]
@@ -225,126 +216,115 @@ class _Tuner:
         with torch.no_grad():
             blank = torch.zeros((1, size, size, 3), dtype=torch.uint8, device=device)
             n_features = network(blank)[0].shape[1]
-        self.head = torch.nn.Linear(n_features, n_classes).to(device)
+        self.classifier = torch.nn.Linear(n_features, int(codes.max()) + 1).to(device)
         rates = [
             {"params": tuned, "lr": cfg.learning_rate},
-            {"params": list(self.head.parameters()), "lr": 10 * cfg.learning_rate},
+            {"params": list(self.classifier.parameters()), "lr": 10 * cfg.learning_rate},
         ]
         self.optimizer = torch.optim.AdamW(rates, weight_decay=cfg.weight_decay)
 
+    def fit(self, train: NDArray[np.intp], held: NDArray[np.intp]) -> TuningHistory:
+        """Train until the loss on `held` stops falling; leave the best weights in the network."""
+        epochs: list[tuple[float, float, float]] = []
+        n_train, n_held = self.warm_start(train), 0
+        best_epoch, best_state = 0, copy.deepcopy(self.network.state_dict())
+        for epoch in range(self.cfg.epochs):
+            train_loss = self.train_epoch(self.rng.permutation(train))
+            loss, accuracy, n_held = self.validate(held)
+            epochs.append((train_loss, loss, accuracy))
+            if epoch == 0 or loss < epochs[best_epoch][1]:
+                best_epoch, best_state = epoch, copy.deepcopy(self.network.state_dict())
+            elif epoch - best_epoch >= self.cfg.patience:
+                break
+        self.network.load_state_dict(best_state)
+        train_losses, losses, accuracies = zip(*epochs, strict=True)
+        logger.info(
+            "fine-tuned on %d images: epoch %d of %d, validation loss %.3f, accuracy %.3f",
+            n_train, best_epoch + 1, len(epochs), losses[best_epoch], accuracies[best_epoch],
+        )  # fmt: skip
+        return TuningHistory(
+            train_loss=train_losses,
+            validation_loss=losses,
+            validation_accuracy=accuracies,
+            best_epoch=best_epoch,
+            n_train=len(train),
+            n_validation=len(held),
+            n_without_image=len(train) - n_train + len(held) - n_held,
+        )
+
+    def batches(self, rows: NDArray[np.intp]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """Yield images and class codes of `rows` on the device, without those that have none."""
+        import torch
+
+        sources = [self.sources[row] for row in rows]
+        for batch in self.loader.batches(sources, self.cfg.batch_size):
+            if batch.mask.any():
+                codes = self.codes[rows[batch.start : batch.stop]][batch.mask]
+                images = torch.from_numpy(batch.images[batch.mask])
+                yield images.to(self.device), torch.from_numpy(codes).long().to(self.device)
+
     def logits(self, images: torch.Tensor) -> torch.Tensor:
-        embedding, _ = self.network(images)
-        logits: torch.Tensor = self.head(embedding)
+        """Return the classifier's logits, shape (n, n_classes)."""
+        logits: torch.Tensor = self.classifier(self.network(images)[0])
         return logits
 
-    def state(self) -> dict[str, Any]:
-        return copy.deepcopy(self.network.state_dict())
+    def warm_start(self, rows: NDArray[np.intp]) -> int:
+        """Set the classifier to the nearest class mean; return the number of rows with an image.
 
+        A random classifier on top would first push noise through the blocks below it.
+        """
+        import torch
 
-def _warm_start(tuner: _Tuner, data: _Rows, rows: NDArray[np.intp]) -> int:
-    """Set the classifier to the nearest class mean of the embeddings; return rows with a picture.
-
-    A random classifier on top would first push noise through the blocks below it.
-    """
-    import torch
-
-    sums = np.zeros(tuner.head.weight.shape)
-    counts = np.zeros(len(sums))
-    for batch, codes in data.batches(rows, tuner.cfg.batch_size):
-        if len(codes):
+        sums = np.zeros(self.classifier.weight.shape)
+        counts = np.zeros(len(sums))
+        for images, codes in self.batches(rows):
             with torch.no_grad():
-                images = torch.from_numpy(batch.images[batch.mask]).to(tuner.device)
-                embeddings = tuner.network(images)[0].cpu().numpy()
-            np.add.at(sums, codes, embeddings)
-            np.add.at(counts, codes, 1)
-    n = int(counts.sum())
-    if n == 0:
-        raise ValidationError(f"fine-tuning: none of {len(rows)} training rows has a picture")
-    means = sums / np.maximum(counts, 1)[:, None] - sums.sum(axis=0) / n
-    bias = -0.5 * (means**2).sum(axis=1)
-    with torch.no_grad():
-        tuner.head.weight.copy_(torch.from_numpy(SHARPNESS * means))
-        tuner.head.bias.copy_(torch.from_numpy(SHARPNESS * bias))
-    return n
+                embeddings = self.network(images)[0]
+            np.add.at(sums, codes.cpu().numpy(), embeddings.cpu().numpy())
+            np.add.at(counts, codes.cpu().numpy(), 1)
+        n = int(counts.sum())
+        if n == 0:
+            raise ValidationError(f"fine-tuning: none of {len(rows)} training rows has an image")
+        means = sums / np.maximum(counts, 1)[:, None] - sums.sum(axis=0) / n
+        bias = -0.5 * (means**2).sum(axis=1)
+        with torch.no_grad():
+            self.classifier.weight.copy_(torch.from_numpy(INVERSE_TEMPERATURE * means))
+            self.classifier.bias.copy_(torch.from_numpy(INVERSE_TEMPERATURE * bias))
+        return n
 
+    def train_epoch(self, rows: NDArray[np.intp]) -> float:
+        """Train on `rows` once and return the mean loss."""
+        from torch.nn.functional import cross_entropy, one_hot
 
-def _train(
-    tuner: _Tuner,
-    data: _Rows,
-    train: NDArray[np.intp],
-    held: NDArray[np.intp],
-    rng: np.random.Generator,
-) -> TuningHistory:
-    losses: list[float] = []
-    held_losses: list[float] = []
-    accuracies: list[float] = []
-    best, n_held = tuner.state(), 0
-    n_train = _warm_start(tuner, data, train)
-    for epoch in range(tuner.cfg.epochs):
-        losses.append(_one_pass(tuner, data, rng.permutation(train), rng))
-        loss, accuracy, n_held = _validate(tuner, data, held)
-        held_losses.append(loss)
-        accuracies.append(accuracy)
-        best_epoch = int(np.argmin(held_losses))
-        if best_epoch == epoch:
-            best = tuner.state()
-        elif epoch - best_epoch >= tuner.cfg.patience:
-            break
-    tuner.network.load_state_dict(best)
-    return TuningHistory(
-        tuple(losses), tuple(held_losses), tuple(accuracies), int(np.argmin(held_losses)),
-        len(train), len(held), len(train) - n_train + len(held) - n_held,
-    )  # fmt: skip
+        total, n = 0.0, 0
+        for images, codes in self.batches(rows):
+            mixed, targets = mix(
+                images,
+                one_hot(codes, self.classifier.out_features).float(),
+                mixup_alpha=self.cfg.mixup_alpha,
+                cutmix_alpha=self.cfg.cutmix_alpha,
+                rng=self.rng,
+            )
+            smoothing = self.cfg.label_smoothing
+            loss = cross_entropy(self.logits(mixed), targets, label_smoothing=smoothing)
+            self.optimizer.zero_grad()
+            loss.backward()
+            self.optimizer.step()
+            total, n = total + loss.item() * len(codes), n + len(codes)
+        return total / n
 
+    def validate(self, rows: NDArray[np.intp]) -> tuple[float, float, int]:
+        """Return mean loss, accuracy, and the number of rows with an image."""
+        import torch
+        from torch.nn.functional import cross_entropy
 
-def _one_pass(
-    tuner: _Tuner, data: _Rows, rows: NDArray[np.intp], rng: np.random.Generator
-) -> float:
-    """Train on `rows` once and return the mean loss."""
-    import torch
-    from torch.nn.functional import cross_entropy, one_hot
-
-    total, n = 0.0, 0
-    tuner.network.eval()  # batch normalisation and stochastic depth stay as they were trained
-    for batch, codes in data.batches(rows, tuner.cfg.batch_size):
-        if not len(codes):
-            continue
-        images = torch.from_numpy(batch.images[batch.mask]).to(tuner.device)
-        n_classes = tuner.head.out_features
-        targets = one_hot(torch.from_numpy(codes).long(), n_classes).float().to(tuner.device)
-        images, targets = mix(
-            images,
-            targets,
-            mixup_alpha=tuner.cfg.mixup_alpha,
-            cutmix_alpha=tuner.cfg.cutmix_alpha,
-            rng=rng,
-        )
-        loss = cross_entropy(
-            tuner.logits(images), targets, label_smoothing=tuner.cfg.label_smoothing
-        )
-        tuner.optimizer.zero_grad()
-        loss.backward()
-        tuner.optimizer.step()
-        total, n = total + loss.item() * len(codes), n + len(codes)
-    return total / n
-
-
-def _validate(tuner: _Tuner, data: _Rows, rows: NDArray[np.intp]) -> tuple[float, float, int]:
-    """Return mean loss, accuracy, and how many rows had a picture."""
-    import torch
-    from torch.nn.functional import cross_entropy
-
-    total, right, n = 0.0, 0, 0
-    tuner.network.eval()
-    with torch.no_grad():
-        for batch, codes in data.batches(rows, tuner.cfg.batch_size):
-            if not len(codes):
-                continue
-            targets = torch.from_numpy(codes).long().to(tuner.device)
-            logits = tuner.logits(torch.from_numpy(batch.images[batch.mask]).to(tuner.device))
-            total += cross_entropy(logits, targets, reduction="sum").item()
-            right += int((logits.argmax(dim=1) == targets).sum())
+        total, right, n = 0.0, 0, 0
+        for images, codes in self.batches(rows):
+            with torch.no_grad():
+                logits = self.logits(images)
+            total += cross_entropy(logits, codes, reduction="sum").item()
+            right += int((logits.argmax(dim=1) == codes).sum())
             n += len(codes)
-    if n == 0:
-        raise ValidationError(f"fine-tuning: none of {len(rows)} validation rows has a picture")
-    return total / n, right / n, n
+        if n == 0:
+            raise ValidationError(f"fine-tuning: none of {len(rows)} validation rows has an image")
+        return total / n, right / n, n

@@ -1,4 +1,4 @@
-"""Where in the picture the answer comes from: Grad-CAM and attention rollout, without torch.
+"""Where in the image an answer comes from: Grad-CAM and attention rollout, without torch.
 
 An embedding is the mean of feature maps, rooted and scaled to length 1, and a linear model takes a
 weighted sum of it. So the gradient that Grad-CAM asks for is the same at every place of a map and
@@ -12,15 +12,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import Pixels
-from src.features.image.loader import letterbox
 from src.features.networks.architectures import ROOT_EPSILON
 from src.features.networks.runtime import EmbeddingSession, Floats
+
+# Of the heat map where it is 1.
+OPACITY = 0.5
 
 
 def explain(
     session: EmbeddingSession, images: Pixels, directions: NDArray[np.floating] | None = None
 ) -> Floats:
-    """Return one heat map a picture.
+    """Return one heat map an image.
 
     Parameters
     ----------
@@ -87,17 +89,15 @@ def _to_unit(heat: Floats) -> Floats:
     return np.asarray(heat / np.where(top > 0, top, 1), dtype=np.float32)
 
 
-def overlay(image: Pixels, heat: Floats, *, strength: float = 0.5) -> Pixels:
-    """Lay a heat map over its picture.
+def overlay(image: Pixels, heat: Floats) -> Pixels:
+    """Lay a heat map over its image.
 
     Parameters
     ----------
     image : ndarray of shape (h, w, 3), uint8
         The square that the network saw.
     heat : ndarray of shape (any, any), float32
-        0..1.
-    strength : float
-        Opacity where the heat is 1; where it is 0 the picture shows through unchanged.
+        0..1; where it is 0 the image shows through unchanged.
 
     Returns
     -------
@@ -109,24 +109,22 @@ def overlay(image: Pixels, heat: Floats, *, strength: float = 0.5) -> Pixels:
     smooth = np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
     levels = np.round(smooth * 255).astype(np.uint8)
     colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    opacity = (strength * smooth)[:, :, None]
+    opacity = (OPACITY * smooth)[:, :, None]
     return np.round(image * (1 - opacity) + colours * opacity).astype(np.uint8)
 
 
-def overlay_png(image: Pixels, heat: Floats, *, side_px: int | None = None) -> bytes:
-    """Return `overlay` as a PNG file, optionally letterboxed to another size.
+def overlay_png(image: Pixels, heat: Floats) -> bytes:
+    """Return `overlay` as a PNG file.
 
     Raises
     ------
     ValueError
-        If the picture can't be written.
+        If the image can't be written.
     """
     import cv2
 
     shown = overlay(image, heat)
-    if side_px is not None:
-        shown = letterbox(shown, side_px)
     done, data = cv2.imencode(".png", cv2.cvtColor(shown, cv2.COLOR_RGB2BGR))
     if not done:
-        raise ValueError(f"a picture of shape {shown.shape} can't be written as PNG")
+        raise ValueError(f"an image of shape {shown.shape} can't be written as PNG")
     return bytes(data)

@@ -1,4 +1,4 @@
-"""MixUp and CutMix: training pictures and targets blended with those of other rows."""
+"""MixUp and CutMix: training images and targets blended with those of other rows."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ def mix(
     cutmix_alpha: float,
     rng: np.random.Generator,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mix each picture and its target with those of another row of the batch.
+    """Mix each image and its target with those of another row of the batch.
 
-    MixUp fades one picture into the other, CutMix pastes a rectangle of it; the targets are mixed
+    MixUp fades one image into the other, CutMix pastes a rectangle of it; the targets are mixed
     by the share of each that is left to see (Zhang et al. 2018, "mixup"; Yun et al. 2019,
     "CutMix").
 

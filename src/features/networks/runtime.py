@@ -1,10 +1,7 @@
 """Run an exported network with whatever runs it fastest here.
 
 Serving needs this module and an ONNX file, and never torch: torch runs networks only where a
-graphics card is (or where asked for), and is imported there alone.
-
-Images a second of EfficientNet-Lite2 at 260 px on two cores: onnxruntime 128, openvino 164 in
-fp32 and 356 in bf16, which it takes on processors that have the instructions.
+graphics card is (or where asked for), and is imported there alone. Speeds: docs/experiments.md.
 """
 
 from __future__ import annotations
@@ -20,6 +17,7 @@ from numpy.typing import NDArray
 from src.data.image_decode import Pixels
 from src.errors import BackboneError, UsageError
 from src.features.image.loader import available_cores
+from src.features.networks.weights import network_from_onnx
 
 if TYPE_CHECKING:
     from openvino import AsyncInferQueue, InferRequest
@@ -37,8 +35,8 @@ class EmbeddingSession:
 
     Parameters
     ----------
-    onnx : bytes or Path
-        Written by `cnn_export.export_onnx`.
+    onnx : bytes
+        Written by `export.export_onnx`.
     runtime : {"auto", "torch", "onnxruntime", "openvino"}
         auto: torch on a graphics card, else openvino, onnxruntime, torch, whichever is installed.
     device : {"auto", "cpu", "cuda"}
@@ -53,12 +51,12 @@ class EmbeddingSession:
     UsageError
         For an unknown option.
     BackboneError
-        If the runtime or device is not there, or the bytes are no such network.
+        If the runtime or device is missing, or the bytes are not such a network.
     """
 
     def __init__(
         self,
-        onnx: bytes | Path,
+        onnx: bytes,
         *,
         runtime: str = "auto",
         device: str = "auto",
@@ -68,17 +66,16 @@ class EmbeddingSession:
         self.device = choose_device(device)
         self.runtime = choose_runtime(runtime, self.device)
         self.precision = choose_precision(precision, self.runtime, self.device)
-        data = onnx if isinstance(onnx, bytes) else onnx.read_bytes()
         threads = available_cores(n_threads)
         if self.runtime == "torch":
-            self._engine = _torch_engine(data, self.device, self.precision)
+            self._engine = _torch_engine(onnx, self.device, self.precision)
         elif self.runtime == "openvino":
-            self._engine = _openvino_engine(data, self.precision, threads)
+            self._engine = _openvino_engine(onnx, self.precision, threads)
         else:
-            self._engine = _onnxruntime_engine(data, threads)
+            self._engine = _onnxruntime_engine(onnx, threads)
 
     def run(self, images: Pixels) -> Floats:
-        """Return embeddings (n, d) of pictures (n, size, size, 3) uint8."""
+        """Return embeddings (n, d) of images (n, size, size, 3) uint8."""
         return self._engine(images, False)[0]
 
     def run_with_maps(self, images: Pixels) -> tuple[Floats, Floats]:
@@ -190,10 +187,7 @@ def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
 
 
 def _openvino_engine(data: bytes, precision: str, n_threads: int) -> Engine:
-    """Compile for throughput: one stream a core, each with a share of the batch.
-
-    A sixth faster than all cores on one picture after the other.
-    """
+    """Compile for throughput: one stream a core, each with a share of the batch."""
     import openvino
 
     core = openvino.Core()
@@ -241,8 +235,6 @@ def _run_parts(queue: AsyncInferQueue, images: Pixels, n_threads: int) -> list[l
 
 def _torch_engine(data: bytes, device: str, precision: str) -> Engine:
     import torch
-
-    from src.features.networks.export import network_from_onnx
 
     network = network_from_onnx(data).to(device).to(memory_format=torch.channels_last)
     reduced = precision == "bf16"

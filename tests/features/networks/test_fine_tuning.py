@@ -8,8 +8,9 @@ import pytest
 
 from src.errors import UsageError, ValidationError
 from src.features.image.loader import ImageLoader
-from src.features.networks.export import build_onnx, weights_from_onnx
+from src.features.networks.export import build_onnx
 from src.features.networks.fine_tuning import FineTuning, fine_tune, inner_split
+from src.features.networks.onnx_file import weights_from_onnx
 from src.features.networks.runtime import EmbeddingSession
 
 LOADER = ImageLoader(32)
@@ -27,30 +28,31 @@ def shapes(n: int, seed: int = 0) -> tuple[list[bytes | None], np.ndarray]:
     y = np.arange(n) % 3
     sources: list[bytes | None] = []
     for kind in y:
-        picture = np.full((40, 40, 3), 255, dtype=np.uint8)
+        image = np.full((40, 40, 3), 255, dtype=np.uint8)
         column, row = (int(v) for v in rng.integers(12, 28, 2))
         colour = tuple(int(v) for v in rng.integers(0, 180, 3))
         if kind == 0:
-            cv2.circle(picture, (column, row), 9, colour, -1)
+            cv2.circle(image, (column, row), 9, colour, -1)
         elif kind == 1:
-            cv2.rectangle(picture, (column - 8, row - 8), (column + 8, row + 8), colour, 2)
+            cv2.rectangle(image, (column - 8, row - 8), (column + 8, row + 8), colour, 2)
         else:
-            cv2.line(picture, (column - 11, row - 11), (column + 11, row + 11), colour, 3)
-        sources.append(cv2.imencode(".png", picture)[1].tobytes())
+            cv2.line(image, (column - 11, row - 11), (column + 11, row + 11), colour, 3)
+        sources.append(cv2.imencode(".png", image)[1].tobytes())
     return sources, y
 
 
 def separation(onnx: bytes) -> float:
-    """Scatter between class means over scatter within, on pictures never trained on."""
+    """Scatter between class means over scatter within, on images never trained on."""
     session = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu")
     sources, y = shapes(60, seed=9)
-    embeddings = session.run(LOADER.load_batch(sources).images)
+    (batch,) = LOADER.batches(sources, 60)
+    embeddings = session.run(batch.images)
     means = np.stack([embeddings[y == k].mean(axis=0) for k in range(3)])
     within = ((embeddings - means[y]) ** 2).sum()
     return float(60 * ((means - means.mean(axis=0)) ** 2).sum(axis=1).mean() / within)
 
 
-def test_training_helps_on_other_pictures() -> None:
+def test_training_helps_on_other_images() -> None:
     pretrained = build_onnx("efficientnet_lite0", "pretrained", image_size_px=32)
     settings = dataclasses.replace(
         QUICK, n_blocks=6, epochs=3, learning_rate=3e-3, mixup_alpha=0.0, cutmix_alpha=0.0
@@ -70,7 +72,7 @@ def test_only_the_last_blocks_change(onnx: bytes) -> None:
     # Batch normalisation keeps its statistics.
     assert not any("running" in name for name in changed)
     assert len(history.train_loss) == len(history.validation_loss) == 2
-    assert (history.n_train, history.n_validation, history.n_without_picture) == (34, 6, 0)
+    assert (history.n_train, history.n_validation, history.n_without_image) == (34, 6, 0)
 
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(onnx: bytes) -> None:
@@ -84,14 +86,14 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another(onnx: byt
     assert fine_tune(onnx, LOADER, sources, y, settings=other)[0] != first
 
 
-def test_rows_without_a_picture_are_left_out_and_counted(onnx: bytes) -> None:
+def test_rows_without_a_image_are_left_out_and_counted(onnx: bytes) -> None:
     sources, y = shapes(40)
     quick = dataclasses.replace(QUICK, epochs=1)
     sources[0] = sources[17] = None
-    sources[30] = b"no picture"
+    sources[30] = b"no image"
     _, history = fine_tune(onnx, LOADER, sources, y, settings=quick)
-    assert history.n_without_picture == 3
-    with pytest.raises(ValidationError, match="none of 34 training rows has a picture"):
+    assert history.n_without_image == 3
+    with pytest.raises(ValidationError, match="none of 34 training rows has an image"):
         fine_tune(onnx, LOADER, [None] * 40, y, settings=quick)
 
 
@@ -128,9 +130,16 @@ def test_a_class_with_one_row_stays_in_training() -> None:
     assert np.bincount(y[held]).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("y", [np.zeros(50), np.arange(9) % 2])
-def test_too_little_to_learn_from(y: np.ndarray) -> None:
-    with pytest.raises(ValidationError, match=r"it needs 10 rows of 2"):
+@pytest.mark.parametrize(
+    ("y", "fault"),
+    [
+        (np.zeros(50), "it needs 10 rows of 2"),
+        (np.arange(9) % 2, "it needs 10 rows of 2"),
+        (np.arange(50), "too few of each to hold any out"),
+    ],
+)
+def test_too_little_to_learn_from(y: np.ndarray, fault: str) -> None:
+    with pytest.raises(ValidationError, match=fault):
         inner_split(y, None, 0.2, 0)
 
 

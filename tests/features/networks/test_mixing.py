@@ -1,4 +1,4 @@
-"""Blends of pictures, and targets that say how much of each is left."""
+"""Blends of images, and targets that say how much of each is left."""
 
 import numpy as np
 import torch
@@ -7,12 +7,12 @@ from src.features.networks.mixing import cut_box, mix
 
 
 def batch(n: int = 6, size: int = 20) -> tuple[torch.Tensor, torch.Tensor]:
-    """Pictures of one grey each, so that a blend can be read off."""
+    """Images of one grey each, so that a blend can be read off."""
     greys = torch.arange(n, dtype=torch.uint8) * 40
     return greys[:, None, None, None].expand(n, size, size, 3).clone(), torch.eye(n)
 
 
-def test_mixup_fades_pictures_and_targets_alike() -> None:
+def test_mixup_fades_images_and_targets_alike() -> None:
     images, targets = batch()
     mixed, soft = mix(
         images, targets, mixup_alpha=0.5, cutmix_alpha=0, rng=np.random.default_rng(0)

@@ -25,11 +25,11 @@ def onnx() -> bytes:
     return build_onnx("efficientnet_lite0", "pretrained", image_size_px=SIZE_PX)
 
 
-def pictures(n: int) -> np.ndarray:
+def draw_images(n: int) -> np.ndarray:
     """Smooth patterns: like photographs, unlike noise, they wake every layer."""
     rng = np.random.default_rng(0)
     small = rng.integers(0, 256, (n, 6, 6, 3), dtype=np.uint8)
-    return np.stack([resize(picture, SIZE_PX, SIZE_PX) for picture in small])
+    return np.stack([resize(image, SIZE_PX, SIZE_PX) for image in small])
 
 
 def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
@@ -57,7 +57,7 @@ def session(onnx: bytes, runtime: str, precision: str) -> EmbeddingSession:
     ],
 )
 def test_runtimes_agree_with_torch(onnx: bytes, runtime: str, precision: str, least: float) -> None:
-    images = pictures(19)  # neither a multiple of the threads nor of the parts
+    images = draw_images(19)  # neither a multiple of the threads nor of the parts
     expected = session(onnx, "torch", "fp32").run_with_maps(images)
     tested = session(onnx, runtime, precision)
     embeddings = tested.run(images)
@@ -73,14 +73,6 @@ def test_runtimes_agree_with_torch(onnx: bytes, runtime: str, precision: str, le
     assert cosines(one, embeddings[:3]).min() > least
 
 
-def test_a_file_is_as_good_as_bytes(onnx: bytes, tmp_path: Path) -> None:
-    (tmp_path / "a.onnx").write_bytes(onnx)
-    images = pictures(2)
-    by_file = EmbeddingSession(tmp_path / "a.onnx", device="cpu", runtime="onnxruntime")
-    by_bytes = EmbeddingSession(onnx, device="cpu", runtime="onnxruntime")
-    np.testing.assert_array_equal(by_file.run(images), by_bytes.run(images))
-
-
 def test_serving_an_exported_network_never_loads_torch(onnx: bytes, tmp_path: Path) -> None:
     (tmp_path / "a.onnx").write_bytes(onnx)
     code = f"""
@@ -90,19 +82,19 @@ import numpy as np
 from src.features.networks.heat_map import explain, overlay_png
 from src.features.networks.runtime import EmbeddingSession
 from src.features.image.loader import ImageLoader
-session = EmbeddingSession(Path({str(tmp_path / "a.onnx")!r}), device="cpu")
+session = EmbeddingSession(Path({str(tmp_path / "a.onnx")!r}).read_bytes(), device="cpu")
 images = np.zeros((1, {SIZE_PX}, {SIZE_PX}, 3), dtype=np.uint8)
 assert session.run(images).shape == (1, 1712)
 overlay_png(images[0], explain(session, images)[0])
 loaded = {{"torch", "torchvision", "transformers", "onnx"}} & set(sys.modules)
 assert not loaded, loaded
 """
-    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", code], check=True)
 
 
 def test_auto_takes_the_fastest_that_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     present: set[str] = set()
-    monkeypatch.setattr("src.features.networks.runtime._installed", lambda name: name in present)
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: name if name in present else None)
     present |= {"torch"}
     assert choose_runtime("auto", "cpu") == "torch"
     present |= {"onnxruntime"}
@@ -131,7 +123,7 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     assert choose_device("cpu") == "cpu"
-    monkeypatch.setattr("src.features.networks.runtime._has_driver", lambda: True)
+    monkeypatch.setattr(Path, "exists", lambda path: True)  # the driver's file
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
     assert choose_device("auto") == choose_device("cuda") == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -148,7 +140,7 @@ def test_unknown_options_are_refused(option: str) -> None:
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
 def test_bytes_that_are_no_network_are_refused(runtime: str) -> None:
-    with pytest.raises(BackboneError, match="can't read the network|no ONNX model"):
+    with pytest.raises(BackboneError, match="can't read the network|not an ONNX model"):
         EmbeddingSession(b"no network", runtime=runtime, device="cpu")
 
 
@@ -157,7 +149,7 @@ def test_a_graphics_card_agrees(onnx: bytes) -> None:
 
     if not torch.cuda.is_available():
         pytest.skip("no graphics card")
-    images = pictures(5)
+    images = draw_images(5)
     expected = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu").run(images)
     found = EmbeddingSession(onnx, device="cuda")
     assert (found.runtime, found.precision) == ("torch", "bf16")

@@ -9,8 +9,8 @@ import torch
 from transformers import ViTConfig, ViTModel
 
 from src.errors import BackboneError
-from src.features.networks.backbones import build_network
 from src.features.networks.vit import attention_rollout
+from src.features.networks.weights import build_network
 
 
 @pytest.fixture(scope="module")
@@ -31,7 +31,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def pictures(size_px: int = 32) -> torch.Tensor:
+def draw_images(size_px: int = 32) -> torch.Tensor:
     rng = np.random.default_rng(0)
     return torch.from_numpy(rng.integers(0, 256, (2, size_px, size_px, 3), dtype=np.uint8))
 
@@ -40,8 +40,8 @@ def test_embedding_is_class_token_and_mean_patch_of_the_plain_model(folder: Path
     network = build_network("vit", folder)
     plain = ViTModel.from_pretrained(folder, add_pooling_layer=False).eval()
     with torch.no_grad():
-        embedding, heat = network(pictures())
-        scaled = pictures().permute(0, 3, 1, 2).float() / 127.5 - 1
+        embedding, heat = network(draw_images())
+        scaled = draw_images().permute(0, 3, 1, 2).float() / 127.5 - 1
         tokens = plain(scaled).last_hidden_state
     pooled = torch.cat([tokens[:, 0], tokens[:, 1:].mean(dim=1)], dim=1).numpy()
     roots = np.sign(pooled) * np.sqrt(np.abs(pooled))
@@ -55,17 +55,17 @@ def test_rollout_is_the_product_of_all_layers(folder: Path) -> None:
     network = build_network("vit", folder)
     plain = ViTModel.from_pretrained(folder, attn_implementation="eager").eval()
     with torch.no_grad():
-        _, heat = network(pictures())
-        scaled = pictures().permute(0, 3, 1, 2).float() / 127.5 - 1
+        _, heat = network(draw_images())
+        scaled = draw_images().permute(0, 3, 1, 2).float() / 127.5 - 1
         layers = plain(scaled, output_attentions=True).attentions
     assert len(layers) == 3
-    for picture in range(2):
+    for image in range(2):
         product = np.eye(17)
         for layer in layers:
-            mean = layer[picture].mean(dim=0).numpy()
+            mean = layer[image].mean(dim=0).numpy()
             product = (0.5 * mean + 0.5 * np.eye(17)) @ product
         np.testing.assert_allclose(product.sum(axis=1), 1, atol=1e-5)
-        np.testing.assert_allclose(heat[picture, 0].ravel(), product[0, 1:], atol=1e-6)
+        np.testing.assert_allclose(heat[image, 0].ravel(), product[0, 1:], atol=1e-6)
 
 
 def test_rollout_without_layers_is_refused() -> None:
@@ -88,7 +88,7 @@ def test_mean_and_deviation_come_from_the_image_processor(folder: Path, tmp_path
 def test_another_size_interpolates_the_positions(folder: Path) -> None:
     network = build_network("vit", folder, image_size_px=48)
     with torch.no_grad():
-        embedding, heat = network(pictures(48))
+        embedding, heat = network(draw_images(48))
     assert embedding.shape == (2, 64)
     assert heat.shape == (2, 1, 6, 6)
 

@@ -1,1 +1,0 @@
-"""The sections of the diagnostics page, one module each, and what they compute."""

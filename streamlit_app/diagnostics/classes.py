@@ -1,0 +1,119 @@
+"""Class by class: where the model is weak, and text alone beside text and image."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from src import palette
+from streamlit_app.diagnostics.source import Scored
+from streamlit_app.shared import charts, components, loaders
+from streamlit_app.shared.context import Context
+
+COMPARE_COMMAND = "python scripts/train.py --compare-all"
+
+
+def show(ctx: Context, scored: Scored) -> None:
+    """Draw the section."""
+    if scored.by_class is None:
+        components.empty(ctx, ctx.words("app.diagnostics.no_classes"))
+    else:
+        _by_class(ctx, scored.by_class)
+    _baselines(ctx)
+
+
+def _by_class(ctx: Context, table: pd.DataFrame) -> None:
+    st.subheader(ctx.words("app.classes.title"), anchor=False)
+    named = table.assign(
+        name=[ctx.label(code) for code in table["prdtypecode"]],
+        theme=[ctx.theme(code) for code in table["prdtypecode"]],
+        shown=[ctx.words.number(f1, 2) for f1 in table["f1"]],
+        rows=[ctx.words.number(n) for n in table["support"]],
+    ).sort_values("f1")
+    ends = (
+        {"low": "f1_low", "high": "f1_high"} if "f1_low" in named else {"low": "f1", "high": "f1"}
+    )
+    colors = ctx.theme_colors()
+    components.legend(colors)
+    titles = {"name": ctx.words("app.word.class"), "prdtypecode": ctx.words("app.word.code")}
+    titles |= {"shown": "F1", "rows": ctx.words("app.word.products")}
+    st.altair_chart(
+        charts.intervals(
+            named, name="name", value="f1", color="theme", colors=colors, titles=titles,
+            value_title="F1", least=max(0.0, named["f1"].min() - 0.1), **ends,
+        )
+    )  # fmt: skip
+    with st.expander(ctx.words("app.exploration.table")):
+        columns = {
+            "name": ctx.words("app.word.class"),
+            "prdtypecode": ctx.words("app.word.code"),
+            "theme": ctx.words("app.word.theme"),
+            "f1": "F1",
+            "precision": ctx.words("app.classes.precision"),
+            "recall": ctx.words("app.classes.recall"),
+            "support": ctx.words("app.word.products"),
+        }
+        formats = {"prdtypecode": "%d", "f1": "%.3f", "precision": "percent", "recall": "percent"}
+        config = {
+            columns[name]: st.column_config.NumberColumn(format=how)
+            for name, how in formats.items()
+        }
+        frame = named[list(columns)].rename(columns=columns)
+        st.dataframe(frame, hide_index=True, column_config=config, height=420)
+
+
+def _baselines(ctx: Context) -> None:
+    st.subheader(ctx.words("app.classes.baselines"), anchor=False)
+    text, fused = (
+        loaders.load(ctx.store, ctx.store.rapport(f"{name}_diagnostics.csv"))
+        for name in ("b2", "b4")
+    )
+    if text is None or fused is None:
+        components.empty(ctx, ctx.words("app.classes.no_baselines"), COMPARE_COMMAND)
+        return
+    both = text[["prdtypecode", "f1"]].merge(
+        fused[["prdtypecode", "f1"]], on="prdtypecode", suffixes=("_text", "_both")
+    )
+    both["gain"] = both["f1_both"] - both["f1_text"]
+    both["name"] = [ctx.label(code) for code in both["prdtypecode"]]
+    columns = {
+        "f1_text": (ctx.words("app.classes.text_alone"), palette.TEXT_COLOR),
+        "f1_both": (ctx.words("app.classes.both"), palette.IMAGE_COLOR),
+    }
+    components.legend(dict(columns.values()))
+    st.altair_chart(
+        charts.points(
+            both.sort_values("gain", ascending=False),
+            name="name",
+            columns=columns,
+            titles=(ctx.words("app.word.class"), "F1"),
+            show=lambda value: ctx.words.number(value, 2),
+            axis=".2f",
+        )
+    )
+    better, worse = int((both["gain"] > 0).sum()), int((both["gain"] < 0).sum())
+    components.note(ctx.words("app.classes.baselines_note", better=better, worse=worse))
+    _top_confusions(ctx)
+
+
+def _top_confusions(ctx: Context) -> None:
+    tables = {
+        what: loaders.load(ctx.store, ctx.store.rapport(f"{name}_top_confusions.csv"))
+        for what, name in (("text_alone", "b2"), ("both", "b4"))
+    }
+    columns = st.columns(2, gap="large")
+    for column, (what, table) in zip(columns, tables.items(), strict=True):
+        if table is None or table.empty:
+            continue
+        rows = [
+            components.bar(
+                f"{ctx.chip(row.true)} → {ctx.chip(row.predicted)}", row.rate / table["rate"].max(),
+                ctx.words.percent(row.rate), palette.BAD,
+            )
+            for row in table.sort_values("rate", ascending=False).head(8).itertuples()
+        ]  # fmt: skip
+        with column:
+            st.markdown(
+                f"**{ctx.words('app.classes.top', what=ctx.words(f'app.classes.{what}'))}**"
+            )
+            st.html("".join(rows))

@@ -1,0 +1,59 @@
+"""Labels that are probably wrong: confident disagreements of models that had not seen the row."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from streamlit_app.diagnostics import mistakes
+from streamlit_app.shared import components, loaders
+from streamlit_app.shared.context import Context
+
+PAGE_PRODUCTS = 12
+
+
+def show(ctx: Context) -> None:
+    """Draw the section."""
+    table = loaders.load(ctx.store, ctx.store.label_issues)
+    if table is None:
+        components.empty(ctx, ctx.words("app.issues.missing"))
+        return
+    st.subheader(ctx.words("app.issues.title", n=ctx.words.number(len(table))), anchor=False)
+    components.note(ctx.words("app.issues.note"))
+    if table.empty:
+        return
+    code = components.choose_class(
+        ctx, set(table["given"]), key="issues_class", label="app.issues.given"
+    )
+    chosen = table if code is None else table[table["given"] == code]
+    shown = st.session_state.get("issues_shown", PAGE_PRODUCTS)
+    rows = mistakes.with_products(chosen.head(shown), loaders.catalogue(ctx))
+    components.cards(_product(ctx, row) for row in rows.itertuples())
+    left, right = st.columns(2)
+    if len(chosen) > shown and left.button(
+        ctx.words("app.issues.more"), icon=":material/expand_more:"
+    ):
+        st.session_state["issues_shown"] = shown + PAGE_PRODUCTS
+        st.rerun()
+    right.download_button(
+        ctx.words("app.issues.download"), chosen.to_csv(index=False), "label_issues.csv",
+        "text/csv", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
+
+
+def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
+    given, said = (
+        f"{ctx.chip(code)} {ctx.words.percent(share, 0)}"
+        for code, share in (
+            (row.given, row.given_probability),
+            (row.suggested, row.suggested_probability),
+        )
+    )
+    below = (
+        f"{ctx.words('app.issues.labelled')} {given}<br>{ctx.words('app.issues.suggested')} {said}"
+        f"<br><small>{ctx.words('app.issues.product', id=row.productid)}</small>"
+    )
+    return components.card(
+        loaders.thumbnail(row.image), ctx, row.designation, below, row.description
+    )

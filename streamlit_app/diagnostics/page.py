@@ -1,0 +1,45 @@
+"""The diagnostics page: the section that is chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from streamlit_app.diagnostics import (
+    blocks,
+    classes,
+    confidence,
+    confusions,
+    drift,
+    issues,
+    scores,
+    source,
+)
+from streamlit_app.shared import components
+from streamlit_app.shared.context import Context
+
+# Sections of scored rows, and those that read files of their own.
+OF_ROWS: dict[str, Callable[[Context, source.Scored], None]] = {
+    "scores": scores.show,
+    "confusions": confusions.show,
+    "classes": classes.show,
+    "confidence": confidence.show,
+}
+OF_FILES: dict[str, Callable[[Context], None]] = {
+    "blocks": blocks.show,
+    "issues": issues.show,
+    "drift": drift.show,
+}
+
+
+def show(ctx: Context) -> None:
+    """Draw the page."""
+    components.heading(ctx, "diagnostics")
+    section = components.section(ctx, "diagnostics", (*OF_ROWS, *OF_FILES))
+    if section in OF_FILES:
+        OF_FILES[section](ctx)
+        return
+    scored = source.scored(ctx)
+    if scored is None:
+        components.empty(ctx, ctx.words("app.diagnostics.missing"))
+    else:
+        OF_ROWS[section](ctx, scored)

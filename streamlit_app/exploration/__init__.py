@@ -1,0 +1,1 @@
+"""Exploration: the catalogue that the model learns from."""

@@ -1,0 +1,39 @@
+"""Products of a class, drawn at random, with their images."""
+
+from __future__ import annotations
+
+import pandas as pd
+import streamlit as st
+
+from streamlit_app.exploration import aggregates
+from streamlit_app.shared import components, loaders
+from streamlit_app.shared.context import Context
+
+PRODUCTS = 18
+_SEED = "gallery_seed"
+
+
+def show(ctx: Context, by_class: pd.DataFrame) -> None:
+    """Draw the section."""
+    left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
+    code = components.choose_class(ctx, by_class["code"], key="gallery_class", place=left)
+    with_image = middle.toggle(
+        ctx.words("app.exploration.gallery_only"), value=True, key="gallery_pic"
+    )
+    if right.button(ctx.words("app.exploration.gallery_another"), icon=":material/shuffle:"):
+        st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
+    codes = tuple(by_class["code"].tolist()) if code is None else (code,)
+    products = aggregates.sample(
+        loaders.products(ctx), codes, with_image=with_image, n=PRODUCTS,
+        seed=st.session_state.get(_SEED, 0),
+    )  # fmt: skip
+    if products.empty:
+        st.info(ctx.words("app.exploration.gallery_none"))
+        return
+    components.cards(
+        components.card(
+            loaders.thumbnail(row["image"]), ctx, row["designation"],
+            ctx.chip(row["prdtypecode"]), row["description"],
+        )
+        for row in products.to_dict("records")
+    )  # fmt: skip

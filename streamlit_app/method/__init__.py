@@ -1,0 +1,1 @@
+"""Method: how the answer comes about, and what each piece of it is worth."""

@@ -1,0 +1,56 @@
+"""The method page: flow, stages, comparison of the systems, weights of the branches."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from src.palette import IMAGE_COLOR, TEXT_COLOR
+from src.pipelines.registry import branch_weights, known_branches
+from streamlit_app.method import comparison
+from streamlit_app.shared import components, loaders
+from streamlit_app.shared.context import Context
+
+
+def show(ctx: Context) -> None:
+    """Draw the page."""
+    components.heading(ctx, "method")
+    st.subheader(ctx.words("app.method.flow"), anchor=False)
+    drawing = loaders.flow_diagram(ctx.language)
+    st.html(f'<div class="flow"><img src="{drawing}" alt="{ctx.words("app.method.flow")}"></div>')
+    st.subheader(ctx.words("app.method.stages_title"), anchor=False)
+    _stages(ctx)
+    st.subheader(ctx.words("app.method.compare"), anchor=False)
+    comparison.show(ctx)
+    st.subheader(ctx.words("app.method.branches"), anchor=False)
+    _branches(ctx)
+
+
+def _stages(ctx: Context) -> None:
+    cells = (
+        f"<div><i>{number}</i><b>{name}</b><span>{text}</span></div>"
+        for number, (name, text) in enumerate(ctx.words.section("app.method.stages"), 1)
+    )
+    st.html(f'<div class="stages">{"".join(cells)}</div>')
+
+
+def _branches(ctx: Context) -> None:
+    weights = branch_weights(ctx.cfg)
+    mapping = loaders.load(ctx.store, ctx.store.feature_mapping) or {"blocks": []}
+    widths = {block["branch"]: block["stop"] - block["start"] for block in mapping["blocks"]}
+    heaviest = max(weights.values())
+    rows = []
+    for name, modality in known_branches():
+        if name not in weights:
+            continue
+        title, text = ctx.branch(name)
+        columns = (
+            ctx.words("app.method.columns", n=ctx.words.number(widths[name]))
+            if name in widths
+            else ""
+        )
+        label = f"<b>{title}</b> <small>{text}</small>"
+        value = f"{ctx.words.number(weights[name], 2)}<small> {columns}</small>"
+        color = TEXT_COLOR if modality == "text" else IMAGE_COLOR
+        rows.append(components.bar(label, weights[name] / heaviest, value, color))
+    components.note(ctx.words("app.method.branches_note"))
+    st.html("".join(rows))

@@ -1,0 +1,148 @@
+"""Why one product got its class: its words, the branches, the experts, and where in the image."""
+
+from __future__ import annotations
+
+import html
+
+import pandas as pd
+import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
+
+from src import palette
+from src.evaluation.shap.product import Contributions, Term, highlight
+from src.serving.prediction import Prediction
+from src.serving.predictor import Predictor, Product
+from streamlit_app.shared import charts, components
+from streamlit_app.shared.context import Context
+
+TERMS = 8
+# Pieces of words repeat each other: whole words come first, from a longer list.
+TERMS_ASKED = 40
+# Longer descriptions are cut on the screen: the highlighted text is for reading, not for storage.
+MAX_CHARACTERS = 3_000
+# A branch below this share of the largest contribution is not drawn.
+MIN_SHARE = 0.005
+
+
+def show(ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction) -> None:
+    """Draw the reasons for the likeliest class, or for another that the visitor chooses."""
+    st.subheader(ctx.words("app.predict.why"), anchor=False)
+    codes = [candidate.code for candidate in prediction.top_k]
+    code = components.choose(
+        ctx.words("app.predict.why_class"),
+        codes,
+        ctx.named,
+        key=f"why_{prediction.code}_{hash(asked.designation)}",
+    )
+    reasons = predictor.explain(asked, code, TERMS_ASKED)
+    found = reasons.contributions
+    left, right = st.columns([6, 5], gap="large")
+    if asked.designation.strip() or asked.description.strip():
+        with left:
+            _words(ctx, asked, found)
+    with right:
+        if reasons.heat_map is not None:
+            st.markdown(f"**{ctx.words('app.predict.why_heat')}**")
+            st.image(reasons.heat_map, width=300)
+        _blocks(ctx, found)
+        _weights(ctx, found)
+
+
+def _words(ctx: Context, asked: Product, found: Contributions) -> None:
+    st.markdown(f"**{ctx.words('app.predict.why_words')}**")
+    scores = list(found.words().values())
+    largest = max((abs(score) for score in scores), default=0.0)
+    texts = (("title", asked.designation), ("text_description", asked.description))
+    marked = [
+        f'<p class="{field}">{marked_text(text[:MAX_CHARACTERS], found, field, largest)}</p>'
+        for field, text in texts
+        if text.strip()
+    ]
+    if marked:
+        st.html(f'<div class="marked">{"".join(marked)}</div>')
+        components.note(ctx.words("app.predict.why_words_note"))
+    left, right = st.columns(2)
+    terms = (*found.terms_for, *found.terms_against)
+    top = max((abs(term.contribution) for term in terms), default=1.0)
+    _terms(ctx, left, "for", found.terms_for, top)
+    _terms(ctx, right, "against", found.terms_against, top)
+
+
+def marked_text(text: str, found: Contributions, field: str, largest: float) -> str:
+    """Return HTML of a text whose words are colored by what they add to the class's margin.
+
+    Parameters
+    ----------
+    text : str
+        From data; escaped here.
+    found : Contributions
+    field : {"title", "text_description"}
+    largest : float
+        Score that gets the full color.
+    """
+    parts, at = [], 0
+    for span in highlight(text, found, field):
+        parts.append(html.escape(text[at : span.start]))
+        # The square root keeps weaker words visible beside one that outweighs all.
+        strength = 0.0 if largest == 0 else min(abs(span.score) / largest, 1.0) ** 0.5
+        color = palette.GOOD if span.score > 0 else palette.BAD
+        tint = f"color-mix(in srgb, {color} {55 * strength:.0f}%, transparent)"
+        word = html.escape(text[span.start : span.stop])
+        parts.append(f'<mark style="background:{tint}" title="{span.score:+.3f}">{word}</mark>')
+        at = span.stop
+    return "".join([*parts, html.escape(text[at:])])
+
+
+def _terms(
+    ctx: Context, place: DeltaGenerator, side: str, terms: tuple[Term, ...], top: float
+) -> None:
+    shown = sorted(terms, key=lambda term: term.kind != "words")[:TERMS]
+    if not shown:
+        return
+    color = palette.GOOD if side == "for" else palette.BAD
+    rows = [
+        components.bar(
+            f"<code>{html.escape(term.text)}</code>",
+            abs(term.contribution) / top,
+            _signed(ctx, term.contribution),
+            color,
+        )
+        for term in shown
+    ]
+    with place:
+        st.markdown(f"**{ctx.words(f'app.predict.why_{side}')}**")
+        st.html("".join(rows))
+
+
+def _blocks(ctx: Context, found: Contributions) -> None:
+    st.markdown(f"**{ctx.words('app.predict.why_blocks')}**")
+    largest = max((abs(value) for value in found.blocks.values()), default=0.0)
+    shown = {k: v for k, v in found.blocks.items() if abs(v) > MIN_SHARE * largest}
+    data = pd.DataFrame({"block": list(shown), "value": list(shown.values())})
+    data = data.sort_values("value", ascending=False)
+    data["name"] = [ctx.branch(name)[0] for name in data["block"]]
+    data["side"] = ["for" if value > 0 else "against" for value in data["value"]]
+    data["shown"] = [_signed(ctx, value) for value in data["value"]]
+    if len(data):
+        st.altair_chart(charts.diverging(data))
+    components.note(ctx.words("app.predict.why_blocks_note"))
+
+
+def _weights(ctx: Context, found: Contributions) -> None:
+    if len(found.weights) < 2:
+        return
+    total = sum(found.weights.values()) or 1.0
+    st.markdown(f"**{ctx.words('app.predict.why_weights')}**")
+    rows = [
+        components.bar(
+            ctx.branch(name)[0], weight / total, ctx.words.number(weight, 2),
+            palette.IMAGE_COLOR if name == "image" else palette.TEXT_COLOR,
+        )
+        for name, weight in found.weights.items()
+    ]  # fmt: skip
+    st.html("".join(rows))
+
+
+def _signed(ctx: Context, value: float) -> str:
+    sign = "+" if value > 0 else "\u2212"
+    return f"{sign}{ctx.words.number(abs(value), 2)}"

@@ -1,1 +1,0 @@
-"""The parts of the prediction page: one product, a file, why, corrections."""

@@ -1,0 +1,1 @@
+"""What the pages share: cached loaders, context, charts, components and small images."""

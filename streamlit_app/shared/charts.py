@@ -1,0 +1,346 @@
+"""Altair charts of the pages: frames in, charts out; colors from `src.palette`.
+
+Vega writes numbers the English way, so axes show per cent or plain digits, and tooltips show text
+columns that the `Translator` formatted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
+
+import altair as alt
+import pandas as pd
+
+from src import palette
+
+C = TypeVar("C", alt.Chart, alt.LayerChart)
+
+LABEL_PX = 210
+ROW_PX = 23
+# 12,000 as 12k: the same in both languages.
+COUNT_AXIS = "~s"
+
+
+def bars(
+    data: pd.DataFrame,
+    *,
+    name: str,
+    value: str,
+    shown: str,
+    color: str,
+    colors: Mapping[str, str],
+    titles: Mapping[str, str],
+    axis: str = COUNT_AXIS,
+) -> alt.LayerChart:
+    """Return horizontal bars in the order of the rows, with the value written behind each.
+
+    Parameters
+    ----------
+    data : DataFrame
+        One row a bar.
+    name, value, shown, color : str
+        Columns: what the bar is called, its length, its length as text, what colors it.
+    colors : mapping of str to str
+        Color of each value of `color`.
+    titles : mapping of str to str
+        Words for the columns in the tooltip; columns that are not here are not shown.
+    axis : str
+        d3 format of the value axis.
+    """
+    order = data[name].tolist()
+    y = alt.Y(name, sort=order, title=None, axis=_names())
+    x = alt.X(value, title=titles.get(value), axis=alt.Axis(format=axis, tickCount=4))
+    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
+    base = alt.Chart(data).encode(
+        y=y, x=x.scale(domainMin=0, domainMax=float(data[value].max()) * 1.18, nice=False)
+    )
+    marks = base.mark_bar(cornerRadiusEnd=3).encode(
+        color=_color(color, colors), tooltip=[t for t in tooltip if t.shorthand != value]
+    )
+    text = base.mark_text(align="left", dx=4, color=palette.INK, fontSize=11).encode(text=shown)
+    return _sized(marks + text, len(data))
+
+
+def stacked(
+    data: pd.DataFrame,
+    *,
+    name: str,
+    part: str,
+    order: Sequence[str],
+    parts: Mapping[str, str],
+    titles: Mapping[str, str],
+) -> alt.Chart:
+    """Return bars of length one, cut into parts (column share; text in column shown)."""
+    ranked = data.assign(rank=data[part].map({key: i for i, key in enumerate(parts)}))
+    chart = (
+        alt.Chart(ranked)
+        .mark_bar()
+        .encode(
+            y=alt.Y(name, sort=list(order), title=None, axis=_names()),
+            x=alt.X("share", stack="zero", title=None, axis=alt.Axis(format="%", tickCount=4)),
+            color=_color(part, parts),
+            order=alt.Order("rank"),
+            tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
+        )
+    )
+    return _sized(chart, len(order), extra=40)
+
+
+def points(
+    data: pd.DataFrame,
+    *,
+    name: str,
+    columns: Mapping[str, tuple[str, str]],
+    titles: tuple[str, str],
+    show: Callable[[float], str],
+    axis: str = "%",
+    order: Sequence[str] | None = None,
+) -> alt.LayerChart:
+    """Return one line a row with a point for each of some columns: what is how much.
+
+    The points of a row are joined by a grey line.
+
+    Parameters
+    ----------
+    data : DataFrame
+    name : str
+        Column of the rows' names.
+    columns : mapping of str to (str, str)
+        What each column is called, and its color.
+    titles : (str, str)
+        Words for the names and for the values in the tooltip.
+    show : callable
+        Value to text.
+    axis : str
+        d3 format of the value axis.
+    order : sequence of str or None
+        Names from top to bottom; None takes the order of the rows.
+    """
+    named = data.rename(columns={column: what for column, (what, _) in columns.items()})
+    colors = dict(columns.values())
+    long = named.melt(name, list(colors), "what", "value")
+    long["shown"] = [show(value) for value in long["value"]]
+    order = data[name].tolist() if order is None else list(order)
+    y = alt.Y(name, sort=order, title=None, axis=_names(grid=True))
+    x = alt.X("value", title=None, axis=alt.Axis(format=axis, tickCount=5))
+    x = x.scale(zero=axis == "%", padding=10)
+    base = alt.Chart(long)
+    line = base.mark_line(color=palette.NEUTRAL, strokeWidth=2).encode(y=y, x=x, detail=name)
+    tooltip = zip((name, "what", "shown"), (titles[0], " ", titles[1]), strict=True)
+    dots = base.mark_point(filled=True, size=70, opacity=1).encode(
+        y=y,
+        x=x,
+        color=_color("what", colors),
+        tooltip=[alt.Tooltip(column, title=title) for column, title in tooltip],
+    )
+    return _sized(line + dots, len(order), extra=40)
+
+
+def intervals(
+    data: pd.DataFrame,
+    *,
+    name: str,
+    value: str,
+    low: str,
+    high: str,
+    color: str,
+    colors: Mapping[str, str],
+    titles: Mapping[str, str],
+    value_title: str,
+    least: float = 0.0,
+    axis: str = ".2f",
+) -> alt.LayerChart:
+    """Return one row a name: a point at the value, a line over its interval, the value as text.
+
+    The axis goes from `least` to 1, with room for the text of a value of 1.
+    """
+    y = alt.Y(name, sort=data[name].tolist(), title=None, axis=_names())
+    scale = alt.Scale(domain=(least, 1 + 0.04 * (1 - least)), clamp=True, nice=False)
+    x = alt.X(value, title=value_title, scale=scale).axis(format=axis, tickCount=6)
+    base = alt.Chart(data).encode(y=y)
+    hue = _color(color, colors)
+    line = base.mark_rule(strokeWidth=3, opacity=0.5).encode(
+        x=alt.X(low, scale=scale, title=value_title), x2=high, color=hue
+    )
+    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
+    dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
+    text = base.mark_text(dy=-11, fontSize=11, color=palette.INK).encode(x=x, text="shown")
+    return _sized(line + dot + text, len(data) + len(data) // 3, extra=75)
+
+
+def scatter(
+    data: pd.DataFrame,
+    *,
+    x: str,
+    y: str,
+    color: str,
+    colors: Mapping[str, str],
+    label: str,
+    axes: tuple[str, str],
+    titles: Mapping[str, str],
+) -> alt.LayerChart:
+    """Return labelled points; the x axis is logarithmic."""
+    base = alt.Chart(data).encode(
+        x=alt.X(x, title=axes[0], scale=alt.Scale(type="log")).axis(
+            tickCount=3, format="~s", grid=False
+        ),
+        y=alt.Y(y, title=axes[1], scale=alt.Scale(zero=False, padding=18)),
+    )
+    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
+    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
+        color=_color(color, colors), tooltip=tooltip
+    )
+    text = base.mark_text(dy=-12, fontSize=12, color=palette.INK).encode(text=label)
+    return (dots + text).properties(height=290)
+
+
+def diverging(data: pd.DataFrame) -> alt.LayerChart:
+    """Return bars to the right (column side "for") and to the left ("against") of zero."""
+    reach = float(data["value"].abs().max()) * 1.35
+    base = alt.Chart(data).encode(
+        y=alt.Y("name", sort=data["name"].tolist(), title=None, axis=_names()),
+        x=alt.X("value", title=None, scale=alt.Scale(domain=(-reach, reach)), axis=None),
+    )
+    colors = {"for": palette.GOOD, "against": palette.BAD}
+    marks = base.mark_bar(cornerRadius=2).encode(
+        color=_color("side", colors),
+        tooltip=[alt.Tooltip("name", title=" "), alt.Tooltip("shown", title=" ")],
+    )
+    left, right = (
+        base.transform_filter(f"datum.value {sign} 0")
+        .mark_text(align=align, dx=dx, fontSize=11, color=palette.INK)
+        .encode(text="shown")
+        for sign, align, dx in (("<", "right", -4), (">", "left", 4))
+    )
+    return _sized(marks + left + right, len(data))
+
+
+def heat_map(
+    data: pd.DataFrame, *, order: Sequence[str], titles: Mapping[str, str]
+) -> alt.LayerChart:
+    """Return cells (columns true_name, predicted_name, count, rate) that can be clicked.
+
+    A click gives the columns true and predicted of the cell, under the name "cell".
+    """
+    rows = len(order)
+    # No room for figures in the cells, nor, on a phone, for every name below them.
+    crowded = rows > 12
+    cell = alt.selection_point(name="cell", fields=["true", "predicted"], empty=False)
+    names = alt.Axis(labelLimit=150, labelOverlap=False, labelFlush=False)
+    base = alt.Chart(data).encode(
+        y=alt.Y("true_name", title=titles["true_name"], axis=names).scale(domain=list(order)),
+        x=alt.X("predicted_name", title=titles["predicted_name"])
+        .scale(domain=list(order))
+        .axis(
+            labelLimit=120,
+            labelAngle=-90 if crowded else -50,
+            labelOverlap="greedy" if crowded else False,
+            labelFlush=False,
+        ),
+    )
+    scale = alt.Scale(scheme="orangered", domainMin=0)
+    outline = alt.condition(cell, alt.value(palette.INK), alt.value("white"))
+    rect = (
+        base.mark_rect(cursor="pointer", strokeWidth=2)
+        .encode(
+            color=alt.Color("rate", scale=scale, legend=None),
+            stroke=outline,
+            tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
+        )
+        .add_params(cell)
+    )
+    size = max(26, min(44, 420 // rows))
+    if crowded:
+        return alt.layer(rect).properties(height=rows * size + 120)
+    dark = alt.condition(
+        alt.datum.rate > 0.6 * float(data["rate"].max() if len(data) else 1),
+        alt.value("white"),
+        alt.value(palette.INK),
+    )
+    text = base.mark_text(fontSize=11).encode(text="shown", color=dark)
+    return (rect + text).properties(height=rows * size + 150)
+
+
+def reliability(data: pd.DataFrame, *, titles: Mapping[str, str]) -> alt.LayerChart:
+    """Return right answers against stated probability; the size of a point is its rows."""
+    ends = pd.DataFrame({"x": [0.0, 1.0], "y": [0.0, 1.0]})
+    diagonal = (
+        alt.Chart(ends)
+        .mark_line(strokeDash=[5, 4], color=palette.NO_THEME_COLOR)
+        .encode(x="x", y="y")
+    )
+    unit = alt.Scale(domain=(0, 1))
+    percent = alt.Axis(format="%", tickCount=5)
+    base = alt.Chart(data).encode(
+        x=alt.X("confidence", title=titles["said"], scale=unit, axis=percent),
+        y=alt.Y("accuracy", title=titles["was"], scale=unit, axis=percent),
+    )
+    line = base.mark_line(color=palette.ACCENT, opacity=0.5)
+    dots = base.mark_point(filled=True, color=palette.ACCENT, opacity=1).encode(
+        size=alt.Size("rows", legend=None, scale=alt.Scale(range=(40, 420))),
+        tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
+    )
+    return (diagonal + line + dots).properties(height=360)
+
+
+def selective(
+    data: pd.DataFrame, share: float, accuracy: float, *, titles: Mapping[str, str]
+) -> alt.LayerChart:
+    """Return right answers against the share that is decided, with a point at (share, accuracy)."""
+    low = float(data["accuracy"].min())
+    x = alt.X("coverage", title=titles["decided"], scale=alt.Scale(domain=(0, 1)))
+    y = alt.Y("accuracy", title=titles["right"], scale=alt.Scale(domain=(low - 0.02, 1)))
+    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
+    line = (
+        alt.Chart(data)
+        .mark_line(color=palette.GOOD, point=alt.OverlayMarkDef(size=25, color=palette.GOOD))
+        .encode(
+            x=x.axis(format="%", tickCount=5), y=y.axis(format="%", tickCount=5), tooltip=tooltip
+        )
+    )
+    here = pd.DataFrame({"coverage": [share], "accuracy": [accuracy]}).dropna()
+    dot = alt.Chart(here).mark_point(filled=True, size=190, color=palette.ACCENT, opacity=1)
+    return (line + dot.encode(x="coverage", y="accuracy")).properties(height=280)
+
+
+def histogram(
+    data: pd.DataFrame,
+    *,
+    series: str,
+    colors: Mapping[str, str],
+    titles: tuple[str, str],
+    tooltip: Mapping[str, str],
+) -> alt.Chart:
+    """Return overlaid steps of columns low, high, share on a logarithmic axis."""
+    x_title, y_title = titles
+    return (
+        alt.Chart(data)
+        .mark_bar(opacity=0.62)
+        .encode(
+            x=alt.X("low", bin="binned", title=x_title)
+            .scale(type="log", nice=False)
+            .axis(values=[10, 30, 100, 300, 1000, 3000, 10000], format="d"),
+            x2="high",
+            y=alt.Y("share", stack=None, title=y_title, axis=alt.Axis(format="%", tickCount=4)),
+            color=_color(series, colors),
+            tooltip=[alt.Tooltip(column, title=title) for column, title in tooltip.items()],
+        )
+        .properties(height=300)
+    )
+
+
+def _names(*, grid: bool = False) -> alt.Axis:
+    """Return an axis on which every name is written, however many there are."""
+    return alt.Axis(labelLimit=LABEL_PX, labelOverlap=False, labelFlush=False, grid=grid)
+
+
+def _color(column: str, colors: Mapping[str, str]) -> alt.Color:
+    """Return a color by column; the legend is the page's, in HTML, and wraps on a phone."""
+    scale = alt.Scale(domain=list(colors), range=list(colors.values()))
+    return alt.Color(column, scale=scale, legend=None)
+
+
+def _sized(chart: C, rows: int, extra: int = 30) -> C:
+    sized: C = chart.properties(height=max(rows, 2) * ROW_PX + extra)
+    return sized

@@ -1,0 +1,229 @@
+"""The app's only cached loaders: every file it reads comes through here.
+
+A cache entry is keyed by the file's time and size (a parameter whose name begins with an underscore
+is no part of the key), so a page shows a new run without a restart.
+Values are shared between visitors and never written to. A missing file is None: the page then says
+which command makes it. A file that is not what the manifest lists is an `ArtifactError`.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import streamlit as st
+
+from src.artifacts.store import TRAIN_COMMAND, ArtifactStore, ServedRun
+from src.config import Config, Paths, load_config
+from src.errors import ArtifactError
+from src.labels import Labels, load_labels
+from streamlit_app.shared import images
+from streamlit_app.shared.context import Context
+
+if TYPE_CHECKING:
+    from src.serving.predictor import Predictor
+
+APP = Path(__file__).parents[1]
+# Another settings file than config/config.toml, for an app on a workspace of its own.
+CONFIG_VARIABLE = "RAKUTEN_CONFIG"
+THUMBNAIL_PX = 240
+Stamp = tuple[int, int]
+
+
+def asset(name: str) -> Path:
+    """Return the path of a file of ``assets/``."""
+    return APP / "assets" / name
+
+
+@st.cache_data(show_spinner=False)
+def flow_diagram(language: str) -> str:
+    """Return the drawing of the flow as a data URI, in the language where it is drawn."""
+    name = "mermaid-flow.svg" if language == "en" else f"mermaid-flow.{language}.svg"
+    svg = (APP / name).read_bytes()
+    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
+
+
+def context(language: str) -> Context:
+    """Return what pages need, for the current settings.
+
+    Raises
+    ------
+    ConfigError
+        The settings or the maps of labels and themes are at fault.
+    """
+    given = os.environ.get(CONFIG_VARIABLE)
+    cfg = _config(given, _stamp(Path(given)) if given else None)
+    maps = cfg.paths.labels_map, cfg.paths.theme_map
+    labels = _labels(*maps, tuple(map(_stamp, maps)))
+    store = ArtifactStore(cfg.paths)
+    return Context(language, cfg, store, labels, served_run(store))
+
+
+def load(store: ArtifactStore, path: Path) -> Any | None:  # noqa: ANN401 - as the suffix says
+    """Return what a file of the run holds, or None where there is none.
+
+    Raises
+    ------
+    ArtifactError
+        The file is not what the manifest lists.
+    """
+    stamp = _stamp(path)
+    return None if stamp is None else _load(store, path, stamp)
+
+
+def catalogue(ctx: Context) -> pd.DataFrame | None:
+    """Return the products that stage 1 kept, one row each, or None before the first run."""
+    table: pd.DataFrame | None = load(ctx.store, ctx.store.catalogue)
+    return table
+
+
+def products(ctx: Context) -> pd.DataFrame:
+    """Return the catalogue where it is known to be there.
+
+    Raises
+    ------
+    ArtifactError
+        It is not.
+    """
+    table = catalogue(ctx)
+    if table is None:
+        raise ArtifactError(f"{ctx.store.catalogue}: no such file", next_command=TRAIN_COMMAND)
+    return table
+
+
+def derive(ctx: Context, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
+    """Return ``function(catalogue, *args)``, computed once for each state of the catalogue."""
+    stamp = _stamp(ctx.store.catalogue)
+    name = f"{function.__module__}.{function.__qualname__}"
+    return _derive(ctx.store, function, name, ctx.store.catalogue, stamp, args)
+
+
+@st.cache_data(max_entries=500, show_spinner=False)
+def data_uri(source: Path | str | bytes, side_px: int) -> str | None:
+    """Return an image of at most `side_px` as a data URI, or None where it can't be read."""
+    from src.data.image_decode import ImageFault
+
+    try:
+        jpeg = images.thumbnail(source, side_px)
+    except ImageFault:
+        return None
+    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+
+
+def thumbnail(source: Path | str) -> str | None:
+    """Return the data URI of a product's image for a card; None where there is none to show."""
+    return data_uri(source, THUMBNAIL_PX) if source else None
+
+
+@st.cache_data(max_entries=100, show_spinner=False)
+def word_cloud(weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[int, int]) -> bytes:
+    """Return a word cloud as a PNG; the size of a word follows its weight."""
+    return images.word_cloud(dict(weights), color, size_px)
+
+
+def predictor(ctx: Context) -> Predictor | None:
+    """Return the served model, loaded once and shared; None before the first training.
+
+    Raises
+    ------
+    ArtifactError
+        The file is not what the manifest lists.
+    """
+    if ctx.run is None:
+        return None
+    path = ctx.store.full_pipeline(ctx.run.kind)
+    return _predictor(ctx.cfg.paths, ctx.run.kind, _stamp(path))
+
+
+def keep_correction(
+    ctx: Context, designation: str, code: int, predicted: int, *, author: str, comment: str
+) -> str:
+    """Keep a visitor's correction; return where it is: "database" or "file".
+
+    Raises
+    ------
+    ProjectError
+        It can be kept neither here nor there.
+    """
+    from src.data.postgres import database_url
+    from src.serving.feedback import new_correction, store
+
+    correction = new_correction(
+        code, designation, predicted_code=predicted, author=author, comment=comment
+    )
+    return store(correction, ctx.store.feedback, database_url(), ctx.labels.codes)
+
+
+def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
+    """Return the drift reports by "{date}_{batch}", oldest first."""
+    paths = sorted(ctx.cfg.paths.rapport_dir.glob("????-??-??*_*.json"))
+    reports = ((path.stem, load(ctx.store, path)) for path in paths)
+    return {name: report for name, report in reports if report is not None}
+
+
+def demo_images(ctx: Context) -> list[Path]:
+    """Return the images to try the app with; none before a run with images."""
+    return sorted(ctx.cfg.paths.demo_images_dir.glob("*.jpg"))
+
+
+def served_run(store: ArtifactStore) -> ServedRun | None:
+    """Return the run that is served; None before the first training.
+
+    Raises
+    ------
+    ArtifactError
+        What says so was altered.
+    """
+    stamp = _stamp(store.serving)
+    return None if stamp is None else _served(store, store.serving, stamp)
+
+
+def _stamp(path: Path) -> Stamp | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return (status.st_mtime_ns, status.st_size) if path.is_file() else None
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _config(path: str | None, changed: Stamp | None) -> Config:
+    return load_config(Path(path) if path else None)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _labels(names: Path, themes: Path, changed: tuple[Stamp | None, ...]) -> Labels:
+    return load_labels(names, themes)
+
+
+@st.cache_resource(max_entries=64, show_spinner=False)
+def _load(_store: ArtifactStore, path: Path, stamp: Stamp) -> Any:  # noqa: ANN401
+    return _store.load(path)
+
+
+@st.cache_resource(max_entries=200, show_spinner=False)
+def _derive(
+    _store: ArtifactStore,
+    _function: Callable[..., Any],
+    name: str,
+    path: Path,
+    stamp: Stamp | None,
+    args: tuple[object, ...],
+) -> Any:  # noqa: ANN401
+    return _function(load(_store, path), *args)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _predictor(_paths: Paths, kind: str, stamp: Stamp | None) -> Predictor:
+    from src.serving.predictor import load_predictor
+
+    return load_predictor(_paths, kind)
+
+
+@st.cache_resource(max_entries=4, show_spinner=False)
+def _served(_store: ArtifactStore, path: Path, stamp: Stamp) -> ServedRun:
+    return _store.served_run()

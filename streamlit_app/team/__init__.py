@@ -1,0 +1,1 @@
+"""Team: who stands behind the platform, and what its words mean."""
