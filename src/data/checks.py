@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
-from src.data.dataset import Dataset
 from src.data.duplicates import Groups
 
 Status = Literal["pass", "warn", "fail"]
@@ -43,13 +43,13 @@ class Limits:
 
 
 def check_products(
-    train: Dataset, test: Dataset, groups: Groups, codes: Sequence[int], limits: Limits
+    train: pd.DataFrame, test: pd.DataFrame, groups: Groups, codes: Sequence[int], limits: Limits
 ) -> list[Check]:
     """Run every check.
 
     Parameters
     ----------
-    train, test : Dataset
+    train, test : pd.DataFrame
         Labelled and unlabelled products.
     groups : Groups
         Duplicates of `train`.
@@ -75,55 +75,55 @@ def _check(name: str, ok: bool, expected: str, observed: str, bad: Status = "fai
     return Check(name, "pass" if ok else bad, expected, observed)
 
 
-def _rows(train: Dataset) -> Check:
+def _rows(train: pd.DataFrame) -> Check:
     return _check("training rows", len(train) > 0, "at least 1", f"{len(train):,}")
 
 
-def _test_rows(test: Dataset) -> Check:
+def _test_rows(test: pd.DataFrame) -> Check:
     return _check("test rows", len(test) > 0, "at least 1", f"{len(test):,}", "warn")
 
 
-def _unique_ids(train: Dataset) -> Check:
-    repeated = int(train.items["productid"].duplicated().sum())
+def _unique_ids(train: pd.DataFrame) -> Check:
+    repeated = int(train["productid"].duplicated().sum())
     return _check("productid unique", not repeated, "0 repeated", f"{repeated:,} repeated")
 
 
-def _titles(train: Dataset) -> Check:
-    empty = int((train.items["designation"].str.strip() == "").sum())
+def _titles(train: pd.DataFrame) -> Check:
+    empty = int((train["designation"].str.strip() == "").sum())
     return _check("designation present", not empty, "0 empty", f"{empty:,} empty")
 
 
-def _codes(train: Dataset, codes: Sequence[int]) -> Check:
-    unknown = sorted(set(np.unique(train.labels).tolist()) - set(codes))
+def _codes(train: pd.DataFrame, codes: Sequence[int]) -> Check:
+    unknown = sorted(set(np.unique(train["prdtypecode"]).tolist()) - set(codes))
     return _check("codes in the labels map", not unknown, "all known", _some(unknown, "unknown"))
 
 
-def _classes(train: Dataset) -> Check:
-    n_classes = len(np.unique(train.labels))
+def _classes(train: pd.DataFrame) -> Check:
+    n_classes = len(np.unique(train["prdtypecode"]))
     return _check("classes", n_classes >= 2, "at least 2", f"{n_classes}")
 
 
-def _small_classes(train: Dataset, limits: Limits) -> Check:
-    codes, counts = np.unique(train.labels, return_counts=True)
+def _small_classes(train: pd.DataFrame, limits: Limits) -> Check:
+    codes, counts = np.unique(train["prdtypecode"], return_counts=True)
     small = codes[counts < limits.min_class_rows].tolist()
     expected = f"every class has {limits.min_class_rows} rows"
     return _check("class size", not small, expected, _some(small, "smaller"), "warn")
 
 
-def _absent_classes(train: Dataset, codes: Sequence[int]) -> Check:
-    absent = sorted(set(codes) - set(np.unique(train.labels).tolist()))
+def _absent_classes(train: pd.DataFrame, codes: Sequence[int]) -> Check:
+    absent = sorted(set(codes) - set(np.unique(train["prdtypecode"]).tolist()))
     return _check("classes present", not absent, "all of the map", _some(absent, "absent"), "warn")
 
 
-def _descriptions(train: Dataset, limits: Limits) -> Check:
-    missing = float((train.items["description"].str.strip() == "").mean())
+def _descriptions(train: pd.DataFrame, limits: Limits) -> Check:
+    missing = float((train["description"].str.strip() == "").mean())
     ok = missing <= limits.max_missing_description
     expected = f"at most {limits.max_missing_description:.0%} missing"
     return _check("descriptions", ok, expected, f"{missing:.1%} missing", "warn")
 
 
-def _images(train: Dataset) -> Check:
-    missing = int((train.items["image"] == "").sum())
+def _images(train: pd.DataFrame) -> Check:
+    missing = int((train["image"] == "").sum())
     observed = f"{missing:,} of {len(train):,} missing"
     return _check("pictures", missing == 0, "every product has its file", observed, "warn")
 
@@ -135,15 +135,15 @@ def _duplicates(groups: Groups) -> Check:
     return Check("duplicates kept together", "pass", "one side of every split", observed)
 
 
-def _conflicts(train: Dataset, groups: Groups) -> Check:
-    pairs = np.unique(np.column_stack([groups.ids, train.labels]), axis=0)
+def _conflicts(train: pd.DataFrame, groups: Groups) -> Check:
+    pairs = np.unique(np.column_stack([groups.ids, train["prdtypecode"]]), axis=0)
     conflicting = int((np.bincount(pairs[:, 0]) > 1).sum())
     observed = f"{conflicting:,} groups of duplicates with several labels"
     return _check("labels of duplicates", conflicting == 0, "one label a group", observed, "warn")
 
 
-def _encoding(train: Dataset) -> Check:
-    damaged = sum("�" in title for title in train.items["designation"])
+def _encoding(train: pd.DataFrame) -> Check:
+    damaged = sum("�" in title for title in train["designation"])
     observed = f"{damaged:,} titles with a replacement character"
     return _check("encoding", damaged == 0, "0 damaged titles", observed, "warn")
 

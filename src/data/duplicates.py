@@ -17,8 +17,6 @@ import pandas as pd
 from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
-from src.data.dataset import Dataset
-
 PLACEHOLDER_PRODUCTS = 50
 _NOT_WORD = re.compile(r"[\W_]+")
 _ASCII_NOT_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
@@ -47,19 +45,18 @@ class Groups:
         return float(sizes[sizes > 1].sum() / max(len(self.ids), 1))
 
 
-def find_groups(dataset: Dataset) -> Groups:
-    """Group the duplicates of a dataset by text and by picture."""
-    items = dataset.items
+def find_groups(products: pd.DataFrame) -> Groups:
+    """Group duplicates by text (designation, description) and by image (image_hash)."""
     texts = [
         normalise_text(f"{title} {body}")
-        for title, body in zip(items["designation"], items["description"], strict=True)
+        for title, body in zip(products["designation"], products["description"], strict=True)
     ]
-    hashes = items["image_hash"].tolist()
+    hashes = products["image_hash"].tolist()
     counts = pd.Series([value for value in hashes if value], dtype=object).value_counts()
     placeholders = tuple(sorted(counts.index[counts > PLACEHOLDER_PRODUCTS]))
     banned = {"", *placeholders}
     pictures = ["" if value in banned else value for value in hashes]
-    return Groups(connect(len(items), texts, pictures), placeholders)
+    return Groups(connect(len(products), texts, pictures), placeholders)
 
 
 def normalise_text(text: str) -> str:

@@ -21,12 +21,13 @@ from src.pipeline_steps import (
     stage04_model_training,
     stage05_model_evaluation,
 )
-from src.pipeline_steps.types import Evaluated, Ingested, Transformed, Validated
+from src.pipelines.product_model import feature_mapping
 from src.runs import explanation
 from src.runs.demo_images import save_demo_images
 from src.runs.promotion import finalize, promote
 from src.runs.reference_file import save_reference
 from src.runs.saving import register, save_model_card, save_models, save_scores
+from src.runs.types import Evaluated, Ingested, Transformed, Validated
 from src.utils.profiling import stage
 
 logger = logging.getLogger(__name__)
@@ -71,8 +72,6 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"
             run = _start(ingested, cfg)
             store = store.begin(run)
-            catalogue = stage01_data_ingestion.catalogue(ingested, cache)
-            store.save(store.catalogue, catalogue, run=run, stage="ingest")
         if ingested.corrected:
             logger.info("  %s; the hold-out is scored against them too", ingested.corrected)
         with stage(2, 5, "validate") as line:
@@ -82,19 +81,22 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             transformed = stage03_data_transformation.run(
                 validated, cfg, cache, fresh=options.fresh
             )
-            mapping = stage03_data_transformation.feature_mapping(transformed.matrix)
-            store.save(store.feature_mapping, mapping, run=run, stage="transform")
-            line.says = _matrix_line(transformed)
+            catalogue = stage03_data_transformation.catalogue(transformed)
+            store.save(store.catalogue, catalogue, run=run, stage="transform")
+            line.says = _table_line(transformed)
         with stage(4, 5, "train") as line:
-            trained = stage04_model_training.run(
-                transformed, cfg.decision.target_accuracy, cfg.cv.n_folds if options.cv else 0
+            pipeline = stage04_model_training.ModelTrainingPipeline(
+                transformed, cfg.decision.target_accuracy, cv=options.cv
             )
+            trained = pipeline.run()
             save_models(store, run, cfg, labels, transformed, trained)
-            save_reference(store, run, cfg, transformed, trained, cache)
+            mapping = feature_mapping(trained.holdout_model)
+            store.save(store.feature_mapping, mapping, run=run, stage="train")
+            save_reference(store, run, cfg, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
             evaluated = stage05_model_evaluation.run(
-                transformed, trained, labels, cfg, cache, on_train=options.evaluate_on_train
+                transformed, trained, labels, cfg, on_train=options.evaluate_on_train
             )
             save_scores(store, run, cfg, labels, evaluated)
             if cfg.explainability.enabled:
@@ -117,7 +119,7 @@ def _serve(store: ArtifactStore, run: Run, transformed: Transformed, *, force: b
 
 
 def _start(ingested: Ingested, cfg: Config) -> Run:
-    snapshot = ingested.train.snapshot
+    snapshot = ingested.snapshot
     return Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())
 
 
@@ -141,9 +143,9 @@ def _validate(
     return validated
 
 
-def _matrix_line(transformed: Transformed) -> str:
-    rows, columns = transformed.matrix.shape
-    return f"{rows:,} x {columns:,}  {100 * transformed.matrix.density:.2f} % dense"
+def _table_line(transformed: Transformed) -> str:
+    rows, columns = len(transformed.train) + len(transformed.test), transformed.train.shape[1]
+    return f"{rows:,} x {columns:,} columns, {transformed.holdout.sum():,} rows held out"
 
 
 def _checks_line(validated: Validated) -> str:

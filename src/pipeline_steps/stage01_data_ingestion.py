@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import pandas as pd
 
 from src.artifacts.store import ArtifactStore
-from src.cache import ExtractionCache
 from src.config import Config
-from src.data import csv_files, images, postgres
+from src.data import csv_tables, images, postgres
 from src.data.corrections import Corrected, correct_labels, read_feedback
-from src.data.dataset import COLUMNS, Dataset, Snapshot
+from src.data.database_url import database_url
+from src.data.snapshot import Snapshot
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
-from src.features.text.language import LANGUAGE_NAMES
-from src.pipeline_steps.types import Ingested
-from src.pipelines.extraction import extract
-from src.pipelines.text_pipeline import LanguageExtractor
+from src.runs.types import Ingested
+
+COLUMNS = ["row_index", "productid", "imageid", "designation", "description"]
 
 
 def run(cfg: Config, codes: Sequence[int]) -> Ingested:
@@ -36,11 +34,11 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
         leaves them out.
     """
     if cfg.data.source == "csv":
-        tables = csv_files.read_csv_files(cfg.paths.import_dir, codes)
+        tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes)
         snapshot = Snapshot(tables.snapshot.data_hash, tables.snapshot.source)
         labelled, unlabelled, rejected = tables.train, tables.test, tables.rejected_rows
     else:
-        url = postgres.database_url()
+        url = database_url()
         loaded = postgres.latest_snapshot(url)
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
@@ -51,38 +49,20 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
                 next_command="python scripts/train_pipeline.py",
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
-    hashes = images.current_fingerprints(folders, cfg.paths.workspace)
-    train = _dataset(labelled, "train", cfg.images.train_dir, hashes, snapshot)
-    test = _dataset(unlabelled, "test", cfg.images.test_dir, hashes, snapshot)
+    entries = images.current_entries(folders, cfg.paths.workspace)
+    train = _with_images(labelled[[*COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
+    test = _with_images(unlabelled[COLUMNS], cfg.images.test_dir, entries)
     train, corrected = _correct(train, cfg, codes)
-    train = _sample(train, cfg.debug.sample_rows, cfg.compute.seed)
-    return Ingested(train, test, rejected, corrected)
+    if cfg.debug.sample_rows:
+        y = train["prdtypecode"].to_numpy(dtype=np.int64)
+        rows = stratified_sample(y, cfg.debug.sample_rows, cfg.compute.seed)
+        train = train.iloc[rows].reset_index(drop=True)
+    return Ingested(train, test, snapshot, rejected, corrected)
 
 
-def catalogue(ingested: Ingested, cache: ExtractionCache) -> pd.DataFrame:
-    """Return what the app shows of every product: ``artifacts/catalogue.parquet``.
-
-    Returns
-    -------
-    DataFrame, shape (n_train + n_test, 11)
-        row_index, productid, imageid, designation, description, image, prdtypecode (-1 for
-        unlabelled products), split, language, has_description, has_image (there is a file).
-    """
-    parts = []
-    for part in (ingested.train, ingested.test):
-        codes = np.full(len(part), -1) if part.y is None else part.y
-        items = part.items.drop(columns="image_hash")
-        parts.append(items.assign(prdtypecode=codes, split=part.split))
-    products = pd.concat(parts, ignore_index=True)
-    languages = extract(products, [LanguageExtractor()], cache).table["language"].argmax(axis=1)
-    return products.assign(
-        language=np.array(LANGUAGE_NAMES, dtype=object)[languages],
-        has_description=products["description"].str.strip() != "",
-        has_image=products["image"] != "",
-    )
-
-
-def _correct(train: Dataset, cfg: Config, codes: Sequence[int]) -> tuple[Dataset, Corrected | None]:
+def _correct(
+    train: pd.DataFrame, cfg: Config, codes: Sequence[int]
+) -> tuple[pd.DataFrame, Corrected | None]:
     """Lay people's corrections over the labels, where that is switched on."""
     if not cfg.data.use_corrections:
         return train, None
@@ -90,32 +70,20 @@ def _correct(train: Dataset, cfg: Config, codes: Sequence[int]) -> tuple[Dataset
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
     else:
-        corrections = postgres.read_feedback(postgres.database_url())
-    y, corrected = correct_labels(train.items, train.labels, corrections, codes)
-    corrected = dataclasses.replace(corrected, unreadable=unreadable)
-    return dataclasses.replace(train, y=y), corrected
+        corrections = postgres.read_feedback(database_url())
+    labels = train["prdtypecode"].to_numpy(dtype=np.int64)
+    y, corrected = correct_labels(train, labels, corrections, codes)
+    return train.assign(prdtypecode=y), dataclasses.replace(corrected, unreadable=unreadable)
 
 
-def _dataset(
-    frame: pd.DataFrame,
-    split: Literal["train", "test"],
-    folder: Path,
-    hashes: dict[str, str],
-    snapshot: Snapshot,
-) -> Dataset:
-    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    names = [
-        images.file_name(imageid, productid)
-        for imageid, productid in zip(frame["imageid"], frame["productid"], strict=True)
-    ]
-    items = frame.assign(
-        image=[str(folder / name) if name in present else "" for name in names],
-        image_hash=[hashes.get(name, "") if name in present else "" for name in names],
-    )
-    y = frame["prdtypecode"].to_numpy(np.int64) if split == "train" else None
-    return Dataset(items[list(COLUMNS)], y, split, snapshot)
-
-
-def _sample(train: Dataset, rows: int, seed: int) -> Dataset:
-    """Take a stratified sample of `rows` products; 0 takes all."""
-    return train.take(stratified_sample(train.labels, rows, seed)) if rows else train
+def _with_images(
+    products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
+) -> pd.DataFrame:
+    """Add where each product's image lies, its SHA256, and a value that equal images share."""
+    paths = images.image_paths(products, images.list_images([folder]))
+    found = [entries.get(path) for path in paths]
+    return products.assign(
+        image=pd.Series(paths, dtype=object, index=products.index),
+        image_sha256=[(entry.sha256 or "") if entry else "" for entry in found],
+        image_hash=[(entry.same_as or "") if entry else "" for entry in found],
+    ).reset_index(drop=True)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from src.data.checks import Check, Limits, check_products
 from src.data.duplicates import find_groups
 from src.errors import ValidationError
-from src.pipeline_steps.types import Ingested, Validated
+from src.runs.types import Ingested, Validated
 
 
 def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool) -> Validated:
@@ -30,13 +30,13 @@ def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool)
     if not skip:
         found = check_products(ingested.train, ingested.test, groups, codes, limits)
         checks = (_rejects(ingested), *found)
-    return Validated(ingested.train, ingested.test, groups, checks)
+    return Validated(ingested.train, ingested.test, ingested.snapshot, groups, checks)
 
 
 def report(validated: Validated) -> dict[str, object]:
     """Return the JSON values of ``results/validation/report.json``."""
     return {
-        "snapshot": dataclasses.asdict(validated.train.snapshot),
+        "snapshot": dataclasses.asdict(validated.snapshot),
         "train_rows": len(validated.train),
         "test_rows": len(validated.test),
         "duplicate_share": validated.groups.duplicate_share,

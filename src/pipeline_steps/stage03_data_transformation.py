@@ -1,66 +1,37 @@
-"""Stage 3, data transformation: extract once over all rows, split, fit the branches on one side."""
+"""Stage 3, data transformation: the product table, made once, and the hold-out.
+
+What learns from many products is fitted in stage 4, on training rows alone.
+"""
 
 from __future__ import annotations
 
-import dataclasses
 import logging
-from typing import Any
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
 from src.config import Config
 from src.data.splits import split_holdout
 from src.errors import ValidationError
-from src.features.extracted import Extracted
-from src.features.matrix import FeatureMatrix
-from src.pipeline_steps.types import Transformed, Validated
-from src.pipelines.extraction import Extractor, extract
-from src.pipelines.product_model import build_model, union_of
-from src.pipelines.registry import build_branches
-from src.pipelines.registry_types import Branch
+from src.pipelines.branches import Branch
+from src.pipelines.product_model import build_model
+from src.pipelines.registry import build_branches, extractors_of
+from src.pipelines.table import extract_table
+from src.pipelines.text_pipeline import MODALITY
+from src.runs.types import Transformed, Validated
 
 logger = logging.getLogger(__name__)
 
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Products:
-    """What was extracted, and the branches that it was extracted for.
-
-    Attributes
-    ----------
-    branches : list of Branch
-        Those in use.
-    extractors : tuple of Extractor
-        Theirs.
-    train, test : Extracted
-        The products; those of `train` have a column "group".
-    """
-
-    branches: list[Branch]
-    extractors: tuple[Extractor, ...]
-    train: Extracted
-    test: Extracted
-
-
-def extract_products(
-    validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool
-) -> Products:
-    """Extract every product once; parameters as for `run`."""
-    branches = _usable(build_branches(cfg), validated)
-    extractors = unique_extractors(branches)
-    if fresh:
-        for extractor in extractors:
-            cache.forget(Namespace.of(extractor.name, extractor.settings()))
-    items = pd.concat([validated.train.items, validated.test.items], ignore_index=True)
-    extracted = extract(items, extractors, cache)
-    in_train = items.index.to_numpy() < len(validated.train)
-    train = extracted.take(in_train).with_column("group", validated.groups.ids)
-    return Products(branches, extractors, train, extracted.take(~in_train))
+CATALOGUE_COLUMNS = [
+    "row_index", "productid", "imageid", "designation", "description", "image", "prdtypecode",
+    "split", "language", "has_text", "has_description", "has_image", "title_length",
+]  # fmt: skip
 
 
 def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool) -> Transformed:
-    """Extract every product, choose the hold-out, fit the branches on the other rows.
+    """Extract every product once and choose the hold-out.
 
     Parameters
     ----------
@@ -72,45 +43,59 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
         What was extracted before.
     fresh : bool
         True forgets what these extractors gave before.
+
+    Raises
+    ------
+    ValidationError
+        No branch has anything to read, or no row is left to score.
     """
-    products = extract_products(validated, cfg, cache, fresh=fresh)
-    train, branches = validated.train, products.branches
-    seed = cfg.compute.seed
-    holdout = split_holdout(train.labels, validated.groups.ids, cfg.data.holdout, seed)
+    branches = _usable(build_branches(cfg), validated)
+    extractors = extractors_of(cfg, branches)
+    if fresh:
+        for extractor in extractors:
+            cache.forget(Namespace.of(extractor.name, extractor.settings()))
+    n_train = len(validated.train)
+    products = pd.concat([validated.train, validated.test], ignore_index=True)
+    table = extract_table(products, extractors, cache)
+    codes, groups = validated.train["prdtypecode"].to_numpy(np.int64), validated.groups.ids
+    train = table.iloc[:n_train].assign(prdtypecode=codes, group=groups)
+    holdout = split_holdout(codes, groups, cfg.data.holdout, cfg.compute.seed)
     if not holdout.any():
         raise ValidationError(
-            f"{len(train)} products and a hold-out share of {cfg.data.holdout:g} leave no row to "
+            f"{n_train} products and a hold-out share of {cfg.data.holdout:g} leave no row to "
             "score: expected larger classes or a larger share",
             next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
         )
-    union = union_of(cfg, branches)
-    model = build_model(cfg, branches)
-    matrix = union.fit_transform(products.train.take(~holdout), train.labels[~holdout])
     return Transformed(
-        train,
-        validated.test,
-        products.train,
-        products.test,
-        products.extractors,
-        validated.groups.ids,
-        holdout,
-        union,
-        matrix,
-        model,
+        train=train,
+        test=table.iloc[n_train:].drop(columns="prdtypecode").reset_index(drop=True),
+        snapshot=validated.snapshot,
+        branches=tuple(branches),
+        extractors=extractors,
+        holdout=holdout,
+        model=build_model(cfg, branches),
     )
 
 
-def feature_mapping(matrix: FeatureMatrix) -> dict[str, Any]:
-    """Return the JSON values of ``artifacts/feature_mapping.json``: the columns of each block."""
-    blocks = [{"branch": b.branch, "start": b.start, "stop": b.stop} for b in matrix.blocks]
-    return {"columns": matrix.shape[1], "blocks": blocks}
+def catalogue(transformed: Transformed) -> pd.DataFrame:
+    """Return ``artifacts/catalogue.parquet``: the first columns of the table, train and test.
+
+    Returns
+    -------
+    DataFrame, shape (n_train + n_test, 13)
+        `CATALOGUE_COLUMNS`; prdtypecode is -1 and split "test" for unlabelled products.
+    """
+    train = transformed.train.assign(split="train")
+    test = transformed.test.assign(split="test", prdtypecode=-1)
+    parts = [part[CATALOGUE_COLUMNS] for part in (train, test)]
+    return pd.concat(parts, ignore_index=True).astype({"prdtypecode": np.int64})
 
 
-def _usable(branches: list[Branch], validated: Validated) -> list[Branch]:
-    """Leave the image branches out where no product has a picture, and say so."""
-    if (validated.train.items["image"] != "").any():
-        return branches
-    without = [branch for branch in branches if not branch.modality.startswith("image_")]
+def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:
+    """Leave the image branches out where no product has an image, and say so."""
+    if (validated.train["image"] != "").any():
+        return list(branches)
+    without = [branch for branch in branches if branch.modality == MODALITY]
     if not without:
         raise ValidationError(
             "no product has a picture, and only image branches are switched on "
@@ -120,11 +105,3 @@ def _usable(branches: list[Branch], validated: Validated) -> list[Branch]:
     if len(without) < len(branches):
         logger.info("no product has a picture: trained on text alone")
     return without
-
-
-def unique_extractors(branches: list[Branch]) -> tuple[Extractor, ...]:
-    """Return the extractors in order of first use; branches of one recipe share theirs."""
-    unique: list[Extractor] = []
-    for branch in branches:
-        unique += [extractor for extractor in branch.extractors if extractor not in unique]
-    return tuple(unique)

@@ -7,7 +7,6 @@ import dataclasses
 import numpy as np
 import pandas as pd
 
-from src.cache import ExtractionCache
 from src.config import Config
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
@@ -16,8 +15,7 @@ from src.evaluation.metrics import score_by_class
 from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
-from src.pipeline_steps.types import Diagnosed, Evaluated, Scored, Trained, Transformed
-from src.pipelines.extraction import extract
+from src.runs.types import Diagnosed, Evaluated, Scored, Trained, Transformed
 
 NO_FOLD = -1
 TEXT_EXPERT = "text"
@@ -34,7 +32,7 @@ class ModelEvaluationPipeline:
     trained : Trained
         Stage 4.
     products : DataFrame
-        `describe_products` of the training rows.
+        Who each training product is, and what its scores are sliced by.
     labels : Labels
         Names and themes.
     target_accuracy : float
@@ -50,10 +48,10 @@ class ModelEvaluationPipeline:
     target_accuracy: float
     seed: int
 
-    def evaluate(self, *, on_train: bool) -> Evaluated:
+    def run(self, *, on_train: bool) -> Evaluated:
         """Score the hold-out and the out-of-fold rows, and answer for the test products."""
-        given, outside = self.transformed, self.trained.outside
-        truth = given.train.labels
+        given, outside = self.transformed, self.trained.oof
+        truth = given.y
         everywhere = np.ones(len(truth), dtype=bool)
         splits = {"holdout": given.holdout, "oof": everywhere}
         splits |= {"train": ~given.holdout} if on_train else {}
@@ -71,10 +69,10 @@ class ModelEvaluationPipeline:
     def _score(self, split: str, rows: np.ndarray) -> Scored:
         given, classes, products = (
             self.transformed,
-            self.trained.outside.classes,
+            self.trained.oof.classes,
             self.products[rows],
         )
-        y, groups = given.train.labels[rows], given.groups[rows]
+        y, groups = given.y[rows], given.groups[rows]
         proba, folds = self._answers(split, rows)
         slices = products.drop(columns=["row_index", "productid"])
         predicted = classes[proba.argmax(axis=1)]
@@ -104,71 +102,48 @@ class ModelEvaluationPipeline:
 
     def _answers(self, split: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and folds; what was said of rows from outside is not asked again."""
-        outside = self.trained.outside
+        outside = self.trained.oof
         if split == "oof" or (split == "holdout" and (outside.folds[rows] == NO_FOLD).all()):
             return outside.proba[rows], outside.folds[rows]
-        proba = self.trained.holdout_model.predict_proba(self.transformed.extracted.take(rows))
+        proba = self.trained.holdout_model.predict_proba(self.transformed.train.iloc[rows])
         return proba, np.full(len(proba), NO_FOLD)
 
     def _by_class(self, y: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
-        classes = self.trained.outside.classes
+        classes = self.trained.oof.classes
         table = score_by_class(y, predicted, classes)
         table.insert(1, "label", [self.labels.label(code) for code in classes])
         ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=self.seed)
         return table.assign(f1_low=[end.low for end in ends], f1_high=[end.high for end in ends])
 
     def _diagnose(self, proba: np.ndarray) -> Diagnosed:
-        """Score one system on all labelled rows; a row that it is blind to has no answer."""
-        classes, seen = self.trained.outside.classes, ~np.isnan(proba[:, 0])
-        y, predicted = self.transformed.train.labels[seen], classes[proba[seen].argmax(axis=1)]
+        """Score one system on all labelled rows; a row that it has no input of has no answer."""
+        classes, seen = self.trained.oof.classes, ~np.isnan(proba[:, 0])
+        y, predicted = self.transformed.y[seen], classes[proba[seen].argmax(axis=1)]
         by_class = score_by_class(y, predicted, classes)
         by_class.insert(1, "label", [self.labels.label(code) for code in classes])
         errors = top_errors(confusion_counts(y, predicted, classes), self.labels)
         return Diagnosed(diagnostics(by_class, errors), errors.drop(columns="same_theme"))
 
     def _submission(self) -> pd.DataFrame:
-        answers = self.trained.final_model.predict(self.transformed.extracted_test)
-        index = pd.Index(self.transformed.test.items["row_index"], name="")
+        answers = self.trained.final_model.predict(self.transformed.test)
+        index = pd.Index(self.transformed.test["row_index"], name="")
         return pd.DataFrame({"prdtypecode": answers}, index=index)
 
 
 def run(
-    transformed: Transformed,
-    trained: Trained,
-    labels: Labels,
-    cfg: Config,
-    cache: ExtractionCache,
-    *,
-    on_train: bool,
+    transformed: Transformed, trained: Trained, labels: Labels, cfg: Config, *, on_train: bool
 ) -> Evaluated:
     """Evaluate; see `ModelEvaluationPipeline`.
 
     `on_train` scores the training rows too: such a score says how well a model remembers.
     """
-    products = describe_products(transformed, cache)
+    columns = ["row_index", "productid", "language", "has_image", "has_description"]
     pipeline = ModelEvaluationPipeline(
-        transformed, trained, products, labels, cfg.decision.target_accuracy, cfg.compute.seed
+        transformed=transformed,
+        trained=trained,
+        products=transformed.train[columns],
+        labels=labels,
+        target_accuracy=cfg.decision.target_accuracy,
+        seed=cfg.compute.seed,
     )
-    return pipeline.evaluate(on_train=on_train)
-
-
-def describe_products(transformed: Transformed, cache: ExtractionCache) -> pd.DataFrame:
-    """Return who each training product is, and what its scores are sliced by.
-
-    Languages come from the cache where they are known: to detect those of 84,916 texts takes 6 s.
-
-    Returns
-    -------
-    DataFrame
-        Columns row_index, productid, language, has_image, has_description.
-    """
-    from src.features.text.language import LANGUAGE_NAMES
-    from src.pipelines.text_pipeline import LanguageExtractor
-
-    items, extracted = transformed.train.items, transformed.extracted
-    coded = extract(items, [LanguageExtractor()], cache).table["language"]
-    return items[["row_index", "productid"]].assign(
-        language=np.array(LANGUAGE_NAMES)[coded.argmax(axis=1)],
-        has_image=extracted.masks["image"],
-        has_description=extracted.masks["description"],
-    )
+    return pipeline.run(on_train=on_train)

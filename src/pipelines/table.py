@@ -1,8 +1,8 @@
 """The product table: one DataFrame, one row a product, from stage 3 to serving and monitoring.
 
-==================  =================================================================================
+==================  ==============================================================================
 column              holds
-==================  =================================================================================
+==================  ==============================================================================
 productid, imageid  whole numbers, where the products have them; other columns of the input stay
 designation         title as the seller wrote it
 description         text as the seller wrote it, "" where there is none
@@ -14,13 +14,12 @@ has_text            a letter or digit is left after cleaning
 has_description     the description is not blank
 has_image           the image could be read
 title_length        characters of the designation, float32
-<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN where there is no
-                    image
-==================  =================================================================================
+<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without image
+==================  ==============================================================================
 
-What depends on one product alone is in it, made once, here, by extractors behind a content-addressed
-cache. An `Extractor` is pure: the same content and settings give the same values, whatever the other
-products are.
+What depends on one product alone is in it, made once, here, by extractors behind a
+content-addressed cache. An `Extractor` is pure: the same content and settings give the same values,
+whatever the other products are.
 """
 
 from __future__ import annotations

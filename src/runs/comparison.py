@@ -18,21 +18,17 @@ import numpy as np
 import pandas as pd
 
 from src.artifacts.store import ArtifactStore, Run
-from src.cache import ExtractionCache
 from src.config import Config
-from src.data.checks import Limits
 from src.data.splits import split_folds
 from src.errors import ArtifactError
 from src.evaluation.systems import score_pairs, score_systems
-from src.features.extracted import Extracted
-from src.labels import Labels
 from src.models.baselines import by_share
 from src.models.cross_validation import Cost, can_cross_fit, cross_fit
-from src.models.late_fusion import OutsideMargins, conditions_of, present_rows
-from src.pipeline_steps import stage01_data_ingestion, stage02_data_validation
-from src.pipeline_steps.stage03_data_transformation import extract_products
-from src.pipelines.product_model import model_on
-from src.pipelines.registry_types import Branch
+from src.models.gating import OutOfFold, gating_conditions
+from src.pipelines.branches import Branch
+from src.pipelines.product_model import IMAGE, branches_of, build_expert
+from src.pipelines.table import HAS_IMAGE
+from src.runs.types import Transformed
 from src.utils.profiling import PeakMemory, progress
 
 logger = logging.getLogger(__name__)
@@ -55,11 +51,6 @@ class Part:
 
     modality: str
     kind: str
-
-    @property
-    def mask(self) -> str:
-        """Key of ``Extracted.masks`` of the products that it sees."""
-        return "image" if self.modality == "image" else ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -134,31 +125,29 @@ def plan_systems(
     return systems + [System("B5", kind, parts) for kind, parts in pairs.items()]
 
 
-def compare(cfg: Config, labels: Labels, kinds: Sequence[str], *, fresh: bool) -> Compared:
+def compare(
+    cfg: Config, transformed: Transformed, kinds: Sequence[str], *, fresh: bool
+) -> Compared:
     """Cross-validate, score, save.
 
     Parameters
     ----------
     cfg : Config
-    labels : Labels
+    transformed : Transformed
+        Stage 3.
     kinds : sequence of str
         As for `plan_systems`.
     fresh : bool
         True fits every part anew, whatever an earlier run left.
     """
-    store, cache = ArtifactStore(cfg.paths), ExtractionCache(cfg.paths.cache_dir)
-    ingested = stage01_data_ingestion.run(cfg, labels.codes)
-    limits = Limits(cfg.validation.min_class_rows, cfg.validation.max_missing_description)
-    validated = stage02_data_validation.run(ingested, labels.codes, limits, skip=True)
-    snapshot = validated.train.snapshot
+    store, snapshot = ArtifactStore(cfg.paths), transformed.snapshot
     with store.writing():
         run = Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())
-        products = extract_products(validated, cfg, cache, fresh=False)
-        y, groups = validated.train.labels, validated.groups.ids
+        y, groups = transformed.y, transformed.groups
         folds = split_folds(y, groups, cfg.cv.n_folds, cfg.compute.seed)
-        rows = LabelledRows(products.train, y, groups, folds)
-        systems = _plan(kinds, cfg, products.branches, rows)
-        bench = Bench(cfg, store, run, rows, products.branches)
+        rows = LabelledRows(transformed.train, y, groups, folds)
+        systems = _plan(kinds, cfg, transformed.branches, rows)
+        bench = Bench(cfg, store, run, rows, transformed.branches)
         parts = sorted({part for system in systems for part in system.parts})
         done = {part: bench.fit(part, fresh=fresh) for part in progress(parts, "models")}
         compared = _score(systems, done, rows, run, cfg.compute.seed)
@@ -171,7 +160,7 @@ def compare(cfg: Config, labels: Labels, kinds: Sequence[str], *, fresh: bool) -
 class LabelledRows:
     """The n labelled products, and the folds that every part is fitted on."""
 
-    X: Extracted
+    X: pd.DataFrame
     y: np.ndarray
     groups: np.ndarray
     folds: np.ndarray
@@ -195,7 +184,7 @@ class Bench:
     store: ArtifactStore
     run: Run
     rows: LabelledRows
-    branches: list[Branch]
+    branches: Sequence[Branch]
 
     def fit(self, part: Part, *, fresh: bool) -> FittedPart:
         """Return a part: from its file where there is one, and not `fresh`."""
@@ -215,11 +204,12 @@ class Bench:
 
     def _cross_fit(self, part: Part) -> FittedPart:
         rows, cost = self.rows, Cost()
-        present = present_rows(rows.X, part.mask)
-        own = [b for b in self.branches if part.modality in {"all", b.modality.split("_")[0]}]
-        model = model_on(self.cfg, own, part.kind)
+        present = np.ones(len(rows.y), dtype=bool)
+        if part.modality == IMAGE:
+            present = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
+        expert = build_expert(self.cfg, branches_of(self.branches, part.modality), part.kind)
         with PeakMemory() as peak:
-            margins = cross_fit(model, rows.X, rows.y, rows.folds, present, np.unique(rows.y), cost)
+            margins = cross_fit(expert, rows.X, rows.y, rows.groups, rows.folds, present, cost)
         rate = cost.predicted / max(cost.predict_s, 1e-9)
         logger.info("  %-5s %-12s %8.1f s", part.modality, part.kind, cost.fit_s)
         return FittedPart(margins, cost.fit_s, rate, peak.megabytes)
@@ -231,22 +221,18 @@ class Bench:
         The snapshot is of the three files alone: pictures, corrected labels and the maps of labels
         and translations show in what was extracted.
         """
-        X = self.rows.X
         digest = hashlib.sha256(f"{self.run.snapshot} {self.run.config}".encode())
-        for column in (self.rows.folds, self.rows.y, *X.masks.values(), *X.table.values()):
-            if column.dtype == object:
-                digest.update("\0".join(column).encode("utf-8", "surrogatepass"))
-            else:
-                digest.update(np.ascontiguousarray(column).data)
+        digest.update(np.ascontiguousarray(self.rows.folds).data)
+        digest.update(pd.util.hash_pandas_object(self.rows.X, index=False).to_numpy().data)
         return digest.hexdigest()[:16]
 
 
 def _plan(
-    kinds: Sequence[str], cfg: Config, branches: list[Branch], rows: LabelledRows
+    kinds: Sequence[str], cfg: Config, branches: Sequence[Branch], rows: LabelledRows
 ) -> list[System]:
     """Plan for the modalities that are switched on and that enough products have."""
     on = {branch.modality == "text" for branch in branches}
-    pictures = rows.X.masks["image"]
+    pictures = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
     enough = can_cross_fit(rows.y, rows.folds, pictures)
     if False in on and not enough:
         logger.warning("pictures left out: %d products have one", pictures.sum())
@@ -282,8 +268,8 @@ def _probabilities(
     codes = np.unique(rows.y, return_inverse=True)[1]
     if system.parts:
         margins = {part.modality: parts[part].margins for part in system.parts}
-        outside = OutsideMargins(margins, rows.folds, conditions_of(rows.X), codes)
-        return outside.probabilities
+        oof = OutOfFold(margins, rows.folds, gating_conditions(rows.X), codes)
+        return oof.probabilities
     return by_share(SHARE_STRATEGIES[system.code], codes, rows.folds, seed)
 
 

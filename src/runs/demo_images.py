@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from src.artifacts.store import ArtifactStore, Run
-from src.pipeline_steps.types import Transformed
 from src.pipelines.image_pipeline import ImageExtractor
+from src.pipelines.table import block_values
+from src.runs.types import Transformed
 
 MOST_PICTURES = 24
 
@@ -24,13 +25,12 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
 
     Without pictures, both files are written and name none.
     """
-    rows = choose_pictures(
-        transformed.train.labels, transformed.extracted.masks["image"], MOST_PICTURES
-    )
-    extracted = transformed.extracted.take(rows)
-    paths = [Path(path) for path in extracted.table["image"]]
+    table = transformed.train
+    rows = choose_pictures(transformed.y, table["has_image"].to_numpy(), MOST_PICTURES)
+    table = table.iloc[rows]
+    paths = [Path(path) for path in table["image"]]
     names = [e.name for e in transformed.extractors if isinstance(e, ImageExtractor)]
-    features = {name: extracted.table[name] for name in names}
+    features = {name: block_values(table, name) for name in names}
     about = {"run_id": np.array(run.run_id)}
     _copy(paths, store.paths.demo_images_dir)
     store.save(store.demo_image_features, {**features, **about}, run=run, stage="train")

@@ -14,10 +14,10 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.evaluation.shap.blocks import block_contributions, summarise, top_features
-from src.evaluation.shap.experts import cast_votes
+from src.evaluation.shap.experts import take_apart
 from src.evaluation.shap.figure import draw_blocks
 from src.labels import Labels
-from src.pipeline_steps.types import Trained, Transformed
+from src.runs.types import Trained, Transformed
 
 logger = logging.getLogger(__name__)
 
@@ -61,22 +61,21 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
     """
     model = trained.holdout_model
     rows = _draw(np.flatnonzero(transformed.holdout), cfg.explainability.rows, cfg.compute.seed)
-    X = transformed.extracted.take(rows)
-    ballot = cast_votes(model, X)
-    found = block_contributions(model, ballot)
+    X = transformed.train.iloc[rows]
+    fused = take_apart(model, X)
+    found = block_contributions(model, fused)
     off = np.abs(found.base + found.values.sum(axis=1) - found.margins).max()
     logger.debug("shap: %d rows add up to their margins to %.1e", len(rows), off)
     summary = summarise(found.values, found.blocks, found.classes.tolist())
-    top = top_features(model, ballot, cfg.explainability.top_features)
+    top = top_features(model, fused, cfg.explainability.top_features)
     top.insert(1, "label", [labels.label(code) for code in top["prdtypecode"]])
-    items = transformed.train.items["row_index"].to_numpy(np.int64)
     about = {
-        "row_index": items[rows],
-        "prdtypecode": transformed.train.labels[rows],
+        "row_index": X["row_index"].to_numpy(np.int64),
+        "prdtypecode": transformed.y[rows],
         "predicted": model.predict(X),
     }
     names = {str(code): labels.label(code) for code in found.classes.tolist()}
-    synthetic = transformed.train.snapshot.synthetic
+    synthetic = transformed.snapshot.synthetic
     picture = draw_blocks(summary, names, synthetic=synthetic)
     arrays = {**found.arrays(), **about, "synthetic": np.array(synthetic)}
     return Explained(arrays, summary, top, picture)

@@ -20,7 +20,7 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
 from src.evaluation.paired import align, same_rows, score_differences
-from src.pipeline_steps.types import Scored
+from src.runs.types import Scored
 
 logger = logging.getLogger(__name__)
 

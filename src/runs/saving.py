@@ -11,10 +11,10 @@ from src.config import Config
 from src.data import postgres
 from src.evaluation.model_card import About, model_card
 from src.labels import Labels
-from src.pipeline_steps.types import Evaluated, Ingested, Trained, Transformed
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
 from src.runs.score_files import picture_files, shared_files, split_files
+from src.runs.types import Evaluated, Ingested, Trained, Transformed
 
 
 def save_models(
@@ -31,9 +31,7 @@ def save_models(
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
-        items = transformed.train.items
-        columns = ("designation", "description", "image")
-        keys = product_keys(*(items[name].tolist() for name in columns))
+        keys = product_keys(transformed.train)
         bundle = FullPipeline(
             extractors=transformed.extractors,
             model=trained.final_model,
@@ -68,7 +66,7 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     """Write the card from the hold-out's files as they were saved."""
     metrics = store.load(store.metrics(kind, "holdout", ".json"))
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
-    items = ingested.train.items
+    items = ingested.train
     corrections = str(ingested.corrected) if ingested.corrected else ""
     about = About(run.config, len(items), int((items["image"] != "").sum()), corrections)
     card = model_card(metrics, by_class, about)
@@ -81,7 +79,7 @@ def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluat
         return
     url = postgres.database_url()
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
-    postgres.write_splits(url, run.snapshot, transformed.train.items["productid"].tolist(), names)
+    postgres.write_splits(url, run.snapshot, transformed.train["productid"].tolist(), names)
     postgres.write_model(
         url,
         run_id=run.run_id,

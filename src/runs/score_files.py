@@ -17,7 +17,7 @@ from src.evaluation.figures import (
 )
 from src.evaluation.report_text import report_text
 from src.labels import LANGUAGES, Labels
-from src.pipeline_steps.types import Evaluated, Scored
+from src.runs.types import Evaluated, Scored
 
 # A code's faults are many and mostly of one row: the rest is in the confusion counts.
 TOP_ERRORS = 100

@@ -1,4 +1,4 @@
-"""What each stage hands to the next."""
+"""What each stage of a run hands to the next."""
 
 from __future__ import annotations
 
@@ -11,93 +11,99 @@ import pandas as pd
 
 from src.data.checks import Check
 from src.data.corrections import Corrected
-from src.data.dataset import Dataset
 from src.data.duplicates import Groups
-from src.features.extracted import Extracted
-from src.features.matrix import FeatureMatrix
+from src.data.snapshot import Snapshot
 from src.models.late_fusion import LateFusion
-from src.pipelines.extraction import Extractor
-from src.pipelines.fusion import WeightedFeatureUnion
+from src.pipelines.branches import Branch
+from src.pipelines.table import Extractor
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ingested:
-    """Stage 1: the products, aligned with their labels.
+    """Stage 1: the products.
 
     Attributes
     ----------
-    train, test : Dataset
-        Labelled and unlabelled products, ordered by row_index.
+    train, test : DataFrame
+        Ordered by row_index; columns row_index, productid, imageid, designation, description,
+        image, image_sha256, image_hash (a value that equal images share); missing text, path or
+        hash is "". Those of `train` have prdtypecode (int64) too.
+    snapshot : Snapshot
     rejected_rows : int
         Training rows that the load refused.
     corrected : Corrected or None
         What people's corrections did to the labels of `train`; None where they are not used.
     """
 
-    train: Dataset
-    test: Dataset
+    train: pd.DataFrame
+    test: pd.DataFrame
+    snapshot: Snapshot
     rejected_rows: int
     corrected: Corrected | None = None
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Validated:
-    """Stage 2: the same products, looked at.
+    """Stage 2: the same products, checked.
 
     Attributes
     ----------
-    train, test : Dataset
+    train, test : DataFrame
         As ingested.
+    snapshot : Snapshot
     groups : Groups
         Duplicates of `train`.
     checks : tuple of Check
         Empty when validation was skipped.
     """
 
-    train: Dataset
-    test: Dataset
+    train: pd.DataFrame
+    test: pd.DataFrame
+    snapshot: Snapshot
     groups: Groups
     checks: tuple[Check, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Transformed:
-    """Stage 3: every product extracted once, and the branches fitted on the training side.
+    """Stage 3: the product table, and the model that is to be fitted on it.
 
     Attributes
     ----------
-    train, test : Dataset
-        The products.
-    extracted, extracted_test : Extracted
-        What the extractors gave for each of them.
+    train, test : DataFrame
+        The product table; `train` has the columns prdtypecode and group (of duplicates) too.
+    snapshot : Snapshot
+    branches : tuple of Branch
+        Those in use.
     extractors : tuple of Extractor
-        Who gave it; serving needs them again.
-    groups : ndarray of int64, shape (n_train,)
-        Group of duplicates of each training row.
+        Theirs; serving needs them again.
     holdout : ndarray of bool, shape (n_train,)
-        Rows kept for the score; no estimator has seen them.
-    features : WeightedFeatureUnion
-        Fitted on the rows that are not held out.
-    matrix : FeatureMatrix
-        What `features` made of those rows.
+        Rows kept for the score.
     model : LateFusion
-        Unfitted; the same branches, seen by one expert or several.
+        Unfitted.
     """
 
-    train: Dataset
-    test: Dataset
-    extracted: Extracted
-    extracted_test: Extracted
+    train: pd.DataFrame
+    test: pd.DataFrame
+    snapshot: Snapshot
+    branches: tuple[Branch, ...]
     extractors: tuple[Extractor, ...]
-    groups: np.ndarray
     holdout: np.ndarray
-    features: WeightedFeatureUnion
-    matrix: FeatureMatrix
     model: LateFusion
+
+    @property
+    def y(self) -> np.ndarray:
+        """Classes of the training rows, int64, shape (n_train,)."""
+        return self.train["prdtypecode"].to_numpy(dtype=np.int64)
+
+    @property
+    def groups(self) -> np.ndarray:
+        """Group of duplicates of each training row, int64, shape (n_train,)."""
+        return self.train["group"].to_numpy(dtype=np.int64)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class OutsideScores:
+class OutOfFoldScores:
     """Probabilities of every labelled row from a model that had not seen it.
 
     Attributes
@@ -105,11 +111,11 @@ class OutsideScores:
     classes : ndarray of int64, shape (n_classes,)
         prdtypecode of each column.
     folds : ndarray of int64, shape (n_train,)
-        Fold of the cross-fitting in which the row was left out; -1 for the hold-out.
+        Fold in which the row was left out; -1 for the hold-out.
     proba : ndarray, shape (n_train, n_classes)
         Of the whole model.
     expert_proba : mapping of str to ndarray, shape (n_train, n_classes)
-        Of each expert alone, calibrated; NaN where it is blind.
+        Of each expert alone, calibrated; NaN where it has no input.
     """
 
     classes: np.ndarray
@@ -120,7 +126,7 @@ class OutsideScores:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """Stage 4: the model that is scored, the one that serves, and what was said from outside.
+    """Stage 4: the model that is scored, the one that serves, and their out-of-fold answers.
 
     Attributes
     ----------
@@ -128,7 +134,7 @@ class Trained:
         Fitted without the hold-out.
     final_model : LateFusion
         The same, refitted on all labelled rows.
-    outside : OutsideScores
+    oof : OutOfFoldScores
         One row a training product.
     threshold : float
         Probability below which an answer needs review; learned without the hold-out.
@@ -136,7 +142,7 @@ class Trained:
 
     holdout_model: LateFusion
     final_model: LateFusion
-    outside: OutsideScores
+    oof: OutOfFoldScores
     threshold: float
 
 
