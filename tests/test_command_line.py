@@ -11,12 +11,12 @@ import pytest
 
 from src.command_line import add_config_options, report, report_interrupt, runnable
 from src.config import REPOSITORY, load_config
-from src.errors import LoadError, ProjectError
+from src.errors import FileFault, ProjectError
 
 
 def test_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(REPOSITORY)
-    assert report(LoadError("refused", next_command="ls import")) == 2
+    assert report(FileFault("refused", next_command="ls import")) == 2
     assert capsys.readouterr().err == "error: refused\nnext: ls import\n"
     assert report(ProjectError("alone")) == 2
     assert capsys.readouterr().err == "error: alone\n"

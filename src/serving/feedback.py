@@ -21,6 +21,7 @@ from typing import Any
 from src.data import postgres
 from src.data.corrections import designation_hash
 from src.errors import ArtifactError, DatabaseError, UsageError
+from src.files import encodable
 
 logger = logging.getLogger(__name__)
 
@@ -137,4 +138,4 @@ def _line_end(descriptor: int) -> str:
 
 def _kept(text: str) -> str:
     """Return a text as PostgreSQL can hold it: no NUL, no lone surrogate, of bounded length."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
+    return encodable(text.replace("\0", ""))[:MOST_CHARACTERS]

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from src.data.image_decode import ImageFault, decode_image
+from src.files import encodable
 from src.serving.schemas import PredictRequest
 
 JSON = "application/json"
@@ -55,7 +56,7 @@ def describe(faults: Any) -> str:  # noqa: ANN401  pydantic's own list of errors
     'body.top_k: Input should be less than or equal to 100'
     """
     lines = [f"{'.'.join(map(str, f['loc'])) or 'body'}: {f['msg']}" for f in faults[:5]]
-    return "; ".join(lines).encode("utf-8", "replace").decode()[:1_000]
+    return encodable("; ".join(lines))[:1_000]
 
 
 def check_image(data: bytes, max_pixels: int) -> bytes:
