@@ -118,5 +118,7 @@ class BackboneError(ProjectError):
 def _show(path: Path, line: int | None) -> str:
     if line is not None:
         return f"sed -n {line}p {shlex.quote(str(path))} | cut -b 1-300"
-    folder = next(parent for parent in path.parents if parent.is_dir())
+    folder = path.absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
     return f"ls -l {shlex.quote(str(folder))}"

@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import dataclasses
 import io
-import re
 import zipfile
 import zlib
 from pathlib import Path
 
 from src.data.image_decode import ImageFault, decode_image
+from src.data.images import PICTURE_NAME
 from src.errors import FileFault
 
-PICTURE_NAME = re.compile(r"image_\d{1,18}_product_\d{1,18}\.jpg")
 MOST_FILES = 20_000
 MOST_BYTES_EACH = 20_000_000
 MOST_BYTES = 1_000_000_000

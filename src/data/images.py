@@ -28,7 +28,7 @@ MANIFEST_NAME = "images_manifest.json"
 BAD_NAME = "name"
 """Reason of a file whose name is not `file_name`'s; the others are ``image_decode.REASONS``."""
 
-_NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
+PICTURE_NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
 # Raised when an entry would come out differently: entries of another version are not reused.
 _VERSION = 1
 # Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
@@ -162,7 +162,7 @@ def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, os.DirEntry[str]]
 def _stated(part: str, file: os.DirEntry[str], workspace: Path) -> tuple[Path, ImageEntry]:
     path = Path(file.path)
     shown = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    ids = _NAME.fullmatch(file.name)
+    ids = PICTURE_NAME.fullmatch(file.name)
     try:
         status = file.stat()
         size, mtime_ns = status.st_size, status.st_mtime_ns

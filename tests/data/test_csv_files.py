@@ -232,7 +232,7 @@ def test_any_text_comes_back_as_it_was_written(
         (GOOD.replace(b"deux", b'"deux'), 4, "before the closing quote"),
         (GOOD.replace(b"trois,x\n", b'trois,"x""\n'), 5, "before the closing quote"),
         (GOOD.replace(b"deux,\n", b"deux,\r\n"), 4, r"row ends b'\\n' as in the header"),
-        (GOOD.replace(b"deux", b"de\rux"), 4, "found new-line character seen in unquoted field$"),
+        (GOOD.replace(b"deux", b"de\rux"), 4, "found new-line character seen in unquoted field\n"),
         (b",title,body\r\n0,a,b\r\n1,c,d\n", 3, r"row ends b'\\r\\n' as in the header"),
     ],
 )
