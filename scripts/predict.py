@@ -8,7 +8,7 @@ import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING
 
 from src.command_line import add_config_options, report, report_interrupt
 from src.config import load_config
@@ -97,7 +97,7 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 
 
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
         yield sys.stdout
@@ -114,7 +114,7 @@ def _output(path: Path | None) -> Iterator[TextIO]:
 def _write(
     reader: ProductReader,
     predictor: Predictor,
-    out: TextIO,
+    out: IO[str],
     top_k: int,
     language: str,
     chunk_rows: int,

@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import re
 import shlex
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -80,11 +80,12 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
     files = {name: read_official(import_dir / name) for name in FILES}
     x, labels = files[X_TRAIN], files[Y_TRAIN].column(1)
     train, test = _items(x), _items(files[X_TEST])
-    x_index, y_index = train["row_index"], pd.Series(_numbers(files[Y_TRAIN].column(0), ID_PATTERN))
-    x_lonely = (x_index != NO_ID) & ~x_index.isin(y_index)
-    y_lonely = (y_index != NO_ID) & ~y_index.isin(x_index)
+    x_index = train["row_index"].to_numpy()
+    y_index = _numbers(files[Y_TRAIN].column(0), ID_PATTERN)
+    x_lonely = (x_index != NO_ID) & ~np.isin(x_index, y_index)
+    y_lonely = (y_index != NO_ID) & ~np.isin(y_index, x_index)
     is_code = np.array([_CODE.fullmatch(text) is not None for text in labels], dtype=bool)
-    y_codes = pd.Series(_numbers(labels, _CODE))
+    y_codes = _numbers(labels, _CODE)
     x_own, y_own = _id_faults("row index", x_index), _id_faults("row index", y_index)
     _check_join(import_dir, int(x_lonely.sum()), y_own, Y_TRAIN)
     _check_join(import_dir, int(y_lonely.sum()), x_own, X_TRAIN)
@@ -93,7 +94,7 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
         {
             **y_own,
             "prdtypecode is no number": ~is_code,
-            "prdtypecode is unknown": is_code & ~y_codes.isin(list(codes)),
+            "prdtypecode is unknown": is_code & ~np.isin(y_codes, list(codes)),
             f"no row in {X_TRAIN}": y_lonely,
         }
     )
@@ -132,24 +133,25 @@ def _numbers(texts: Iterable[str], pattern: re.Pattern[str]) -> np.ndarray:
     return np.array(numbers, dtype=np.int64)
 
 
-def _product_faults(items: pd.DataFrame) -> dict[str, pd.Series]:
+def _product_faults(items: pd.DataFrame) -> dict[str, np.ndarray]:
     blank = [not title.strip(_BLANK) for title in items["designation"]]
     return {
-        **_id_faults("productid", items["productid"]),
-        "imageid is no number": items["imageid"] == NO_ID,
-        "designation is empty": blank,
+        **_id_faults("productid", items["productid"].to_numpy()),
+        "imageid is no number": items["imageid"].to_numpy() == NO_ID,
+        "designation is empty": np.array(blank, dtype=bool),
     }
 
 
-def _id_faults(name: str, ids: pd.Series) -> dict[str, pd.Series]:
+def _id_faults(name: str, ids: np.ndarray) -> dict[str, np.ndarray]:
     """No number, or a number that several rows have: then none of them can be trusted."""
+    repeated = pd.Series(ids).duplicated(keep=False).to_numpy()
     return {
         f"{name} is no number": ids == NO_ID,
-        f"{name} is not unique": (ids != NO_ID) & ids.duplicated(keep=False),
+        f"{name} is not unique": (ids != NO_ID) & repeated,
     }
 
 
-def _joined(faults: Mapping[str, Sequence[bool]]) -> np.ndarray:
+def _joined(faults: Mapping[str, np.ndarray]) -> np.ndarray:
     """Return the reasons of each row, "" where it is sound; shape (n,), object."""
     reasons = np.full(len(next(iter(faults.values()))), "", dtype=object)
     for reason, at_fault in faults.items():
@@ -172,7 +174,7 @@ def _raw_row(fields: Iterable[str]) -> str:
 
 
 def _check_join(
-    import_dir: Path, lonely: int, of_partners: Mapping[str, pd.Series], name: str
+    import_dir: Path, lonely: int, of_partners: Mapping[str, np.ndarray], name: str
 ) -> None:
     """Rows without a partner are faults of rows only as far as partners have a bad index."""
     if lonely > sum(int(at_fault.sum()) for at_fault in of_partners.values()):
