@@ -13,8 +13,9 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import Config
-from src.data import csv_files, images, postgres
+from src.data import csv_tables, images, postgres
 from src.data.corrections import Corrected, correct_labels, read_feedback
+from src.data.database_url import database_url
 from src.data.dataset import COLUMNS, Dataset, Snapshot
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
@@ -36,11 +37,11 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
         leaves them out.
     """
     if cfg.data.source == "csv":
-        tables = csv_files.read_csv_files(cfg.paths.import_dir, codes)
+        tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes)
         snapshot = Snapshot(tables.snapshot.data_hash, tables.snapshot.source)
         labelled, unlabelled, rejected = tables.train, tables.test, tables.rejected_rows
     else:
-        url = postgres.database_url()
+        url = database_url()
         loaded = postgres.latest_snapshot(url)
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
@@ -51,9 +52,9 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
                 next_command="python scripts/train_pipeline.py",
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
-    hashes = images.current_fingerprints(folders, cfg.paths.workspace)
-    train = _dataset(labelled, "train", cfg.images.train_dir, hashes, snapshot)
-    test = _dataset(unlabelled, "test", cfg.images.test_dir, hashes, snapshot)
+    entries = images.current_entries(folders, cfg.paths.workspace)
+    train = _dataset(labelled, "train", cfg.images.train_dir, entries, snapshot)
+    test = _dataset(unlabelled, "test", cfg.images.test_dir, entries, snapshot)
     train, corrected = _correct(train, cfg, codes)
     train = _sample(train, cfg.debug.sample_rows, cfg.compute.seed)
     return Ingested(train, test, rejected, corrected)
@@ -90,7 +91,7 @@ def _correct(train: Dataset, cfg: Config, codes: Sequence[int]) -> tuple[Dataset
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
     else:
-        corrections = postgres.read_feedback(postgres.database_url())
+        corrections = postgres.read_feedback(database_url())
     y, corrected = correct_labels(train.items, train.labels, corrections, codes)
     corrected = dataclasses.replace(corrected, unreadable=unreadable)
     return dataclasses.replace(train, y=y), corrected
@@ -100,18 +101,12 @@ def _dataset(
     frame: pd.DataFrame,
     split: Literal["train", "test"],
     folder: Path,
-    hashes: dict[str, str],
+    entries: dict[str, images.ImageEntry],
     snapshot: Snapshot,
 ) -> Dataset:
-    present = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
-    names = [
-        images.file_name(imageid, productid)
-        for imageid, productid in zip(frame["imageid"], frame["productid"], strict=True)
-    ]
-    items = frame.assign(
-        image=[str(folder / name) if name in present else "" for name in names],
-        image_hash=[hashes.get(name, "") if name in present else "" for name in names],
-    )
+    paths = images.image_paths(frame, images.list_images([folder]))
+    of_path = {path: entry.same_as or "" for path, entry in entries.items()}
+    items = frame.assign(image=paths, image_hash=[of_path.get(path, "") for path in paths])
     y = frame["prdtypecode"].to_numpy(np.int64) if split == "train" else None
     return Dataset(items[list(COLUMNS)], y, split, snapshot)
 

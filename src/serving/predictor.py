@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import UsageError
+from src.files import encodable
 from src.labels import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.product_keys import product_keys
@@ -163,11 +164,15 @@ class Predictor:
         return answers
 
     def answer(
-        self, products: Sequence[Product], *, top_k: int = 3, language: str = "en"
+        self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
     ) -> Answered:
-        """Return the same for one chunk of products, with what the answers rest on."""
+        """Return the same for one chunk of products, with what the answers rest on.
+
+        A table holds them as for `predict_frame`.
+        """
         _check_options(top_k, language)
-        return self._answer(frame_of(products), top_k, language)
+        items = frame_of(products) if isinstance(products, Sequence) else tidy(products)
+        return self._answer(items, top_k, language)
 
     def predict_frame(
         self, items: pd.DataFrame, *, top_k: int = 3, language: str = "en"
@@ -319,7 +324,7 @@ def _text(value: object) -> str:
 
     if not isinstance(value, str):
         return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return encodable(value)
 
 
 def _check_options(top_k: int, language: str) -> None:
