@@ -22,6 +22,7 @@ from src.command_line import parser, run, settings
 from src.config import Config
 from src.data import csv_files
 from src.errors import EXIT_FINE, DataError
+from src.files import write_atomically
 from src.labels import load_labels
 
 SNAPSHOT_NAME = "snapshot.json"
@@ -46,9 +47,8 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     if {**before, **seen} == before and "created_at" in before:
         return before
     snapshot = {**seen, "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text(json.dumps(snapshot, indent=1) + "\n", encoding="utf-8")
-    unfinished.replace(path)
+    with write_atomically(path) as file:
+        file.write(json.dumps(snapshot, indent=1) + "\n")
     return snapshot
 
 

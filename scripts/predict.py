@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from typing import IO, TYPE_CHECKING
 
 from src.command_line import parser, run, settings
-from src.errors import EXIT_FINE, FileFault, UsageError
+from src.errors import EXIT_FINE, FileFault, ProjectError, UsageError
+from src.files import write_atomically
 from src.labels import LANGUAGES
 
 if TYPE_CHECKING:
-    from src.serving.csv_products import ProductReader
+    from src.data.readers import ProductReader
     from src.serving.predictor import Predictor
 
 HELP_COMMAND = "python scripts/predict.py --help"
@@ -23,7 +23,15 @@ HELP_COMMAND = "python scripts/predict.py --help"
 
 def main(argv: list[str] | None = None) -> int:
     """Parse, predict, write; return the exit code."""
-    return run(_predict, _parser(), argv, kept="an output file was left as it was before")
+    return run(_work, _parser(), argv, kept="an output file was left as it was before")
+
+
+def _work(args: argparse.Namespace) -> int:
+    try:
+        return _predict(args)
+    except ProjectError as e:
+        e.next_command = e.next_command or HELP_COMMAND
+        raise
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,16 +57,17 @@ def _predict(args: argparse.Namespace) -> int:
     if args.images is not None and not args.images.is_dir():
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP_COMMAND)
     cfg = settings(args)
-    with _opened(args.file) as stream:
-        from src.serving.csv_products import ProductReader
-        from src.serving.predictor import load_predictor
+    from src.data.readers import ProductReader
+    from src.serving.predictor import load_predictor
 
-        name = "stdin" if args.file == "-" else str(Path(args.file).resolve())
-        reader = ProductReader(stream, name, args.images)
+    with _opened(args.file) as stream:
+        name = "stdin" if args.file == "-" else Path(args.file).resolve()
+        reader = ProductReader(stream, name, [args.images] if args.images else [])
         predictor = load_predictor(cfg.paths)
         top_k = min(args.top_k, len(predictor.classes))
         with _output(args.out) as out:
-            n, n_review = _write(reader, predictor, out, top_k, args.language)
+            chunk_rows = 200 if args.images else 4_000
+            n, n_review = _write(reader, predictor, out, top_k, args.language, chunk_rows)
     where = args.out or "stdout"
     synthetic = ", SYNTHETIC: trained on the demo shop" if predictor.synthetic else ""
     sys.stderr.write(
@@ -69,52 +78,51 @@ def _predict(args: argparse.Namespace) -> int:
 
 
 @contextlib.contextmanager
-def _opened(file: str) -> Iterator[TextIO]:
+def _opened(file: str) -> Iterator[IO[bytes]]:
+    from src.data.readers import open_binary
+
     if file == "-":
-        sys.stdin.reconfigure(encoding="utf-8", newline="")  # type: ignore[union-attr]
-        yield sys.stdin
+        yield sys.stdin.buffer
         return
-    try:
-        stream = Path(file).open(encoding="utf-8", newline="")  # noqa: SIM115  entered below
-    except (OSError, ValueError) as e:
-        problem = "no such file" if isinstance(e, FileNotFoundError) else str(e)
-        raise FileFault(f"{file}: {problem}", next_command=HELP_COMMAND) from e
-    with stream:
+    with open_binary(Path(file)) as stream:
         yield stream
 
 
 @contextlib.contextmanager
-def _output(path: Path | None) -> Iterator[TextIO]:
+def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
         yield sys.stdout
         return
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    if not path.parent.is_dir():
+        raise FileFault.of(path, f"can't be written: {path.parent} is no folder")
     try:
-        with temporary.open("w", encoding="utf-8", newline="") as out:
+        with write_atomically(path, newline="") as out:
             yield out
-        temporary.replace(path)
     except OSError as e:
-        raise FileFault(f"{path}: can't be written ({e})", next_command="df -h .") from e
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise FileFault.of(path, f"can't be written ({e})", next_command="df -h .") from e
 
 
 def _write(
-    reader: ProductReader, predictor: Predictor, out: TextIO, top_k: int, language: str
+    reader: ProductReader,
+    predictor: Predictor,
+    out: IO[str],
+    top_k: int,
+    language: str,
+    chunk_rows: int,
 ) -> tuple[int, int]:
     """Write the answers; return the number of products and of those to review."""
     from tqdm import tqdm
 
-    from src.serving.csv_products import answer_header, answer_row, to_csv
+    from src.serving.answers import AnswerWriter
 
-    out.write(to_csv([answer_header(reader.kept_columns, top_k)]))
+    writer = AnswerWriter(reader.header, top_k)
+    out.write(writer.header)
     n = n_review = 0
     with tqdm(unit=" products", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for chunk in reader.chunks(rows=4_000 if reader.images is None else 200):
-            answers = predictor.predict(chunk.products, top_k=top_k, language=language)
-            rows = map(answer_row, chunk.kept, answers)
-            out.write(to_csv(list(rows)))
+        for chunk in reader.chunks(chunk_rows):
+            answers = predictor.predict(chunk, top_k=top_k, language=language)
+            out.write(writer.rows(chunk["cells"], answers))
             n += len(answers)
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))

@@ -63,7 +63,7 @@ def _app(services: Services) -> FastAPI:
 
 def _services(cfg: Config) -> Services:
     from src.artifacts.store import ArtifactStore
-    from src.data.postgres import database_url
+    from src.data.database_url import database_url
     from src.labels import load_labels
     from src.serving.api import Services
     from src.serving.prediction_log import PredictionLog

@@ -2,7 +2,7 @@
 -- Reads:  project.staging_*, load_settings.
 -- Writes: project.rejects, items, test_items, items_history, assets; rejects as CSV on stdout.
 -- Re-run: safe; the same files change no row.
---         src/data/csv_files.py applies the same rules to the same rows.
+--         src/data/csv_tables.py applies the same rules to the same rows.
 
 -- 1. What each row's faults are: '' for none. Only narrow columns, so that sorts stay in memory.
 CREATE TEMPORARY TABLE checked_products ON COMMIT DROP AS

@@ -8,11 +8,9 @@ written segment is never read. New settings open a new folder and touch no other
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import os
 import shlex
 import shutil
 import uuid
@@ -23,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import ArtifactError
+from src.files import sha256, write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +65,7 @@ class Namespace:
     @property
     def folder(self) -> str:
         """Folder name: the readable name and a digest of the settings."""
-        return f"{self.name}-{hashlib.sha256(self.settings.encode()).hexdigest()[:16]}"
+        return f"{self.name}-{sha256(self.settings.encode())[:16]}"
 
 
 def content_key(*parts: bytes) -> bytes:
@@ -144,25 +143,18 @@ class ExtractionCache:
         arrays[KEY_COLUMN] = arrays[KEY_COLUMN].reshape(len(keys), KEY_BYTES)
         for name, column in columns.items():
             arrays |= _encode_column(name, column, len(keys))
-        temporary = folder / f".{uuid.uuid4().hex}.tmp"
+        settings = folder / SETTINGS_NAME
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            settings = folder / SETTINGS_NAME
             if not settings.exists():
-                settings.write_text(namespace.settings, encoding="utf-8")
-            with temporary.open("wb") as handle:
-                np.savez(handle, **arrays)
-                handle.flush()
-                os.fsync(handle.fileno())
-            temporary.replace(folder / f"{temporary.stem[1:]}.npz")
+                with write_atomically(settings) as text:
+                    text.write(namespace.settings)
+            with write_atomically(folder / f"{uuid.uuid4().hex}.npz", "wb") as segment:
+                np.savez(segment, **arrays)
         except OSError as e:
             raise ArtifactError(
                 f"{folder}: the cache can't be written ({e}); what was there before is unchanged",
                 next_command=f"df -h {shlex.quote(str(self.root))}",
             ) from e
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink(missing_ok=True)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Return (folder, bytes) of every namespace on disk."""

@@ -5,7 +5,6 @@
     |   `-- ConfigError         a key, type or range in a TOML file or in --set
     |-- DataError               the data itself is wrong
     |   |-- FileFault           an input file can't be read: missing, header, encoding, cut ...
-    |   |-- LoadError           the rows were refused (too many rejects, a failed check)
     |   `-- ValidationError     stage 2 refused the data
     |-- DatabaseError           PostgreSQL can't be reached or refused
     |-- ArtifactError           an artifact is missing, altered, locked or from elsewhere
@@ -17,6 +16,11 @@ next. It is raised ``from`` its cause and caught once, by the ``main()`` of a sc
 
 from __future__ import annotations
 
+import shlex
+from pathlib import Path
+from typing import TypeVar
+
+Error = TypeVar("Error", bound="ProjectError")
 EXIT_FINE = 0
 EXIT_FINDINGS = 1
 EXIT_USAGE = 2
@@ -46,6 +50,33 @@ class ProjectError(Exception):
         self.message = message
         self.next_command = next_command
 
+    @classmethod
+    def of(
+        cls: type[Error],
+        path: Path | str,
+        problem: str,
+        *,
+        line: int | None = None,
+        next_command: str | None = None,
+    ) -> Error:
+        """Return the error of a file: where, what is wrong, and a command that shows the place.
+
+        Parameters
+        ----------
+        path : Path or str
+            The file; a str names what lies on no disk, such as "stdin", and has nothing to show.
+        problem : str
+            What was found, and what was expected.
+        line : int or None
+            The first one is 1.
+        next_command : str or None
+            None shows the line, or the folder of the file.
+        """
+        where = f"{path}" if line is None else f"{path}, line {line}"
+        if next_command is None and isinstance(path, Path):
+            next_command = _show(path, line)
+        return cls(f"{where}: {problem}", next_command=next_command)
+
     def __str__(self) -> str:
         if self.next_command is None:
             return self.message
@@ -68,10 +99,6 @@ class FileFault(DataError):
     """An input file can't be read as what it should be."""
 
 
-class LoadError(DataError):
-    """The database refused the rows."""
-
-
 class ValidationError(DataError):
     """The data was read but is not fit for training."""
 
@@ -86,3 +113,12 @@ class ArtifactError(ProjectError):
 
 class BackboneError(ProjectError):
     """A pretrained network can't be had."""
+
+
+def _show(path: Path, line: int | None) -> str:
+    if line is not None:
+        return f"sed -n {line}p {shlex.quote(str(path))} | cut -b 1-300"
+    folder = path.absolute().parent
+    while not folder.is_dir():
+        folder = folder.parent
+    return f"ls -l {shlex.quote(str(folder))}"

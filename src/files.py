@@ -1,4 +1,4 @@
-"""Files written whole or not at all, hashes, TOML: one of each for the whole project."""
+"""Files written whole or not at all, hashes, TOML, text for UTF-8: one of each for all."""
 
 from __future__ import annotations
 
@@ -65,6 +65,15 @@ def sha256(source: Path | bytes | IO[bytes]) -> str:
     while block := source.read(_BLOCK_BYTES):
         digest.update(block)
     return digest.hexdigest()
+
+
+def encodable(text: str) -> str:
+    r"""Return a text that UTF-8 can hold: half of a surrogate pair becomes a question mark.
+
+    >>> encodable("caf\u00e9 \ud83d")
+    'café ?'
+    """
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def read_toml(source: Path | str) -> dict[str, Any]:

@@ -76,14 +76,14 @@ def load_labels(labels_map: Path, theme_map: Path | None = None) -> Labels:
         _code(key, labels_map): _by_language(value, key, labels_map) for key, value in raw.items()
     }
     if not names:
-        raise _fault(labels_map, "it names no code")
+        raise ConfigError.of(labels_map, "it names no code")
     names = dict(sorted(names.items()))
     themes: dict[int, str] = {}
     theme_names: dict[str, dict[str, str]] = {}
     if theme_map is not None and theme_map.is_file():
         for theme, entry in _read_json(theme_map).items():
             if not isinstance(entry, dict) or not isinstance(entry.get("codes"), list):
-                raise _fault(theme_map, f"theme {theme!r} has no list 'codes'")
+                raise ConfigError.of(theme_map, f"theme {theme!r} has no list 'codes'")
             theme_names[theme] = _by_language(entry, theme, theme_map)
             themes |= {_code(code, theme_map): theme for code in entry["codes"]}
     return Labels(names, {code: themes.get(code, NO_THEME) for code in names}, theme_names)
@@ -93,11 +93,11 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError as e:
-        raise _fault(path, "the file does not exist") from e
+        raise ConfigError.of(path, "the file does not exist") from e
     except (OSError, ValueError) as e:
-        raise _fault(path, f"not readable as JSON ({e})") from e
+        raise ConfigError.of(path, f"not readable as JSON ({e})") from e
     if not isinstance(content, dict):
-        raise _fault(path, f"expected an object, found a {type(content).__name__}")
+        raise ConfigError.of(path, f"expected an object, found a {type(content).__name__}")
     return content
 
 
@@ -105,7 +105,7 @@ def _code(key: object, path: Path) -> int:
     try:
         return int(str(key))
     except ValueError as e:
-        raise _fault(path, f"code {key!r} is no integer") from e
+        raise ConfigError.of(path, f"code {key!r} is no integer") from e
 
 
 def _by_language(value: object, key: object, path: Path) -> dict[str, str]:
@@ -116,8 +116,4 @@ def _by_language(value: object, key: object, path: Path) -> dict[str, str]:
         if given:
             fallback = next(iter(given.values()))
             return {lang: given.get(lang, fallback) for lang in LANGUAGES}
-    raise _fault(path, f"{key!r} has no label: expected a text, or one each in fr and en")
-
-
-def _fault(path: Path, problem: str) -> ConfigError:
-    return ConfigError(f"{path}: {problem}", next_command="ls config")
+    raise ConfigError.of(path, f"{key!r} has no label: expected a text, or one each in fr and en")

@@ -21,7 +21,7 @@ from src.artifacts.store import ArtifactStore
 from src.config import Paths, load_config
 from src.errors import BackboneError
 from src.pipelines.image_pipeline import ImageExtractor
-from src.pipelines.registry_types import HAS_IMAGE
+from src.pipelines.table import HAS_IMAGE
 from src.serving.prediction import Prediction
 from src.serving.predictor import Predictor, Product, load_predictor
 
@@ -104,7 +104,9 @@ def load_lite(paths: Paths) -> Predictor:
         logger.warning("the demo images are of run %s: not used", stored["run_id"])
         return predictor
     extractors = tuple(
-        StoredImages(e.name, e.looker, stored[e.name], rows) if isinstance(e, ImageExtractor) else e
+        StoredImages(e.name, e.featurizer, stored[e.name], rows)
+        if isinstance(e, ImageExtractor)
+        else e
         for e in predictor.pipeline.extractors
     )
     return Predictor(dataclasses.replace(predictor.pipeline, extractors=extractors))

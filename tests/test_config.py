@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
+from src.artifacts.names import Folder
 from src.config import DEFAULT_CONFIG, REPOSITORY, Config, find_line, load_config, nearest
 from src.errors import ConfigError
 from src.files import read_toml
@@ -45,6 +47,7 @@ def test_every_key_is_read_by_the_code() -> None:
     code = "\n".join(
         p.read_text() for p in files if p.stem not in {"config", "config_model"}
     ) + "\n".join(re.findall(r"cfg\.paths\.\w+", DEFAULT_CONFIG.read_text()))
+    code += "".join(f" .{folder}_dir" for folder in get_args(Folder))  # read by their names
     unread = []
     for key in leaves(read_toml(DEFAULT_CONFIG)):
         section, _, name = key.rpartition(".")

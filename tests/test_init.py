@@ -21,7 +21,7 @@ import pytest
 
 from etl import postgres_server
 from src.config import REPOSITORY
-from src.data import csv_files, postgres
+from src.data import csv_files, csv_tables, postgres
 from src.labels import load_labels
 
 if TYPE_CHECKING:
@@ -79,7 +79,7 @@ def embedded(tree: Path, port: int) -> postgres_server.Server:
 
 
 def assert_loaded(url: str, import_dir: Path) -> None:
-    expected = csv_files.read_csv_files(import_dir, CODES)
+    expected = csv_tables.read_csv_files(import_dir, CODES)
     pd.testing.assert_frame_equal(postgres.read_items(url), expected.train)
     pd.testing.assert_frame_equal(postgres.read_test_items(url), expected.test)
 

@@ -42,6 +42,7 @@ def table(cfg: Config, widths: dict[str, int]) -> list[str]:
         Columns of each branch in the last run; empty to leave them out.
     """
     from src.pipelines.registry import branch_weights, build_branches, known_branches
+    from src.pipelines.text_pipeline import MODALITY as TEXT
 
     weights = branch_weights(cfg)
     built = {branch.name: branch for branch in build_branches(cfg)}
@@ -50,10 +51,10 @@ def table(cfg: Config, widths: dict[str, int]) -> list[str]:
         if name not in weights:
             lines.append(f"{name:<18} {modality:<13} {'off':>7}")
             continue
-        extractors = ",".join(extractor.name for extractor in built[name].extractors)
+        extractor = built[name].extractor.name if built[name].extractor else TEXT
         width = f"{widths[name]:,}" if name in widths else ""
         lines.append(
-            f"{name:<18} {modality:<13} {weights[name]:>7.3g}  {extractors:<16} {width}".rstrip()
+            f"{name:<18} {modality:<13} {weights[name]:>7.3g}  {extractor:<16} {width}".rstrip()
         )
     return lines
 

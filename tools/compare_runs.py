@@ -55,18 +55,14 @@ def _read(path: Path) -> pd.DataFrame:
     try:
         table = pd.read_csv(path, usecols=READ, dtype="int64")
     except (OSError, ValueError) as e:
-        raise _fault(path, str(e)) from e
-    if table.empty or table["row_index"].duplicated().any():
-        raise _fault(path, "no row, or one row twice")
-    return table
-
-
-def _fault(path: Path, problem: str) -> FileFault:
-    return FileFault(
-        f"{path}: no table of predictions ({problem}); expected whole numbers in the columns "
-        f"{', '.join(READ)}",
-        next_command=TRAIN_COMMAND,
-    )
+        problem = str(e)
+    else:
+        if not table.empty and not table["row_index"].duplicated().any():
+            return table
+        problem = "no row, or one row twice"
+    expected = f"expected whole numbers in the columns {', '.join(READ)}"
+    problem = f"no table of predictions ({problem}); {expected}"
+    raise FileFault.of(path, problem, next_command=TRAIN_COMMAND)
 
 
 def _print_rows(pair: pd.DataFrame) -> None:

@@ -78,7 +78,7 @@ def _run(args: argparse.Namespace) -> int:
     else:
         signals, items, in_training = _from_csv(args.batch, args.images, cfg, store, reference)
         if args.labels:
-            from src.monitoring.batch import read_labels
+            from src.data.readers import read_labels
 
             y = read_labels(args.labels, items, reference.classes)
     info = BatchInfo(
@@ -117,9 +117,10 @@ def _from_log(since: datetime, reference: Reference) -> tuple[Signals, pd.DataFr
     import pandas as pd
 
     from src.data import postgres
+    from src.data.database_url import database_url
     from src.monitoring.signals import from_profiles
 
-    answers = postgres.read_profiles(postgres.database_url(), since)
+    answers = postgres.read_profiles(database_url(), since)
     own = answers[answers["run_id"] == reference.about.run_id].reset_index(drop=True)
     if len(own) < len(answers):
         print(f"{len(answers) - len(own)} answers of other runs left out", file=sys.stderr)
@@ -133,19 +134,17 @@ def _from_csv(
     """Return signals and texts of the products, and how many of them were in training."""
     import numpy as np
 
-    from src.monitoring.batch import read_batch
+    from src.data.readers import read_products
     from src.monitoring.signals import SignalReader
     from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items = read_batch(path, folders)
+    items = read_products(path, folders)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
-    extracted = pipeline.extract(items)
-    proba = pipeline.model.predict_proba(extracted)
-    columns = ("designation", "description", "image")
-    keys = product_keys(*(items[name].tolist() for name in columns))
-    in_training = int(np.isin(keys, pipeline.seen).sum())
-    signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
+    table = pipeline.table(items)
+    proba = pipeline.model.predict_proba(table)
+    in_training = int(np.isin(product_keys(table), pipeline.seen).sum())
+    signals = SignalReader.of(pipeline.model).read(table, proba)
     return signals, items, in_training
 
 
@@ -214,10 +213,11 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
 def _record(report: dict[str, Any]) -> None:
     """Add the row of project.drift_reports; the files stand whatever the database says."""
     from src.data import postgres
+    from src.data.database_url import database_url
 
     try:
         postgres.write_drift_report(
-            postgres.database_url(),
+            database_url(),
             lot=report["name"],
             report_date=report["date"],
             run_id=report["run_id"],

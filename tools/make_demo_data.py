@@ -8,21 +8,19 @@ The files are those that ``init.sh`` loads; a SYNTHETIC marker lies beside them.
 from __future__ import annotations
 
 import argparse
-import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.command_line import parser, run
-from src.data.csv_files import drawn_hashes
+from src.data.csv_files import FILES, SYNTHETIC_MARKER, drawn_hashes
 from src.errors import EXIT_FINE, UsageError
+from src.files import sha256
 
 if TYPE_CHECKING:
     from tools.demo_shop.picture_plan import PictureTask
 
-_MARKER = "SYNTHETIC"
 _ELSEWHERE = "python tools/make_demo_data.py --rows 3000 --out data/demo/import"
-_OFFICIAL = ("X_train_update.csv", "Y_train_CVw08PX.csv", "X_test_update.csv")
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -57,30 +55,28 @@ def refuse_official(out: Path, images: Path) -> None:
         A CSV with an official name lies there that is not as the marker lists it, or a picture
         without a marker.
     """
-    found = [name for name in _OFFICIAL if (out / name).exists()]
+    found = [name for name in FILES if (out / name).exists()]
     listed = drawn_hashes(out)
     foreign = [
         name
         for name in found
-        if listed is None or (listed and listed.get(name) != _sha256(out / name))
+        if listed is None or (listed and listed.get(name) != sha256(out / name))
     ]
     if foreign:
         raise UsageError(
-            f"{out} holds {', '.join(foreign)}, which no {_MARKER} marker lists: that may be the "
-            "official catalogue, and a demo shop is never drawn over it; expected an empty folder",
+            f"{out} holds {', '.join(foreign)}, which no {SYNTHETIC_MARKER} marker lists: that may "
+            "be the official catalogue, and a demo shop is never drawn over it; expected an empty"
+            " folder",
             next_command=_ELSEWHERE,
         )
     picture = next(images.glob("images/image_*/*.jpg"), None)
-    if picture is not None and not (images / _MARKER).exists():
+    if picture is not None and not (images / SYNTHETIC_MARKER).exists():
         raise UsageError(
-            f"{images} holds {picture.name} and no {_MARKER} marker: those are the official "
-            "pictures, and a demo shop is never drawn among them; expected an empty folder",
+            f"{images} holds {picture.name} and no {SYNTHETIC_MARKER} marker: those are the "
+            "official pictures, and a demo shop is never drawn among them; expected an empty"
+            " folder",
             next_command=_ELSEWHERE,
         )
-
-
-def _sha256(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def draw(args: argparse.Namespace) -> int:

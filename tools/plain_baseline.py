@@ -19,9 +19,9 @@ from src.labels import load_labels
 
 if TYPE_CHECKING:
     import numpy as np
+    import pandas as pd
 
     from src.config import Config
-    from src.data.dataset import Dataset
 
 FEWEST_ROWS = 10
 
@@ -40,7 +40,7 @@ def _compare(args: argparse.Namespace) -> int:
     from src.pipeline_steps import stage01_data_ingestion
 
     train = stage01_data_ingestion.run(cfg, labels.codes).train
-    y, groups = train.labels, find_groups(train).ids
+    y, groups = train["prdtypecode"].to_numpy(), find_groups(train).ids
     folds = split_folds(y, groups, cfg.cv.n_folds, cfg.compute.seed)
     import numpy as np
 
@@ -67,29 +67,30 @@ def _compare(args: argparse.Namespace) -> int:
     return EXIT_FINE if low > 0 else EXIT_FINDINGS
 
 
-def ours(cfg: Config, train: Dataset, folds: np.ndarray) -> np.ndarray:
+def ours(cfg: Config, train: pd.DataFrame, folds: np.ndarray) -> np.ndarray:
     """Return out-of-fold probabilities of the configured text expert, shape (n, n_classes)."""
     import numpy as np
 
     from src.cache import ExtractionCache
+    from src.data.duplicates import find_groups
     from src.models.cross_validation import cross_fit
-    from src.models.late_fusion import OutsideMargins, conditions_of
-    from src.pipeline_steps.stage03_data_transformation import unique_extractors
-    from src.pipelines.extraction import extract
-    from src.pipelines.product_model import model_on
-    from src.pipelines.registry import build_branches
+    from src.models.gating import OutOfFold, gating_conditions
+    from src.pipelines.product_model import TEXT, branches_of, build_expert
+    from src.pipelines.registry import build_branches, extractors_of
+    from src.pipelines.table import extract_table
 
-    branches = [branch for branch in build_branches(cfg) if branch.modality == "text"]
+    branches = branches_of(build_branches(cfg), TEXT)
     cache = ExtractionCache(cfg.paths.cache_dir)
-    X = extract(train.items, unique_extractors(branches), cache)
-    classes, codes = np.unique(train.labels, return_inverse=True)
-    model = model_on(cfg, branches, cfg.model.late_fusion.text)
-    everyone = np.ones(len(codes), dtype=bool)
-    margins = cross_fit(model, X, train.labels, folds, everyone, classes)
-    return OutsideMargins({"text": margins}, folds, conditions_of(X), codes).probabilities
+    X = extract_table(train, extractors_of(cfg, branches), cache)
+    y = train["prdtypecode"].to_numpy()
+    expert = build_expert(cfg, branches, cfg.model.late_fusion.text)
+    everyone = np.ones(len(y), dtype=bool)
+    margins = cross_fit(expert, X, y, find_groups(train).ids, folds, everyone)
+    codes = np.unique(y, return_inverse=True)[1]
+    return OutOfFold({TEXT: margins}, folds, gating_conditions(X), codes).probabilities
 
 
-def plain(train: Dataset, folds: np.ndarray) -> np.ndarray:
+def plain(train: pd.DataFrame, folds: np.ndarray) -> np.ndarray:
     """Return the same by scikit-learn alone."""
     import numpy as np
     from scipy.sparse import hstack
@@ -97,8 +98,9 @@ def plain(train: Dataset, folds: np.ndarray) -> np.ndarray:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.svm import LinearSVC
 
-    text = (train.items["designation"] + " " + train.items["description"]).to_numpy()
-    classes = np.unique(train.labels)
+    text = (train["designation"] + " " + train["description"]).to_numpy()
+    y = train["prdtypecode"].to_numpy()
+    classes = np.unique(y)
     probabilities = np.zeros((len(text), len(classes)))
     for fold in np.unique(folds):
         held = folds == fold
@@ -106,7 +108,7 @@ def plain(train: Dataset, folds: np.ndarray) -> np.ndarray:
         chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
         fitted = hstack([v.fit_transform(text[~held]) for v in (words, chars)]).tocsr()
         model = CalibratedClassifierCV(LinearSVC(C=0.5, random_state=0), cv=5, n_jobs=-1)
-        model.fit(fitted, train.labels[~held])
+        model.fit(fitted, y[~held])
         seen = hstack([v.transform(text[held]) for v in (words, chars)]).tocsr()
         columns = np.searchsorted(classes, model.classes_)
         probabilities[np.ix_(held, columns)] = model.predict_proba(seen)

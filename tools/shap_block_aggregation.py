@@ -28,7 +28,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-NEXT = "python tools/shap_block_aggregation.py --help"
 BAR = 24
 # What numpy lets through of a file that is cut, overwritten or something else.
 UNREADABLE = (
@@ -83,22 +82,24 @@ def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
         unknown = [name for name in names if name not in {name for name, _, _ in blocks}]
         if unknown or values.ndim != 3 or values.shape[1] != len(names):
             problem = f"shape {values.shape}, blocks {', '.join(names)}"
-            raise _fault(shap_values, f"{problem}: not those of {mapping}")
+            raise FileFault.of(shap_values, f"{problem}: not those of {mapping}")
     else:
         if values.ndim not in (2, 3) or values.shape[1] != blocks[-1][2]:
             expected = f"(rows, {blocks[-1][2]}) or (rows, {blocks[-1][2]}, classes)"
-            raise _fault(shap_values, f"shape {values.shape}, expected {expected} as in {mapping}")
+            raise FileFault.of(
+                shap_values, f"shape {values.shape}, expected {expected} as in {mapping}"
+            )
         values = values[:, :, None] if values.ndim == 2 else values
         names = [name for name, _, _ in blocks]
         parts = [values[:, start:stop].sum(axis=1) for _, start, stop in blocks]
         values = np.stack(parts, axis=1)
     if not values.size:
-        raise _fault(shap_values, "no rows or no classes")
+        raise FileFault.of(shap_values, "no rows or no classes")
     if not np.isfinite(values).all():
-        raise _fault(shap_values, "values that are no finite numbers")
+        raise FileFault.of(shap_values, "values that are no finite numbers")
     classes = arrays.get("classes", np.arange(values.shape[2]))
     if len(classes) != values.shape[2]:
-        raise _fault(shap_values, f"{len(classes)} classes for {values.shape[2]} margins")
+        raise FileFault.of(shap_values, f"{len(classes)} classes for {values.shape[2]} margins")
     return summarise(values.astype(np.float64), names, classes.tolist())
 
 
@@ -134,7 +135,7 @@ def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthe
         output.parent.mkdir(parents=True, exist_ok=True)
         output.write_bytes(picture)
     except OSError as e:
-        raise _fault(output, f"can't be written ({e})") from e
+        raise FileFault.of(output, f"can't be written ({e})") from e
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:
@@ -144,10 +145,10 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
         with np.load(path, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
     except UNREADABLE as e:
-        raise _fault(path, f"not readable as .npz ({e})") from e
+        raise FileFault.of(path, f"not readable as .npz ({e})") from e
     if "shap_values" not in arrays or arrays["shap_values"].dtype.kind not in "fiu":
         listed = ", ".join(arrays) or "nothing"
-        raise _fault(path, f"holds {listed}; expected numbers named shap_values")
+        raise FileFault.of(path, f"holds {listed}; expected numbers named shap_values")
     return arrays
 
 
@@ -156,15 +157,11 @@ def _read_mapping(path: Path) -> list[tuple[str, int, int]]:
         mapping = json.loads(path.read_text(encoding="utf-8"))
         blocks = [(str(b["branch"]), int(b["start"]), int(b["stop"])) for b in mapping["blocks"]]
     except (OSError, ValueError, TypeError, KeyError) as e:
-        raise _fault(path, f"not a feature mapping ({type(e).__name__}: {e})") from e
+        raise FileFault.of(path, f"not a feature mapping ({type(e).__name__}: {e})") from e
     edges = [0, *(stop for _, _, stop in blocks)]
     if not blocks or any(start != edge for (_, start, _), edge in zip(blocks, edges, strict=False)):
-        raise _fault(path, "its blocks do not follow one another from column 0")
+        raise FileFault.of(path, "its blocks do not follow one another from column 0")
     return blocks
-
-
-def _fault(path: Path, problem: str) -> FileFault:
-    return FileFault(f"{path}: {problem}", next_command=NEXT)
 
 
 if __name__ == "__main__":

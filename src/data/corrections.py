@@ -8,7 +8,6 @@ when ``[data].use_corrections`` is on. The products themselves keep their offici
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import FileFault
+from src.files import encodable, sha256
 
 if TYPE_CHECKING:
     import numpy as np
@@ -103,7 +103,7 @@ def designation_hash(title: str) -> str:
     >>> designation_hash("Livre")[:12]
     '2a4ce0fc24ed'
     """
-    return hashlib.sha256(title.encode("utf-8", "surrogatepass")).hexdigest()
+    return sha256(title.encode("utf-8", "surrogatepass"))
 
 
 def read_feedback(path: Path) -> tuple[list[Correction], int]:
@@ -121,7 +121,7 @@ def read_feedback(path: Path) -> tuple[list[Correction], int]:
     except FileNotFoundError:
         return [], 0
     except OSError as e:
-        raise FileFault(f"{path}: can't be read ({e})", next_command=f"ls -l {path}") from e
+        raise FileFault.of(path, f"can't be read ({e})") from e
     read = [_parse(line) for line in lines if line.strip()]
     found = [correction for correction in read if correction is not None]
     return found, len(read) - len(found)
@@ -159,7 +159,7 @@ def _text(value: Any) -> str:  # noqa: ANN401
     if not isinstance(value, str):
         raise ValueError(f"{value!r} is no text")
     # PostgreSQL keeps neither a zero byte nor half of a surrogate pair.
-    return value.replace("\0", "").encode("utf-8", "replace").decode("utf-8")
+    return encodable(value.replace("\0", ""))
 
 
 def _time(value: str) -> datetime:

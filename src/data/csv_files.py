@@ -1,48 +1,48 @@
-"""The three official files: their names, their hash, and the one set of rules for their rows.
+"""The three official files: their names, their hash, and what PostgreSQL's COPY demands of them.
 
 `take_snapshot` finds every *file fault* and hashes (standard library only: ``init.sh`` runs it
-before psql). `read_csv_files` gives the tables that ``sql/11_upsert_items.sql`` gives, by the same
-rules: a training row with a *row fault* is rejected with its reason and raw text, a test row is
-flagged but kept, because the submission has every row. Text is never normalised here.
+before psql). Whatever COPY and `read_records` could read differently is such a fault.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
+import io
 import re
-import shlex
+from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
-from src.data.csv_scan import ScannedCsv, scan_csv
+from src.data.csv_records import INDEX_NAMES, describe_header, read_records
 from src.errors import FileFault
-
-if TYPE_CHECKING:
-    import pandas as pd
+from src.files import sha256
 
 X_TRAIN = "X_train_update.csv"
 Y_TRAIN = "Y_train_CVw08PX.csv"
 X_TEST = "X_test_update.csv"
-_X_COLUMNS = ("designation", "description", "productid", "imageid")
+X_COLUMNS = ("designation", "description", "productid", "imageid")
 FILES: Mapping[str, tuple[str, ...]] = {
-    X_TRAIN: _X_COLUMNS,
+    X_TRAIN: X_COLUMNS,
     Y_TRAIN: ("prdtypecode",),
-    X_TEST: _X_COLUMNS,
+    X_TEST: X_COLUMNS,
 }
 SYNTHETIC_MARKER = "SYNTHETIC"
 ITEM_COLUMNS = ("row_index", "productid", "imageid", "designation", "description")
-REJECT_COLUMNS = ("file", "line", "reason", "raw")
-# A test row whose id is no number keeps its place with this id (NULL in the database).
-NO_ID = -1
 Source = Literal["official", "demo"]
 
-_ID = re.compile(r"[0-9]{1,18}")
-_CODE = re.compile(r"-?[0-9]{1,18}")
-# ASCII white space, as in the SQL: what is blank must not depend on a locale.
-_BLANK = " \t\n\r\f\v"
+ID_PATTERN = re.compile(r"[0-9]{1,18}")
+_END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
+_QUOTED = re.compile(rb'"[^"]*"')
+# The same where a field begins, or goes on after a doubled quote. Starts with a byte, for speed.
+_WELL_QUOTED = re.compile(rb'"(?<![^,\n"]")[^"]*"')
+# What COPY and the csv module read differently, where quoted fields are left out: a quote inside a
+# plain field, and a row end that is not the header's.
+_STRAY = {
+    b"\n": re.compile(rb'"(?<=[^,\n"\0]")|\r'),
+    b"\r\n": re.compile(rb'"(?<=[^,\n"\0]")|\r(?!\n)|\n(?<!\r\n)'),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,36 +75,27 @@ class Snapshot:
 
 
 @dataclasses.dataclass(frozen=True)
-class CsvTables:
-    """The three files as tables.
+class OfficialFile:
+    """A file whose every byte has been checked.
 
     Attributes
     ----------
-    train : DataFrame
-        ITEM_COLUMNS and ``prdtypecode``, ordered by row_index; ids int64, texts str, "" = missing.
-    test : DataFrame
-        ITEM_COLUMNS, ordered by row_index.
-    rejects : DataFrame
-        REJECT_COLUMNS, ordered by file and line; rows of X_test are flagged, not left out.
-    rejected_rows : int
-        Rows of X_train that are not in `train`.
-    snapshot : Snapshot
-        Hash and source of the files that were read.
+    path : Path
+    snapshot : FileSnapshot
+    lines : list of int
+        Where each record begins; the header is line 1.
+    rows : list of tuple of str
+        The fields of each record, the row index first; missing ones are "".
     """
 
-    train: pd.DataFrame
-    test: pd.DataFrame
-    rejects: pd.DataFrame
-    rejected_rows: int
-    snapshot: Snapshot
+    path: Path
+    snapshot: FileSnapshot
+    lines: list[int]
+    rows: list[tuple[str, ...]]
 
-
-@dataclasses.dataclass(frozen=True)
-class _Reject:
-    file: str
-    line: int
-    reason: str
-    raw: str
+    def column(self, at: int) -> list[str]:
+        """Return one field of every record."""
+        return [row[at] for row in self.rows]
 
 
 def take_snapshot(import_dir: Path) -> Snapshot:
@@ -116,20 +107,17 @@ def take_snapshot(import_dir: Path) -> Snapshot:
         A file is missing or can't be read as what it should be, no row is there to train on, or a
         test row has no row index of its own.
     """
-    return _snapshot(import_dir, _scan_all(import_dir))
+    files = {name: read_official(import_dir / name, n_fields=1).snapshot for name in FILES}
+    return snapshot_of(import_dir, files)
 
 
-def _snapshot(import_dir: Path, scans: Mapping[str, ScannedCsv]) -> Snapshot:
-    files = {
-        name: FileSnapshot(hashlib.sha256(scan.data).hexdigest(), len(scan.data), len(scan.starts))
-        for name, scan in scans.items()
-    }
+def snapshot_of(import_dir: Path, files: Mapping[str, FileSnapshot]) -> Snapshot:
+    """Return what identifies three files of a folder that were checked and hashed one by one."""
     listing = "".join(f"{file.sha256}  {name}\n" for name, file in files.items())
     listed = drawn_hashes(import_dir)
     found = {name: file.sha256 for name, file in files.items()}
     synthetic = listed is not None and (not listed or bool(listed.items() & found.items()))
-    source: Source = "demo" if synthetic else "official"
-    return Snapshot(hashlib.sha256(listing.encode()).hexdigest(), source, files)
+    return Snapshot(sha256(listing.encode()), "demo" if synthetic else "official", files)
 
 
 def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
@@ -146,178 +134,94 @@ def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
     return {name: digest for digest, name in found}
 
 
-def _scan_all(import_dir: Path) -> dict[str, ScannedCsv]:
-    scans = {name: scan_csv(import_dir / name, columns) for name, columns in FILES.items()}
-    for name in (X_TRAIN, Y_TRAIN):
-        if not scans[name].starts:
-            path = import_dir / name
-            raise FileFault(
-                f"{path}, line 2: expected a row, found the end of the file",
-                next_command=f"ls -l {shlex.quote(str(import_dir))}",
-            )
-    _check_test_index(scans[X_TEST])
-    return scans
-
-
-def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
-    """Read the three files into tables.
+def read_official(
+    path: Path, columns: Sequence[str] | None = None, *, n_fields: int | None = None
+) -> OfficialFile:
+    r"""Read a file and check every byte of it.
 
     Parameters
     ----------
-    import_dir : Path
-        Folder of the files.
-    codes : collection of int
-        The codes of the labels map; a row with another one is rejected.
+    path : Path
+        The file: UTF-8, comma, double quotes doubled inside quoted fields, rows ended by one of
+        ``\n`` or ``\r\n``, the last one too.
+    columns : sequence of str or None
+        Column names after the index column, whose own header is empty or ``Unnamed: 0``; None
+        takes those of the official file of this name.
+    n_fields : int or None
+        How many fields of each record to keep; None keeps all.
 
     Raises
     ------
     FileFault
-        As `take_snapshot`, or X_train and Y_train do not belong together.
+        With file, line, what was expected and what was found.
     """
-    import pandas as pd
-
-    scans = _scan_all(import_dir)
-    train, train_rejects, rejected = _train_rows(scans[X_TRAIN], scans[Y_TRAIN], frozenset(codes))
-    test, test_rejects = _test_rows(scans[X_TEST])
-    rejects = sorted(train_rejects + test_rejects, key=lambda r: (r.file, r.line))
-    reject_rows = [dataclasses.astuple(reject) for reject in rejects]
-    return CsvTables(
-        train=_frame(train, (*ITEM_COLUMNS, "prdtypecode")),
-        test=_frame(test, ITEM_COLUMNS),
-        rejects=pd.DataFrame(reject_rows, columns=list(REJECT_COLUMNS)),
-        rejected_rows=rejected,
-        snapshot=_snapshot(import_dir, scans),
-    )
-
-
-def _frame(rows: list[tuple[int | str, ...]], columns: Sequence[str]) -> pd.DataFrame:
-    import pandas as pd
-
-    frame = pd.DataFrame(rows, columns=list(columns))
-    kinds = {name: "str" if name.startswith("des") else "int64" for name in columns}
-    return frame.astype(kinds).sort_values("row_index", ignore_index=True)
-
-
-def _train_rows(
-    scan_x: ScannedCsv, scan_y: ScannedCsv, codes: frozenset[int]
-) -> tuple[list[tuple[int | str, ...]], list[_Reject], int]:
-    products, labels = list(scan_x.records()), list(scan_y.records())
-    x_index = _numbers((row[0] for row in products), _ID)
-    y_index = _numbers((row[0] for row in labels), _ID)
-    x_known, y_known = set(x_index), set(y_index)
-    x_faults = _joined(
-        _id_faults("row index", x_index),
-        _product_faults(products),
-        [_only(i is not None and i not in y_known, f"no row in {Y_TRAIN}") for i in x_index],
-    )
-    y_faults = _joined(
-        _id_faults("row index", y_index),
-        [_code_fault(row[1], codes) for row in labels],
-        [_only(i is not None and i not in x_known, f"no row in {X_TRAIN}") for i in y_index],
-    )
-    _check_join(scan_x, x_faults, y_faults)
-    code_of = {
-        index: int(row[1])
-        for index, row, fault in zip(y_index, labels, y_faults, strict=True)
-        if index is not None and not fault
-    }
-    rows = [
-        (*_item(index, row), code_of[index])
-        for index, row, fault in zip(x_index, products, x_faults, strict=True)
-        if index is not None and not fault and index in code_of
-    ]
-    rejects = _rejects(scan_x, products, x_faults) + _rejects(scan_y, labels, y_faults)
-    return rows, rejects, len(products) - len(rows)
+    columns = FILES[path.name] if columns is None else columns
+    data = _bytes(path)
+    records = read_records(io.BytesIO(data), path, strict=True)
+    _, header = next(records, (1, [""]))
+    mark = " (a byte order mark stands before it)" if data.startswith(BOM_UTF8) else ""
+    if mark or header[0] not in INDEX_NAMES or header[1:] != list(columns):
+        found = describe_header(header if data else [])
+        expected = ",".join(("", *columns))
+        problem = f"expected the header {expected!r} and its rows, found {found}{mark}"
+        raise FileFault.of(path, problem, line=1)
+    lines, rows = [], []
+    for line, row in records:
+        lines.append(line)
+        rows.append(tuple(row[:n_fields]))  # which the garbage collector need not follow
+    _check_for_copy(path, data)
+    file = OfficialFile(path, FileSnapshot(sha256(data), len(data), len(rows)), lines, rows)
+    if path.name == X_TEST:
+        _check_index(file)
+    elif not rows:
+        raise FileFault.of(path, "expected a row, found the end of the file", line=2)
+    return file
 
 
-def _test_rows(scan: ScannedCsv) -> tuple[list[tuple[int | str, ...]], list[_Reject]]:
-    rows = list(scan.records())
-    items = [_item(int(row[0]), row) for row in rows]
-    return items, _rejects(scan, rows, _product_faults(rows))
+def _bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as e:
+        there = sorted(p.name for p in path.parent.glob("*.csv")) if path.parent.is_dir() else []
+        found = ", ".join(there) or "no CSV file at all"
+        problem = f"the file is missing; expected exactly this name, found {found}"
+        raise FileFault.of(path, problem) from e
+    except OSError as e:
+        raise FileFault.of(path, f"not readable ({e.strerror})") from e
 
 
-def _check_test_index(scan: ScannedCsv) -> None:
+def _check_for_copy(path: Path, data: bytes) -> None:
+    """Refuse what COPY would read otherwise than the csv module, which took all of it."""
+    if b"\\" in data and b"\n\\." in data and (end := _END_OF_COPY.search(data)):
+        problem = r"expected a row, found a line of \. alone, which ends the data for COPY"
+        raise FileFault.of(path, problem, line=data.count(b"\n", 0, end.start()) + 1)
+    if not data.endswith(b"\n"):
+        problem = "expected a complete row (is the file cut?), found the end of the file"
+        raise FileFault.of(path, problem, line=data.count(b"\n") + 1)
+    row_end = b"\r\n" if data[: data.find(b"\n")].endswith(b"\r") else b"\n"
+    rest = _WELL_QUOTED.sub(b"-", data).replace(row_end, b"")
+    if not any(byte in rest for byte in (b'"', b"\r", b"\n")):
+        return
+    # Where is it? With a NUL in place of each line of a quoted field, lines can be counted.
+    marked = _QUOTED.sub(lambda field: b'"%b"' % (b"\0" * field[0].count(b"\n")), data)
+    found = next(_STRAY[row_end].finditer(marked))
+    before = marked[: found.start()]
+    line = before.count(b"\n") + before.count(b"\0") + 1
+    problem = f"expected row ends {row_end!r} as in the header, found others"
+    if found[0] == b'"':
+        problem = "expected quotes around the whole field, found a quote inside a plain one"
+    raise FileFault.of(path, problem, line=line)
+
+
+def _check_index(file: OfficialFile) -> None:
     """Refuse a test row whose index is no key: its prediction could not be handed in."""
-    texts = [row[0] for row in scan.records()]
-    index = _numbers(texts, _ID)
-    bad = next((n for n, fault in enumerate(_id_faults("row index", index)) if fault), None)
-    if bad is not None:
-        line = scan.lines()[bad]
-        raise FileFault(
-            f"{scan.path}, line {line}: expected a row index of its own, found {texts[bad]!r}:"
-            " the prediction for this row could not be handed in",
-            next_command=f"sed -n {line}p {shlex.quote(str(scan.path))} | cut -b 1-300",
-        )
-
-
-def _item(index: int, row: tuple[str, ...]) -> tuple[int | str, ...]:
-    _, designation, description, productid, imageid = row
-    return index, _number(productid), _number(imageid), designation, description
-
-
-def _number(text: str) -> int:
-    return int(text) if _ID.fullmatch(text) else NO_ID
-
-
-def _numbers(texts: Iterable[str], pattern: re.Pattern[str]) -> list[int | None]:
-    return [int(text) if pattern.fullmatch(text) else None for text in texts]
-
-
-def _product_faults(rows: list[tuple[str, ...]]) -> list[str]:
-    return _joined(
-        _id_faults("productid", _numbers((row[3] for row in rows), _ID)),
-        [_only(not _ID.fullmatch(row[4]), "imageid is no number") for row in rows],
-        [_only(not row[1].strip(_BLANK), "designation is empty") for row in rows],
-    )
-
-
-def _id_faults(name: str, ids: list[int | None]) -> list[str]:
-    """No number, or a number that several rows have: then none of them can be trusted."""
-    count = Counter(ids)
-    return [
-        f"{name} is no number" if i is None else _only(count[i] > 1, f"{name} is not unique")
-        for i in ids
-    ]
-
-
-def _code_fault(text: str, codes: frozenset[int]) -> str:
-    if not _CODE.fullmatch(text):
-        return "prdtypecode is no number"
-    return _only(int(text) not in codes, "prdtypecode is unknown")
-
-
-def _only(condition: bool, reason: str) -> str:
-    return reason if condition else ""
-
-
-def _joined(*faults: list[str]) -> list[str]:
-    return ["; ".join(filter(None, of_row)) for of_row in zip(*faults, strict=True)]
-
-
-def _rejects(scan: ScannedCsv, rows: list[tuple[str, ...]], faults: list[str]) -> list[_Reject]:
-    if not any(faults):
-        return []
-    return [
-        _Reject(scan.path.name, line, fault, raw_row(row))
-        for line, row, fault in zip(scan.lines(), rows, faults, strict=True)
-        if fault
-    ]
-
-
-def raw_row(fields: Iterable[str]) -> str:
-    """Return fields as one row of CSV, all quoted: as ``project.raw_row`` does in the database."""
-    quoted: Callable[[str], str] = '"{}"'.format
-    return ",".join(quoted(field.replace('"', '""')) for field in fields)
-
-
-def _check_join(scan_x: ScannedCsv, x_faults: list[str], y_faults: list[str]) -> None:
-    """Rows without a partner are faults of rows only as far as partners have a bad index."""
-    for faults, others, name in ((x_faults, y_faults, Y_TRAIN), (y_faults, x_faults, X_TRAIN)):
-        lonely = sum(f"no row in {name}" in fault for fault in faults)
-        explained = sum("row index is" in fault for fault in others)
-        if lonely > explained:
-            raise FileFault(
-                f"{scan_x.path.parent}: {lonely} rows have no row in {name}: expected {X_TRAIN} and"
-                f" {Y_TRAIN} of one delivery, with the same row indices",
-                next_command=f"wc -l {shlex.quote(str(scan_x.path.parent))}/*.csv",
+    texts = file.column(0)
+    numbers = [int(text) if ID_PATTERN.fullmatch(text) else None for text in texts]
+    count = Counter(numbers)
+    for line, text, number in zip(file.lines, texts, numbers, strict=True):
+        if number is None or count[number] > 1:
+            problem = (
+                f"expected a row index of its own, found {text!r}: the prediction for this row"
+                " could not be handed in"
             )
+            raise FileFault.of(file.path, problem, line=line)

@@ -6,6 +6,7 @@ the local default ``postgres://mlops:mlops@localhost:5433/rakuten``.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -19,13 +20,13 @@ DEFAULT_PASSWORD = "mlops"  # noqa: S105  the brief's local default; the server 
 ENV_FILE = Path(__file__).resolve().parents[2] / ".env"
 
 
-def database_url(env: Mapping[str, str], env_file: Path = ENV_FILE) -> str:
+def database_url(env: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> str:
     """Return the address of the database.
 
     Parameters
     ----------
-    env : mapping of str to str
-        The environment, as ``os.environ``.
+    env : mapping of str to str or None
+        The environment; None takes the process's.
     env_file : Path
         A file of ``NAME=value`` lines that is asked for what the environment lacks.
 
@@ -34,7 +35,7 @@ def database_url(env: Mapping[str, str], env_file: Path = ENV_FILE) -> str:
     >>> database_url({"POSTGRES_PASSWORD": "a/b"}, Path("none"))
     'postgres://mlops:a%2Fb@localhost:5433/rakuten'
     """
-    settings = {**read_env_file(env_file), **env}
+    settings = {**read_env_file(env_file), **(os.environ if env is None else env)}
     if url := settings.get("DATABASE_URL"):
         return url
     return local_url(settings)

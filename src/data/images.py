@@ -7,18 +7,22 @@ size and time have not changed is not read again; its entry is taken from the ma
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import re
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from src.data.fingerprint import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, decode_image, read_source
 from src.errors import DataError
+from src.files import sha256, write_atomically
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 MANIFEST_NAME = "images_manifest.json"
 BAD_NAME = "name"
@@ -90,6 +94,30 @@ def ids_of(name: str) -> tuple[int, int] | None:
     """Return imageid and productid of a name that `file_name` gives; None for any other name."""
     ids = _NAME.fullmatch(name)
     return (int(ids[1]), int(ids[2])) if ids else None
+
+
+def list_images(folders: Iterable[Path]) -> dict[str, str]:
+    """Return the paths of the files in some folders by name; of two, that of the later folder.
+
+    A missing folder is empty.
+    """
+    return {
+        entry.name: entry.path for _, entry in _files({str(folder): folder for folder in folders})
+    }
+
+
+def image_paths(products: pd.DataFrame, listed: Mapping[str, str]) -> list[str]:
+    """Return where the picture of each product lies; "" where there is none.
+
+    Parameters
+    ----------
+    products : DataFrame, n rows
+        Columns imageid and productid, whole numbers.
+    listed : mapping of str to str
+        What `list_images` found.
+    """
+    ids = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
+    return [listed.get(file_name(imageid, productid), "") for imageid, productid in ids]
 
 
 def scan_images(
@@ -171,16 +199,16 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     if entry.imageid is None:
         fault = f"{BAD_NAME}: expected image_{{imageid}}_product_{{productid}}.jpg"
         return dataclasses.replace(entry, fault=fault)
-    sha256 = None
+    digest = None
     try:
         data = read_source(path)
-        sha256 = hashlib.sha256(data).hexdigest()
+        digest = sha256(data)
         image = decode_image(data, min_side_px=MIN_SIDE_PX, side="short")
     except ImageFault as fault:
-        return dataclasses.replace(entry, sha256=sha256, fault=str(fault))
+        return dataclasses.replace(entry, sha256=digest, fault=str(fault))
     return dataclasses.replace(
         entry,
-        sha256=sha256,
+        sha256=digest,
         width=image.width_px,
         height=image.height_px,
         fingerprint=fingerprint(image.pixels),
@@ -201,9 +229,8 @@ def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEnt
 def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
     """Write the manifest, whole or not at all."""
     lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in entries)
-    unfinished = path.with_name(path.name + ".unfinished")
-    unfinished.write_text("[\n" + ",\n".join(lines) + "\n]\n", encoding="utf-8")
-    unfinished.replace(path)
+    with write_atomically(path) as file:
+        file.write("[\n" + ",\n".join(lines) + "\n]\n")
 
 
 def read_manifest(path: Path) -> list[ImageEntry]:
@@ -226,11 +253,12 @@ def read_manifest(path: Path) -> list[ImageEntry]:
         ) from e
 
 
-def current_fingerprints(folders: Mapping[str, Path], workspace: Path) -> dict[str, str]:
-    """Return, by file name, a value that equal pictures share and others do not.
+def current_entries(folders: Mapping[str, Path], workspace: Path) -> dict[str, ImageEntry]:
+    """Return the entry of every file of the folders as it is now, by the path that it has there.
 
-    Files that the manifest does not know, or that have changed, are read now and the manifest is
-    brought up to date: without it copies of a picture would stand on both sides of a split.
+    Files that the manifest does not know, or whose size or time has changed, are read now and the
+    manifest is brought up to date: without it copies of a picture would stand on both sides of a
+    split, and what was extracted of a picture would be looked up by the hash of another.
 
     Parameters
     ----------
@@ -241,12 +269,12 @@ def current_fingerprints(folders: Mapping[str, Path], workspace: Path) -> dict[s
 
     Returns
     -------
-    dict of str to str
-        "" for pictures that are unreadable or of one colour: these equal nothing.
+    dict of str to ImageEntry
+        Keys are as `image_paths` gives them for the same folders.
     """
     path = workspace / MANIFEST_NAME
     known = read_manifest(path)
     entries = scan_images(folders, workspace, known)
     if entries != known:
         write_manifest(path, entries)
-    return {Path(entry.path).name: entry.same_as or "" for entry in entries}
+    return {str(workspace / entry.path): entry for entry in entries}

@@ -1,8 +1,8 @@
 """Products out of PostgreSQL, results into it: the only place in ``src`` that speaks to a database.
 
-`read_items` and `read_test_items` give the same columns, order and types as `csv_files`, so that no
-stage after the first knows where rows came from. Every error of the driver becomes a DatabaseError
-that says what to run.
+`read_items` and `read_test_items` give the same columns, order and types as `csv_tables`, so that
+no stage after the first knows where rows came from. Every error of the driver becomes a
+DatabaseError that says what to run.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from src.data import database_url as address
 from src.data.corrections import Correction
-from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
+from src.data.csv_files import ITEM_COLUMNS, Source
+from src.data.csv_records import NO_ID
 from src.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -52,11 +52,6 @@ class LoadedSnapshot:
     rejected_rows: int
     created_at: datetime
     loaded_at: datetime
-
-
-def database_url(env: Mapping[str, str] | None = None) -> str:
-    """Return the address of the database: see `src.data.database_url`; None reads the process's."""
-    return address.database_url(os.environ if env is None else env)
 
 
 @contextmanager
@@ -138,7 +133,7 @@ def read_test_items(url: str) -> pd.DataFrame:
 def _read_products(url: str, table: str, columns: Sequence[str]) -> pd.DataFrame:
     import pandas as pd
 
-    # The names are constants of this module; ids of test rows may be NULL, see csv_files.NO_ID.
+    # The names are constants of this module; ids of test rows may be NULL, see NO_ID.
     chosen = ", ".join(
         "coalesce(description, '')" if name == "description" else f"coalesce({name}, {NO_ID})"
         if name.endswith("id") else name

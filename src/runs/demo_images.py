@@ -7,12 +7,12 @@ app answers for them where no network can run (see ``streamlit_app/inference_lit
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import numpy as np
 
 from src.artifacts.store import ArtifactStore, Run
+from src.files import write_atomically
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import block_values
 from src.runs.types import Transformed
@@ -72,6 +72,5 @@ def _copy(paths: list[Path], folder: Path) -> None:
         if old.name not in kept:
             old.unlink()
     for path in paths:
-        temporary = folder / f".{path.name}.tmp"
-        shutil.copyfile(path, temporary)
-        temporary.replace(folder / path.name)
+        with write_atomically(folder / path.name, "wb") as copy:
+            copy.write(path.read_bytes())

@@ -9,6 +9,7 @@ import numpy as np
 from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
+from src.data.database_url import database_url
 from src.evaluation.model_card import About, model_card
 from src.labels import Labels
 from src.pipelines.product_keys import product_keys
@@ -77,7 +78,7 @@ def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluat
     """Write split and scores beside the data, where the data came from the database."""
     if cfg.data.source != "postgres":
         return
-    url = postgres.database_url()
+    url = database_url()
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
     postgres.write_splits(url, run.snapshot, transformed.train["productid"].tolist(), names)
     postgres.write_model(

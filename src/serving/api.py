@@ -11,7 +11,6 @@ import contextlib
 import dataclasses
 import tempfile
 from collections.abc import Collection, Iterator
-from io import TextIOWrapper
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -22,13 +21,16 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from src.data.csv_records import NO_ID
 from src.data.image_decode import TOO_LARGE, ImageFault
+from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
+from src.files import encodable
 from src.serving import feedback
-from src.serving.csv_products import ProductReader, answer_header, answer_row, to_csv
+from src.serving.answers import AnswerWriter
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import PredictionLog
-from src.serving.predictor import Answered, Product
+from src.serving.predictor import PredictionBatch, Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.schemas import (
     ClassOut,
@@ -78,7 +80,7 @@ class Services:
     api_key: str = ""
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
-    def keep(self, answered: Answered, productids: list[int | None]) -> None:
+    def keep(self, answered: PredictionBatch, productids: list[int | None]) -> None:
         """Count answers and queue them for the log."""
         self.metrics.count_predictions(answered.predictions)
         self.log.put(answered, productids)
@@ -217,32 +219,23 @@ def _add_batch(app: FastAPI, services: Services) -> None:
 
 def _check_csv(spool: IO[bytes]) -> None:
     """Read the whole file once: what is wrong is said before the first answer leaves."""
-    with _as_text(spool) as text:
-        for _ in ProductReader(text, "body").chunks():
-            pass
-
-
-@contextlib.contextmanager
-def _as_text(spool: IO[bytes]) -> Iterator[TextIOWrapper]:
     spool.seek(0)
-    text = TextIOWrapper(spool, encoding="utf-8", newline="")
-    try:
-        yield text
-    finally:
-        text.detach()  # or the file would be closed with it
+    for _ in ProductReader(spool, "body").chunks():
+        pass
 
 
 def _answers(services: Services, spool: IO[bytes], top_k: int, language: Language) -> Iterator[str]:
     """Yield the header, then the answers of one chunk after the other."""
     predictor = services.model.get()
     top_k = min(top_k, len(predictor.classes))
-    with _as_text(spool) as text:
-        reader = ProductReader(text, "body")
-        yield to_csv([answer_header(reader.kept_columns, top_k)])
-        for chunk in reader.chunks():
-            answered = predictor.answer(chunk.products, top_k=top_k, language=language)
-            services.keep(answered, chunk.productids)
-            yield to_csv(list(map(answer_row, chunk.kept, answered.predictions)))
+    spool.seek(0)
+    reader = ProductReader(spool, "body")
+    writer = AnswerWriter(reader.header, top_k)
+    yield writer.header
+    for chunk in reader.chunks():
+        answered = predictor.answer(chunk, top_k=top_k, language=language)
+        services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
+        yield writer.rows(chunk["cells"], answered.predictions)
 
 
 def _stream(head: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
@@ -264,7 +257,7 @@ def _add_feedback(app: FastAPI, services: Services) -> None:
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:
     """Say what was found; what the client can't mend is 503 with the operator's next command."""
-    detail = getattr(error, "message", str(error)).encode("utf-8", "replace").decode()
+    detail = encodable(getattr(error, "message", str(error)))
     if isinstance(error, (UsageError, FileFault)):
         return JSONResponse({"detail": detail}, 422)
     next_command = getattr(error, "next_command", None)

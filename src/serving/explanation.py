@@ -11,11 +11,12 @@ from src.data.image_decode import ImageFault, ImageSource
 from src.evaluation.shap.product import Contributions
 from src.features.cnn_features import CNNFeaturizer
 from src.features.networks import heat_map as cnn_explain
-from src.pipelines.fusion import SelectColumn
+from src.features.networks.fine_tuned import FineTunedCNN
+from src.pipelines.branches import BranchUnion
 from src.pipelines.image_pipeline import ImageExtractor
 
 if TYPE_CHECKING:
-    from src.pipelines.product_model import FullPipeline, ProductModel
+    from src.pipelines.product_model import FullPipeline
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -48,10 +49,12 @@ def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | 
         prdtypecode of the class.
     """
     for extractor in pipeline.extractors:
-        if isinstance(extractor, ImageExtractor) and isinstance(extractor.looker, CNNFeaturizer):
+        if isinstance(extractor, ImageExtractor) and isinstance(
+            extractor.featurizer, CNNFeaturizer
+        ):
             direction = _direction(pipeline, extractor.name, code)
             if direction is not None:
-                return _draw(extractor.looker, source, direction)
+                return _draw(extractor.featurizer, source, direction)
     return None
 
 
@@ -66,19 +69,18 @@ def _draw(network: CNNFeaturizer, source: ImageSource, direction: np.ndarray) ->
 
 def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | None:
     """Return the slope of the class's margin, less the mean class's, by the embedding; (d,)."""
-    for _, _, expert in pipeline.model.experts_:
-        steps = dict(expert.features_.transformers_)
-        linear = hasattr(expert.head_, "coef_") and code in expert.classes_
-        if linear and isinstance(steps.get(branch), SelectColumn):
-            return _slopes(expert, branch, code)
+    for expert in pipeline.model.experts_.values():
+        union: BranchUnion = expert["features"]
+        classifier = expert["classifier"].classifier_
+        blocks = {block.branch: block for block in union.blocks_}
+        if not (branch in blocks and hasattr(classifier, "coef_") and code in expert.classes_):
+            continue
+        if isinstance(dict(union.transformer_list)[branch], FineTunedCNN):
+            continue  # its values are not those of the network that would be drawn
+        coef = np.asarray(classifier.coef_[:, blocks[branch].start : blocks[branch].stop])
+        if len(coef) == 1:  # of two classes, the margin is of the second
+            coef = np.vstack([-coef, coef])
+        own = coef[int(np.searchsorted(expert.classes_, code))] - coef.mean(axis=0)
+        weight = (union.transformer_weights or {}).get(branch, 1.0)
+        return np.asarray(own * weight, dtype=np.float32)
     return None
-
-
-def _slopes(expert: ProductModel, branch: str, code: int) -> np.ndarray:
-    (block,) = (block for block in expert.blocks_ if block.branch == branch)
-    coef = np.asarray(expert.head_.coef_[:, block.start : block.stop])
-    if len(coef) == 1:  # of two classes, the margin is of the second
-        coef = np.vstack([-coef, coef])
-    own = coef[int(np.searchsorted(expert.classes_, code))] - coef.mean(axis=0)
-    weight = expert.features_.transformer_weights.get(branch, 1.0)
-    return np.asarray(own * weight, dtype=np.float32)

@@ -19,6 +19,7 @@ from pathlib import Path
 from src.data import postgres
 from src.data.corrections import Correction, designation_hash
 from src.errors import ArtifactError, DatabaseError, UsageError
+from src.files import encodable
 
 logger = logging.getLogger(__name__)
 
@@ -116,4 +117,4 @@ def _line_end(descriptor: int) -> str:
 
 def _storable(text: str) -> str:
     """Return a text as PostgreSQL can hold it: no NUL, no lone surrogate, of bounded length."""
-    return text.replace("\0", "").encode("utf-8", "replace").decode()[:MOST_CHARACTERS]
+    return encodable(text.replace("\0", ""))[:MOST_CHARACTERS]

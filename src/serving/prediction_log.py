@@ -17,14 +17,12 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-import numpy as np
-
 from src.data import postgres
 from src.data.corrections import designation_hash
 from src.errors import DatabaseError
 from src.models.late_fusion import LateFusion
 from src.monitoring.signals import SignalReader, Signals, profile_of
-from src.serving.predictor import Answered
+from src.serving.predictor import PredictionBatch
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +66,7 @@ class PredictionLog:
     ) -> None:
         self._write = write
         self._observe = observe
-        self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None] = queue.Queue(
+        self._queue: queue.Queue[tuple[PredictionBatch, Sequence[int | None]] | None] = queue.Queue(
             capacity
         )
         self._lost_in_queue = self._lost_in_database = 0
@@ -90,14 +88,10 @@ class PredictionLog:
         """Rows that were not written."""
         return self._lost_in_queue + self._lost_in_database
 
-    def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
+    def put(self, answered: PredictionBatch, productids: Sequence[int | None]) -> None:
         """Queue answers; those that the full queue refuses are counted as lost."""
-        without_images = dataclasses.replace(
-            answered,
-            # Images would fill the memory of the queue; their features are enough.
-            items=answered.items.drop(columns="image"),
-            extracted=answered.extracted.with_column("image", np.full(len(productids), "")),
-        )
+        # Images would fill the memory of the queue; their features are enough.
+        without_images = dataclasses.replace(answered, table=answered.table.assign(image=""))
         try:
             self._queue.put_nowait((without_images, productids))
         except queue.Full:
@@ -121,8 +115,8 @@ class PredictionLog:
             is_open = None not in batch
             self._flush([row for entry in batch if entry is not None for row in self._rows(*entry)])
 
-    def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
-        signals = _reader(answered.model).read(answered.items, answered.extracted, answered.proba)
+    def _rows(self, answered: PredictionBatch, productids: Sequence[int | None]) -> list[Row]:
+        signals = _reader(answered.model).read(answered.table, answered.proba)
         if self._observe is not None:
             self._observe(answered.predictions[0].model, signals)
         return rows_of(answered, productids, signals)
@@ -142,19 +136,21 @@ class PredictionLog:
             logger.warning("predictions are not logged for %.0f s: %s", RETRY_AFTER_S, e.message)
 
 
-def rows_of(answered: Answered, productids: Sequence[int | None], signals: Signals) -> list[Row]:
+def rows_of(
+    answered: PredictionBatch, productids: Sequence[int | None], signals: Signals
+) -> list[Row]:
     """Return the rows of ``project.predictions`` for some answers.
 
     Parameters
     ----------
-    answered : Answered
+    answered : PredictionBatch
         n answers.
     productids : sequence of (int or None), length n
         Where the request named one.
     signals : Signals
         Monitored signals of these products: the column ``profile``.
     """
-    titles = answered.items["designation"]
+    titles = answered.table["designation"]
     profiles = [profile_of(signals, row) for row in range(len(signals))]
     return [
         {

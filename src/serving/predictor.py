@@ -1,8 +1,8 @@
-"""`Predictor`: from a product's text and picture to its likeliest classes, for every face.
+"""`Predictor`: from a product's text and image to its likeliest classes, for every face.
 
-The predict command, the HTTP service and the app all call `Predictor.predict` or
-`Predictor.predict_frame`, so that they give the same answer to the last digit. Networks run in
-onnxruntime or openvino; torch, streamlit and shap are never imported.
+The predict command, the HTTP service and the app all call `Predictor.predict` or `Predictor.answer`,
+so that they give the same answer to the last digit. Networks run in onnxruntime or openvino; torch,
+streamlit and shap are never imported.
 """
 
 from __future__ import annotations
@@ -11,11 +11,12 @@ import dataclasses
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import UsageError
+from src.files import encodable
 from src.labels import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.product_keys import product_keys
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
-    from src.features.extracted import Extracted
     from src.models.late_fusion import LateFusion
     from src.pipelines.product_model import FullPipeline
     from src.serving.explanation import Explanation
@@ -44,7 +44,7 @@ class Product:
     designation, description : str
         Title and text as the seller wrote them; either may be empty.
     image : Path, bytes or None
-        The picture's file, or what is in it. One that can't be read counts as missing.
+        The file, or what is in it. One that can't be read counts as missing.
     """
 
     designation: str
@@ -53,24 +53,21 @@ class Product:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Answered:
+class PredictionBatch:
     """Answers for n products, and what they rest on.
 
     Attributes
     ----------
     predictions : list of Prediction, length n
-    items : DataFrame, n rows
-        The products as the extractors read them.
-    extracted : Extracted
-        What the extractors gave.
+    table : DataFrame, n rows
+        The product table.
     proba : ndarray, shape (n, n_classes)
     model : LateFusion
         Who answered.
     """
 
     predictions: list[Prediction]
-    items: pd.DataFrame
-    extracted: Extracted
+    table: pd.DataFrame
     proba: np.ndarray
     model: LateFusion
 
@@ -128,7 +125,7 @@ class Predictor:
 
     @property
     def sees_images(self) -> bool:
-        """Whether any branch of the model looks at pictures."""
+        """Whether any branch of the model reads images."""
         return any(isinstance(e, ImageExtractor) for e in self.pipeline.extractors)
 
     @property
@@ -137,14 +134,15 @@ class Predictor:
         return self.pipeline.synthetic
 
     def predict(
-        self, products: Sequence[Product], *, top_k: int = 3, language: str = "en"
+        self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
     ) -> list[Prediction]:
-        """Answer for some products.
+        """Answer for n products.
 
         Parameters
         ----------
-        products : sequence of Product, length n
-            None of them makes this fail, whatever its text or picture.
+        products : sequence of Product, or DataFrame
+            A DataFrame has a column designation; description and image (path, bytes or "") where
+            there are any. No product makes this fail, whatever its text or image.
         top_k : int
             Number of candidates, at least 1; more than there are classes gives all of them.
         language : {"fr", "en"}
@@ -159,34 +157,34 @@ class Predictor:
         answers: list[Prediction] = []
         for start in range(0, len(products), CHUNK_ROWS):
             chunk = products[start : start + CHUNK_ROWS]
-            answers += self._answer(frame_of(chunk), top_k, language).predictions
+            answers += self.answer(chunk, top_k=top_k, language=language).predictions
         return answers
 
     def answer(
-        self, products: Sequence[Product], *, top_k: int = 3, language: str = "en"
-    ) -> Answered:
+        self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
+    ) -> PredictionBatch:
         """Return the same for one chunk of products, with what the answers rest on."""
         _check_options(top_k, language)
-        return self._answer(frame_of(products), top_k, language)
-
-    def predict_frame(
-        self, items: pd.DataFrame, *, top_k: int = 3, language: str = "en"
-    ) -> list[Prediction]:
-        """Answer for the products of a table.
-
-        Parameters
-        ----------
-        items : DataFrame, n rows
-            Column designation; description and image (path, bytes or "") where there are any.
-        top_k, language
-            As in `predict`.
-        """
-        _check_options(top_k, language)
-        answers: list[Prediction] = []
-        for start in range(0, len(items), CHUNK_ROWS):
-            chunk = tidy(items.iloc[start : start + CHUNK_ROWS])
-            answers += self._answer(chunk, top_k, language).predictions
-        return answers
+        frame = as_frame(products)
+        with self._lock:
+            table = self.pipeline.table(frame)
+            proba = self.pipeline.model.predict_proba(table)
+        used = table["has_image"].to_numpy() & self.sees_images
+        best = (-proba).argsort(axis=1, kind="stable")[:, :top_k]
+        names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
+        codes = self.classes.tolist()
+        rows = zip(
+            best.tolist(), proba, self._were_seen(frame).tolist(), used.tolist(), strict=True
+        )
+        predictions = [
+            self._prediction(
+                tuple(Candidate(codes[c], names[c], float(row[c])) for c in order),
+                known,
+                used_image,
+            )
+            for order, row, known, used_image in rows
+        ]
+        return PredictionBatch(predictions, table, proba, self.pipeline.model)
 
     def explain(self, product: Product, code: int | None = None, top: int = 10) -> Explanation:
         """Say why a product gets a class.
@@ -207,40 +205,17 @@ class Predictor:
         from src.evaluation.shap.product import explain_product
         from src.serving.explanation import Explanation, heat_map
 
-        items = frame_of([product])
         model = self.pipeline.model
         with self._lock:
-            extracted = self.pipeline.extract(items)
-            chosen = int(model.predict(extracted)[0]) if code is None else code
-            contributions = explain_product(model, extracted, chosen, top)
-            picture = items["image"].iloc[0] or None
-            return Explanation(contributions, heat_map(self.pipeline, picture, chosen))
+            table = self.pipeline.table(as_frame([product]))
+            chosen = int(model.predict(table)[0]) if code is None else code
+            contributions = explain_product(model, table, chosen, top)
+            image = table["image"].iloc[0] or None
+            return Explanation(contributions, heat_map(self.pipeline, image, chosen))
 
-    def _answer(self, items: pd.DataFrame, top_k: int, language: str) -> Answered:
-        """Answer for one chunk of tidy items."""
-        with self._lock:
-            extracted = self.pipeline.extract(items)
-            probabilities = self.pipeline.model.predict_proba(extracted)
-        used = extracted.masks["image"] & self.sees_images
-        known = self._were_seen(items)
-        best = (-probabilities).argsort(axis=1, kind="stable")[:, :top_k]
-        names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
-        codes = self.classes.tolist()
-        predictions = [
-            self._prediction(
-                tuple(Candidate(codes[c], names[c], float(row[c])) for c in order),
-                bool(was_known),
-                bool(was_used),
-            )
-            for order, row, was_known, was_used in zip(
-                best.tolist(), probabilities, known, used, strict=True
-            )
-        ]
-        return Answered(predictions, items, extracted, probabilities, self.pipeline.model)
-
-    def _were_seen(self, items: pd.DataFrame) -> np.ndarray:
-        """Tell which products were in the training data, text and picture both; bool (n,)."""
-        keys = product_keys(*(items[name].tolist() for name in COLUMNS))
+    def _were_seen(self, frame: pd.DataFrame) -> np.ndarray:
+        """Tell which products were in the training data, text and image both; bool (n,)."""
+        keys = product_keys(frame)
         seen = self.pipeline.seen
         return seen[seen.searchsorted(keys).clip(max=len(seen) - 1)] == keys
 
@@ -284,33 +259,18 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
     return Predictor(store.load(store.full_pipeline(kind)))
 
 
-def frame_of(products: Sequence[Product]) -> pd.DataFrame:
-    """Return products as the table that extractors read, one row each."""
-    return _frame(
-        [product.designation for product in products],
-        [product.description for product in products],
-        [product.image for product in products],
-    )
-
-
-def tidy(items: pd.DataFrame) -> pd.DataFrame:
-    """Return the three columns that extractors read; a missing column or cell is ""."""
-    empty = [""] * len(items)
-    return _frame(*(items[name].tolist() if name in items else empty for name in COLUMNS))
-
-
-def _frame(titles: list[Any], descriptions: list[Any], images: list[Any]) -> pd.DataFrame:
+def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:
+    """Return the columns designation, description and image; a missing column or cell is ""."""
     import pandas as pd
 
-    pictures = [image if isinstance(image, bytes) else _text(image) for image in images]
-    return pd.DataFrame(
-        {
-            "designation": [_text(title) for title in titles],
-            "description": [_text(description) for description in descriptions],
-            "image": pd.Series(pictures, dtype=object),
-        },
-        dtype=object,
-    )
+    if isinstance(products, pd.DataFrame):
+        empty = [""] * len(products)
+        columns = {n: products[n].tolist() if n in products else empty for n in COLUMNS}
+    else:
+        columns = {name: [getattr(product, name) for product in products] for name in COLUMNS}
+    texts = {name: [_text(text) for text in columns[name]] for name in COLUMNS[:2]}
+    images = [image if isinstance(image, bytes) else _text(image) for image in columns["image"]]
+    return pd.DataFrame({**texts, "image": pd.Series(images, dtype=object)}, dtype=object)
 
 
 def _text(value: object) -> str:
@@ -319,7 +279,7 @@ def _text(value: object) -> str:
 
     if not isinstance(value, str):
         return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-    return value if value.isascii() else value.encode("utf-8", "replace").decode("utf-8")
+    return encodable(value)
 
 
 def _check_options(top_k: int, language: str) -> None:

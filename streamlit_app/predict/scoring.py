@@ -9,10 +9,13 @@ from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
+
+from src.data.readers import ProductReader
 from src.errors import FileFault
-from src.serving.csv_products import Chunk, ProductReader, answer_header, answer_row, to_csv
+from src.serving.answers import AnswerWriter
 from src.serving.prediction import Prediction
-from src.serving.predictor import Predictor, Product
+from src.serving.predictor import Predictor
 from src.serving.uploads import Unpacked, unpack_images
 
 CHUNK_ROWS = 100
@@ -79,11 +82,10 @@ def score_file(
         folder = Path(place)
         unpacked = None if zipped is None else unpack_images(zipped, folder)
         source = io.BytesIO(data)
-        stream = io.TextIOWrapper(source, encoding="utf-8", newline="")
-        reader = ProductReader(stream, name, None if zipped is None else folder)
-        tally = _Tally([to_csv([answer_header(reader.kept_columns, TOP_K)])])
+        reader = ProductReader(source, name, [folder])
+        tally = _Tally(AnswerWriter(reader.header, TOP_K))
         for chunk in reader.chunks(CHUNK_ROWS):
-            tally.add(chunk, predictor.predict(chunk.products, top_k=TOP_K, language=language))
+            tally.add(chunk, predictor.predict(chunk, top_k=TOP_K, language=language))
             progress(min(source.tell() / max(len(data), 1), 1.0), tally.rows)
             if tally.rows > MAX_ROWS:
                 raise FileFault(
@@ -97,7 +99,8 @@ def score_file(
 class _Tally:
     """What the rows so far add up to."""
 
-    lines: list[str]
+    writer: AnswerWriter
+    lines: list[str] = dataclasses.field(default_factory=list)
     shown: list[dict[str, object]] = dataclasses.field(default_factory=list)
     classes: Counter[int] = dataclasses.field(default_factory=Counter)
     to_review: int = 0
@@ -106,21 +109,21 @@ class _Tally:
     def rows(self) -> int:
         return self.classes.total()
 
-    def add(self, chunk: Chunk, answers: list[Prediction]) -> None:
-        self.lines.append(to_csv([*map(answer_row, chunk.kept, answers)]))
+    def add(self, chunk: pd.DataFrame, answers: list[Prediction]) -> None:
+        self.lines.append(self.writer.rows(chunk["cells"], answers))
         self.classes.update(answer.code for answer in answers)
         self.to_review += sum(answer.needs_review for answer in answers)
         left = SHOWN_ROWS - len(self.shown)
-        self.shown += map(_shown, chunk.products[:left], answers)
+        self.shown += map(_shown, chunk["designation"][:left], answers)
 
     def finished(self, unpacked: Unpacked | None) -> ScoredFile:
-        csv = "".join(self.lines).encode()
+        csv = "".join([self.writer.header, *self.lines]).encode()
         return ScoredFile(csv, self.shown, self.rows, self.to_review, self.classes, unpacked)
 
 
-def _shown(product: Product, answer: Prediction) -> dict[str, object]:
+def _shown(title: str, answer: Prediction) -> dict[str, object]:
     return {
-        "title": product.designation,
+        "title": title,
         "code": answer.code,
         "probability": answer.probability,
         "needs_review": answer.needs_review,

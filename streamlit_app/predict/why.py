@@ -52,7 +52,7 @@ def _words(ctx: Context, asked: Product, found: Contributions) -> None:
     st.markdown(f"**{ctx.words('app.predict.why_words')}**")
     scores = list(found.words().values())
     largest = max((abs(score) for score in scores), default=0.0)
-    texts = (("title", asked.designation), ("text_description", asked.description))
+    texts = (("clean_title", asked.designation), ("clean_description", asked.description))
     marked = [
         f'<p class="{field}">{marked_text(text[:MAX_CHARACTERS], found, field, largest)}</p>'
         for field, text in texts
@@ -76,7 +76,7 @@ def marked_text(text: str, found: Contributions, field: str, largest: float) -> 
     text : str
         From data; escaped here.
     found : Contributions
-    field : {"title", "text_description"}
+    field : {"clean_title", "clean_description"}
     largest : float
         Score that gets the full color.
     """

@@ -68,7 +68,7 @@ def _compare(args: argparse.Namespace) -> int:
     changes = compare(batch, baseline)
     overall = compare_all(changes)
     if overall is None:
-        raise _fault(path, f"no class that {known} knows: another model's report")
+        raise FileFault.of(path, f"no class that {known} knows: another model's report")
     names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
     lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
     confusions = args.folder / f"{args.baseline}_top_confusions.csv"
@@ -98,7 +98,7 @@ def read_batch(path: Path) -> BatchCounts:
         codes = list(_labelled(path, recalls))
         counts: Sequence[Sequence[int]] = labels["confusion"]
     except (OSError, ValueError, KeyError, TypeError) as e:
-        raise _fault(path, f"not readable as a drift report ({e!r})") from e
+        raise FileFault.of(path, f"not readable as a drift report ({e!r})") from e
     confusions = {
         (codes[t], codes[p]): (count, count / sum(row))
         for t, row in enumerate(counts)
@@ -181,7 +181,11 @@ def _counts(rows: pd.DataFrame, code: str, recall: str) -> Counts:
 
 def _labelled(path: Path, recalls: Counts) -> Counts:
     if not recalls:
-        raise _fault(path, "no labels in this report: expected one made with --labels")
+        raise FileFault.of(
+            path,
+            "no labels in this report: expected one made with --labels",
+            next_command="python tools/drift_report.py --help",
+        )
     return recalls
 
 
@@ -194,11 +198,7 @@ def _read_csv(path: Path, *columns: str) -> pd.DataFrame:
         command = "python scripts/train_pipeline.py"
         raise ArtifactError(f"{path}: no such file", next_command=command) from e
     except (OSError, ValueError) as e:
-        raise _fault(path, f"not readable as CSV ({e})") from e
-
-
-def _fault(path: Path, problem: str) -> FileFault:
-    return FileFault(f"{path}: {problem}", next_command="python tools/drift_report.py --help")
+        raise FileFault.of(path, f"not readable as CSV ({e})") from e
 
 
 if __name__ == "__main__":

@@ -149,7 +149,7 @@ def keep_correction(
     ProjectError
         It can be kept neither here nor there.
     """
-    from src.data.postgres import database_url
+    from src.data.database_url import database_url
     from src.serving.feedback import new_correction, store
 
     correction = new_correction(

@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 import pandas as pd
 import pytest
+from src.data.dataset import COLUMNS, Dataset, Snapshot
 
 from src.data.checks import Check, Limits, check_products
-from src.data.dataset import COLUMNS, Dataset, Snapshot
 from src.data.duplicates import Groups, find_groups
 
 LIMITS = Limits(min_class_rows=2, max_missing_description=0.5)

@@ -1,17 +1,22 @@
-"""The three files as tables: against pandas, sha256sum, and rows at fault written by hand."""
+"""The three files: against pandas, sha256sum and the csv module; every fault by name and line."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 import os
 import subprocess
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pandas as pd
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from src.data import csv_files
-from src.data.csv_files import X_TEST, X_TRAIN, Y_TRAIN
+from src.data import csv_files, csv_tables
+from src.data.csv_files import X_TEST, X_TRAIN, Y_TRAIN, read_official
 from src.errors import FileFault
 
 if TYPE_CHECKING:
@@ -19,11 +24,18 @@ if TYPE_CHECKING:
 
 CODES = (10, 40, 2583)
 MEGABYTE = "mot " * 250_000
+COLUMNS = ("title", "body")
+GOOD = b',title,body\n0,un,"a ""b"",\nc"\n1,deux,\n2,trois,x\n'
+
+texts = st.text(
+    st.one_of(st.sampled_from('",;\n\r\t\\. <>é\u2028\U0001f600'), st.characters(codec="utf-8")),
+    max_size=12,
+).filter(lambda text: "\0" not in text and not any(x == "\\." for x in text.splitlines()))
 
 
 def test_tables_are_what_pandas_reads(shop: Shop) -> None:
     folder = shop.write_plain(30)
-    tables = csv_files.read_csv_files(folder, CODES)
+    tables = csv_tables.read_csv_files(folder, CODES)
     x, y, test = (
         pd.read_csv(folder / name, dtype=str, keep_default_na=False)
         for name in (X_TRAIN, Y_TRAIN, X_TEST)
@@ -41,7 +53,7 @@ def test_tables_are_what_pandas_reads(shop: Shop) -> None:
 
 def test_rows_come_in_the_order_of_their_index(shop: Shop) -> None:
     folder = shop.write([(9, "b", "", 1, 1), (2, "a", "", 2, 2)], [(2, 10), (9, 40)])
-    train = csv_files.read_csv_files(folder, CODES).train
+    train = csv_tables.read_csv_files(folder, CODES).train
     assert train[["row_index", "designation", "prdtypecode"]].to_numpy().tolist() == [
         [2, "a", 10],
         [9, "b", 40],
@@ -83,7 +95,7 @@ def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) ->
         [(0, 10), (1, 10), (2, 10), (3, 40), (4, 40), (5, 99), (6, "9.0"), (7, "-0")],
         [(8, "", "", 102, "?"), (9, "ok", "", 102, 3)],
     )
-    tables = csv_files.read_csv_files(folder, {0, 10, 40})
+    tables = csv_tables.read_csv_files(folder, {0, 10, 40})
     assert tables.train["row_index"].tolist() == [0, 7]
     assert tables.rejected_rows == 6
     assert tables.test.to_numpy().tolist() == [[8, 102, -1, "", ""], [9, 102, 3, "ok", ""]]
@@ -105,15 +117,15 @@ def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) ->
 def test_a_row_without_its_partner_refuses_the_files(shop: Shop) -> None:
     folder = shop.write([(0, "a", "", 1, 1), (1, "b", "", 2, 2)], [(0, 10)])
     with pytest.raises(FileFault, match=f"1 rows have no row in {Y_TRAIN}"):
-        csv_files.read_csv_files(folder, CODES)
+        csv_tables.read_csv_files(folder, CODES)
     folder = shop.write([(0, "a", "", 1, 1)], [(0, 10), (1, 10)])
     with pytest.raises(FileFault, match=f"1 rows have no row in {X_TRAIN}"):
-        csv_files.read_csv_files(folder, CODES)
+        csv_tables.read_csv_files(folder, CODES)
 
 
 def test_an_index_that_two_rows_share_rejects_both_and_explains_their_partner(shop: Shop) -> None:
     folder = shop.write([(0, "a", "", 1, 1), (5, "b", "", 2, 2)], [(0, 10), (0, 40)])
-    tables = csv_files.read_csv_files(folder, CODES)
+    tables = csv_tables.read_csv_files(folder, CODES)
     assert tables.train.empty
     assert tables.train["designation"].dtype in ("str", object)  # object: pandas 2
     assert tables.rejects["reason"].tolist() == [
@@ -144,7 +156,7 @@ def test_html_sql_and_a_megabyte_are_text(shop: Shop) -> None:
     folder = shop.write(
         [(i, title, "", i, i) for i, title in enumerate(titles)], [(i, 10) for i in range(3)]
     )
-    assert csv_files.read_csv_files(folder, CODES).train["designation"].tolist() == titles
+    assert csv_tables.read_csv_files(folder, CODES).train["designation"].tolist() == titles
 
 
 def test_a_stale_marker_does_not_make_official_files_synthetic(shop: Shop) -> None:
@@ -162,3 +174,99 @@ def test_a_stale_marker_does_not_make_official_files_synthetic(shop: Shop) -> No
     assert csv_files.take_snapshot(folder).source == "demo"
     marker.unlink()
     assert csv_files.take_snapshot(folder).source == "official"
+
+
+def rows_of(path: Path, data: bytes) -> list[list[str]]:
+    path.write_bytes(data)
+    return [list(row) for row in read_official(path, COLUMNS).rows]
+
+
+def test_a_file_is_read_as_pandas_and_the_csv_module_read_it(tmp_path: Path) -> None:
+    path = tmp_path / "a.csv"
+    rows = rows_of(path, GOOD)
+    frame = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert rows == frame.to_numpy().tolist()
+    assert rows == list(csv.reader(io.StringIO(GOOD.decode(), newline="")))[1:]
+    assert read_official(path, COLUMNS).lines == [2, 4, 5]
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=6), st.sampled_from(["\n", "\r\n"]))
+def test_any_text_comes_back_as_it_was_written(
+    tmp_path_factory: pytest.TempPathFactory, rows: list[tuple[str, str]], row_end: str
+) -> None:
+    path = tmp_path_factory.mktemp("csv") / "a.csv"
+    text = io.StringIO(newline="")
+    text.write(",title,body" + row_end)
+    writer = csv.writer(text, lineterminator=row_end, quoting=csv.QUOTE_ALL)
+    starts = []
+    for i, row in enumerate(rows):
+        starts.append(text.getvalue().count("\n") + 1)
+        writer.writerow((i, *row))
+    assert rows_of(path, text.getvalue().encode()) == [[str(i), *row] for i, row in enumerate(rows)]
+    assert read_official(path, COLUMNS).lines == starts
+
+
+@pytest.mark.parametrize(
+    ("data", "line", "expected"),
+    [
+        (b"", 1, "found an empty file"),
+        (b",title,body", 1, "found the end of the file"),
+        (b",titre,body\n0,a,b\n", 1, "found ',titre,body'"),
+        (b"id,title,body\n0,a,b\n", 1, "found 'id,title,body'"),
+        (b";title;body\n0;a;b\n", 1, "separated by semicolons"),
+        (b"\ttitle\tbody\n0\ta\tb\n", 1, "separated by tabs"),
+        (b"\xef\xbb\xbf,title,body\n0,a,b\n", 1, "a byte order mark"),
+        (GOOD.replace(b"trois", b"caf\xe9"), 5, "found the byte 0xE9"),
+        (GOOD.replace(b"deux", b"d\0x"), 4, "found a NUL byte"),
+        (",title,body\n0,a,b\n".encode("utf-16"), 1, "found a NUL byte"),
+        (GOOD.replace(b"\nc", b"\n\\.\nc"), 3, r"a line of \\\. alone"),
+        (GOOD[:-1], 5, "is the file cut.*found the end of the file"),
+        (GOOD[:-5], 5, "found the end of the file|expected 3 fields, found 2"),
+        (GOOD.replace(b"1,deux,", b"1,deux"), 4, "expected 3 fields, found 2"),
+        (GOOD.replace(b"1,deux,", b"1,deux,,"), 4, "expected 3 fields, found 4"),
+        (GOOD.replace(b"1,deux,", b""), 4, "expected 3 fields, found 1"),
+        (GOOD.replace(b"deux", b'de"ux'), 4, "found a quote inside a plain one"),
+        (GOOD.replace(b"deux", b' "deux"'), 4, "found a quote inside a plain one"),
+        (GOOD.replace(b"deux", b'"de"ux'), 4, "',' expected after '\"'"),
+        (GOOD.replace(b"deux", b'"deux'), 4, "before the closing quote"),
+        (GOOD.replace(b"trois,x\n", b'trois,"x""\n'), 5, "before the closing quote"),
+        (GOOD.replace(b"deux,\n", b"deux,\r\n"), 4, r"row ends b'\\n' as in the header"),
+        (GOOD.replace(b"deux", b"de\rux"), 4, "found new-line character seen in unquoted field\n"),
+        (b",title,body\r\n0,a,b\r\n1,c,d\n", 3, r"row ends b'\\r\\n' as in the header"),
+    ],
+)
+def test_a_file_fault_names_file_line_and_what_was_found(
+    tmp_path: Path, data: bytes, line: int, expected: str
+) -> None:
+    path = tmp_path / "X train.csv"
+    path.write_bytes(data)
+    with pytest.raises(FileFault, match=rf"X train\.csv, line {line}: .*{expected}") as caught:
+        read_official(path, COLUMNS)
+    shown = subprocess.run(
+        ["bash", "-c", str(caught.value.next_command)], capture_output=True, check=True
+    )
+    lines = data.split(b"\n")
+    assert shown.stdout.rstrip(b"\n") == lines[line - 1][:300]
+
+
+def test_a_missing_file_names_what_lies_there_instead(tmp_path: Path) -> None:
+    (tmp_path / "x.csv").touch()
+    with pytest.raises(FileFault, match=r"X\.csv: the file is missing.*found x\.csv"):
+        read_official(tmp_path / "X.csv", COLUMNS)
+    with pytest.raises(FileFault, match=r"found no CSV file at all") as caught:
+        read_official(tmp_path / "none" / "X.csv", COLUMNS)
+    assert caught.value.next_command == f"ls -l {tmp_path}"
+
+
+def test_a_folder_in_place_of_a_file_is_a_fault(tmp_path: Path) -> None:
+    with pytest.raises(FileFault, match="not readable"):
+        read_official(tmp_path, COLUMNS)
+
+
+def test_a_field_may_hold_a_megabyte(tmp_path: Path) -> None:
+    text = 'é"' * 500_000
+    quoted = text.replace('"', '""')
+    assert rows_of(tmp_path / "a.csv", f',title,body\n0,"{quoted}",\n'.encode()) == [
+        ["0", text, ""]
+    ]

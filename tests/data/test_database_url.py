@@ -30,3 +30,10 @@ def test_the_environment_wins_over_the_file_and_an_address_over_its_parts(tmp_pa
 def test_a_port_that_is_none_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(UsageError, match="PGPORT: expected a port number"):
         database_url({"PGPORT": text}, tmp_path / ".env")
+
+
+def test_without_an_environment_that_of_the_process_is_read(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", "postgres://from-the-environment")
+    assert database_url() == "postgres://from-the-environment"

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-
 from src.data.dataset import COLUMNS, Dataset, Snapshot
+
 from src.data.duplicates import PLACEHOLDER_PRODUCTS, Groups, connect, find_groups, normalise_text
 
 

@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -159,14 +160,44 @@ def test_fingerprints_are_current_whatever_the_manifest_says(
     pictures = {(0, 7): b"", (1, 7): jpeg(1), (2, 7): jpeg(2), (3, 7): jpeg(1)}
     for (imageid, productid), content in pictures.items():
         (folders["train"] / images.file_name(imageid, productid)).write_bytes(content)
-    found = images.current_fingerprints(folders, tmp_path)
-    assert found["image_0_product_7.jpg"] == ""
-    assert found["image_1_product_7.jpg"] == found["image_3_product_7.jpg"] != ""
-    assert found["image_2_product_7.jpg"] not in {"", found["image_1_product_7.jpg"]}
-    (folders["test"] / images.file_name(9, 9)).write_bytes(jpeg(2))
-    again = images.current_fingerprints(folders, tmp_path)
-    assert again["image_9_product_9.jpg"] == again["image_2_product_7.jpg"]
+    paths = [str(folders["train"] / images.file_name(*ids)) for ids in pictures]
+    found = images.current_entries(folders, tmp_path)
+    same = [found[path].same_as for path in paths]
+    assert same[0] is None
+    assert same[1] == same[3] is not None
+    assert same[2] not in {None, same[1]}
+    added = folders["test"] / images.file_name(9, 9)
+    added.write_bytes(jpeg(2))
+    again = images.current_entries(folders, tmp_path)
+    assert again[str(added)].same_as == again[paths[2]].same_as
     assert len(images.read_manifest(tmp_path / images.MANIFEST_NAME)) == 5
+
+
+def test_the_hash_of_a_picture_follows_its_bytes(folders: Folders, tmp_path: Path) -> None:
+    path = folders["train"] / images.file_name(1, 7)
+    for content in (jpeg(1), b"longer or shorter, and no picture"):
+        path.write_bytes(content)
+        entry = images.current_entries(folders, tmp_path)[str(path)]
+        assert entry.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_pictures_are_found_by_both_ids_in_the_last_folder_that_has_them(tmp_path: Path) -> None:
+    first, second = tmp_path / "a", tmp_path / "b"
+    for folder, names in ((first, ("1_product_2", "3_product_4")), (second, ("3_product_4",))):
+        folder.mkdir()
+        for name in names:
+            (folder / f"image_{name}.jpg").touch()
+    (second / "image_5_product_6.jpg").mkdir()
+    ids = [(1, 2), (3, 4), (5, 6), (2, 1), (-1, -1)]
+    products = pd.DataFrame(ids, columns=["imageid", "productid"])
+    listed = images.list_images([first, tmp_path / "none", second])
+    assert images.image_paths(products, listed) == [
+        str(first / "image_1_product_2.jpg"),
+        str(second / "image_3_product_4.jpg"),
+        "",
+        "",
+        "",
+    ]
 
 
 def test_no_manifest_is_empty_and_a_broken_one_says_what_to_do(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pandas as pd
 import psycopg
 import pytest
 
-from src.data import csv_files, postgres
+from src.data import csv_tables, postgres
 from src.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ CODES = (10, 40, 2583)
 def test_tables_are_those_of_the_csv_files(shop: Shop, database: str, load: Load) -> None:
     folder = shop.write_plain(50)
     load(database, folder)
-    expected = csv_files.read_csv_files(folder, CODES)
+    expected = csv_tables.read_csv_files(folder, CODES)
     pd.testing.assert_frame_equal(postgres.read_items(database), expected.train)
     pd.testing.assert_frame_equal(postgres.read_test_items(database), expected.test)
     snapshot = postgres.latest_snapshot(database)
@@ -35,7 +35,7 @@ def test_tables_are_those_of_the_csv_files(shop: Shop, database: str, load: Load
 def test_an_empty_table_has_the_types_of_a_full_one(shop: Shop, database: str, load: Load) -> None:
     folder = shop.write([(0, "a", "", 1, 1)], [(0, 10)])
     load(database, folder)
-    expected = csv_files.read_csv_files(folder, CODES).test
+    expected = csv_tables.read_csv_files(folder, CODES).test
     assert len(expected) == 0
     pd.testing.assert_frame_equal(postgres.read_test_items(database), expected)
 
@@ -108,12 +108,6 @@ def test_a_server_that_is_down_or_refuses_is_named_without_its_password(
         postgres.read_items(wrong)
     with pytest.raises(DatabaseError, match="the database address"):
         postgres.read_items("postgres://[")
-
-
-def test_the_address_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("DATABASE_URL", "postgres://from-the-environment")
-    assert postgres.database_url() == "postgres://from-the-environment"
-    assert postgres.database_url({"DATABASE_URL": "postgres://given"}) == "postgres://given"
 
 
 def test_a_drift_report_is_recorded(shop: Shop, database: str, load: Load) -> None:

@@ -12,15 +12,15 @@ from lightgbm import LGBMClassifier
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
+from src.features.extracted import Extracted
+from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 
 from src.config import load_config
-from src.features.extracted import Extracted
 from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
 from src.labels import Labels, load_labels
 from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
-from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
 WORDS = {

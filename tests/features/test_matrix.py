@@ -5,7 +5,6 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from scipy import sparse
-
 from src.features.matrix import Block, FeatureMatrix
 
 SPARSE = sparse.csr_matrix(np.array([[0, 1, 0], [2, 0, 0]], np.float32))

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import clone
+from src.features.extracted import Extracted
+from src.pipelines.extraction import extract
 
 from src.config import Config, load_config
 from src.data.duplicates import normalise_text
 from src.data.splits import split_folds
-from src.features.extracted import Extracted
 from src.models.cross_validation import cross_fit
-from src.pipelines.extraction import extract
 from src.pipelines.product_model import ProductModel, model_on
 from src.pipelines.registry import build_branches
 from tools.demo_shop.catalogue import draw_catalogue

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from scipy.special import log_softmax
-
 from src.models.combiner import Combiner, describe, even_combiner, fit_combiner
 
 N_CLASSES = 4

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 from sklearn.metrics import log_loss
-
 from src.models.combiner import describe
 from src.models.fusion import centre, choose_maps, fit_fusion, honest_proba, seen
 

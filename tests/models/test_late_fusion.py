@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.linear_model import LogisticRegression
+from src.features.extracted import Extracted
 
 from src.errors import ValidationError
-from src.features.extracted import Extracted
 from src.models.calibration import log_loss
 from src.models.cross_validation import aligned_margins, cross_fit
 from src.models.late_fusion import LateFusion

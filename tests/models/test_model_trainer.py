@@ -10,8 +10,8 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.datasets import make_classification
 from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
-
 from src.features.matrix import FeatureMatrix
+
 from src.models.model_trainer import ModelTrainer
 
 X, Y = make_classification(200, 12, n_informative=6, n_classes=3, random_state=0)

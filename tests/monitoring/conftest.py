@@ -8,12 +8,12 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import pytest
+from src.features.extracted import Extracted
+from src.pipelines.extraction import Extractor, extract
 
 from src.config import load_config
-from src.features.extracted import Extracted
 from src.monitoring.reference import About, Reference, build_reference, judge_answers
 from src.monitoring.signals import NUMBERS, SignalReader, Signals
-from src.pipelines.extraction import Extractor, extract
 from src.pipelines.product_model import LateFusion, build_model
 from src.pipelines.registry import build_branches
 from tools.demo_shop.catalogue import draw_catalogue

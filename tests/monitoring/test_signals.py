@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-
 from src.features.extracted import Extracted
+
 from src.features.image.statistics import STAT_NAMES
 from src.features.text.language import LANGUAGE_NAMES
 from src.monitoring.signals import (

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
+from src.features.extracted import Extracted
 
 from src.config import load_config
-from src.features.extracted import Extracted
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
 from src.monitoring.unknown_words import find_word_counter, known_words, unknown_shares
 from src.pipelines.product_model import build_model

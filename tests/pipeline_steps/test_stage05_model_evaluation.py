@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from src.data.dataset import COLUMNS, Dataset, Snapshot
+from src.features.extracted import Extracted
+from src.pipeline_steps.types import OutsideScores, Trained, Transformed
 
 from src.cache import ExtractionCache
 from src.config import load_config
-from src.data.dataset import COLUMNS, Dataset, Snapshot
-from src.features.extracted import Extracted
 from src.labels import Labels, load_labels
 from src.pipeline_steps import stage05_model_evaluation as stage05
-from src.pipeline_steps.types import OutsideScores, Trained, Transformed
 
 CLASSES = np.array([10, 40, 2583])
 N = 300

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-
-from src.cache import ExtractionCache, Namespace, content_key
 from src.data.dataset import COLUMNS
 from src.features.extracted import Extracted
-from src.pipelines import extraction
 from src.pipelines.extraction import extract
+
+from src.cache import ExtractionCache, Namespace, content_key
+from src.pipelines import extraction
 
 
 @dataclasses.dataclass

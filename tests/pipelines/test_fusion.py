@@ -8,7 +8,6 @@ from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_pipeline
 from sklearn.preprocessing import StandardScaler
-
 from src.features.extracted import Extracted
 from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
 

@@ -9,13 +9,13 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 from sklearn.base import clone
+from src.pipelines.extraction import extract
+from src.pipelines.fusion import WeightedFeatureUnion
+from src.pipelines.registry_types import Branch
 
 from src.cache import ExtractionCache, Namespace
 from src.config import Config, load_config
-from src.pipelines.extraction import extract
-from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.image_pipeline import BUILDERS, build_cnn, build_pixels, build_stats
-from src.pipelines.registry_types import Branch
 
 TINY = [
     "images.size=32",

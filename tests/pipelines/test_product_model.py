@@ -7,15 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
+from src.features.extracted import Extracted
+from src.features.matrix import FeatureMatrix
+from src.pipelines.extraction import Extractor, extract
+from src.pipelines.fusion import WeightedFeatureUnion
 
 from src.config import load_config
 from src.data.sampling import Sampling
-from src.features.extracted import Extracted
-from src.features.matrix import FeatureMatrix
 from src.models.classifiers import build_classifier
 from src.models.late_fusion import LateFusion
-from src.pipelines.extraction import Extractor, extract
-from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import FullPipeline, ProductModel, model_on, union_of
 from src.pipelines.registry import branch_weights, build_branches
 

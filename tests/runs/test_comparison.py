@@ -13,10 +13,10 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import f1_score
+from src.features.extracted import Extracted
 
 from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config, load_config
-from src.features.extracted import Extracted
 from src.labels import load_labels
 from src.pipelines.registry import build_branches
 from src.runs.comparison import (

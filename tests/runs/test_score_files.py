@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
+from src.pipeline_steps.types import Evaluated
 
 from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config, load_config
@@ -22,7 +23,6 @@ from src.evaluation.figures import (
 )
 from src.labels import Labels, load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
-from src.pipeline_steps.types import Evaluated
 from src.runs.saving import save_scores
 
 KIND = "late_fusion"

@@ -275,7 +275,7 @@ WRONG = {
     "header": ("/predict/batch", b"title\na\n", CSV, 422, "'designation', found 'title'"),
     "cut": ("/predict/batch", b'designation\na\n"b', CSV, 422, "body, line 3: expected comma"),
     "fields": ("/predict/batch", b"designation,b\na\n", CSV, 422, "line 2: expected 2 fields"),
-    "latin-1": ("/predict/batch", b"designation\n\xe9\n", CSV, 422, "found byte 0xe9"),
+    "latin-1": ("/predict/batch", b"designation\n\xe9\n", CSV, 422, "found the byte 0xE9"),
     "nul": ("/predict/batch", b"designation\na\0\n", CSV, 422, "line 2: expected text"),
     "large batch": ("/predict/batch", b"a" * 300_001, CSV, 413, "larger than 300,000 bytes"),
     "feedback": ("/feedback", b"{}", JSON, 422, "body.prdtypecode: Field required"),

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from src.data import csv_files, postgres
+from src.data import csv_files, csv_tables, postgres
 from src.data.corrections import Correction
 from src.errors import FileFault
 
@@ -57,7 +57,7 @@ def test_sql_and_csv_files_agree_on_adversarial_rows(
 ) -> None:
     folder = shop.write(*rows)
     try:
-        expected = csv_files.read_csv_files(folder, CODES)
+        expected = csv_tables.read_csv_files(folder, CODES)
     except FileFault as fault:
         assert "have no row in" in str(fault)
         done = load(database, folder, rate=1.0)

@@ -213,13 +213,13 @@ def test_the_log_is_read_and_the_report_recorded(
 def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:
     """Answer sixty products as the service does, and one by another model."""
     from src.artifacts.store import ArtifactStore
-    from src.monitoring.batch import read_batch
+    from src.data.readers import read_products
     from src.monitoring.signals import SignalReader
 
     store = ArtifactStore(load_config(overrides=[f"paths.workspace={trained}"]).paths)
     reference = from_json(store.load(store.reference_profile))
     pipeline = store.load(store.full_pipeline(reference.about.kind))
-    items = read_batch(demo_shop / "X_test_update.csv", []).head(60)
+    items = read_products(demo_shop / "X_test_update.csv").head(60)
     extracted = pipeline.extract(items)
     proba = pipeline.model.predict_proba(extracted)
     signals = SignalReader.of(pipeline.model).read(items, extracted, proba)

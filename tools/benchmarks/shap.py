@@ -17,8 +17,9 @@ LIMIT_S, LIMIT_GB = 5.0, 1.0
 
 def measure(work: Path, rows: int) -> list[Figure]:  # noqa: ARG001  the size is fixed
     """Explain `N_ROWS` drawn rows by block, and rank their columns for every class."""
-    from src.evaluation.shap.classifiers import LinearHead
     from src.features.matrix import FeatureMatrix
+
+    from src.evaluation.shap.classifiers import LinearHead
 
     rng = np.random.default_rng(0)
     half = N_COLUMNS // 2

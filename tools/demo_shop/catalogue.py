@@ -8,11 +8,12 @@ images. One stream of random numbers runs through all of it, so a seed gives the
 from __future__ import annotations
 
 import csv
-import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from src.data.csv_files import FILES, SYNTHETIC_MARKER, X_COLUMNS, X_TEST, X_TRAIN, Y_TRAIN
+from src.files import sha256
 from tools.demo_shop.descriptions import word_description
 from tools.demo_shop.draws import Draws, stable_seed
 from tools.demo_shop.duplicates import repeat_titles
@@ -24,15 +25,10 @@ from tools.demo_shop.titles import word_title
 from tools.demo_shop.vocabulary import LANGUAGES, load_vocabulary
 from tools.demo_shop.wording import Product, Wording
 
-X_TRAIN = "X_train_update.csv"
-Y_TRAIN = "Y_train_CVw08PX.csv"
-X_TEST = "X_test_update.csv"
-OFFICIAL_NAMES = (X_TRAIN, Y_TRAIN, X_TEST)
-MARKER = "SYNTHETIC"
 # The real shares come from a detector, which takes bare game titles for English and short French
 # for Dutch: how much of a language to write so that a detector sees the real share.
 _DETECTED_PER_WRITTEN = {"en": 0.74, "de": 1.28, "nl": 0.15}
-_HEADER = ("", "designation", "description", "productid", "imageid")
+_HEADER = ("", *X_COLUMNS)
 
 
 @dataclass(frozen=True)
@@ -175,7 +171,7 @@ def write_catalogue(catalogue: Catalogue, folder: Path) -> None:
         "This catalogue is synthetic: drawn by tools/make_demo_data.py, no product of it exists.\n"
         f"seed {catalogue.seed}, {n_train} training rows, {n_test} test rows\n"
     )
-    (folder / MARKER).write_text(about, encoding="utf-8")
+    (folder / SYNTHETIC_MARKER).write_text(about, encoding="utf-8")
 
     def lines(items: Iterable[Item], first: int) -> Iterable[Sequence[object]]:
         for index, item in enumerate(items, first):
@@ -192,9 +188,6 @@ def list_files(folder: Path) -> None:
 
     Until then the shop may be drawn over.
     """
-    listed = [
-        f"{hashlib.sha256((folder / name).read_bytes()).hexdigest()}  {name}\n"
-        for name in OFFICIAL_NAMES
-    ]
-    with (folder / MARKER).open("a", encoding="utf-8") as marker:
+    listed = [f"{sha256(folder / name)}  {name}\n" for name in FILES]
+    with (folder / SYNTHETIC_MARKER).open("a", encoding="utf-8") as marker:
         marker.writelines(listed)

@@ -18,8 +18,8 @@ import cv2
 import numpy as np
 import py3langid
 
+from src.data.csv_files import X_TEST, X_TRAIN, Y_TRAIN
 from tools.demo_shop import statistics as real
-from tools.demo_shop.catalogue import X_TEST, X_TRAIN, Y_TRAIN
 from tools.demo_shop.picture import darkest_channel
 from tools.demo_shop.picture_plan import PictureTask
 from tools.demo_shop.picture_strokes import Image

@@ -12,7 +12,7 @@ from pathlib import Path
 import cv2
 from tqdm import tqdm
 
-from tools.demo_shop.catalogue import MARKER
+from src.data.csv_files import SYNTHETIC_MARKER
 from tools.demo_shop.draws import stable_seed
 from tools.demo_shop.picture import (
     draw_picture,
@@ -79,7 +79,9 @@ def _results(jobs: Sequence[tuple[Path, PictureTask]], workers: int) -> Iterator
 def _cleared(folder: Path) -> None:
     """Make the folders, mark them as a demo shop's, and remove the pictures of an earlier one."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / MARKER).write_text("Pictures drawn by tools/make_demo_data.py.\n", encoding="utf-8")
+    (folder / SYNTHETIC_MARKER).write_text(
+        "Pictures drawn by tools/make_demo_data.py.\n", encoding="utf-8"
+    )
     for split in ("train", "test"):
         place = folder / "images" / f"image_{split}"
         place.mkdir(parents=True, exist_ok=True)

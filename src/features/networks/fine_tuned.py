@@ -6,7 +6,7 @@ copy, and no row that is scored has been seen.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -32,7 +32,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         The tuned copy.
     """
 
-    def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
+    def __init__(self, featurizer: Any, tuning: FineTuning) -> None:  # noqa: ANN401
         self.featurizer = featurizer
         self.tuning = tuning
 

@@ -21,6 +21,7 @@ from importlib.util import find_spec
 from src.errors import UsageError
 from src.features.text.language import LANGUAGES, detect_languages
 from src.features.text.markup import spell_emoji, strip_markup
+from src.files import encodable
 
 VERSION = 1
 
@@ -200,7 +201,7 @@ class TextCleaner:
         if not text.isascii():
             # A lone surrogate can't be written to any file or database.
             text = text.translate(_MARKS) if "™" in text or "®" in text or "©" in text else text
-            text = text.encode("utf-8", "replace").decode("utf-8")
+            text = encodable(text)
         if self.html:
             text = strip_markup(text)
         if self.emoji:

@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.files import encodable
+
 VERSION = 1
 LANGUAGES = ("fr", "en", "de", "nl", "it", "es")
 OTHER = "other"
@@ -61,7 +63,7 @@ def detect_languages(
     languages = []
     for text in texts:
         # Capitals and digits carry no language; surrogates can't be encoded.
-        start = text[:max_chars].lower().encode("utf-8", "replace").decode("utf-8")
+        start = encodable(text[:max_chars].lower())
         if not any(map(str.isalpha, start)):
             languages.append(OTHER)
             continue

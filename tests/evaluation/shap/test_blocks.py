@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from src.features.extracted import Extracted
 
 from src.evaluation.shap.blocks import block_contributions, summarise, top_features
 from src.evaluation.shap.experts import cast_votes
-from src.features.extracted import Extracted
 
 
 def test_every_row_adds_up_to_the_models_margins(toy_shop) -> None:  # noqa: ANN001

@@ -10,13 +10,13 @@ from lightgbm import LGBMClassifier
 from scipy import sparse
 from sklearn.linear_model import LogisticRegression
 from sklearn.tree import DecisionTreeClassifier
+from src.features.matrix import FeatureMatrix
+from src.pipelines.fusion import WeightedFeatureUnion
 from xgboost import XGBClassifier
 
 from src.evaluation.shap.classifiers import LinearHead, head_of
-from src.features.matrix import FeatureMatrix
 from src.models.boosted_trees import BoostedTrees
 from src.models.linear_svm import ThreadedLinearSVC
-from src.pipelines.fusion import WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
 WIDTHS = {"words": 7, "picture": 3}

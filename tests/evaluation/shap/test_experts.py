@@ -10,13 +10,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
+from src.features.extracted import Extracted
+from src.pipelines.fusion import SelectColumn, WeightedFeatureUnion
 
 from src.evaluation.shap.blocks import block_contributions
 from src.evaluation.shap.experts import cast_votes
-from src.features.extracted import Extracted
 from src.models.calibration import Calibrator
 from src.models.late_fusion import LateFusion
-from src.pipelines.fusion import SelectColumn, WeightedFeatureUnion
 from src.pipelines.product_model import ProductModel
 
 N_CLASSES = 3

@@ -6,10 +6,10 @@ import time
 
 import numpy as np
 import pytest
+from src.features.extracted import Extracted
 
 from src.errors import UsageError
 from src.evaluation.shap.product import Contributions, explain_product, highlight
-from src.features.extracted import Extracted
 
 N_GRAM_BLOCKS = ("words", "characters", "title_words")
 
