@@ -19,7 +19,7 @@ PLACES = ("src", "etl", "scripts", "streamlit_app", "tools")
 APART = "tools/demo_shop"
 MOST_FILES = 12
 # Settings stand beside the road: they are no value that a product becomes.
-SETTINGS = ("src.config", "src.typed_toml")
+SETTINGS = ("src.config", "src.config_model", "src.typed_toml")
 # Small enough to train in seconds; every kind of branch of the default model takes part.
 RUN = ["--config", "config/smoke.toml", "--set", "model.name=late_fusion"]
 for _setting in ("enabled=true", "weights=random", "device=cpu", "backbone=efficientnet_lite0"):

@@ -101,7 +101,7 @@ def designation_hash(title: str) -> str:
     """Return the SHA256 of a title as it stands in the data, in hex.
 
     >>> designation_hash("Livre")[:12]
-    '2a4ce0fc24ed'
+    '81411148dc9c'
     """
     return sha256(title.encode("utf-8", "surrogatepass"))
 
