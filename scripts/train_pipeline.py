@@ -16,10 +16,9 @@ from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
 
 if TYPE_CHECKING:
-    from src.pipeline_steps.types import Scored
-
     from src.artifacts.store import Run
     from src.config import Config
+    from src.runs.types import Scored
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -51,7 +51,8 @@ def table(cfg: Config, widths: dict[str, int]) -> list[str]:
         if name not in weights:
             lines.append(f"{name:<18} {modality:<13} {'off':>7}")
             continue
-        extractor = built[name].extractor.name if built[name].extractor else TEXT
+        own = built[name].extractor
+        extractor = TEXT if own is None else own.name
         width = f"{widths[name]:,}" if name in widths else ""
         lines.append(
             f"{name:<18} {modality:<13} {weights[name]:>7.3g}  {extractor:<16} {width}".rstrip()

@@ -79,9 +79,9 @@ def cross_fit(
 
 def fit_classifier(
     classifier: ClassifierMixin,
-    X: Any,
+    X: Any,  # noqa: ANN401
     y: np.ndarray,
-    groups: np.ndarray,  # noqa: ANN401
+    groups: np.ndarray,
 ) -> ClassifierMixin:
     """Return a fitted clone, which is told the groups where it, or its last step, asks for them."""
     fitted = clone(classifier)

@@ -171,8 +171,7 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     def fitted_steps(self, kind: type[T]) -> Iterator[tuple[str, str, T]]:
         """Yield (expert, branch, step) of every fitted step of the experts that is a `kind`.
 
-        Explanations and monitoring ask here what the experts are made of: their n-gram vocabularies,
-        their networks.
+        Explanations and monitoring ask here what the experts are made of.
         """
         for name, expert in self.experts_.items():
             yield from (

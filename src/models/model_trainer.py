@@ -1,14 +1,13 @@
-"""`ModelTrainer`: the last step of an expert; samples its rows, fits a classifier, says the cost."""
+"""`ModelTrainer`: the last step of an expert; samples rows, fits a classifier, logs the cost."""
 
 from __future__ import annotations
 
 import logging
 import time
 import warnings
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
-from scipy import sparse
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_is_fitted
@@ -19,7 +18,8 @@ from src.models.linear_svm import linear_decision_function
 
 logger = logging.getLogger(__name__)
 
-Matrix = np.ndarray | sparse.csr_matrix
+Matrix: TypeAlias = Any
+"""ndarray or csr_matrix, shape (n, n_features); scipy carries no types to check."""
 
 
 class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):

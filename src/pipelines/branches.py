@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -18,7 +18,7 @@ from src.pipelines.table import Extractor, block_values
 
 logger = logging.getLogger(__name__)
 
-Matrix = Any
+Matrix: TypeAlias = Any
 """csr_matrix or ndarray, float32; scipy carries no types that a checker could read."""
 
 
@@ -142,14 +142,11 @@ class PresentRows(TransformerMixin, BaseEstimator):
     def transform(self, X: np.ndarray) -> np.ndarray:
         """Return float32, shape (n, n_features_out_)."""
         present = ~np.isnan(X[:, 0])
-        if present.all() and self.transformer is None:
-            return X
+        if self.transformer is None:
+            return X if present.all() else np.where(present[:, None], X, np.float32(0.0))
         rows = np.zeros((len(X), self.n_features_out_), dtype=np.float32)
-        if present.any() and (self.transformer is None or self.transformer_ is not None):
-            values = X[present]
-            rows[present] = (
-                values if self.transformer is None else self.transformer_.transform(values)
-            )
+        if self.transformer_ is not None and present.any():
+            rows[present] = self.transformer_.transform(X[present])
         return rows
 
     def get_feature_names_out(self, input_features: np.ndarray | None = None) -> np.ndarray:
@@ -193,7 +190,8 @@ class BranchUnion(FeatureUnion):
         **params: Any,  # noqa: ANN401
     ) -> Matrix:
         """Fit every branch on n products and return their features, n rows, float32."""
-        fitted, parts = [], []
+        fitted: list[tuple[str, BaseEstimator]] = []
+        parts: list[Matrix] = []
         for name, branch in self.transformer_list:
             started = time.perf_counter()
             branch = clone(branch)  # noqa: PLW2901
@@ -214,7 +212,8 @@ class BranchUnion(FeatureUnion):
 
     def transform_parts(self, X: pd.DataFrame) -> list[Matrix]:
         """Return the same, each branch by itself."""
-        return [self._weighted(name, branch.transform(X)) for name, branch in self.transformer_list]
+        branches: list[tuple[str, BaseEstimator]] = self.transformer_list  # type: ignore[has-type]
+        return [self._weighted(name, branch.transform(X)) for name, branch in branches]
 
     def _weighted(self, name: str, part: Matrix) -> Matrix:
         part = part.tocsr() if sparse.issparse(part) else np.asarray(part)

@@ -1,4 +1,4 @@
-"""`build_model` makes the unfitted model of a configuration; `FullPipeline` is what serving loads."""
+"""`build_model`: the unfitted model of a configuration; `FullPipeline`: what serving loads."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """`Predictor`: from a product's text and image to its likeliest classes, for every face.
 
-The predict command, the HTTP service and the app all call `Predictor.predict` or `Predictor.answer`,
-so that they give the same answer to the last digit. Networks run in onnxruntime or openvino; torch,
+The predict command, the HTTP service and the app all call `Predictor.predict` or its `answer`, so
+that they give the same answer to the last digit. Networks run in onnxruntime or openvino; torch,
 streamlit and shap are never imported.
 """
 

@@ -17,32 +17,34 @@ LIMIT_S, LIMIT_GB = 5.0, 1.0
 
 def measure(work: Path, rows: int) -> list[Figure]:  # noqa: ARG001  the size is fixed
     """Explain `N_ROWS` drawn rows by block, and rank their columns for every class."""
-    from src.features.matrix import FeatureMatrix
-
-    from src.evaluation.shap.classifiers import LinearHead
+    from src.evaluation.shap.classifiers import LinearExplainer
+    from src.pipelines.branches import Block
 
     rng = np.random.default_rng(0)
     half = N_COLUMNS // 2
     density = WORDS_A_ROW / N_COLUMNS
-    parts = {
-        name: sparse.random(N_ROWS, half, density, "csr", np.float32, random_state=rng)
-        for name in ("words", "characters")
-    }
-    matrix = FeatureMatrix.of(parts)
+    parts = [
+        sparse.random(N_ROWS, half, density, "csr", np.float32, random_state=rng) for _ in range(2)
+    ]
+    blocks = (Block("words", 0, half), Block("characters", half, N_COLUMNS))
     coef = rng.normal(size=(N_CLASSES, N_COLUMNS)).astype(np.float32)
-    means = matrix.column_means()
+    means = np.concatenate([np.asarray(part.mean(axis=0)).ravel() for part in parts])
     members = np.eye(N_CLASSES)[rng.integers(0, N_CLASSES, N_ROWS)]
 
     def explain() -> None:
-        head = LinearHead(coef, np.zeros(N_CLASSES), means, matrix.blocks)
-        head.by_block(matrix)
-        for _, _, own in head.importance(matrix, np.ones(N_ROWS), np.eye(N_CLASSES), members):
+        explainer = LinearExplainer(coef, np.zeros(N_CLASSES), means, blocks)
+        explainer.by_block(parts)
+        for _, _, own in explainer.importance(parts, np.ones(N_ROWS), np.eye(N_CLASSES), members):
             np.argpartition(own, 20, axis=1)
 
     ours_s = timed(explain)[0]
     tracemalloc.start()
     explain()
-    peak_gb = (tracemalloc.get_traced_memory()[1] + coef.nbytes + matrix.nbytes) / 1e9
+    peak_gb = (
+        tracemalloc.get_traced_memory()[1]
+        + coef.nbytes
+        + sum(part.data.nbytes * 2 for part in parts)
+    ) / 1e9
     tracemalloc.stop()
     what = f"SHAP, {N_ROWS} x {N_COLUMNS:,} x {N_CLASSES}"
     target = f"under {LIMIT_S:g} s, {LIMIT_GB:g} GB ({peak_gb:.2f} GB)"
