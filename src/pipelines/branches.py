@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.pipeline import FeatureUnion
+from sklearn.pipeline import FeatureUnion, Pipeline
 
 from src.pipelines.table import Extractor, block_values
 
@@ -214,12 +214,19 @@ class BranchUnion(FeatureUnion):
 
     def transform_parts(self, X: pd.DataFrame) -> list[Matrix]:
         """Return the same, each branch by itself."""
-        return [self._weighted(name, branch.transform(X)) for name, branch in self.transformer_list]
+        return [self._weighted(name, _transform(b, X)) for name, b in self.transformer_list]
 
     def _weighted(self, name: str, part: Matrix) -> Matrix:
         part = part.tocsr() if sparse.issparse(part) else np.asarray(part)
         weight = np.float32((self.transformer_weights or {}).get(name, 1.0))
         return part.astype(np.float32, copy=False) * weight
+
+
+def _transform(branch: BaseEstimator, X: pd.DataFrame) -> Matrix:
+    """Return ``branch.transform(X)``, without what a Pipeline checks anew for every product."""
+    for _, step in branch.steps if isinstance(branch, Pipeline) else [("", branch)]:
+        X = step.transform(X)
+    return X
 
 
 def stack(parts: Sequence[Matrix]) -> Matrix:

@@ -7,6 +7,7 @@ images sees only products that have one; the others get zeros, the mean of the s
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
@@ -49,10 +50,10 @@ class ImageExtractor:
     name: str
     featurizer: ImageFeaturizer
 
-    @property
-    def value_names(self) -> Sequence[str]:
+    @functools.cached_property
+    def value_names(self) -> tuple[str, ...]:
         """Names of the featurizer's values."""
-        return self.featurizer.names
+        return tuple(self.featurizer.names)
 
     def settings(self) -> Mapping[str, Any]:
         """Return the featurizer's settings."""
@@ -82,16 +83,19 @@ def image_digests(products: pd.DataFrame) -> list[str]:
     A column "image_sha256", as stage 1 makes it from the manifest, is taken as it is; images of
     which it holds nothing are read and hashed.
     """
-    known = (
-        products["image_sha256"].tolist() if "image_sha256" in products else [""] * len(products)
-    )
-    with ThreadPoolExecutor() as pool:
-        return list(pool.map(_digest, products["image"].tolist(), known))
+    sources = products["image"].tolist()
+    known = "image_sha256" in products
+    digests = products["image_sha256"].tolist() if known else [""] * len(sources)
+    unknown = [row for row, source in enumerate(sources) if source and not digests[row]]
+    if unknown:
+        with ThreadPoolExecutor() as pool:
+            found = pool.map(_digest, [sources[row] for row in unknown])
+            for row, digest in zip(unknown, found, strict=True):
+                digests[row] = digest
+    return digests
 
 
-def _digest(source: ImageSource, known: str) -> str:
-    if known or not source:
-        return known
+def _digest(source: ImageSource) -> str:
     try:
         return sha256(read_source(source))
     except ImageFault:

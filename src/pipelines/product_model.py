@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.registry import branch_weights
 from src.pipelines.table import HAS_IMAGE, Extractor, extract_table
+from src.pipelines.text_pipeline import LanguageExtractor
 
 TEXT, IMAGE, ALL = "text", "image", "all"
 """Experts: one a modality under late fusion, one on everything for any other kind."""
@@ -121,14 +123,32 @@ class FullPipeline:
     data_hash: str
     synthetic: bool
 
-    def table(self, products: pd.DataFrame) -> pd.DataFrame:
-        """Return the product table of n products (designation, description, image)."""
-        return extract_table(products, self.extractors, cache=None)
+    def table(self, products: pd.DataFrame, *, language: bool = True) -> pd.DataFrame:
+        """Return the product table of n products (designation, description, image).
+
+        Parameters
+        ----------
+        products : DataFrame, n rows
+        language : bool
+            False leaves the column "language" out, unless the model reads it: it costs a third of
+            what a text alone costs, and only monitoring reads it.
+        """
+        extractors = [
+            extractor
+            for extractor in self.extractors
+            if language or self._reads_language or not isinstance(extractor, LanguageExtractor)
+        ]
+        return extract_table(products, extractors, cache=None)
+
+    @functools.cached_property
+    def _reads_language(self) -> bool:
+        unions = [expert["features"] for expert in self.model.experts_.values()]
+        return any(block.branch == "language" for union in unions for block in union.blocks_)
 
     def predict_proba(self, products: pd.DataFrame) -> np.ndarray:
         """Return probabilities, shape (n, n_classes), columns as `model.classes_`."""
-        return self.model.predict_proba(self.table(products))
+        return self.model.predict_proba(self.table(products, language=False))
 
     def predict(self, products: pd.DataFrame) -> np.ndarray:
         """Return the likeliest prdtypecode of n products, shape (n,)."""
-        return self.model.predict(self.table(products))
+        return self.model.predict(self.table(products, language=False))

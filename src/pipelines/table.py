@@ -24,6 +24,7 @@ whatever the other products are.
 
 from __future__ import annotations
 
+import functools
 import logging
 import time
 from collections.abc import Mapping, Sequence
@@ -88,7 +89,7 @@ def extract_table(
     """
     products = products.reset_index(drop=True)
     columns: dict[str, Any] = {}
-    blocks: list[tuple[np.ndarray, list[str], bool]] = []
+    blocks: list[tuple[np.ndarray, pd.Index, bool]] = []
     has_image = np.array([bool(source) for source in products["image"]], dtype=bool)
     for extractor in extractors:
         found = _run(extractor, products, cache)
@@ -97,17 +98,24 @@ def extract_table(
             has_image &= readable
         for name, values in found.items():
             if values.ndim == 2:
-                names = [f"{name}{SEPARATOR}{value}" for value in extractor.value_names]
+                names = _column_names(name, tuple(extractor.value_names))
                 blocks.append((values, names, readable is not None))
             else:
-                columns[name] = pd.Series(values, dtype=values.dtype)
-    table = products.assign(**columns, **{HAS_IMAGE: has_image})
+                columns[name] = pd.Series(values, dtype=values.dtype, copy=False)
+    given = {str(name): products[name] for name in products.columns}
+    table = pd.DataFrame({**given, **columns, HAS_IMAGE: has_image}, index=products.index)
     frames = []
     for values, names, of_image in blocks:
         if of_image:
             values[~has_image] = np.nan
         frames.append(pd.DataFrame(values, columns=names, copy=False))
     return pd.concat([table, *frames], axis=1) if frames else table
+
+
+@functools.lru_cache(maxsize=64)
+def _column_names(block: str, value_names: tuple[str, ...]) -> pd.Index:
+    """Return the columns of a block; a thousand names are not made anew for every product."""
+    return pd.Index([f"{block}{SEPARATOR}{value}" for value in value_names])
 
 
 def block_values(table: pd.DataFrame, block: str) -> np.ndarray:

@@ -157,7 +157,7 @@ class Predictor:
         answers: list[Prediction] = []
         for start in range(0, len(products), CHUNK_ROWS):
             chunk = products[start : start + CHUNK_ROWS]
-            answers += self.answer(chunk, top_k=top_k, language=language).predictions
+            answers += self._answer(chunk, top_k, language, monitored=False).predictions
         return answers
 
     def answer(
@@ -165,9 +165,19 @@ class Predictor:
     ) -> PredictionBatch:
         """Return the same for one chunk of products, with what the answers rest on."""
         _check_options(top_k, language)
+        return self._answer(products, top_k, language, monitored=True)
+
+    def _answer(
+        self,
+        products: Sequence[Product] | pd.DataFrame,
+        top_k: int,
+        language: str,
+        *,
+        monitored: bool,
+    ) -> PredictionBatch:
         frame = as_frame(products)
         with self._lock:
-            table = self.pipeline.table(frame)
+            table = self.pipeline.table(frame, language=monitored)
             proba = self.pipeline.model.predict_proba(table)
         used = table["has_image"].to_numpy() & self.sees_images
         best = (-proba).argsort(axis=1, kind="stable")[:, :top_k]
@@ -207,7 +217,7 @@ class Predictor:
 
         model = self.pipeline.model
         with self._lock:
-            table = self.pipeline.table(as_frame([product]))
+            table = self.pipeline.table(as_frame([product]), language=False)
             chosen = int(model.predict(table)[0]) if code is None else code
             contributions = explain_product(model, table, chosen, top)
             image = table["image"].iloc[0] or None
