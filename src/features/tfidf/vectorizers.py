@@ -2,47 +2,257 @@
 
 ``TfidfWords`` and ``TfidfChars`` give the columns, the names and the values of
 ``TfidfVectorizer`` for the same options, ties under ``max_features`` included; the values are
-float32. The counting is done in ``token_ngrams`` and ``token_chargrams``, the weighting in
-``tfidf_weighting``; here are the estimators' options.
+float32. Three ideas make them fast:
+
+* Texts become integers. Words are numbered once, and an n-gram is the pair (number of its first
+  n-1 symbols, number of its last one) in one int64: one sort of these codes counts them all. The
+  symbols of ``TfidfWords`` are the words of the texts, those of ``TfidfChars`` the characters of
+  the distinct words.
+* Character n-grams never cross a word, so (texts x n-grams) is the product of two small matrices,
+  (texts x distinct words) and (distinct words x n-grams).
+* A few texts, as in serving, are cut by scikit-learn's own analyzer and looked up in
+  ``vocabulary_``: NumPy pays only for many.
 """
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Callable, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain, count, repeat
+from numbers import Integral
+from typing import TYPE_CHECKING, Any, ClassVar
 
+import numpy as np
 import scipy.sparse as sp
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.utils import sparsefuncs_fast
+from sklearn.utils.validation import check_is_fitted
 
-from src.features.tfidf.base import TfidfBase
-from src.features.tfidf.chargrams import fit_char_grams, lookup_char_grams, multiply
-from src.features.tfidf.gram_index import count_known
-from src.features.tfidf.ngrams import are_separable, fit_word_grams, join_ngrams
-from src.features.tfidf.token_codes import (
-    Analyzer,
-    EncodedTexts,
-    encode_texts,
-    encode_words,
-    refine_tokens,
-)
+from src.errors import DataError
+
+if TYPE_CHECKING:
+    from sklearn.utils import Tags
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
+# So many lists of tokens are alive at once, and a sparse product works on so many rows.
+TEXTS_PER_BLOCK = 4096
+# Below this many characters loading Arrow costs more than it saves.
+ARROW_CHARACTERS = 1_000_000
+# Up to this many characters `transform` looks n-grams up one by one.
+FEW_CHARACTERS = 20_000
+# In no word, as all white space: makes words that are too short as long as the shortest n-gram.
+FILLER = "\n"
+
+Analyzer = Callable[[str], list[str]]
 
 
-class TfidfWords(TfidfBase):
-    """TF-IDF of word n-grams, equal to ``TfidfVectorizer(analyzer="word")``.
+class EmptyVocabularyError(DataError, ValueError):
+    """No feature can be learned from the texts; scikit-learn raises a bare ValueError here."""
+
+
+@dataclass(frozen=True)
+class EncodedTexts:
+    """A batch of texts as runs of token numbers.
+
+    Parameters
+    ----------
+    tokens : list of str
+        The distinct tokens in order of first appearance; the number of a token is its place.
+    ids : ndarray of int32, shape (n_tokens,)
+        The token numbers of all texts, one text after the other.
+    lengths : ndarray of int64, shape (n_texts,)
+        Tokens per text.
+    """
+
+    tokens: list[str]
+    ids: NDArray[np.int32]
+    lengths: NDArray[np.int64]
+
+    def counts(self) -> sp.csr_matrix:
+        """Count each token in each text: CSR float32, shape (n_texts, n_distinct_tokens)."""
+        indptr = np.concatenate([[0], np.cumsum(self.lengths)])
+        content = (np.ones(len(self.ids), dtype=np.float32), self.ids.copy(), indptr)
+        table = sp.csr_matrix(content, shape=(len(self.lengths), len(self.tokens)))
+        table.sum_duplicates()
+        return table
+
+
+def check_texts(texts: Iterable[str]) -> list[str]:
+    """Return the texts as a list, or refuse them with scikit-learn's own wording.
+
+    Raises
+    ------
+    ValueError
+        If one string was given instead of many, or an entry is no string (a missing value).
+    """
+    if isinstance(texts, (str, bytes)):
+        raise ValueError("Iterable over raw text documents expected, string object received.")
+    rows = list(texts)
+    for row, text in enumerate(rows):
+        if not isinstance(text, str):
+            raise ValueError(
+                f"{text!r} is an invalid document (row {row}, {type(text).__name__}), "
+                "expected a unicode string; fill missing texts with ''."
+            )
+    return rows
+
+
+def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
+    """Cut every text into tokens and number the tokens in order of first appearance.
+
+    Examples
+    --------
+    >>> batch = encode_texts(["b a b", "", "a c"], str.split)
+    >>> batch.tokens, batch.ids.tolist(), batch.lengths.tolist()
+    (['b', 'a', 'c'], [0, 1, 0, 1, 2], [3, 0, 2])
+    """
+    numbers: defaultdict[str, int] = defaultdict(count().__next__)
+    lengths: list[int] = []
+
+    def cut(text: str) -> list[str]:
+        tokens = analyze(text)
+        lengths.append(len(tokens))
+        return tokens
+
+    # A C call a token: no Python frame in the hot loop.
+    stream = map(numbers.__getitem__, chain.from_iterable(map(cut, texts)))
+    ids = np.fromiter(stream, dtype=np.int32)
+    return EncodedTexts(list(numbers), ids, np.array(lengths, dtype=np.int64))
+
+
+def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> EncodedTexts:
+    """Give what `encode_texts` gives, faster, where no token reaches over white space.
+
+    Arrow splits at white space, the same as Python's, and each distinct chunk is analyzed once.
+    """
+    if sum(map(len, texts)) < ARROW_CHARACTERS:
+        return encode_texts(texts, analyze)
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    try:
+        split = pc.utf8_split_whitespace(pa.array(texts, pa.large_string()))
+    except UnicodeEncodeError:  # a lone surrogate: Arrow holds none
+        return encode_texts(texts, analyze)
+    chunks = split.flatten().dictionary_encode()
+    ids = chunks.indices.to_numpy()
+    parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
+    n_parts = parts.lengths[ids]
+    stops = np.concatenate([[0], np.cumsum(n_parts)])
+    first_part = (np.cumsum(parts.lengths) - parts.lengths)[ids]
+    places = np.repeat(first_part - stops[:-1], n_parts) + np.arange(stops[-1])
+    lengths = np.diff(stops[split.offsets.to_numpy()])
+    return EncodedTexts(parts.tokens, parts.ids[places], lengths)
+
+
+def count_ngrams(
+    symbols: NDArray[np.int32],
+    lengths: NDArray[np.int64],
+    ngram_range: tuple[int, int],
+    min_df: float = 1,
+) -> tuple[NDArray[np.int32], sp.csr_matrix]:
+    """Count the n-grams of sequences of symbols.
+
+    Parameters
+    ----------
+    symbols : ndarray of int32, shape (n_symbols,)
+        Numbers >= 0, the sequences one after the other.
+    lengths : ndarray of int64, shape (n_sequences,)
+        Symbols per sequence.
+    ngram_range : tuple of int
+    min_df : float
+        Sequences in which an n-gram must stand. It never stands in more than its rarest part, so
+        rare ones are dropped before they are paired any further.
+
+    Returns
+    -------
+    paths : ndarray of int32, shape (n_grams, longest)
+        The symbols of each distinct n-gram, then -1.
+    counts : csr_matrix of float32, shape (n_grams, n_sequences)
+    """
+    sequence_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(symbols))
+    starts, codes = np.arange(len(symbols)), symbols.astype(np.int64)
+    paths, counts = [], []
+    for n in range(1, ngram_range[1] + 1):
+        order, sizes, found = _count_codes(codes, sequence_of[starts], len(lengths))
+        kept = np.diff(found.indptr) >= min_df
+        if n >= ngram_range[0]:
+            first = starts[order[(np.cumsum(sizes) - sizes)[kept]]]
+            path = np.full((len(first), ngram_range[1]), -1, dtype=np.int32)
+            path[:, :n] = symbols[first[:, None] + np.arange(n)]
+            paths.append(path)
+            counts.append(found[kept])
+        if n < ngram_range[1]:  # the number of the n-gram kept and its next symbol: a longer one
+            numbers = np.empty_like(codes)
+            numbers[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), sizes)
+            if n == 1:
+                ranks, n_ranks = numbers, np.count_nonzero(kept)
+            longer = np.flatnonzero((numbers >= 0) & (left[starts] > n))
+            longer = longer[ranks[starts[longer] + n] >= 0]
+            starts = starts[longer]
+            codes = numbers[longer] * n_ranks + ranks[starts + n]
+    return np.concatenate(paths), sp.vstack(counts, format="csr")
+
+
+def _count_codes(
+    codes: NDArray[np.int64], sequences: NDArray[np.int32], n_sequences: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], sp.csr_matrix]:
+    """Count equal (code, sequence) pairs; the sequences ascend where the codes are equal.
+
+    Returns
+    -------
+    order : ndarray of int64, shape (n_codes,)
+        Sorts the codes, stably.
+    sizes : ndarray of int64, shape (n_distinct,)
+        How often each distinct code occurs.
+    counts : csr_matrix of float32, shape (n_distinct, n_sequences)
+    """
+    codes, order = _sort_codes(codes)
+    sequences = sequences[order]
+    new_code, new_entry = np.ones((2, len(codes)), dtype=bool)
+    np.not_equal(codes[1:], codes[:-1], out=new_code[1:])
+    np.not_equal(sequences[1:], sequences[:-1], out=new_entry[1:])
+    entries = np.flatnonzero(new_code | new_entry)
+    values = np.diff(entries, append=len(codes)).astype(np.float32)
+    indptr = np.append(np.flatnonzero(new_code[entries]), len(entries))
+    shape = (len(indptr) - 1, n_sequences)
+    counts = sp.csr_matrix((values, sequences[entries], indptr), shape=shape)
+    return order, np.diff(np.flatnonzero(new_code), append=len(codes)), counts
+
+
+def _sort_codes(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Sort integers >= 0 stably: the sorted ones, and the place that each had before."""
+    shift = len(codes).bit_length()
+    if int(codes.max(initial=0)) >> (63 - shift):
+        order = np.argsort(codes, kind="stable")
+        return codes[order], order
+    # Code and place in one integer: NumPy sorts integers far faster than it sorts places.
+    pairs = codes << shift | np.arange(len(codes))
+    pairs.sort()
+    return pairs >> shift, pairs & ((1 << shift) - 1)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TfidfBase(TransformerMixin, BaseEstimator):
+    """What both estimators share: options, choice of columns, weighting, scikit-learn's contract.
 
     Parameters
     ----------
     ngram_range : tuple of int
-        Shortest and longest n-gram, in words.
+        Shortest and longest n-gram, in words or characters.
     min_df, max_df : int or float
         Bounds of document frequency: texts if integral, share of the texts if not.
     max_features : int or None
         Keep only the most frequent n-grams.
     lowercase : bool
     strip_accents : {"unicode"} or None
-    token_pattern : str
-        Regular expression of a word, with at most one group.
     binary : bool
         Count an n-gram once a text.
     norm : {"l1", "l2"} or None
@@ -56,6 +266,210 @@ class TfidfWords(TfidfBase):
     vocabulary_ : dict of str to int
         Column of each n-gram, in column order.
     idf_ : ndarray of float64, shape (n_features,), or None
+    """
+
+    analyzer: ClassVar[str]
+
+    ngram_range: tuple[int, int] = (1, 1)
+    min_df: float = 1
+    max_df: float = 1.0
+    max_features: int | None = None
+    lowercase: bool = True
+    strip_accents: str | None = None
+    binary: bool = False
+    norm: str | None = "l2"
+    use_idf: bool = True
+    smooth_idf: bool = True
+    sublinear_tf: bool = False
+    n_jobs: int | None = None
+
+    def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
+        """Give the names of the columns and blocks of rows of counts (float32, sorted indices)."""
+        raise NotImplementedError
+
+    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
+        """Give blocks of rows of the counts of the columns learned."""
+        raise NotImplementedError
+
+    def fit(self, texts: Iterable[str], y: object = None) -> TfidfBase:
+        """Learn the n-grams and their document frequencies; `y` is ignored."""
+        self._learn(check_texts(texts))
+        return self
+
+    def fit_transform(self, texts: Iterable[str], y: object = None) -> sp.csr_matrix:
+        """Learn from the texts and give their matrix, counting only once.
+
+        Returns
+        -------
+        csr_matrix of float32, shape (n_texts, n_features)
+            Sorted indices.
+
+        Raises
+        ------
+        EmptyVocabularyError
+            If no n-gram is left (a ValueError, as in scikit-learn).
+        """
+        return self._weigh(self._learn(check_texts(texts)))
+
+    def transform(self, texts: Iterable[str]) -> sp.csr_matrix:
+        """Give the matrix of texts, as `fit_transform`; unknown n-grams are left out."""
+        check_is_fitted(self, "vocabulary_")
+        rows = check_texts(texts)
+        few = sum(map(len, rows)) <= FEW_CHARACTERS
+        return self._weigh(self._count_few(rows) if few else self._count_many(rows))
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Give the n-gram of each column, shape (n_features,), in lexicographic order."""
+        check_is_fitted(self, "vocabulary_")
+        return np.array(list(self.vocabulary_), dtype=object)
+
+    def preprocess(self, texts: Sequence[str]) -> list[str]:
+        """Lower the case and drop accents, where asked."""
+        return list(map(self._counter().build_preprocessor(), texts))
+
+    def _counter(self) -> CountVectorizer:
+        """Return scikit-learn's own way to cut one text."""
+        names = ("ngram_range", "lowercase", "strip_accents", "token_pattern")
+        options = {name: value for name, value in vars(self).items() if name in names}
+        return CountVectorizer(analyzer=self.analyzer, **options)
+
+    def _learn(self, texts: list[str]) -> list[sp.csr_matrix]:
+        self._check_options()
+        names, blocks = self._fit_counts(texts)
+        self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
+        self.idf_: NDArray[np.float64] | None = None
+        if self.use_idf:
+            frequency = sum(np.bincount(block.indices, minlength=len(names)) for block in blocks)
+            smooth = float(self.smooth_idf)
+            self.idf_ = np.log((len(texts) + smooth) / (frequency + smooth)) + 1.0
+        return blocks
+
+    def _check_options(self) -> None:
+        min_n, max_n = self.ngram_range
+        if not 1 <= min_n <= max_n:
+            raise ValueError(
+                f"Invalid value for ngram_range={self.ngram_range}: expected two whole numbers "
+                "of at least 1, lower boundary not larger than the upper boundary."
+            )
+        if self.norm not in (None, "l1", "l2"):
+            raise ValueError(f"norm={self.norm!r}: expected 'l1', 'l2' or None")
+        if self.strip_accents not in (None, "unicode"):
+            raise ValueError(f"strip_accents={self.strip_accents!r}: expected 'unicode' or None")
+        if self.max_features is not None and self.max_features < 1:
+            raise ValueError(f"max_features={self.max_features}: expected at least 1, or None")
+
+    def _document_bounds(self, batch: EncodedTexts, min_n: int) -> tuple[float, float]:
+        """Turn ``min_df`` and ``max_df`` (counts if integral, shares if not) into text counts."""
+        n_texts = len(batch.lengths)
+        if batch.lengths.max(initial=0) < min_n:
+            raise EmptyVocabularyError(
+                "empty vocabulary; perhaps the documents only contain stop words "
+                f"(no text of {n_texts} has {min_n} words)"
+            )
+        low = self.min_df if isinstance(self.min_df, Integral) else self.min_df * n_texts
+        high = self.max_df if isinstance(self.max_df, Integral) else self.max_df * n_texts
+        if high < low:
+            raise EmptyVocabularyError(
+                f"max_df corresponds to < documents than min_df (max_df={self.max_df!r} is "
+                f"{high:g}, min_df={self.min_df!r} is {low:g} of {n_texts} texts)"
+            )
+        return low, high
+
+    def _choose(
+        self, paths: NDArray[np.int32], allowed: NDArray[np.bool_], total: NDArray[np.float64]
+    ) -> NDArray[np.int64]:
+        """Choose, of the n-grams allowed, those that become columns, in lexicographic order.
+
+        Of n-grams that occur equally often (`total`: occurrences in all texts), scikit-learn keeps
+        those that its unstable ``argsort`` puts first. Only the same call on the same float64
+        array in the same order keeps the same ones.
+        """
+        chosen = np.flatnonzero(allowed)
+        chosen = chosen[np.lexsort(paths[chosen].T[::-1])]
+        if self.max_features is not None and len(chosen) > self.max_features:
+            chosen = chosen[np.sort((-total[chosen]).argsort()[: self.max_features])]
+        if not len(chosen):
+            raise EmptyVocabularyError(
+                "After pruning, no terms remain. Try a lower min_df or a higher max_df."
+            )
+        return chosen
+
+    def _count_few(self, texts: list[str]) -> list[sp.csr_matrix]:
+        batch = encode_texts(texts, self._counter().build_analyzer())
+        return [self._known_columns(batch.counts(), batch.tokens)]
+
+    def _known_columns(self, counts: sp.spmatrix, names: list[str]) -> sp.csr_matrix:
+        """Move counts from columns with any names to those learned; unknown names are dropped."""
+        columns = np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
+        entries = counts.tocoo()
+        column = columns[entries.col]
+        known = column >= 0
+        content = (entries.data[known], (entries.row[known], column[known]))
+        return sp.csr_matrix(content, shape=(counts.shape[0], len(self.vocabulary_)))
+
+    def _in_threads(self, function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
+        # More than four threads gain nothing: the products are bound by memory.
+        with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
+            return list(pool.map(function, items))
+
+    def _weigh(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
+        """Turn counts into TF-IDF values, and blocks, which are let go, into one matrix."""
+        if len(blocks) == 1:
+            self._weigh_block(blocks[0])
+            return blocks.pop()
+        self._in_threads(self._weigh_block, blocks)
+        return stack_blocks(blocks)
+
+    def _weigh_block(self, counts: sp.csr_matrix) -> None:
+        """Do what `TfidfTransformer` does, in place."""
+        if self.binary:
+            counts.data.fill(1)
+        if self.sublinear_tf:
+            np.log(counts.data, out=counts.data)
+            counts.data += np.float32(1)
+        if self.idf_ is not None:
+            # One text uses some hundreds of 300,000 columns: take them, then convert.
+            counts.data *= self.idf_[counts.indices].astype(np.float32)
+        # What `normalize` calls; its checks would take half of the time of one text.
+        if self.norm == "l2":
+            sparsefuncs_fast.inplace_csr_row_normalize_l2(counts)
+        elif self.norm == "l1":
+            sparsefuncs_fast.inplace_csr_row_normalize_l1(counts)
+
+    def __sklearn_tags__(self) -> Tags:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        return tags
+
+
+def stack_blocks(blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
+    """Put row blocks on top of each other, emptying ``blocks`` to halve the peak of memory."""
+    shape = (sum(block.shape[0] for block in blocks), blocks[0].shape[1])
+    indptr = np.cumsum(np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]))
+    stop = int(indptr[-1])
+    data, indices = np.empty(stop, dtype=np.float32), np.empty(stop, dtype=np.int32)
+    while blocks:
+        block = blocks.pop()
+        start = stop - block.nnz
+        data[start:stop], indices[start:stop] = block.data, block.indices
+        stop = start
+    return sp.csr_matrix((data, indices, indptr), shape=shape, copy=False)
+
+
+def spell(symbols: Sequence[Any], sizes: NDArray[np.int64]) -> Iterator[Any]:
+    """Cut consecutive pieces of the given sizes out of the symbols of all n-grams."""
+    stops = np.cumsum(sizes)
+    ends = zip((stops - sizes).tolist(), stops.tolist(), strict=True)
+    return (symbols[start:stop] for start, stop in ends)
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
+class TfidfWords(TfidfBase):
+    """TF-IDF of word n-grams, equal to ``TfidfVectorizer(analyzer="word")``.
+
+    Parameters are those of `TfidfBase`, and ``token_pattern``: the regular expression of a word,
+    with at most one group. Any but the default runs at the speed of scikit-learn's own analyzer.
 
     Examples
     --------
@@ -65,114 +479,49 @@ class TfidfWords(TfidfBase):
     ['cartes', 'de', 'de cartes', 'de société', 'jeu', 'jeu de', 'société']
     """
 
-    def __init__(
-        self,
-        *,
-        ngram_range: tuple[int, int] = (1, 1),
-        min_df: float = 1,
-        max_df: float = 1.0,
-        max_features: int | None = None,
-        lowercase: bool = True,
-        strip_accents: str | None = None,
-        token_pattern: str = DEFAULT_TOKEN_PATTERN,
-        binary: bool = False,
-        norm: str | None = "l2",
-        use_idf: bool = True,
-        smooth_idf: bool = True,
-        sublinear_tf: bool = False,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.ngram_range = ngram_range
-        self.min_df = min_df
-        self.max_df = max_df
-        self.max_features = max_features
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.token_pattern = token_pattern
-        self.binary = binary
-        self.norm = norm
-        self.use_idf = use_idf
-        self.smooth_idf = smooth_idf
-        self.sublinear_tf = sublinear_tf
-        self.n_jobs = n_jobs
+    analyzer = "word"
+
+    token_pattern: str = DEFAULT_TOKEN_PATTERN
 
     def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
-        find = self._finder()
-        texts = list(self.preprocess(texts))
-        batch, ngram_range = self._encode(texts, find), self.ngram_range
-        self.spelled_ = not self._separable(batch.tokens)
-        if self.spelled_:
-            batch, ngram_range = self._spell(texts, find), (1, 1)
-        names, counts, index = fit_word_grams(
-            batch,
-            ngram_range,
-            min_df=self.min_df,
-            max_df=self.max_df,
-            max_features=self.max_features,
-            binary=self.binary,
-        )
-        self.index_ = None if self.spelled_ else index
-        return names, [counts]
-
-    def _count(self, texts: list[str]) -> list[sp.csr_matrix]:
-        find = self._finder()
-        texts = list(self.preprocess(texts))
-        batch, index = self._encode(texts, find), self.index_
-        if index is None or not self._separable(batch.tokens):
-            batch = self._spell(texts, find)
-            counts = count_known(batch, self.vocabulary_.get, len(self.vocabulary_))
-        else:
-            counts = index.count(batch, len(self.vocabulary_))
+        if self.token_pattern == DEFAULT_TOKEN_PATTERN:
+            batch, ngram_range = self._encode(texts), self.ngram_range
+        else:  # tokens may hold spaces or be empty: whole n-grams are numbered instead
+            batch, ngram_range = encode_texts(texts, self._counter().build_analyzer()), (1, 1)
+        low, high = self._document_bounds(batch, ngram_range[0])
+        order = sorted(range(len(batch.tokens)), key=batch.tokens.__getitem__)
+        ranks = np.argsort(order).astype(np.int32)[batch.ids]
+        paths, counts = count_ngrams(ranks, batch.lengths, ngram_range, low)
         if self.binary:
             counts.data.fill(1)
-        return [counts]
+        total = counts @ np.ones(len(texts))
+        chosen = self._choose(paths, np.diff(counts.indptr) <= high, total)
+        names = _join_words([batch.tokens[i] for i in order], paths[chosen])
+        return names, [counts[chosen].T.tocsr()]
 
-    def _finder(self) -> Callable[[str], list[str]]:
-        pattern = re.compile(self.token_pattern)
-        if pattern.groups > 1:
-            raise ValueError(
-                f"More than 1 capturing group in token pattern {self.token_pattern!r}. Only a "
-                "single group should be captured."
-            )
-        return pattern.findall
-
-    def _encode(self, texts: Sequence[str], find: Analyzer) -> EncodedTexts:
-        # Only of the usual pattern is it known that no token reaches over white space.
+    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
         if self.token_pattern != DEFAULT_TOKEN_PATTERN:
-            return encode_texts(texts, find)
-        return refine_tokens(encode_words(texts), find)
+            return self._count_few(texts)
+        batch = self._encode(texts)
+        paths, counts = count_ngrams(batch.ids, batch.lengths, self.ngram_range)
+        return [self._known_columns(counts.T, _join_words(batch.tokens, paths))]
 
-    def _separable(self, tokens: Sequence[str]) -> bool:
-        # Word characters are all greater than a space: nothing to check for the usual pattern.
-        if self.token_pattern == DEFAULT_TOKEN_PATTERN:
-            return True
-        return are_separable(tokens)
-
-    def _spell(self, texts: Sequence[str], find: Analyzer) -> EncodedTexts:
-        """Encode n-grams as strings, for patterns whose tokens may hold spaces or be empty."""
-        min_n, max_n = self.ngram_range
-        return encode_texts(texts, lambda text: join_ngrams(find(text), min_n, max_n))
+    def _encode(self, texts: list[str]) -> EncodedTexts:
+        # No such word reaches over white space, and none sorts before the joining space.
+        return encode_words(self.preprocess(texts), re.compile(DEFAULT_TOKEN_PATTERN).findall)
 
 
+def _join_words(words: list[str], paths: NDArray[np.int32]) -> list[str]:
+    used = paths >= 0
+    flat = np.array(words, dtype=object)[paths[used]].tolist()
+    return list(map(" ".join, spell(flat, used.sum(axis=1))))
+
+
+@dataclass(kw_only=True, eq=False, repr=False)
 class TfidfChars(TfidfBase):
-    """TF-IDF of character n-grams inside words, equal to ``TfidfVectorizer("char_wb")``.
+    """TF-IDF of character n-grams inside words, equal to ``TfidfVectorizer(analyzer="char_wb")``.
 
-    Words are padded with one space on both sides.
-
-    Parameters
-    ----------
-    ngram_range : tuple of int
-        Shortest and longest n-gram, in characters.
-    min_df, max_df, max_features, lowercase, strip_accents, binary, norm
-        As in `TfidfWords`.
-    use_idf, smooth_idf, sublinear_tf, n_jobs
-        As in `TfidfWords`.
-
-    Attributes
-    ----------
-    vocabulary_ : dict of str to int
-        Column of each n-gram, in column order.
-    idf_ : ndarray of float64, shape (n_features,), or None
+    Words are padded with one space on both sides. Parameters are those of `TfidfBase`.
 
     Examples
     --------
@@ -181,47 +530,67 @@ class TfidfChars(TfidfBase):
     [' l', ' le', ' lo', ' u', ' un']
     """
 
-    def __init__(
-        self,
-        *,
-        ngram_range: tuple[int, int] = (2, 5),
-        min_df: float = 1,
-        max_df: float = 1.0,
-        max_features: int | None = None,
-        lowercase: bool = True,
-        strip_accents: str | None = None,
-        binary: bool = False,
-        norm: str | None = "l2",
-        use_idf: bool = True,
-        smooth_idf: bool = True,
-        sublinear_tf: bool = False,
-        n_jobs: int | None = None,
-    ) -> None:
-        self.ngram_range = ngram_range
-        self.min_df = min_df
-        self.max_df = max_df
-        self.max_features = max_features
-        self.lowercase = lowercase
-        self.strip_accents = strip_accents
-        self.binary = binary
-        self.norm = norm
-        self.use_idf = use_idf
-        self.smooth_idf = smooth_idf
-        self.sublinear_tf = sublinear_tf
-        self.n_jobs = n_jobs
+    analyzer = "char_wb"
+
+    ngram_range: tuple[int, int] = (2, 5)
 
     def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
-        return fit_char_grams(
-            encode_words(list(self.preprocess(texts))),
-            self.ngram_range,
-            min_df=self.min_df,
-            max_df=self.max_df,
-            max_features=self.max_features,
-            binary=self.binary,
-            n_jobs=self.n_threads(),
-        )
+        batch = encode_words(self.preprocess(texts))
+        low, high = self._document_bounds(batch, 1)
+        paths, counts = self._count_in_words(batch.tokens)
+        by_text = batch.counts()
+        frequency, total = self._frequencies(by_text, counts, low, high)
+        chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
+        by_word = counts[chosen].T.tocsr()
+        return _join_characters(paths[chosen]), self._multiply(by_text, by_word)
 
-    def _count(self, texts: list[str]) -> list[sp.csr_matrix]:
-        batch = encode_words(list(self.preprocess(texts)))
-        by_text, by_word = lookup_char_grams(batch, self.vocabulary_, self.ngram_range)
-        return multiply(by_text, by_word, n_jobs=self.n_threads(), binary=self.binary)
+    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
+        batch = encode_words(self.preprocess(texts))
+        paths, counts = self._count_in_words(batch.tokens)
+        by_word = self._known_columns(counts.T, _join_characters(paths))
+        return self._multiply(batch.counts(), by_word)
+
+    def _count_in_words(self, words: list[str]) -> tuple[NDArray[np.int32], sp.csr_matrix]:
+        # A word shorter than min_n counts once as a whole: it is filled up.
+        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in words]
+        raw = "".join(padded).encode("utf-32-le", "surrogatepass")
+        lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
+        return count_ngrams(np.frombuffer(raw, dtype=np.int32), lengths, self.ngram_range)
+
+    def _frequencies(
+        self, by_text: sp.csr_matrix, by_gram: sp.csr_matrix, low: float, high: float
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Count texts and occurrences of every n-gram, of tables (texts or n-grams x words).
+
+        An n-gram is in at least as many texts as the commonest of its words and in at most as
+        many as all its words together. Where that already settles whether it is in `low` to
+        `high` texts, the lower limit is returned in place of the exact number.
+        """
+        texts = np.bincount(by_text.indices, minlength=by_text.shape[1])[by_gram.indices]
+        frequency = np.maximum.reduceat(texts, by_gram.indptr[:-1])
+        most = np.add.reduceat(texts, by_gram.indptr[:-1])
+        open_ = (frequency < most) & ((frequency < low) | (most > high) | self.binary)
+        exact = np.zeros(open_.sum(), dtype=np.int64)
+        for block in self._multiply(by_text, by_gram[open_].T.tocsr()):
+            exact += np.bincount(block.indices, minlength=len(exact))
+        frequency[open_] = exact
+        if self.binary:
+            return frequency, frequency.astype(np.float64)
+        return frequency, by_gram @ (by_text.T @ np.ones(by_text.shape[0]))
+
+    def _multiply(self, by_text: sp.csr_matrix, by_word: sp.csr_matrix) -> list[sp.csr_matrix]:
+        """Count n-grams in texts, block by block: CSR float32 with sorted indices."""
+
+        def multiply_block(start: int) -> sp.csr_matrix:
+            counts = by_text[start : start + TEXTS_PER_BLOCK] @ by_word
+            counts.sort_indices()
+            return counts
+
+        starts = range(0, max(by_text.shape[0], 1), TEXTS_PER_BLOCK)
+        return self._in_threads(multiply_block, starts)
+
+
+def _join_characters(paths: NDArray[np.int32]) -> list[str]:
+    used = (paths >= 0) & (paths != ord(FILLER))
+    text = paths[used].tobytes().decode("utf-32-le", "surrogatepass")
+    return list(spell(text, used.sum(axis=1)))

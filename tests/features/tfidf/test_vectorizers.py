@@ -19,7 +19,7 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from src.errors import DataError
-from src.features.tfidf.token_codes import EmptyVocabularyError
+from src.features.tfidf.vectorizers import EmptyVocabularyError
 from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
 
 Kind = type[TfidfWords] | type[TfidfChars]
