@@ -22,7 +22,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import chain, count, repeat
+from itertools import chain, count, pairwise, repeat
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -74,23 +74,21 @@ class EncodedTexts:
     ids: NDArray[np.int32]
     lengths: NDArray[np.int64]
 
+    def rows(self) -> sp.csr_matrix:
+        """Give the tokens of each text as a row, in order, a repeated one several times."""
+        content = (np.ones(len(self.ids), dtype=np.float32), self.ids.copy())
+        indptr = np.concatenate([[0], np.cumsum(self.lengths)])
+        return sp.csr_matrix((*content, indptr), shape=(len(self.lengths), len(self.tokens)))
+
     def counts(self) -> sp.csr_matrix:
         """Count each token in each text: CSR float32, shape (n_texts, n_distinct_tokens)."""
-        indptr = np.concatenate([[0], np.cumsum(self.lengths)])
-        content = (np.ones(len(self.ids), dtype=np.float32), self.ids.copy(), indptr)
-        table = sp.csr_matrix(content, shape=(len(self.lengths), len(self.tokens)))
+        table = self.rows()
         table.sum_duplicates()
         return table
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
-    """Return the texts as a list, or refuse them with scikit-learn's own wording.
-
-    Raises
-    ------
-    ValueError
-        If one string was given instead of many, or an entry is no string (a missing value).
-    """
+    """Return the texts as a list; ValueError, in scikit-learn's words, if some are no strings."""
     if isinstance(texts, (str, bytes)):
         raise ValueError("Iterable over raw text documents expected, string object received.")
     rows = list(texts)
@@ -141,14 +139,10 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
     except UnicodeEncodeError:  # a lone surrogate: Arrow holds none
         return encode_texts(texts, analyze)
     chunks = split.flatten().dictionary_encode()
-    ids = chunks.indices.to_numpy()
     parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
-    n_parts = parts.lengths[ids]
-    stops = np.concatenate([[0], np.cumsum(n_parts)])
-    first_part = (np.cumsum(parts.lengths) - parts.lengths)[ids]
-    places = np.repeat(first_part - stops[:-1], n_parts) + np.arange(stops[-1])
-    lengths = np.diff(stops[split.offsets.to_numpy()])
-    return EncodedTexts(parts.tokens, parts.ids[places], lengths)
+    rows = parts.rows()[chunks.indices.to_numpy()]
+    lengths = np.diff(rows.indptr[split.offsets.to_numpy()])
+    return EncodedTexts(parts.tokens, rows.indices, lengths.astype(np.int64))
 
 
 def count_ngrams(
@@ -215,16 +209,14 @@ def _count_codes(
     counts : csr_matrix of float32, shape (n_distinct, n_sequences)
     """
     codes, order = _sort_codes(codes)
-    sequences = sequences[order]
-    new_code, new_entry = np.ones((2, len(codes)), dtype=bool)
+    new_code = np.ones(len(codes), dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=new_code[1:])
-    np.not_equal(sequences[1:], sequences[:-1], out=new_entry[1:])
-    entries = np.flatnonzero(new_code | new_entry)
-    values = np.diff(entries, append=len(codes)).astype(np.float32)
-    indptr = np.append(np.flatnonzero(new_code[entries]), len(entries))
-    shape = (len(indptr) - 1, n_sequences)
-    counts = sp.csr_matrix((values, sequences[entries], indptr), shape=shape)
-    return order, np.diff(np.flatnonzero(new_code), append=len(codes)), counts
+    indptr = np.append(np.flatnonzero(new_code), len(codes))
+    sizes = np.diff(indptr)
+    content = (np.ones(len(codes), dtype=np.float32), sequences[order], indptr)
+    counts = sp.csr_matrix(content, shape=(len(sizes), n_sequences))
+    counts.sum_duplicates()
+    return order, sizes, counts
 
 
 def _sort_codes(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -351,10 +343,9 @@ class TfidfBase(TransformerMixin, BaseEstimator):
                 f"Invalid value for ngram_range={self.ngram_range}: expected two whole numbers "
                 "of at least 1, lower boundary not larger than the upper boundary."
             )
-        if self.norm not in (None, "l1", "l2"):
-            raise ValueError(f"norm={self.norm!r}: expected 'l1', 'l2' or None")
-        if self.strip_accents not in (None, "unicode"):
-            raise ValueError(f"strip_accents={self.strip_accents!r}: expected 'unicode' or None")
+        for name, allowed in (("norm", ("l1", "l2", None)), ("strip_accents", ("unicode", None))):
+            if getattr(self, name) not in allowed:
+                raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {allowed}")
         if self.max_features is not None and self.max_features < 1:
             raise ValueError(f"max_features={self.max_features}: expected at least 1, or None")
 
@@ -457,11 +448,10 @@ def stack_blocks(blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
     return sp.csr_matrix((data, indices, indptr), shape=shape, copy=False)
 
 
-def spell(symbols: Sequence[Any], sizes: NDArray[np.int64]) -> Iterator[Any]:
-    """Cut consecutive pieces of the given sizes out of the symbols of all n-grams."""
-    stops = np.cumsum(sizes)
-    ends = zip((stops - sizes).tolist(), stops.tolist(), strict=True)
-    return (symbols[start:stop] for start, stop in ends)
+def spell(symbols: Sequence[Any], used: NDArray[np.bool_]) -> Iterator[Any]:
+    """Cut the symbols of all n-grams, one after the other, where the rows of `used` end."""
+    stops = np.cumsum(used.sum(axis=1)).tolist()
+    return (symbols[start:stop] for start, stop in pairwise([0, *stops]))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -514,7 +504,7 @@ class TfidfWords(TfidfBase):
 def _join_words(words: list[str], paths: NDArray[np.int32]) -> list[str]:
     used = paths >= 0
     flat = np.array(words, dtype=object)[paths[used]].tolist()
-    return list(map(" ".join, spell(flat, used.sum(axis=1))))
+    return list(map(" ".join, spell(flat, used)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -541,14 +531,13 @@ class TfidfChars(TfidfBase):
         by_text = batch.counts()
         frequency, total = self._frequencies(by_text, counts, low, high)
         chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
-        by_word = counts[chosen].T.tocsr()
-        return _join_characters(paths[chosen]), self._multiply(by_text, by_word)
+        return _join_characters(paths[chosen]), self._multiply(by_text, counts[chosen])
 
     def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
         batch = encode_words(self.preprocess(texts))
         paths, counts = self._count_in_words(batch.tokens)
         by_word = self._known_columns(counts.T, _join_characters(paths))
-        return self._multiply(batch.counts(), by_word)
+        return self._multiply(batch.counts(), by_word.T.tocsr())
 
     def _count_in_words(self, words: list[str]) -> tuple[NDArray[np.int32], sp.csr_matrix]:
         # A word shorter than min_n counts once as a whole: it is filled up.
@@ -568,23 +557,23 @@ class TfidfChars(TfidfBase):
         """
         texts = np.bincount(by_text.indices, minlength=by_text.shape[1])[by_gram.indices]
         frequency = np.maximum.reduceat(texts, by_gram.indptr[:-1])
-        most = np.add.reduceat(texts, by_gram.indptr[:-1])
+        most = np.minimum(np.add.reduceat(texts, by_gram.indptr[:-1]), by_text.shape[0])
         open_ = (frequency < most) & ((frequency < low) | (most > high) | self.binary)
         exact = np.zeros(open_.sum(), dtype=np.int64)
-        for block in self._multiply(by_text, by_gram[open_].T.tocsr()):
+        for block in self._multiply(by_text, by_gram[open_]):
             exact += np.bincount(block.indices, minlength=len(exact))
         frequency[open_] = exact
         if self.binary:
             return frequency, frequency.astype(np.float64)
         return frequency, by_gram @ (by_text.T @ np.ones(by_text.shape[0]))
 
-    def _multiply(self, by_text: sp.csr_matrix, by_word: sp.csr_matrix) -> list[sp.csr_matrix]:
+    def _multiply(self, by_text: sp.csr_matrix, by_gram: sp.csr_matrix) -> list[sp.csr_matrix]:
         """Count n-grams in texts, block by block: CSR float32 with sorted indices."""
 
         def multiply_block(start: int) -> sp.csr_matrix:
-            counts = by_text[start : start + TEXTS_PER_BLOCK] @ by_word
-            counts.sort_indices()
-            return counts
+            # This way round each row of the product is short, and the second .T sorts for free.
+            words = by_text[start : start + TEXTS_PER_BLOCK].T.tocsr()
+            return (by_gram @ words).T.tocsr()
 
         starts = range(0, max(by_text.shape[0], 1), TEXTS_PER_BLOCK)
         return self._in_threads(multiply_block, starts)
@@ -593,4 +582,4 @@ class TfidfChars(TfidfBase):
 def _join_characters(paths: NDArray[np.int32]) -> list[str]:
     used = (paths >= 0) & (paths != ord(FILLER))
     text = paths[used].tobytes().decode("utf-32-le", "surrogatepass")
-    return list(spell(text, used.sum(axis=1)))
+    return list(spell(text, used))
