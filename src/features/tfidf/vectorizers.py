@@ -8,8 +8,8 @@ float32. Three ideas make them fast:
   n-1 symbols, number of its last one) in one int64: one sort of these codes counts them all. The
   symbols of ``TfidfWords`` are the words of the texts, those of ``TfidfChars`` the characters of
   the distinct words.
-* Character n-grams never cross a word, so (texts x n-grams) is the product of two small matrices,
-  (texts x distinct words) and (distinct words x n-grams).
+* Character n-grams never cross a word, so (n-grams x texts) is the product of two small matrices,
+  (n-grams x distinct words) and (distinct words x texts).
 * A few texts, as in serving, are cut by scikit-learn's own analyzer and looked up in
   ``vocabulary_``: NumPy pays only for many.
 """
@@ -40,12 +40,12 @@ if TYPE_CHECKING:
     from sklearn.utils import Tags
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
-# So many lists of tokens are alive at once, and a sparse product works on so many rows.
-TEXTS_PER_BLOCK = 4096
 # Below this many characters loading Arrow costs more than it saves.
 ARROW_CHARACTERS = 1_000_000
 # Up to this many characters `transform` looks n-grams up one by one.
 FEW_CHARACTERS = 20_000
+# Texts of one sparse product.
+TEXTS_PER_BLOCK = 4096
 # In no word, as all white space: makes words that are too short as long as the shortest n-gram.
 FILLER = "\n"
 
@@ -58,33 +58,31 @@ class EmptyVocabularyError(DataError, ValueError):
 
 @dataclass(frozen=True)
 class EncodedTexts:
-    """A batch of texts as runs of token numbers.
+    """Texts as rows of token numbers.
 
     Parameters
     ----------
     tokens : list of str
-        The distinct tokens in order of first appearance; the number of a token is its place.
-    ids : ndarray of int32, shape (n_tokens,)
-        The token numbers of all texts, one text after the other.
-    lengths : ndarray of int64, shape (n_texts,)
-        Tokens per text.
+        The distinct tokens; the number of a token is its place.
+    rows : csr_matrix of float32, shape (n_texts, n_distinct_tokens)
+        A text's tokens in order (``rows.indices``), a repeated one several times, each with a 1.
     """
 
     tokens: list[str]
-    ids: NDArray[np.int32]
-    lengths: NDArray[np.int64]
-
-    def rows(self) -> sp.csr_matrix:
-        """Give the tokens of each text as a row, in order, a repeated one several times."""
-        content = (np.ones(len(self.ids), dtype=np.float32), self.ids.copy())
-        indptr = np.concatenate([[0], np.cumsum(self.lengths)])
-        return sp.csr_matrix((*content, indptr), shape=(len(self.lengths), len(self.tokens)))
+    rows: sp.csr_matrix
 
     def counts(self) -> sp.csr_matrix:
         """Count each token in each text: CSR float32, shape (n_texts, n_distinct_tokens)."""
-        table = self.rows()
+        table = self.rows.copy()
         table.sum_duplicates()
         return table
+
+    def sort(self) -> EncodedTexts:
+        """Give the same texts with the tokens numbered in lexicographic order."""
+        order = sorted(range(len(self.tokens)), key=self.tokens.__getitem__)
+        rows = self.rows.copy()
+        rows.indices = np.argsort(order).astype(np.int32)[rows.indices]
+        return EncodedTexts([self.tokens[i] for i in order], rows)
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
@@ -107,21 +105,23 @@ def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
     Examples
     --------
     >>> batch = encode_texts(["b a b", "", "a c"], str.split)
-    >>> batch.tokens, batch.ids.tolist(), batch.lengths.tolist()
-    (['b', 'a', 'c'], [0, 1, 0, 1, 2], [3, 0, 2])
+    >>> batch.tokens, batch.rows.indices.tolist(), batch.rows.indptr.tolist()
+    (['b', 'a', 'c'], [0, 1, 0, 1, 2], [0, 3, 3, 5])
     """
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
-    lengths: list[int] = []
+    indptr = [0]
 
     def cut(text: str) -> list[str]:
         tokens = analyze(text)
-        lengths.append(len(tokens))
+        indptr.append(indptr[-1] + len(tokens))
         return tokens
 
     # A C call a token: no Python frame in the hot loop.
     stream = map(numbers.__getitem__, chain.from_iterable(map(cut, texts)))
     ids = np.fromiter(stream, dtype=np.int32)
-    return EncodedTexts(list(numbers), ids, np.array(lengths, dtype=np.int64))
+    shape = (len(indptr) - 1, len(numbers))
+    rows = sp.csr_matrix((np.ones(len(ids), dtype=np.float32), ids, indptr), shape=shape)
+    return EncodedTexts(list(numbers), rows)
 
 
 def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> EncodedTexts:
@@ -140,14 +140,14 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
         return encode_texts(texts, analyze)
     chunks = split.flatten().dictionary_encode()
     parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
-    rows = parts.rows()[chunks.indices.to_numpy()]
-    lengths = np.diff(rows.indptr[split.offsets.to_numpy()])
-    return EncodedTexts(parts.tokens, rows.indices, lengths.astype(np.int64))
+    rows = parts.rows[chunks.indices.to_numpy()]
+    content = (rows.data, rows.indices, rows.indptr[split.offsets.to_numpy()])
+    return EncodedTexts(parts.tokens, sp.csr_matrix(content, shape=(len(texts), rows.shape[1])))
 
 
 def count_ngrams(
     symbols: NDArray[np.int32],
-    lengths: NDArray[np.int64],
+    lengths: NDArray[np.integer],
     ngram_range: tuple[int, int],
     min_df: float = 1,
 ) -> tuple[NDArray[np.int32], sp.csr_matrix]:
@@ -157,7 +157,7 @@ def count_ngrams(
     ----------
     symbols : ndarray of int32, shape (n_symbols,)
         Numbers >= 0, the sequences one after the other.
-    lengths : ndarray of int64, shape (n_sequences,)
+    lengths : ndarray of int, shape (n_sequences,)
         Symbols per sequence.
     ngram_range : tuple of int
     min_df : float
@@ -208,7 +208,13 @@ def _count_codes(
         How often each distinct code occurs.
     counts : csr_matrix of float32, shape (n_distinct, n_sequences)
     """
-    codes, order = _sort_codes(codes)
+    # Code and place in one integer: NumPy sorts integers far faster than it sorts places.
+    shift = len(codes).bit_length()
+    if int(codes.max(initial=0)) >> (63 - shift):
+        codes = np.unique(codes, return_inverse=True)[1]
+    codes = np.sort(codes << shift | np.arange(len(codes)))
+    order = codes & ((1 << shift) - 1)
+    codes >>= shift
     new_code = np.ones(len(codes), dtype=bool)
     np.not_equal(codes[1:], codes[:-1], out=new_code[1:])
     indptr = np.append(np.flatnonzero(new_code), len(codes))
@@ -217,18 +223,6 @@ def _count_codes(
     counts = sp.csr_matrix(content, shape=(len(sizes), n_sequences))
     counts.sum_duplicates()
     return order, sizes, counts
-
-
-def _sort_codes(codes: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Sort integers >= 0 stably: the sorted ones, and the place that each had before."""
-    shift = len(codes).bit_length()
-    if int(codes.max(initial=0)) >> (63 - shift):
-        order = np.argsort(codes, kind="stable")
-        return codes[order], order
-    # Code and place in one integer: NumPy sorts integers far faster than it sorts places.
-    pairs = codes << shift | np.arange(len(codes))
-    pairs.sort()
-    return pairs >> shift, pairs & ((1 << shift) - 1)
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -275,12 +269,20 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     sublinear_tf: bool = False
     n_jobs: int | None = None
 
-    def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
-        """Give the names of the columns and blocks of rows of counts (float32, sorted indices)."""
+    def _encode(self, texts: list[str]) -> EncodedTexts:
         raise NotImplementedError
 
-    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
-        """Give blocks of rows of the counts of the columns learned."""
+    def _word_range(self) -> tuple[int, int]:
+        """Give the least and most tokens of `_encode` in an n-gram."""
+        return (1, 1)
+
+    def _count(
+        self, batch: EncodedTexts, min_df: float = 1
+    ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
+        """Give the paths of n-grams and their counts, (n-grams x texts), in blocks of texts."""
+        raise NotImplementedError
+
+    def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         raise NotImplementedError
 
     def fit(self, texts: Iterable[str], y: object = None) -> TfidfBase:
@@ -301,14 +303,20 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         EmptyVocabularyError
             If no n-gram is left (a ValueError, as in scikit-learn).
         """
-        return self._weigh(self._learn(check_texts(texts)))
+        blocks, chosen = self._learn(check_texts(texts))
+        return self._weigh_blocks(blocks, chosen, np.arange(len(chosen), dtype=np.int32))
 
     def transform(self, texts: Iterable[str]) -> sp.csr_matrix:
         """Give the matrix of texts, as `fit_transform`; unknown n-grams are left out."""
         check_is_fitted(self, "vocabulary_")
         rows = check_texts(texts)
-        few = sum(map(len, rows)) <= FEW_CHARACTERS
-        return self._weigh(self._count_few(rows) if few else self._count_many(rows))
+        if sum(map(len, rows)) <= FEW_CHARACTERS:
+            return self._weigh(self._count_few(rows))
+        batch = self._encode(rows)
+        paths, blocks = self._count(batch)
+        columns = self._columns(self._spell(batch, paths))
+        known = np.argsort(columns)[np.count_nonzero(columns < 0) :]
+        return self._weigh_blocks(blocks, known, columns[known])
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Give the n-gram of each column, shape (n_features,), in lexicographic order."""
@@ -325,16 +333,24 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         options = {name: value for name, value in vars(self).items() if name in names}
         return CountVectorizer(analyzer=self.analyzer, **options)
 
-    def _learn(self, texts: list[str]) -> list[sp.csr_matrix]:
+    def _learn(self, texts: list[str]) -> tuple[list[sp.csr_matrix], NDArray[np.int64]]:
+        """Set the fitted attributes; give counts (n-grams x texts) and the rows that are kept."""
         self._check_options()
-        names, blocks = self._fit_counts(texts)
+        batch = self._encode(texts).sort()
+        low, high = self._document_bounds(batch)
+        paths, blocks = self._count(batch, low)
+        if self.binary:
+            for block in blocks:
+                block.data.fill(1)
+        frequency = sum(np.diff(block.indptr) for block in blocks)
+        total = sum(block @ np.ones(block.shape[1]) for block in blocks)
+        chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
+        names = self._spell(batch, paths[chosen])
         self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
-        self.idf_: NDArray[np.float64] | None = None
-        if self.use_idf:
-            frequency = sum(np.bincount(block.indices, minlength=len(names)) for block in blocks)
-            smooth = float(self.smooth_idf)
-            self.idf_ = np.log((len(texts) + smooth) / (frequency + smooth)) + 1.0
-        return blocks
+        smooth = float(self.smooth_idf)
+        idf = np.log((len(texts) + smooth) / (frequency[chosen] + smooth)) + 1.0
+        self.idf_: NDArray[np.float64] | None = idf if self.use_idf else None
+        return blocks, chosen
 
     def _check_options(self) -> None:
         min_n, max_n = self.ngram_range
@@ -349,13 +365,13 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         if self.max_features is not None and self.max_features < 1:
             raise ValueError(f"max_features={self.max_features}: expected at least 1, or None")
 
-    def _document_bounds(self, batch: EncodedTexts, min_n: int) -> tuple[float, float]:
+    def _document_bounds(self, batch: EncodedTexts) -> tuple[float, float]:
         """Turn ``min_df`` and ``max_df`` (counts if integral, shares if not) into text counts."""
-        n_texts = len(batch.lengths)
-        if batch.lengths.max(initial=0) < min_n:
+        n_texts, min_words = batch.rows.shape[0], self._word_range()[0]
+        if np.diff(batch.rows.indptr).max(initial=0) < min_words:
             raise EmptyVocabularyError(
                 "empty vocabulary; perhaps the documents only contain stop words "
-                f"(no text of {n_texts} has {min_n} words)"
+                f"(no text of {n_texts} has {min_words} words)"
             )
         low = self.min_df if isinstance(self.min_df, Integral) else self.min_df * n_texts
         high = self.max_df if isinstance(self.max_df, Integral) else self.max_df * n_texts
@@ -385,33 +401,39 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             )
         return chosen
 
-    def _count_few(self, texts: list[str]) -> list[sp.csr_matrix]:
+    def _columns(self, names: list[str]) -> NDArray[np.int32]:
+        """Give the column of each n-gram, -1 where unknown."""
+        return np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
+
+    def _count_few(self, texts: list[str]) -> sp.csr_matrix:
         batch = encode_texts(texts, self._counter().build_analyzer())
-        return [self._known_columns(batch.counts(), batch.tokens)]
+        entries = batch.rows.tocoo()
+        columns = self._columns(batch.tokens)[entries.col]
+        known = columns >= 0
+        content = (entries.data[known], (entries.row[known], columns[known]))
+        return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
 
-    def _known_columns(self, counts: sp.spmatrix, names: list[str]) -> sp.csr_matrix:
-        """Move counts from columns with any names to those learned; unknown names are dropped."""
-        columns = np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
-        entries = counts.tocoo()
-        column = columns[entries.col]
-        known = column >= 0
-        content = (entries.data[known], (entries.row[known], column[known]))
-        return sp.csr_matrix(content, shape=(counts.shape[0], len(self.vocabulary_)))
+    def _weigh_blocks(
+        self, blocks: list[sp.csr_matrix], grams: NDArray[np.int64], columns: NDArray[np.int32]
+    ) -> sp.csr_matrix:
+        """Turn counts (n-grams x texts) into TF-IDF values (texts x columns); empties `blocks`."""
+        n_columns = len(self.vocabulary_)
+        stops = np.cumsum([np.diff(block.indptr)[grams].sum() for block in blocks])
+        data, indices = np.empty(stops[-1], dtype=np.float32), np.empty(stops[-1], dtype=np.int32)
 
-    def _in_threads(self, function: Callable[..., Any], items: Iterable[Any]) -> list[Any]:
-        # More than four threads gain nothing: the products are bound by memory.
-        with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
-            return list(pool.map(function, items))
+        def weigh_block(number: int) -> NDArray[np.integer]:
+            counts, blocks[number] = blocks[number][grams].T.tocsr(), None
+            content = (counts.data, columns[counts.indices], counts.indptr)
+            weighed = self._weigh(sp.csr_matrix(content, shape=(counts.shape[0], n_columns)))
+            place = slice(stops[number] - weighed.nnz, stops[number])
+            data[place], indices[place] = weighed.data, weighed.indices
+            return np.diff(weighed.indptr)
 
-    def _weigh(self, blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
-        """Turn counts into TF-IDF values, and blocks, which are let go, into one matrix."""
-        if len(blocks) == 1:
-            self._weigh_block(blocks[0])
-            return blocks.pop()
-        self._in_threads(self._weigh_block, blocks)
-        return stack_blocks(blocks)
+        lengths = self._in_threads(weigh_block, range(len(blocks)))
+        indptr = np.cumsum(np.concatenate([[0], *lengths]))
+        return sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
 
-    def _weigh_block(self, counts: sp.csr_matrix) -> None:
+    def _weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Do what `TfidfTransformer` does, in place."""
         if self.binary:
             counts.data.fill(1)
@@ -426,6 +448,12 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             sparsefuncs_fast.inplace_csr_row_normalize_l2(counts)
         elif self.norm == "l1":
             sparsefuncs_fast.inplace_csr_row_normalize_l1(counts)
+        return counts
+
+    def _in_threads(self, function: Callable[[int], Any], numbers: range) -> list[Any]:
+        # More than four threads gain nothing: the products are bound by memory.
+        with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
+            return list(pool.map(function, numbers))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -434,21 +462,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         return tags
 
 
-def stack_blocks(blocks: list[sp.csr_matrix]) -> sp.csr_matrix:
-    """Put row blocks on top of each other, emptying ``blocks`` to halve the peak of memory."""
-    shape = (sum(block.shape[0] for block in blocks), blocks[0].shape[1])
-    indptr = np.cumsum(np.concatenate([[0], *(np.diff(block.indptr) for block in blocks)]))
-    stop = int(indptr[-1])
-    data, indices = np.empty(stop, dtype=np.float32), np.empty(stop, dtype=np.int32)
-    while blocks:
-        block = blocks.pop()
-        start = stop - block.nnz
-        data[start:stop], indices[start:stop] = block.data, block.indices
-        stop = start
-    return sp.csr_matrix((data, indices, indptr), shape=shape, copy=False)
-
-
-def spell(symbols: Sequence[Any], used: NDArray[np.bool_]) -> Iterator[Any]:
+def cut_symbols(symbols: Sequence[Any], used: NDArray[np.bool_]) -> Iterator[Any]:
     """Cut the symbols of all n-grams, one after the other, where the rows of `used` end."""
     stops = np.cumsum(used.sum(axis=1)).tolist()
     return (symbols[start:stop] for start, stop in pairwise([0, *stops]))
@@ -473,38 +487,27 @@ class TfidfWords(TfidfBase):
 
     token_pattern: str = DEFAULT_TOKEN_PATTERN
 
-    def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
-        if self.token_pattern == DEFAULT_TOKEN_PATTERN:
-            batch, ngram_range = self._encode(texts), self.ngram_range
-        else:  # tokens may hold spaces or be empty: whole n-grams are numbered instead
-            batch, ngram_range = encode_texts(texts, self._counter().build_analyzer()), (1, 1)
-        low, high = self._document_bounds(batch, ngram_range[0])
-        order = sorted(range(len(batch.tokens)), key=batch.tokens.__getitem__)
-        ranks = np.argsort(order).astype(np.int32)[batch.ids]
-        paths, counts = count_ngrams(ranks, batch.lengths, ngram_range, low)
-        if self.binary:
-            counts.data.fill(1)
-        total = counts @ np.ones(len(texts))
-        chosen = self._choose(paths, np.diff(counts.indptr) <= high, total)
-        names = _join_words([batch.tokens[i] for i in order], paths[chosen])
-        return names, [counts[chosen].T.tocsr()]
-
-    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
-        if self.token_pattern != DEFAULT_TOKEN_PATTERN:
-            return self._count_few(texts)
-        batch = self._encode(texts)
-        paths, counts = count_ngrams(batch.ids, batch.lengths, self.ngram_range)
-        return [self._known_columns(counts.T, _join_words(batch.tokens, paths))]
-
     def _encode(self, texts: list[str]) -> EncodedTexts:
-        # No such word reaches over white space, and none sorts before the joining space.
+        # No usual word reaches over white space, and none sorts before the joining space. Others
+        # may hold spaces or be empty: there, whole n-grams are numbered.
+        if self.token_pattern != DEFAULT_TOKEN_PATTERN:
+            return encode_texts(texts, self._counter().build_analyzer())
         return encode_words(self.preprocess(texts), re.compile(DEFAULT_TOKEN_PATTERN).findall)
 
+    def _word_range(self) -> tuple[int, int]:
+        return self.ngram_range if self.token_pattern == DEFAULT_TOKEN_PATTERN else (1, 1)
 
-def _join_words(words: list[str], paths: NDArray[np.int32]) -> list[str]:
-    used = paths >= 0
-    flat = np.array(words, dtype=object)[paths[used]].tolist()
-    return list(map(" ".join, spell(flat, used)))
+    def _count(
+        self, batch: EncodedTexts, min_df: float = 1
+    ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
+        lengths = np.diff(batch.rows.indptr)
+        paths, counts = count_ngrams(batch.rows.indices, lengths, self._word_range(), min_df)
+        return paths, [counts]
+
+    def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
+        used = paths >= 0
+        words = np.array(batch.tokens, dtype=object)[paths[used]].tolist()
+        return list(map(" ".join, cut_symbols(words, used)))
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -524,62 +527,26 @@ class TfidfChars(TfidfBase):
 
     ngram_range: tuple[int, int] = (2, 5)
 
-    def _fit_counts(self, texts: list[str]) -> tuple[list[str], list[sp.csr_matrix]]:
-        batch = encode_words(self.preprocess(texts))
-        low, high = self._document_bounds(batch, 1)
-        paths, counts = self._count_in_words(batch.tokens)
-        by_text = batch.counts()
-        frequency, total = self._frequencies(by_text, counts, low, high)
-        chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
-        return _join_characters(paths[chosen]), self._multiply(by_text, counts[chosen])
+    def _encode(self, texts: list[str]) -> EncodedTexts:
+        return encode_words(self.preprocess(texts))
 
-    def _count_many(self, texts: list[str]) -> list[sp.csr_matrix]:
-        batch = encode_words(self.preprocess(texts))
-        paths, counts = self._count_in_words(batch.tokens)
-        by_word = self._known_columns(counts.T, _join_characters(paths))
-        return self._multiply(batch.counts(), by_word.T.tocsr())
-
-    def _count_in_words(self, words: list[str]) -> tuple[NDArray[np.int32], sp.csr_matrix]:
+    def _count(
+        self, batch: EncodedTexts, min_df: float = 1
+    ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
         # A word shorter than min_n counts once as a whole: it is filled up.
-        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in words]
+        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in batch.tokens]
         raw = "".join(padded).encode("utf-32-le", "surrogatepass")
         lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
-        return count_ngrams(np.frombuffer(raw, dtype=np.int32), lengths, self.ngram_range)
-
-    def _frequencies(
-        self, by_text: sp.csr_matrix, by_gram: sp.csr_matrix, low: float, high: float
-    ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-        """Count texts and occurrences of every n-gram, of tables (texts or n-grams x words).
-
-        An n-gram is in at least as many texts as the commonest of its words and in at most as
-        many as all its words together. Where that already settles whether it is in `low` to
-        `high` texts, the lower limit is returned in place of the exact number.
-        """
-        texts = np.bincount(by_text.indices, minlength=by_text.shape[1])[by_gram.indices]
-        frequency = np.maximum.reduceat(texts, by_gram.indptr[:-1])
-        most = np.minimum(np.add.reduceat(texts, by_gram.indptr[:-1]), by_text.shape[0])
-        open_ = (frequency < most) & ((frequency < low) | (most > high) | self.binary)
-        exact = np.zeros(open_.sum(), dtype=np.int64)
-        for block in self._multiply(by_text, by_gram[open_]):
-            exact += np.bincount(block.indices, minlength=len(exact))
-        frequency[open_] = exact
-        if self.binary:
-            return frequency, frequency.astype(np.float64)
-        return frequency, by_gram @ (by_text.T @ np.ones(by_text.shape[0]))
-
-    def _multiply(self, by_text: sp.csr_matrix, by_gram: sp.csr_matrix) -> list[sp.csr_matrix]:
-        """Count n-grams in texts, block by block: CSR float32 with sorted indices."""
+        paths, of_words = count_ngrams(np.frombuffer(raw, np.int32), lengths, self.ngram_range)
+        by_text = batch.counts()
 
         def multiply_block(start: int) -> sp.csr_matrix:
-            # This way round each row of the product is short, and the second .T sorts for free.
-            words = by_text[start : start + TEXTS_PER_BLOCK].T.tocsr()
-            return (by_gram @ words).T.tocsr()
+            return of_words @ by_text[start : start + TEXTS_PER_BLOCK].T.tocsr()
 
         starts = range(0, max(by_text.shape[0], 1), TEXTS_PER_BLOCK)
-        return self._in_threads(multiply_block, starts)
+        return paths, self._in_threads(multiply_block, starts)
 
-
-def _join_characters(paths: NDArray[np.int32]) -> list[str]:
-    used = (paths >= 0) & (paths != ord(FILLER))
-    text = paths[used].tobytes().decode("utf-32-le", "surrogatepass")
-    return list(spell(text, used))
+    def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
+        used = (paths >= 0) & (paths != ord(FILLER))
+        text = paths[used].tobytes().decode("utf-32-le", "surrogatepass")
+        return list(cut_symbols(text, used))
