@@ -4,10 +4,9 @@
 ``TfidfVectorizer`` for the same options, ties under ``max_features`` included; the values are
 float32. Three ideas make them fast:
 
-* Texts become integers. Words are numbered once, and an n-gram is the pair (number of its first
-  n-1 symbols, number of its last one) in one int64: one sort of these codes counts them all. The
-  symbols of ``TfidfWords`` are the words of the texts, those of ``TfidfChars`` the characters of
-  the distinct words.
+* Texts become integers: words are numbered once, and an n-gram is the pair (number of its first
+  n-1 symbols, number of its last one) in one int64. One sort of these codes counts them all. The
+  symbols are the words of the texts, or the characters of the distinct words.
 * Character n-grams never cross a word, so (n-grams x texts) is the product of two small matrices,
   (n-grams x distinct words) and (distinct words x texts).
 * A few texts, as in serving, are cut by scikit-learn's own analyzer and looked up in
@@ -24,30 +23,25 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count, pairwise, repeat
 from numbers import Integral
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.feature_extraction.text import CountVectorizer
-from sklearn.utils import sparsefuncs_fast
+from sklearn.utils import Tags, sparsefuncs_fast
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import DataError
-
-if TYPE_CHECKING:
-    from sklearn.utils import Tags
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
 # Below this many characters loading Arrow costs more than it saves.
 ARROW_CHARACTERS = 1_000_000
 # Up to this many characters `transform` looks n-grams up one by one.
 FEW_CHARACTERS = 20_000
-# Texts of one sparse product.
-TEXTS_PER_BLOCK = 4096
-# In no word, as all white space: makes words that are too short as long as the shortest n-gram.
-FILLER = "\n"
+TEXTS_PER_BLOCK = 4096  # of one sparse product
+FILLER = "\n"  # of words shorter than the shortest n-gram: as white space, it is in no word
 
 Analyzer = Callable[[str], list[str]]
 
@@ -100,14 +94,7 @@ def check_texts(texts: Iterable[str]) -> list[str]:
 
 
 def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
-    """Cut every text into tokens and number the tokens in order of first appearance.
-
-    Examples
-    --------
-    >>> batch = encode_texts(["b a b", "", "a c"], str.split)
-    >>> batch.tokens, batch.rows.indices.tolist(), batch.rows.indptr.tolist()
-    (['b', 'a', 'c'], [0, 1, 0, 1, 2], [0, 3, 3, 5])
-    """
+    """Cut every text into tokens and number the tokens in order of first appearance."""
     numbers: defaultdict[str, int] = defaultdict(count().__next__)
     indptr = [0]
 
@@ -131,11 +118,10 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
     """
     if sum(map(len, texts)) < ARROW_CHARACTERS:
         return encode_texts(texts, analyze)
-    import pyarrow as pa
-    import pyarrow.compute as pc
+    from pyarrow import array, compute, large_string
 
     try:
-        split = pc.utf8_split_whitespace(pa.array(texts, pa.large_string()))
+        split = compute.utf8_split_whitespace(array(texts, large_string()))
     except UnicodeEncodeError:  # a lone surrogate: Arrow holds none
         return encode_texts(texts, analyze)
     chunks = split.flatten().dictionary_encode()
@@ -171,8 +157,8 @@ def count_ngrams(
     counts : csr_matrix of float32, shape (n_grams, n_sequences)
     """
     sequence_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
-    left = np.repeat(np.cumsum(lengths), lengths) - np.arange(len(symbols))
     starts, codes = np.arange(len(symbols)), symbols.astype(np.int64)
+    left = (np.repeat(np.cumsum(lengths), lengths) - starts).astype(np.int32)
     paths, counts = [], []
     for n in range(1, ngram_range[1] + 1):
         order, sizes, found = _count_codes(codes, sequence_of[starts], len(lengths))
@@ -184,14 +170,13 @@ def count_ngrams(
             paths.append(path)
             counts.append(found[kept])
         if n < ngram_range[1]:  # the number of the n-gram kept and its next symbol: a longer one
-            numbers = np.empty_like(codes)
-            numbers[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), sizes)
+            codes[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), sizes)
             if n == 1:
-                ranks, n_ranks = numbers, np.count_nonzero(kept)
-            longer = np.flatnonzero((numbers >= 0) & (left[starts] > n))
+                ranks, n_ranks = codes, np.count_nonzero(kept)
+            longer = np.flatnonzero((codes >= 0) & (left[starts] > n))
             longer = longer[ranks[starts[longer] + n] >= 0]
             starts = starts[longer]
-            codes = numbers[longer] * n_ranks + ranks[starts + n]
+            codes = codes[longer] * n_ranks + ranks[starts + n]
     return np.concatenate(paths), sp.vstack(counts, format="csr")
 
 
@@ -200,13 +185,8 @@ def _count_codes(
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], sp.csr_matrix]:
     """Count equal (code, sequence) pairs; the sequences ascend where the codes are equal.
 
-    Returns
-    -------
-    order : ndarray of int64, shape (n_codes,)
-        Sorts the codes, stably.
-    sizes : ndarray of int64, shape (n_distinct,)
-        How often each distinct code occurs.
-    counts : csr_matrix of float32, shape (n_distinct, n_sequences)
+    Gives the order that sorts the codes, stably, how often each distinct code occurs, and the
+    counts: CSR float32, shape (n_distinct, n_sequences).
     """
     # Code and place in one integer: NumPy sorts integers far faster than it sorts places.
     shift = len(codes).bit_length()
@@ -215,9 +195,7 @@ def _count_codes(
     codes = np.sort(codes << shift | np.arange(len(codes)))
     order = codes & ((1 << shift) - 1)
     codes >>= shift
-    new_code = np.ones(len(codes), dtype=bool)
-    np.not_equal(codes[1:], codes[:-1], out=new_code[1:])
-    indptr = np.append(np.flatnonzero(new_code), len(codes))
+    indptr = np.append(np.flatnonzero(np.diff(codes, prepend=-1)), len(codes))
     sizes = np.diff(indptr)
     content = (np.ones(len(codes), dtype=np.float32), sequences[order], indptr)
     counts = sp.csr_matrix(content, shape=(len(sizes), n_sequences))
@@ -231,19 +209,11 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     Parameters
     ----------
-    ngram_range : tuple of int
-        Shortest and longest n-gram, in words or characters.
-    min_df, max_df : int or float
-        Bounds of document frequency: texts if integral, share of the texts if not.
-    max_features : int or None
-        Keep only the most frequent n-grams.
-    lowercase : bool
+    ngram_range, min_df, max_df, max_features, lowercase, binary
+        As in ``TfidfVectorizer``.
+    norm, use_idf, smooth_idf, sublinear_tf
+        As in ``TfidfVectorizer``.
     strip_accents : {"unicode"} or None
-    binary : bool
-        Count an n-gram once a text.
-    norm : {"l1", "l2"} or None
-    use_idf, smooth_idf, sublinear_tf : bool
-        As in ``TfidfTransformer``.
     n_jobs : int or None
         Threads; None means as many as pay.
 
@@ -255,7 +225,6 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     """
 
     analyzer: ClassVar[str]
-
     ngram_range: tuple[int, int] = (1, 1)
     min_df: float = 1
     max_df: float = 1.0
@@ -271,10 +240,6 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def _encode(self, texts: list[str]) -> EncodedTexts:
         raise NotImplementedError
-
-    def _word_range(self) -> tuple[int, int]:
-        """Give the least and most tokens of `_encode` in an n-gram."""
-        return (1, 1)
 
     def _count(
         self, batch: EncodedTexts, min_df: float = 1
@@ -297,11 +262,6 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         -------
         csr_matrix of float32, shape (n_texts, n_features)
             Sorted indices.
-
-        Raises
-        ------
-        EmptyVocabularyError
-            If no n-gram is left (a ValueError, as in scikit-learn).
         """
         blocks, chosen = self._learn(check_texts(texts))
         return self._weigh_blocks(blocks, chosen, np.arange(len(chosen), dtype=np.int32))
@@ -336,9 +296,20 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     def _learn(self, texts: list[str]) -> tuple[list[sp.csr_matrix], NDArray[np.int64]]:
         """Set the fitted attributes; give counts (n-grams x texts) and the rows that are kept."""
         self._check_options()
-        batch = self._encode(texts).sort()
-        low, high = self._document_bounds(batch)
+        batch, n_texts = self._encode(texts).sort(), len(texts)
+        bounds = (self.min_df, self.max_df)
+        low, high = (df if isinstance(df, Integral) else df * n_texts for df in bounds)
         paths, blocks = self._count(batch, low)
+        if not len(paths) and not len(self._count(batch)[0]):
+            raise EmptyVocabularyError(
+                "empty vocabulary; perhaps the documents only contain stop words "
+                f"({n_texts} texts, none with an n-gram of {self.ngram_range})"
+            )
+        if high < low:
+            raise EmptyVocabularyError(
+                f"max_df corresponds to < documents than min_df (max_df={self.max_df!r} is "
+                f"{high:g}, min_df={self.min_df!r} is {low:g} of {n_texts} texts)"
+            )
         if self.binary:
             for block in blocks:
                 block.data.fill(1)
@@ -348,7 +319,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         names = self._spell(batch, paths[chosen])
         self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
         smooth = float(self.smooth_idf)
-        idf = np.log((len(texts) + smooth) / (frequency[chosen] + smooth)) + 1.0
+        idf = np.log((n_texts + smooth) / (frequency[chosen] + smooth)) + 1.0
         self.idf_: NDArray[np.float64] | None = idf if self.use_idf else None
         return blocks, chosen
 
@@ -356,31 +327,14 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         min_n, max_n = self.ngram_range
         if not 1 <= min_n <= max_n:
             raise ValueError(
-                f"Invalid value for ngram_range={self.ngram_range}: expected two whole numbers "
-                "of at least 1, lower boundary not larger than the upper boundary."
+                f"Invalid value for ngram_range={self.ngram_range}: expected whole numbers of at "
+                "least 1, lower boundary not larger than the upper boundary."
             )
         for name, allowed in (("norm", ("l1", "l2", None)), ("strip_accents", ("unicode", None))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name}={getattr(self, name)!r}: expected one of {allowed}")
         if self.max_features is not None and self.max_features < 1:
             raise ValueError(f"max_features={self.max_features}: expected at least 1, or None")
-
-    def _document_bounds(self, batch: EncodedTexts) -> tuple[float, float]:
-        """Turn ``min_df`` and ``max_df`` (counts if integral, shares if not) into text counts."""
-        n_texts, min_words = batch.rows.shape[0], self._word_range()[0]
-        if np.diff(batch.rows.indptr).max(initial=0) < min_words:
-            raise EmptyVocabularyError(
-                "empty vocabulary; perhaps the documents only contain stop words "
-                f"(no text of {n_texts} has {min_words} words)"
-            )
-        low = self.min_df if isinstance(self.min_df, Integral) else self.min_df * n_texts
-        high = self.max_df if isinstance(self.max_df, Integral) else self.max_df * n_texts
-        if high < low:
-            raise EmptyVocabularyError(
-                f"max_df corresponds to < documents than min_df (max_df={self.max_df!r} is "
-                f"{high:g}, min_df={self.min_df!r} is {low:g} of {n_texts} texts)"
-            )
-        return low, high
 
     def _choose(
         self, paths: NDArray[np.int32], allowed: NDArray[np.bool_], total: NDArray[np.float64]
@@ -407,31 +361,30 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def _count_few(self, texts: list[str]) -> sp.csr_matrix:
         batch = encode_texts(texts, self._counter().build_analyzer())
-        entries = batch.rows.tocoo()
-        columns = self._columns(batch.tokens)[entries.col]
+        rows = batch.rows.tocoo()
+        columns = self._columns(batch.tokens)[rows.col]
         known = columns >= 0
-        content = (entries.data[known], (entries.row[known], columns[known]))
+        content = (rows.data[known], (rows.row[known], columns[known]))
         return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
 
     def _weigh_blocks(
         self, blocks: list[sp.csr_matrix], grams: NDArray[np.int64], columns: NDArray[np.int32]
     ) -> sp.csr_matrix:
         """Turn counts (n-grams x texts) into TF-IDF values (texts x columns); empties `blocks`."""
-        n_columns = len(self.vocabulary_)
         stops = np.cumsum([np.diff(block.indptr)[grams].sum() for block in blocks])
         data, indices = np.empty(stops[-1], dtype=np.float32), np.empty(stops[-1], dtype=np.int32)
 
         def weigh_block(number: int) -> NDArray[np.integer]:
             counts, blocks[number] = blocks[number][grams].T.tocsr(), None
-            content = (counts.data, columns[counts.indices], counts.indptr)
-            weighed = self._weigh(sp.csr_matrix(content, shape=(counts.shape[0], n_columns)))
-            place = slice(stops[number] - weighed.nnz, stops[number])
-            data[place], indices[place] = weighed.data, weighed.indices
-            return np.diff(weighed.indptr)
+            counts.indices = columns[counts.indices]
+            self._weigh(counts)
+            place = slice(stops[number] - counts.nnz, stops[number])
+            data[place], indices[place] = counts.data, counts.indices
+            return np.diff(counts.indptr)
 
         lengths = self._in_threads(weigh_block, range(len(blocks)))
         indptr = np.cumsum(np.concatenate([[0], *lengths]))
-        return sp.csr_matrix((data, indices, indptr), shape=(len(indptr) - 1, n_columns))
+        return sp.csr_matrix((data, indices, indptr), (len(indptr) - 1, len(self.vocabulary_)))
 
     def _weigh(self, counts: sp.csr_matrix) -> sp.csr_matrix:
         """Do what `TfidfTransformer` does, in place."""
@@ -484,7 +437,6 @@ class TfidfWords(TfidfBase):
     """
 
     analyzer = "word"
-
     token_pattern: str = DEFAULT_TOKEN_PATTERN
 
     def _encode(self, texts: list[str]) -> EncodedTexts:
@@ -494,14 +446,12 @@ class TfidfWords(TfidfBase):
             return encode_texts(texts, self._counter().build_analyzer())
         return encode_words(self.preprocess(texts), re.compile(DEFAULT_TOKEN_PATTERN).findall)
 
-    def _word_range(self) -> tuple[int, int]:
-        return self.ngram_range if self.token_pattern == DEFAULT_TOKEN_PATTERN else (1, 1)
-
     def _count(
         self, batch: EncodedTexts, min_df: float = 1
     ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
+        ngram_range = self.ngram_range if self.token_pattern == DEFAULT_TOKEN_PATTERN else (1, 1)
         lengths = np.diff(batch.rows.indptr)
-        paths, counts = count_ngrams(batch.rows.indices, lengths, self._word_range(), min_df)
+        paths, counts = count_ngrams(batch.rows.indices, lengths, ngram_range, min_df)
         return paths, [counts]
 
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
@@ -524,7 +474,6 @@ class TfidfChars(TfidfBase):
     """
 
     analyzer = "char_wb"
-
     ngram_range: tuple[int, int] = (2, 5)
 
     def _encode(self, texts: list[str]) -> EncodedTexts:
