@@ -39,7 +39,7 @@ DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a p
 # Below this many characters loading Arrow costs more than it saves.
 ARROW_CHARACTERS = 1_000_000
 # Up to this many characters `transform` looks n-grams up one by one.
-FEW_CHARACTERS = 20_000
+FEW_CHARACTERS = 8_000
 TEXTS_PER_BLOCK = 4096  # of one sparse product
 FILLER = "\n"  # of words shorter than the shortest n-gram: as white space, it is in no word
 
@@ -106,8 +106,8 @@ def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
     # A C call a token: no Python frame in the hot loop.
     stream = map(numbers.__getitem__, chain.from_iterable(map(cut, texts)))
     ids = np.fromiter(stream, dtype=np.int32)
-    shape = (len(indptr) - 1, len(numbers))
-    rows = sp.csr_matrix((np.ones(len(ids), dtype=np.float32), ids, indptr), shape=shape)
+    content = (np.ones(len(ids), dtype=np.float32), ids, indptr)
+    rows = sp.csr_matrix(content, shape=(len(indptr) - 1, len(numbers)))
     return EncodedTexts(list(numbers), rows)
 
 
@@ -318,9 +318,8 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
         names = self._spell(batch, paths[chosen])
         self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
-        smooth = float(self.smooth_idf)
-        idf = np.log((n_texts + smooth) / (frequency[chosen] + smooth)) + 1.0
-        self.idf_: NDArray[np.float64] | None = idf if self.use_idf else None
+        n, df = n_texts + bool(self.smooth_idf), frequency[chosen] + bool(self.smooth_idf)
+        self.idf_: NDArray[np.float64] | None = np.log(n / df) + 1.0 if self.use_idf else None
         return blocks, chosen
 
     def _check_options(self) -> None:
@@ -406,7 +405,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     def _in_threads(self, function: Callable[[int], Any], numbers: range) -> list[Any]:
         # More than four threads gain nothing: the products are bound by memory.
         with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
-            return list(pool.map(function, numbers))
+            return list((pool.map if len(numbers) > 1 else map)(function, numbers))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -415,10 +414,9 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         return tags
 
 
-def cut_symbols(symbols: Sequence[Any], used: NDArray[np.bool_]) -> Iterator[Any]:
-    """Cut the symbols of all n-grams, one after the other, where the rows of `used` end."""
-    stops = np.cumsum(used.sum(axis=1)).tolist()
-    return (symbols[start:stop] for start, stop in pairwise([0, *stops]))
+def ends(used: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
+    """Give where each row of `used` starts and stops among all entries that are used."""
+    return pairwise([0, *np.cumsum(used.sum(axis=1)).tolist()])
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -457,7 +455,7 @@ class TfidfWords(TfidfBase):
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         used = paths >= 0
         words = np.array(batch.tokens, dtype=object)[paths[used]].tolist()
-        return list(map(" ".join, cut_symbols(words, used)))
+        return [" ".join(words[start:stop]) for start, stop in ends(used)]
 
 
 @dataclass(kw_only=True, eq=False, repr=False)
@@ -498,4 +496,4 @@ class TfidfChars(TfidfBase):
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         used = (paths >= 0) & (paths != ord(FILLER))
         text = paths[used].tobytes().decode("utf-32-le", "surrogatepass")
-        return list(cut_symbols(text, used))
+        return [text[start:stop] for start, stop in ends(used)]
