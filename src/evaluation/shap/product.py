@@ -16,8 +16,7 @@ from src.evaluation.shap.blocks import block_contributions
 from src.evaluation.shap.classifiers import LinearExplainer
 from src.evaluation.shap.experts import ExpertPart, take_apart
 from src.evaluation.shap.words import Occurrence, Span, occurrences, place_scores, share_out
-from src.features.tfidf.base import TfidfBase
-from src.features.tfidf.vectorizers import TfidfWords
+from src.features.tfidf.vectorizers import TfidfBase, TfidfWords
 from src.models.late_fusion import LateFusion
 
 Kind = Literal["words", "characters"]

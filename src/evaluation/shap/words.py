@@ -17,8 +17,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from src.features.tfidf.base import TfidfBase
-from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
+from src.features.tfidf.vectorizers import TfidfBase, TfidfChars, TfidfWords
 
 Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 """An n-gram, and the positions of the words that it covers."""

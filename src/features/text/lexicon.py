@@ -17,12 +17,11 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from src.features.tfidf.token_codes import (
+from src.features.tfidf.vectorizers import (
     EmptyVocabularyError,
     EncodedTexts,
     check_texts,
     encode_words,
-    refine_tokens,
 )
 
 if TYPE_CHECKING:
@@ -182,7 +181,7 @@ class Chi2Lexicon(TransformerMixin, BaseEstimator):
     def _encode(self, texts: list[str]) -> EncodedTexts:
         if self.lowercase:
             texts = [text.lower() for text in texts]
-        return refine_tokens(encode_words(texts), _WORD.findall)
+        return encode_words(texts, _WORD.findall)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -28,7 +28,7 @@ from src.features.text.patterns import (
     count_units,
 )
 from src.features.text.statistics import count_bytes, fold_to_ascii, join_fields, share
-from src.features.tfidf.token_codes import encode_texts
+from src.features.tfidf.vectorizers import encode_texts
 
 VERSION = 1
 

@@ -10,7 +10,7 @@ from sklearn.feature_selection import chi2
 from sklearn.utils.estimator_checks import check_estimator
 
 from src.features.text.lexicon import Chi2Lexicon, chi2_one_vs_rest
-from src.features.tfidf.token_codes import EmptyVocabularyError
+from src.features.tfidf.vectorizers import EmptyVocabularyError
 
 
 def draw_shop(n_texts: int = 400) -> tuple[list[str], np.ndarray]:

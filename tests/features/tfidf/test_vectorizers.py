@@ -1,9 +1,14 @@
-"""TfidfWords and TfidfChars give TfidfVectorizer's names and values: it is the oracle."""
+"""TfidfWords and TfidfChars give TfidfVectorizer's names and values: it is the oracle.
+
+What they build on, texts as numbers, is compared with plain Python.
+"""
 
 from __future__ import annotations
 
 import itertools
 import pickle
+import re
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -12,14 +17,21 @@ import scipy.sparse as sp
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.base import clone
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import CountVectorizer, TfidfVectorizer
 from sklearn.pipeline import Pipeline
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from src.errors import DataError
-from src.features.tfidf.token_codes import EmptyVocabularyError
-from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
+from src.features.tfidf import vectorizers
+from src.features.tfidf.vectorizers import (
+    EmptyVocabularyError,
+    EncodedTexts,
+    TfidfChars,
+    TfidfWords,
+    encode_texts,
+    encode_words,
+)
 
 Kind = type[TfidfWords] | type[TfidfChars]
 
@@ -86,9 +98,11 @@ def assert_equals_sklearn(
     names = reference.get_feature_names_out()
     assert estimator.get_feature_names_out().tolist() == names.tolist()
     assert estimator.vocabulary_ == reference.vocabulary_
-    assert_same_matrix(estimator.transform(unseen), reference.transform(unseen))
-    for text in unseen[:3]:
-        assert_same_matrix(estimator.transform([text]), reference.transform([text]))
+    for few in (vectorizers.FEW_CHARACTERS, -1):  # looked up one by one, and all at once
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(vectorizers, "FEW_CHARACTERS", few)
+            for texts in (unseen, *([text] for text in unseen[:3])):
+                assert_same_matrix(estimator.transform(texts), reference.transform(texts))
 
 
 RANGES = {
@@ -107,6 +121,7 @@ OPTIONS = [
     {"sublinear_tf": True, "norm": "l1"},
     {"use_idf": False, "norm": None},
     {"smooth_idf": False, "norm": None},
+    {"smooth_idf": False, "sublinear_tf": True, "norm": "l1"},
     {"lowercase": False},
     {"strip_accents": "unicode"},
 ]
@@ -163,12 +178,38 @@ def test_any_token_pattern(pattern: str, ngram_range: tuple[int, int]) -> None:
     )
 
 
+@pytest.mark.parametrize("bounds", [(1, 1.0), (2, 1.0), (3, 0.6), (1, 0.2), (4, 9)])
+@pytest.mark.parametrize("binary", [False, True])
+@pytest.mark.parametrize("max_features", [None, 15])
+def test_bounds_hold_for_texts_not_for_words(
+    bounds: tuple[float, float], binary: bool, max_features: int | None
+) -> None:
+    # The same n-gram comes from several words of one text: its texts are fewer than its words.
+    texts = ["anas banana", "ana ananas", "ban banan nana", "tea", "banana nab", "ana"] * 3
+    estimator = TfidfChars(
+        ngram_range=(2, 3),
+        min_df=bounds[0],
+        max_df=bounds[1],
+        binary=binary,
+        max_features=max_features,
+    )
+    assert_equals_sklearn(estimator, texts, ["banana nab", "zzz"])
+
+
+def test_an_ngram_is_known_though_its_beginning_is_not() -> None:
+    estimator = TfidfWords(ngram_range=(1, 2), max_df=0.8)
+    assert_equals_sklearn(estimator, ["xx yy"] * 3 + ["xx zz"], ["xx yy xx zz xx"])
+    assert list(estimator.vocabulary_) == ["xx yy", "xx zz", "yy", "zz"]  # "xx" is in every text
+
+
 def test_a_token_with_a_space_meets_a_bigram_learned_from_safe_tokens() -> None:
     estimator = TfidfWords(token_pattern=r"[^,]+", ngram_range=(1, 2))  # noqa: S106
     assert_equals_sklearn(estimator, ["a,b", "b,c"], ["a b,c", "b c", "a,b"])
 
 
-TEXT = st.text(st.sampled_from("ab éÉ1 _-,\n\u0301🎮ß\x00"), max_size=30) | st.text(max_size=30)
+TEXT = st.text(st.sampled_from("ab éÉ1 _-,\n\u0301🎮ß日\ud800\x00"), max_size=30) | st.text(
+    max_size=30
+)
 
 
 @settings(max_examples=150, deadline=None)
@@ -205,24 +246,36 @@ def test_a_word_of_a_hundred_thousand_characters() -> None:
     assert_equals_sklearn(TfidfWords(), texts, texts)
 
 
-def test_more_characters_than_one_code_can_hold() -> None:
-    # 8 characters out of 3,000 do not fit in 63 bits: two keys a place.
+def test_ngrams_of_many_characters_are_numbered_length_by_length() -> None:
+    # 8 characters out of 3,000 do not fit in 63 bits.
     rng = np.random.default_rng(7)
     texts = ["".join(map(chr, rng.integers(0x4E00, 0x4E00 + 3000, 40))) for _ in range(60)]
     texts += [text[:20] + " " + text[10:30] for text in texts]
     assert_equals_sklearn(TfidfChars(ngram_range=(2, 8)), texts, texts[:5])
 
 
-def test_codes_too_large_for_one_sort_are_made_dense_first() -> None:
-    # 3,000 words in 5-grams: far more than 2**63 paths; the codes are numbered level by level.
+def test_ngrams_of_many_words_are_numbered_length_by_length() -> None:
+    # 3,000 words in 5-grams: far more than 2**63 paths.
     rng = np.random.default_rng(8)
     texts = [" ".join(f"w{i}" for i in rng.integers(0, 3000, 30)) for _ in range(150)]
     texts += texts[:50]
     assert_equals_sklearn(TfidfWords(ngram_range=(1, 5), min_df=2), texts, texts[100:])
 
 
+def test_codes_near_the_end_of_int64_are_counted_all_the_same() -> None:
+    # With their places they do not fit in 63 bits.
+    codes = np.array([2**62, 5, 2**62, 5, 5, 2**61], dtype=np.int64)
+    texts = np.array([0, 0, 1, 1, 1, 3], dtype=np.int32)
+    order, sizes, counts = vectorizers._count_codes(codes, texts, 4)
+    pairs = Counter(zip(codes.tolist(), texts.tolist(), strict=True))
+    assert order.tolist() == np.argsort(codes, kind="stable").tolist()
+    assert sizes.tolist() == [3, 1, 2]
+    expected = [[pairs[code, text] for text in range(4)] for code in (5, 2**61, 2**62)]
+    assert counts.toarray().tolist() == expected
+
+
 def test_many_texts_are_worked_on_in_blocks() -> None:
-    texts = draw_texts(9, 9000)  # more than two blocks of rows and four chunks of texts
+    texts = draw_texts(9, 9000)  # more than two blocks
     assert_equals_sklearn(TfidfChars(max_features=200), texts, texts[:10])
     assert_equals_sklearn(TfidfWords(ngram_range=(1, 2), max_features=90), texts, texts[:10])
     alone = TfidfChars(max_features=200, n_jobs=1).fit_transform(texts)
@@ -235,6 +288,8 @@ def test_empty_vocabulary_is_a_value_error_and_a_project_error(kind: Kind) -> No
         kind().fit(["", " "])
     with pytest.raises(EmptyVocabularyError, match="After pruning, no terms remain"):
         kind(min_df=2, ngram_range=(2, 2)).fit(["ab cd", "xy z"])
+    with pytest.raises(EmptyVocabularyError, match=r"2 texts, none with an n-gram of \(3, 3\)"):
+        TfidfWords(ngram_range=(3, 3)).fit(["ab", "cd ef"])
     assert issubclass(EmptyVocabularyError, ValueError)
     assert issubclass(EmptyVocabularyError, DataError)
 
@@ -248,7 +303,7 @@ def test_empty_vocabulary_is_a_value_error_and_a_project_error(kind: Kind) -> No
         ({}, [b"bytes"], r"invalid document \(row 0, bytes\)"),
         ({"ngram_range": (3, 2)}, ["a"], "lower boundary not larger"),
         ({"ngram_range": (0, 2)}, ["a"], "at least 1"),
-        ({"norm": "l3"}, ["a"], "norm='l3': expected 'l1', 'l2' or None"),
+        ({"norm": "l3"}, ["a"], "norm='l3': expected one of"),
         ({"strip_accents": "ascii"}, ["a"], "strip_accents='ascii'"),
         ({"max_features": 0}, ["a"], "max_features=0"),
         ({"min_df": 3, "max_df": 2}, ["ab ab"] * 4, "max_df corresponds to < documents"),
@@ -288,3 +343,62 @@ def test_no_text_gives_a_matrix_without_rows(kind: Kind) -> None:
     estimator = kind().fit(["un jeu"])
     matrix = estimator.transform([])
     assert matrix.shape == (0, len(estimator.vocabulary_)) and matrix.dtype == np.float32
+
+
+def spell(batch: EncodedTexts) -> list[list[str]]:
+    """Write the texts of a batch as lists of tokens again."""
+    ids, stops = batch.rows.indices.tolist(), batch.rows.indptr.tolist()
+    return [[batch.tokens[i] for i in ids[a:b]] for a, b in itertools.pairwise(stops)]
+
+
+@given(st.lists(st.text("ab \n"), max_size=12))
+def test_encoded_texts_spell_the_texts_again(texts: list[str]) -> None:
+    batch = encode_texts(texts, str.split)
+    expected = [text.split() for text in texts]
+    assert batch.tokens == list(dict.fromkeys(itertools.chain.from_iterable(expected)))
+    assert spell(batch) == expected
+    ordered = batch.sort()
+    assert ordered.tokens == sorted(batch.tokens)
+    assert spell(ordered) == expected
+
+
+def test_encoded_texts_count_as_countvectorizer() -> None:
+    texts = [*draw_texts(12), "aa bb aa aa"]
+    batch = encode_texts(texts, str.split)
+    counter = CountVectorizer(vocabulary=batch.tokens, token_pattern=r"\S+")  # noqa: S106
+    assert (batch.counts() != counter.transform(texts)).nnz == 0
+    assert batch.counts().dtype == np.float32
+    assert spell(batch) == [text.split() for text in texts]  # counting leaves the order alone
+
+
+def many_characters() -> list[str]:
+    """Every code point between two words, so that what counts as white space is seen."""
+    signs = (chr(code) for code in range(0x110000) if not 0xD800 <= code < 0xE000)
+    return [f"a{sign}b" for sign in signs]
+
+
+def many_words(last: str) -> list[str]:
+    rng = np.random.default_rng(0)
+    words = [f"w{i}-{i % 7}" for i in range(5000)]
+    return [" ".join(rng.choice(words, 40)) for _ in range(6000)] + [last]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        ["", " ", "  lead", "trail \n", *many_characters()],
+        many_words("end"),
+        many_words("lone \ud800 surrogate"),
+    ],
+    ids=["white space", "words", "surrogate"],
+)
+@pytest.mark.parametrize("analyze", [str.split, re.compile(r"\w+").findall], ids=["split", "regex"])
+def test_much_text_is_encoded_as_little_text_is(
+    texts: list[str], analyze: vectorizers.Analyzer
+) -> None:
+    assert sum(map(len, texts)) > vectorizers.ARROW_CHARACTERS
+    found, expected = encode_words(texts, analyze), encode_texts(texts, analyze)
+    assert found.tokens == expected.tokens
+    assert np.array_equal(found.rows.indices, expected.rows.indices)
+    assert np.array_equal(found.rows.indptr, expected.rows.indptr)
+    assert found.rows.shape == expected.rows.shape and found.rows.dtype == np.float32
