@@ -10,7 +10,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import get_tags
+from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.data.sampling import Sampling
 from src.models.cross_validation import fit_classifier
@@ -59,6 +60,7 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         -----
         A solver that stops before it converged is a warning in the log with what to change.
         """
+        X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float32, np.float64])
         groups = np.arange(len(y)) if groups is None else groups
         if self.sampling is not None:
             rows = self.sampling.rows(y)
@@ -81,6 +83,7 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         Those of a linear classifier have the same digits for a row alone and in a batch.
         """
         check_is_fitted(self)
+        X = validate_data(self, X, accept_sparse="csr", dtype=[np.float32, np.float64], reset=False)
         if hasattr(self.classifier_, "coef_"):
             return linear_decision_function(self.classifier_, X)
         return self.classifier_.decision_function(X)
@@ -90,6 +93,11 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         margins = self.decision_function(X)
         chosen = (margins > 0).astype(int) if margins.ndim == 1 else margins.argmax(axis=1)
         return self.classes_[chosen]
+
+    def __sklearn_tags__(self) -> object:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = get_tags(self.classifier).input_tags.sparse
+        return tags
 
     def _relay(self, caught: list[warnings.WarningMessage]) -> None:
         for found in caught:

@@ -239,9 +239,10 @@ def stack(parts: Sequence[Matrix]) -> Matrix:
 
 
 def union_of(branches: Sequence[Branch], weights: Mapping[str, float]) -> BranchUnion:
-    """Return the unfitted union of branches."""
+    """Return the unfitted union of branches; weights of other branches are left out."""
     steps = [(branch.name, branch.transformer) for branch in branches]
-    return BranchUnion(steps, transformer_weights=dict(weights))
+    own = {branch.name: weights[branch.name] for branch in branches if branch.name in weights}
+    return BranchUnion(steps, transformer_weights=own)
 
 
 def _log_part(name: str, part: Matrix, elapsed_s: float) -> None:

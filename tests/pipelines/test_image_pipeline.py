@@ -1,7 +1,9 @@
-"""The image recipes on real files: what is read once, what is missing, what is cached."""
+"""The image branches on real files: what is read once, what is missing, what is cached."""
 
 from __future__ import annotations
 
+import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,13 +11,21 @@ import pandas as pd
 import pytest
 from PIL import Image, ImageDraw
 from sklearn.base import clone
-from src.pipelines.extraction import extract
-from src.pipelines.fusion import WeightedFeatureUnion
-from src.pipelines.registry_types import Branch
 
 from src.cache import ExtractionCache, Namespace
 from src.config import Config, load_config
-from src.pipelines.image_pipeline import BUILDERS, build_cnn, build_pixels, build_stats
+from src.data.image_decode import ImageSource
+from src.features.image.statistics import ImageStatsCombinedFeaturizer
+from src.pipelines.branches import Branch, union_of
+from src.pipelines.image_pipeline import (
+    BUILDERS,
+    ImageExtractor,
+    build_cnn,
+    build_pixels,
+    build_stats,
+    image_digests,
+)
+from src.pipelines.table import block_values, extract_table
 
 TINY = [
     "images.size=32",
@@ -35,8 +45,8 @@ def cfg(tmp_path: Path) -> Config:
 
 
 @pytest.fixture
-def items(tmp_path: Path) -> pd.DataFrame:
-    """Six products: four pictures, one path without a file's content, one without a picture."""
+def products(tmp_path: Path) -> pd.DataFrame:
+    """Six products: four images, one path without a file's content, one without an image."""
     paths = []
     for number, colour in enumerate(["red", "blue", "green", "black"]):
         picture = Image.new("RGB", (60, 40 + number), "white")
@@ -45,57 +55,106 @@ def items(tmp_path: Path) -> pd.DataFrame:
         picture.save(paths[-1], quality=90)
     paths.append(tmp_path / "cut.jpg")
     paths[-1].write_bytes(paths[0].read_bytes()[:150])
-    return pd.DataFrame(
-        {
-            "designation": [f"p{i}" for i in range(6)],
-            "description": "",
-            "image": [*map(str, paths), ""],
-        }
-    )
+    images = [*map(str, paths), ""]
+    titles = [f"p{i}" for i in range(6)]
+    return pd.DataFrame({"designation": titles, "description": "", "image": images})
 
 
-def fit(branches: list[Branch], items: pd.DataFrame, cache: ExtractionCache | None = None) -> tuple:
-    extracted = extract(items, [e for b in branches for e in b.extractors], cache)
-    union = WeightedFeatureUnion([(b.name, b.estimator) for b in branches], {})
-    return extracted, union, union.fit_transform(extracted, np.arange(len(items)) % 2)
+def fit(
+    branches: list[Branch], products: pd.DataFrame, cache: ExtractionCache | None = None
+) -> tuple:
+    table = extract_table(products, [b.extractor for b in branches], cache)
+    union = union_of(branches, {}).fit(table, np.arange(len(products)) % 2)
+    return table, union, union.transform_parts(table)
 
 
-def test_unreadable_and_missing_pictures_are_masked(cfg: Config, items: pd.DataFrame) -> None:
+def test_unreadable_and_missing_images_are_marked(cfg: Config, products: pd.DataFrame) -> None:
+    """NaN in the table, whose values are the featurizer's; zeros in what classifiers see."""
     branches = [*build_pixels(cfg), *build_stats(cfg), *build_cnn(cfg)]
-    extracted, _, matrix = fit(branches, items)
-    assert extracted.masks["image"].tolist() == [True] * 4 + [False] * 2
-    for part, block in zip(matrix.parts, matrix.blocks, strict=True):
-        assert not part[4:].any(), block.branch
-        assert part[:4].any(axis=1).all(), block.branch
-    assert [b.branch for b in matrix.blocks] == ["image_pixels", "image_stats", "image_cnn"]
-    assert matrix.blocks[0].width == 3
+    table, union, parts = fit(branches, products)
+    assert table["has_image"].tolist() == [True] * 4 + [False] * 2
+    for branch, part in zip(branches, parts, strict=True):
+        values = block_values(table, branch.name)
+        assert np.isnan(values[4:]).all()
+        expected, _ = branch.extractor.featurizer.extract(products["image"][:4].tolist())
+        np.testing.assert_array_equal(values[:4], expected)
+        assert not part[4:].any(), branch.name
+        assert part[:4].any(axis=1).all(), branch.name
+    blocks = union.blocks_
+    assert [b.branch for b in blocks] == ["image_pixels", "image_stats", "image_cnn"]
+    assert (blocks[0].start, blocks[0].stop) == (0, 3)
 
 
-def test_scaling_is_learned_from_pictures_alone(cfg: Config, items: pd.DataFrame) -> None:
+def test_scaling_is_learned_from_images_alone(cfg: Config, products: pd.DataFrame) -> None:
     branches = build_stats(cfg)
-    _, _, matrix = fit(branches, items)
-    present = matrix.parts[0][:4]
+    present = fit(branches, products)[2][0][:4]
     np.testing.assert_allclose(present.mean(axis=0), 0.0, atol=1e-4)
-    alone = fit(branches, items.head(4))[2].parts[0]
+    alone = fit(branches, products.head(4))[2][0]
     np.testing.assert_array_equal(present, alone)
 
 
-def test_pictures_are_cached_by_content(cfg: Config, items: pd.DataFrame, tmp_path: Path) -> None:
+def test_images_are_cached_by_content(cfg: Config, products: pd.DataFrame, tmp_path: Path) -> None:
     cache, branches = ExtractionCache(tmp_path / "cache"), build_stats(cfg)
-    first = fit(branches, items, cache)[2]
+    first = fit(branches, products, cache)[2]
     moved = tmp_path / "moved.jpg"
-    moved.write_bytes(Path(items["image"][0]).read_bytes())
-    renamed = items.assign(image=[str(moved), *items["image"][1:]])
-    extractor = branches[0].extractors[0]
+    moved.write_bytes(Path(products["image"][0]).read_bytes())
+    renamed = products.assign(image=[str(moved), *products["image"][1:]])
+    extractor = branches[0].extractor
     space = Namespace.of(extractor.name, extractor.settings())
     assert cache.get_many(space, extractor.keys(renamed))[1].all()
     second = fit(branches, renamed, cache)[2]
-    np.testing.assert_array_equal(first.parts[0], second.parts[0])
+    np.testing.assert_array_equal(first[0], second[0])
 
 
-def test_no_picture_at_all_is_zeros(cfg: Config, items: pd.DataFrame) -> None:
-    _, union, matrix = fit(build_stats(cfg), items.assign(image=""))
-    assert not matrix.parts[0].any()
+def with_hashes(products: pd.DataFrame) -> pd.DataFrame:
+    """What stage 1 takes from the manifest: the SHA256 of each file, "" where it lists none."""
+    hashes = [hashlib.sha256(Path(p).read_bytes()).hexdigest() for p in products["image"] if p]
+    return products.assign(image_sha256=[*hashes, ""])
+
+
+def test_keys_from_the_manifest_are_those_of_the_files(cfg: Config, products: pd.DataFrame) -> None:
+    (branch,) = build_stats(cfg)
+    known = with_hashes(products)
+    assert branch.extractor.keys(known) == branch.extractor.keys(products)
+    assert image_digests(products) == known["image_sha256"].tolist()
+    # What the manifest does not list is read; a file that is not there counts as no image.
+    partly = known.assign(image_sha256=["", *known["image_sha256"][1:]])
+    assert image_digests(partly) == image_digests(products)
+    gone = products.assign(image=["/not/there.jpg", *products["image"][1:]])
+    assert image_digests(gone)[0] == ""
+
+
+def test_with_known_hashes_no_file_is_opened(
+    cfg: Config, products: pd.DataFrame, tmp_path: Path
+) -> None:
+    """All files are gone, and the table from the cache is the same."""
+    cache, branches = ExtractionCache(tmp_path / "cache"), build_stats(cfg)
+    known = with_hashes(products)
+    first = fit(branches, known, cache)[0]
+    for path in filter(None, products["image"]):
+        Path(path).unlink()
+    pd.testing.assert_frame_equal(fit(branches, known, cache)[0], first)
+
+
+class Counting(ImageStatsCombinedFeaturizer):
+    """Keeps what it was asked for."""
+
+    asked: Sequence[ImageSource] = ()
+
+    def extract(self, sources: Sequence[ImageSource]) -> tuple[np.ndarray, np.ndarray]:
+        self.asked = sources
+        return super().extract(sources)
+
+
+def test_products_without_an_image_are_not_asked_for(products: pd.DataFrame) -> None:
+    extractor = ImageExtractor("image_stats", Counting())
+    extract_table(products, [extractor], None)
+    assert extractor.featurizer.asked == products["image"][:5].tolist()
+
+
+def test_no_image_at_all_is_zeros(cfg: Config, products: pd.DataFrame) -> None:
+    _, union, parts = fit(build_stats(cfg), products.assign(image=""))
+    assert not parts[0].any()
     assert clone(union).transformer_list[0][0] == "image_stats"
 
 
@@ -106,16 +165,20 @@ def test_switched_off_builds_nothing(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_fine_tuning_sees_training_rows_alone(tmp_path: Path, items: pd.DataFrame) -> None:
+def test_fine_tuning_sees_training_rows_alone(tmp_path: Path, products: pd.DataFrame) -> None:
     tune = ["features.image.cnn.fine_tune.enabled=true", "features.image.cnn.fine_tune.epochs=1"]
     cfg = load_config(overrides=[f"paths.workspace={tmp_path}", *TINY, *tune])
-    many = pd.concat([items.head(4)] * 6, ignore_index=True)
+    many = pd.concat([products.head(4)] * 6 + [products.tail(2)], ignore_index=True)
     branch = build_cnn(cfg)[0]
-    extracted = extract(many, branch.extractors, None)
+    table = extract_table(many, [branch.extractor], None)
     y = np.arange(len(many)) % 4
-    train = np.arange(len(many)) < 20
-    tuned = clone(branch.estimator).fit(extracted.take(train), y[train])
-    values = tuned.transform(extracted)
-    assert values.shape == (24, len(tuned.get_feature_names_out()))
+    tuned = clone(branch.transformer).fit(table.iloc[:20], y[:20])
+    values = tuned.transform(table)
+    assert values.shape == (26, len(tuned.get_feature_names_out()))
     assert np.isfinite(values).all()
-    assert tuned.featurizer_.onnx_ != branch.estimator.featurizer.prepare().onnx_
+    assert not values[24:].any()
+    assert tuned.featurizer_.onnx_ != branch.transformer.featurizer.prepare().onnx_
+    # Other images on the rows that are not in `fit`: the same network.
+    others = table.assign(image=[*table["image"][:20], *table["image"][:6]])
+    again = clone(branch.transformer).fit(others.iloc[:20], y[:20])
+    assert again.featurizer_.onnx_ == tuned.featurizer_.onnx_

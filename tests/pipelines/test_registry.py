@@ -7,7 +7,13 @@ import pytest
 from src.config import Config, load_config
 from src.errors import ConfigError
 from src.pipelines import text_pipeline
-from src.pipelines.registry import BUILDERS, branch_weights, build_branches
+from src.pipelines.registry import (
+    BUILDERS,
+    branch_weights,
+    build_branches,
+    extractors_of,
+    known_branches,
+)
 
 
 def config(*overrides: str) -> Config:
@@ -28,14 +34,31 @@ def test_zero_switches_off() -> None:
 
 
 def test_every_branch_of_the_registry_builds() -> None:
-    text = [f"features.text.weights.{name}=1.0" for name in text_pipeline.ESTIMATORS]
+    text = [f"features.text.weights.{name}=1.0" for name in text_pipeline.TRANSFORMERS]
     kinds = ("pixels", "stats", "cnn", "vit")
     images = [f"features.image.{kind}.enabled=true" for kind in kinds]
     built = build_branches(config(*text, *images))
-    expected = [*text_pipeline.ESTIMATORS, *(f"image_{kind}" for kind in kinds)]
+    expected = [*text_pipeline.TRANSFORMERS, *(f"image_{kind}" for kind in kinds)]
     assert [branch.name for branch in built] == expected
-    assert {branch.modality for branch in built} == {"text", *(f"image_{k}" for k in kinds)}
-    assert all(hasattr(branch.estimator, "fit") and branch.extractors for branch in built)
+    modalities = ["text"] * len(text_pipeline.TRANSFORMERS) + ["image"] * len(kinds)
+    assert [branch.modality for branch in built] == modalities
+    assert all(hasattr(branch.transformer, "fit") for branch in built)
+
+
+def test_extractors_are_the_texts_first_then_one_a_block() -> None:
+    """What needs no columns of its own adds no extractor."""
+    blocks = ("text_stats", "text_stats_pro")
+    on = [f"features.text.weights.{name}=0.1" for name in blocks]
+    switches = "features.image.stats.enabled=true", "features.image.cnn.enabled=false"
+    cfg = config(*on, *switches)
+    extractors = extractors_of(cfg, build_branches(cfg))
+    assert [extractor.name for extractor in extractors] == ["text", *blocks, "image_stats"]
+
+
+def test_every_known_branch_has_its_modality() -> None:
+    known = dict(known_branches())
+    assert known["tfidf_word"] == "text"
+    assert list(known) == [*text_pipeline.TRANSFORMERS, *list(BUILDERS)[1:]]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,150 @@
+"""The union of branches against scikit-learn's own FeatureUnion, and the steps it is made of."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import sparse
+from sklearn.base import clone
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import FeatureUnion, make_pipeline
+from sklearn.preprocessing import StandardScaler
+from sklearn.utils.validation import check_is_fitted
+
+from src.pipelines.branches import (
+    Block,
+    Branch,
+    BranchUnion,
+    JoinText,
+    PresentRows,
+    SelectColumns,
+    stack,
+    union_of,
+)
+
+X = pd.DataFrame(
+    {
+        "title": ["red lamp", "blue lamp", "red book", "old blue book"],
+        "body": ["", "for the desk", "read it", ""],
+        "length": np.array([8, 9, 8, 13], np.float32),
+        "described": [False, True, True, False],
+        "vector__0": np.arange(0, 8, 2, dtype=np.float32),
+        "vector__1": np.arange(1, 9, 2, dtype=np.float32),
+    }
+)
+
+
+def branches() -> list:
+    return [
+        ("words", make_pipeline(JoinText(("title", "body")), TfidfVectorizer(dtype=np.float32))),
+        ("length", make_pipeline(SelectColumns("length"), StandardScaler())),
+        ("vector", SelectColumns("vector")),
+    ]
+
+
+WEIGHTS = {"words": 2.0, "length": 0.5, "vector": 1.0}
+
+
+def test_equals_the_library() -> None:
+    ours = BranchUnion(branches(), transformer_weights=WEIGHTS)
+    library = FeatureUnion(branches(), transformer_weights=WEIGHTS)
+    fitted = ours.fit_transform(X)
+    assert sparse.issparse(fitted)
+    assert (fitted.format, fitted.dtype) == ("csr", np.float32)
+    np.testing.assert_allclose(fitted.toarray(), library.fit_transform(X).toarray(), rtol=1e-6)
+    some = X.iloc[[2, 0]]
+    found = ours.transform(some)
+    np.testing.assert_allclose(found.toarray(), library.transform(some).toarray(), rtol=1e-6)
+    np.testing.assert_array_equal(stack(ours.transform_parts(some)).toarray(), found.toarray())
+    names = ours.get_feature_names_out().tolist()
+    assert names == library.get_feature_names_out().tolist()
+    assert names[:2] == ["words__blue", "words__book"]
+    assert names[-3:] == ["length__length", "vector__0", "vector__1"]
+
+
+def test_dense_branches_stay_dense() -> None:
+    options = {"transformer_list": branches()[1:], "transformer_weights": {"length": 0.5}}
+    found = BranchUnion(**options).fit_transform(X)
+    library = FeatureUnion(**options).fit_transform(X)
+    assert isinstance(found, np.ndarray)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, library, rtol=1e-6)
+
+
+def test_blocks_follow_the_branches() -> None:
+    union = BranchUnion(branches(), transformer_weights=WEIGHTS).fit(X)
+    n = len(branches()[0][1].fit(X).get_feature_names_out())
+    expected = Block("words", 0, n), Block("length", n, n + 1), Block("vector", n + 1, n + 3)
+    assert union.blocks_ == expected
+    for part, block in zip(union.transform_parts(X), union.blocks_, strict=True):
+        assert part.shape == (4, block.stop - block.start)
+
+
+def test_inputs_are_not_changed_by_the_weights() -> None:
+    before = X.copy(deep=True)
+    union = BranchUnion(branches(), transformer_weights={"vector": 7.0})
+    union.fit(X).transform(X)
+    pd.testing.assert_frame_equal(X, before)
+
+
+def test_clone_is_unfitted_and_fit_leaves_what_it_was_given_alone() -> None:
+    given = branches()
+    union = BranchUnion(given, transformer_weights=WEIGHTS).fit(X)
+    assert not hasattr(clone(union), "blocks_")
+    assert not hasattr(clone(union).transformer_list[0][1][-1], "vocabulary_")
+    assert not hasattr(given[0][1][-1], "vocabulary_")
+
+
+def test_join_never_glues_words() -> None:
+    joined = JoinText(("title", "body")).fit(X).transform(X)
+    assert joined.tolist()[:2] == ["red lamp\n", "blue lamp\nfor the desk"]
+
+
+@pytest.mark.parametrize(
+    ("column", "names"),
+    [("length", ["length"]), ("described", ["described"]), ("vector", ["0", "1"])],
+)
+def test_columns_are_a_float32_matrix(column: str, names: list[str]) -> None:
+    step = SelectColumns(column).fit(X)
+    values = step.transform(X)
+    given = X[[column]] if column in X else X[[f"{column}__{name}" for name in names]]
+    assert values.dtype == np.float32
+    np.testing.assert_array_equal(values, given.to_numpy(dtype=np.float32))
+    assert step.get_feature_names_out().tolist() == names
+
+
+def test_select_unknown_column() -> None:
+    with pytest.raises(KeyError, match="nothing"):
+        SelectColumns("nothing").fit(X).transform(X)
+
+
+ROWS = np.array([[1, 2], [np.nan, np.nan], [3, 8], [5, 5]], np.float32)
+
+
+def test_missing_rows_are_zeros_and_nothing_is_learned_from_them() -> None:
+    fitted = PresentRows(StandardScaler()).fit(ROWS)
+    present = ROWS[[0, 2, 3]]
+    expected = np.zeros_like(ROWS)
+    expected[[0, 2, 3]] = StandardScaler().fit_transform(present)
+    np.testing.assert_allclose(fitted.transform(ROWS), expected, rtol=1e-6)
+    plain = PresentRows().fit(ROWS).transform(ROWS)
+    np.testing.assert_array_equal(plain, np.nan_to_num(ROWS, nan=0.0))
+    np.testing.assert_array_equal(PresentRows().fit(ROWS).transform(present), present)
+
+
+def test_no_row_at_all_is_zeros() -> None:
+    step = PresentRows(StandardScaler()).fit(ROWS[[1]])
+    check_is_fitted(step)
+    found = step.transform(ROWS)
+    assert found.shape == ROWS.shape
+    assert not found.any()
+
+
+def test_a_union_has_the_weights_of_its_own_branches() -> None:
+    """scikit-learn refuses a weight that no transformer of the union has."""
+    given = [Branch(name, "text", None, transformer) for name, transformer in branches()]
+    union = union_of(given[1:], WEIGHTS)
+    assert union.transformer_weights == {"length": 0.5, "vector": 1.0}
+    library = FeatureUnion(**clone(union).get_params(deep=False))
+    np.testing.assert_allclose(union.fit_transform(X), library.fit_transform(X), rtol=1e-6)
