@@ -11,9 +11,7 @@ import pytest
 from lightgbm import LGBMClassifier
 from sklearn.base import ClassifierMixin
 from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from src.features.extracted import Extracted
-from src.pipelines.fusion import JoinColumns, SelectColumn, WeightedFeatureUnion
+from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import load_config
 from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
@@ -21,7 +19,8 @@ from src.labels import Labels, load_labels
 from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
-from src.pipelines.product_model import ProductModel
+from src.models.model_trainer import ModelTrainer
+from src.pipelines.branches import BranchUnion, JoinText, PresentRows, SelectColumns
 
 WORDS = {
     10: ["roman", "livre", "auteur", "poche", "tome"],
@@ -36,52 +35,61 @@ COMMON = ["lot", "de", "neuf", "bleu", "2", "pièces", "avec", "le", "la", "gran
 class Shop:
     """Products, their codes, and a fitted late fusion."""
 
-    X: Extracted
+    X: pd.DataFrame
     y: np.ndarray
     model: LateFusion
 
 
-def draw_products(n: int, seed: int) -> tuple[Extracted, np.ndarray]:
+def draw_products(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
     rng = np.random.default_rng(seed)
     codes = np.arange(n) % len(WORDS)
     y = np.array(list(WORDS))[codes]
     picture = rng.random(n) < 0.7
     # The picture expert never sees class 40.
     picture &= y != 40
-    columns: dict[str, list[str]] = {"title": [], "text_description": []}
+    columns: dict[str, list[str]] = {"clean_title": [], "clean_description": []}
     for code in y.tolist():
-        for name, most in (("title", 5), ("text_description", 12)):
-            size = int(rng.integers(1 if name == "title" else 0, most))
+        for name, most in (("clean_title", 5), ("clean_description", 12)):
+            size = int(rng.integers(1 if name == "clean_title" else 0, most))
             columns[name].append(" ".join(rng.choice(WORDS[code] + COMMON, size)))
     image = rng.normal(size=(n, 6)) + 1.5 * np.eye(6)[codes]
-    table = {name: np.array(texts, dtype=object) for name, texts in columns.items()}
-    table["title_length"] = np.array([len(t) for t in columns["title"]], dtype=np.float32)
-    table["image"] = np.where(picture[:, None], image, 0.0).astype(np.float32)
-    described = np.array([bool(text) for text in columns["text_description"]])
-    return Extracted(table, {"description": described, "image": picture}), y
+    table = pd.DataFrame(columns, dtype=object).assign(
+        has_description=[bool(text) for text in columns["clean_description"]],
+        has_image=picture,
+        title_length=np.array([len(t) for t in columns["clean_title"]], dtype=np.float32),
+    )
+    image[~picture] = np.nan
+    names = [f"picture__{number}" for number in range(6)]
+    return table.join(pd.DataFrame(image.astype(np.float32), columns=names)), y
 
 
-def text_expert() -> ProductModel:
-    both = JoinColumns(("title", "text_description"))
+def text_expert() -> Pipeline:
+    both = JoinText(("clean_title", "clean_description"))
     branches = [
         ("words", make_pipeline(both, TfidfWords(ngram_range=(1, 2)))),
         ("characters", make_pipeline(both, TfidfChars(ngram_range=(2, 4)))),
-        ("title_words", make_pipeline(JoinColumns(("title",)), TfidfWords())),
-        ("length", SelectColumn("title_length")),
+        ("title_words", make_pipeline(JoinText(("clean_title",)), TfidfWords())),
+        ("length", SelectColumns("title_length")),
     ]
     weights = {"title_words": 0.6, "length": 0.02}
-    return ProductModel(WeightedFeatureUnion(branches, weights), ThreadedLinearSVC(n_jobs=1))
+    return expert_of(
+        BranchUnion(branches, transformer_weights=weights), ThreadedLinearSVC(n_jobs=1)
+    )
 
 
-def image_expert(head: ClassifierMixin) -> ProductModel:
-    union = WeightedFeatureUnion([("picture", SelectColumn("image"))], {})
-    return ProductModel(union, head)
+def image_expert(classifier: ClassifierMixin) -> Pipeline:
+    picture = make_pipeline(SelectColumns("picture"), PresentRows())
+    return expert_of(BranchUnion([("picture", picture)]), classifier)
 
 
-def shop_of(image_head: ClassifierMixin, n: int) -> Shop:
+def expert_of(union: BranchUnion, classifier: ClassifierMixin) -> Pipeline:
+    return Pipeline([("features", union), ("classifier", ModelTrainer(classifier))])
+
+
+def shop_of(image_classifier: ClassifierMixin, n: int) -> Shop:
     X, y = draw_products(n, 0)
-    experts = [("text", "", text_expert()), ("image", "image", image_expert(image_head))]
-    model = LateFusion(experts, n_folds=3).fit(X, y)
+    experts = [("text", text_expert()), ("image", image_expert(image_classifier))]
+    model = LateFusion(experts, requires={"image": "has_image"}, n_folds=3).fit(X, y)
     return Shop(*draw_products(60, 1), model)
 
 

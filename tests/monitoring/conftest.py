@@ -8,14 +8,14 @@ from typing import Protocol
 import numpy as np
 import pandas as pd
 import pytest
-from src.features.extracted import Extracted
-from src.pipelines.extraction import Extractor, extract
 
 from src.config import load_config
+from src.models.late_fusion import LateFusion
 from src.monitoring.reference import About, Reference, build_reference, judge_answers
 from src.monitoring.signals import NUMBERS, SignalReader, Signals
-from src.pipelines.product_model import LateFusion, build_model
-from src.pipelines.registry import build_branches
+from src.pipelines.product_model import build_model
+from src.pipelines.registry import build_branches, extractors_of
+from src.pipelines.table import Extractor, extract_table
 from tools.demo_shop.catalogue import draw_catalogue
 
 N_LEARNED, N_NEW = 4000, 8000
@@ -53,20 +53,17 @@ class LearnedShop:
     y: np.ndarray
     items: pd.DataFrame
     model: LateFusion
-    extractors: list[Extractor]
+    extractors: tuple[Extractor, ...]
 
     def read(self, items: pd.DataFrame) -> Signals:
         """Look at products as the tool does; one in twenty lacks a picture."""
-        return read(self.model, items, extract(items, self.extractors, cache=None), None)
+        return read(self.model, extract_table(items, self.extractors, cache=None), None)
 
 
-def read(
-    model: LateFusion, items: pd.DataFrame, extracted: Extracted, outside: np.ndarray | None
-) -> Signals:
-    proba = model.predict_proba(extracted) if outside is None else outside
-    reader = SignalReader.of(model, seen=outside is not None)
-    signals = reader.read(items, extracted, proba)
-    missing = np.random.default_rng(len(items)).random(len(items)) < 0.05
+def read(model: LateFusion, table: pd.DataFrame, out_of_fold: np.ndarray | None) -> Signals:
+    proba = model.predict_proba(table) if out_of_fold is None else out_of_fold
+    signals = SignalReader.of(model, seen=out_of_fold is not None).read(table, proba)
+    missing = np.random.default_rng(len(table)).random(len(table)) < 0.05
     return dataclasses.replace(signals, flags={**signals.flags, "missing_image": missing})
 
 
@@ -79,21 +76,21 @@ def learned_shop() -> LearnedShop:
     y = np.array([item.label for item in drawn], dtype=np.int64)
     cfg = load_config(overrides=SETTINGS)
     branches = build_branches(cfg)
-    extractors = list({e.name: e for branch in branches for e in branch.extractors}.values())
-    extracted = extract(items, extractors, cache=None)
+    extractors = extractors_of(cfg, branches)
+    table = extract_table(items, extractors, cache=None)
     # Shuffled: the shop repeats earlier titles, so what comes later has more of them.
     mixed = np.random.default_rng(5).permutation(len(items))
     known, new = mixed[:N_LEARNED], mixed[N_LEARNED:]
     model = build_model(cfg, branches)
-    outside = model.cross_fit(extracted.take(known), y[known])
-    model.fit(extracted.take(known), y[known], outside=outside)
-    proba = outside.probabilities
-    seen = read(model, items.iloc[known], extracted.take(known), proba)
+    oof = model.cross_fit(table.iloc[known], y[known])
+    model.fit(table.iloc[known], y[known], oof=oof)
+    proba = oof.probabilities
+    seen = read(model, table.iloc[known], proba)
     reference = build_reference(
         seen, judge_answers(proba, y[known], model.classes_), About("run", "linear_svc", "d", True)
     )
     unseen = items.iloc[new].reset_index(drop=True)
-    signals = read(model, unseen, extracted.take(new), None)
+    signals = read(model, table.iloc[new], None)
     return LearnedShop(reference, signals, y[new], unseen, model, extractors)
 
 

@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 import pytest
-from src.features.extracted import Extracted
 
 from src.features.image.statistics import STAT_NAMES
-from src.features.text.language import LANGUAGE_NAMES
 from src.monitoring.signals import (
     IMAGE_NUMBERS,
     LEAST_LOGGED,
@@ -25,29 +23,34 @@ from src.monitoring.signals import (
 if TYPE_CHECKING:
     from tests.monitoring.conftest import MakeSignals
 
-ITEMS = pd.DataFrame(
+TABLE = pd.DataFrame(
     {
         "designation": ["Jeu de cartes pour enfants", "the lord of the rings", "12 345"],
         "description": ["<p>Un jeu</p>", "  ", ""],
+        "clean_title": ["jeu de cartes pour enfants", "the lord of the rings", ""],
+        "clean_description": ["un jeu", "", ""],
+        "language": ["fr", "en", "other"],
+        "has_description": [True, False, False],
+        "has_image": [True, False, True],
+        "title_length": np.array([26, 21, 6], dtype=np.float32),
     }
 )
 PROBA = np.array([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4], [0.0, 1.0, 0.0]])
 READER = SignalReader(np.array([10, 40, 2583]), frozenset({"jeu", "de", "the"}), r"(?u)\b\w\w+\b")
 
 
-def extracted(**columns: np.ndarray) -> Extracted:
-    texts = {
-        "title": np.array(["jeu de cartes pour enfants", "the lord of the rings", ""], object),
-        "text_description": np.array(["un jeu", "", ""], object),
-    }
-    masks = {"image": np.array([True, False, True]), "description": np.array([True, False, False])}
-    return Extracted({**texts, **columns}, masks)
+def with_block(
+    table: pd.DataFrame, name: str, values: np.ndarray, names: list[str]
+) -> pd.DataFrame:
+    values[~table["has_image"]] = np.nan
+    return table.join(pd.DataFrame(values, columns=[f"{name}__{value}" for value in names]))
 
 
 def test_signals_of_three_products() -> None:
     stats = np.arange(3 * len(STAT_NAMES), dtype=np.float32).reshape(3, -1)
-    embedding = np.ones((3, 4), dtype=np.float32)
-    found = READER.read(ITEMS, extracted(image_stats=stats, image_cnn=embedding), PROBA)
+    table = with_block(TABLE, "image_stats", stats, list(STAT_NAMES))
+    table = with_block(table, "image_cnn", np.ones((3, 4), dtype=np.float32), list("0123"))
+    found = READER.read(table, PROBA)
     numbers = {name: values.tolist() for name, values in found.numbers.items()}
     expected = {
         "title_length": [26.0, 21.0, 6.0],
@@ -75,11 +78,9 @@ def test_signals_of_three_products() -> None:
     assert np.isnan(found.embedding).any(axis=1).tolist() == [False, True, False]
 
 
-def test_without_pictures_words_and_with_a_known_language() -> None:
-    languages = np.eye(len(LANGUAGE_NAMES), dtype=np.float32)[[2, 0, 1]]
+def test_without_image_blocks_and_known_words() -> None:
     reader = SignalReader(READER.classes, frozenset(), "")
-    found = reader.read(ITEMS, extracted(language=languages), PROBA)
-    assert found.language.tolist() == [LANGUAGE_NAMES[i] for i in (2, 0, 1)]
+    found = reader.read(TABLE, PROBA)
     assert np.isnan(found.numbers["unknown_words"]).all()
     assert np.isnan(found.numbers["image_entropy"]).all()
     assert found.embedding is None

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import clone
 from sklearn.feature_extraction.text import CountVectorizer
-from src.features.extracted import Extracted
 
 from src.config import load_config
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
@@ -32,12 +32,11 @@ def test_words_of_others_are_those_left_when_one_product_is_left_out() -> None:
 def test_the_words_of_title_and_description_are_found_behind_a_reduction(kind: str) -> None:
     cfg = load_config(overrides=[f"model.name={kind}", "features.text.svd.n_components=2"])
     branches = [b for b in build_branches(cfg) if b.name.startswith("tfidf_word")]
-    texts = np.array(TEXTS, dtype=object)
-    X = Extracted({"title": texts, "text_description": np.full(5, "visite", dtype=object)}, {})
+    X = pd.DataFrame({"clean_title": TEXTS, "clean_description": "visite"})
     model = build_model(cfg, branches)
-    model.experts_ = [(name, mask, clone(expert)) for name, mask, expert in model.experts]
-    ((_, _, expert),) = model.experts_
-    expert.features_ = clone(expert.features).fit(X)
+    model.experts_ = {name: clone(expert) for name, expert in model.estimators}
+    (expert,) = model.experts_.values()
+    expert["features"].fit(X)
     counter = find_word_counter(model)
     assert counter is not None
     words = {"jeu", "de", "cartes", "piscine", "visite"}

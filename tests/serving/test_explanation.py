@@ -13,7 +13,7 @@ from src.features.cnn_features import CNNFeaturizer
 from src.features.networks.heat_map import explain, overlay_png
 from src.models.late_fusion import LateFusion
 from src.serving.explanation import heat_map
-from src.serving.predictor import Predictor, Product, frame_of
+from src.serving.predictor import Predictor, Product, as_frame
 
 
 @pytest.fixture(scope="module")
@@ -22,14 +22,14 @@ def pictured(products: list[Product]) -> Product:
 
 
 def network_of(predictor: Predictor) -> CNNFeaturizer:
-    return next(e.looker for e in predictor.pipeline.extractors if e.name == "image_cnn")
+    return next(e.featurizer for e in predictor.pipeline.extractors if e.name == "image_cnn")
 
 
 def test_the_parts_add_up_to_the_margin(predictor: Predictor, pictured: Product) -> None:
     found = predictor.explain(pictured).contributions
     assert found.code == predictor.predict([pictured])[0].code
     model: LateFusion = predictor.pipeline.model
-    margins = model.decision_function(predictor.pipeline.extract(frame_of([pictured])))[0]
+    margins = model.decision_function(predictor.pipeline.table(as_frame([pictured])))[0]
     assert found.margin == pytest.approx(margins[model.classes_ == found.code][0], rel=1e-5)
     assert found.base + sum(found.blocks.values()) == pytest.approx(found.margin, abs=1e-4)
     assert {"tfidf_word", "image_cnn"} <= set(found.blocks)
@@ -39,11 +39,10 @@ def test_the_parts_add_up_to_the_margin(predictor: Predictor, pictured: Product)
 def test_heat_map_is_grad_cam_of_the_experts_coefficients(
     predictor: Predictor, pictured: Product
 ) -> None:
-    name, _, expert = predictor.pipeline.model.experts_[1]
-    assert name == "image"
-    names = expert.features_.get_feature_names_out()
+    expert = predictor.pipeline.model.experts_["image"]
+    names = expert["features"].get_feature_names_out()
     columns = np.char.startswith(names.astype(str), "image_cnn__")
-    slopes = expert.head_.coef_[:, columns]
+    slopes = expert["classifier"].classifier_.coef_[:, columns]
     network = network_of(predictor)
     image = network.loader.load(pictured.image)
     directions = slopes - slopes.mean(axis=0)

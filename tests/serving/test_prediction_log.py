@@ -13,16 +13,18 @@ import pytest
 from src.errors import DatabaseError
 from src.monitoring.signals import from_profiles
 from src.serving.prediction_log import PredictionLog, Row
-from src.serving.predictor import Answered, Predictor, Product
+from src.serving.predictor import PredictionBatch, Predictor, Product
 from tests.conftest import Load, Shop
 
 
 @pytest.fixture
-def answered(predictor: Predictor) -> Answered:
+def answered(predictor: Predictor) -> PredictionBatch:
     return predictor.answer([Product("Lampe LED", "12 W", b"no picture"), Product("Livre")])
 
 
-def test_into_the_database(answered: Answered, database: str, load: Load, shop: Shop) -> None:
+def test_into_the_database(
+    answered: PredictionBatch, database: str, load: Load, shop: Shop
+) -> None:
     assert load(database, shop.write_plain(6)).returncode == 0
     log = PredictionLog.to_database(database)
     log.put(answered, [1003, None])
@@ -55,7 +57,7 @@ def test_into_the_database(answered: Answered, database: str, load: Load, shop: 
     assert (log.written, log.lost) == (2, 0)
 
 
-def test_a_slow_database_costs_log_lines_not_time(answered: Answered) -> None:
+def test_a_slow_database_costs_log_lines_not_time(answered: PredictionBatch) -> None:
     gate, seen = threading.Event(), []
 
     def slow(rows: Sequence[Row]) -> None:
@@ -73,7 +75,7 @@ def test_a_slow_database_costs_log_lines_not_time(answered: Answered) -> None:
 
 
 def test_a_database_that_is_down_is_told_once_and_counted(
-    answered: Answered, caplog: pytest.LogCaptureFixture
+    answered: PredictionBatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = []
 

@@ -49,7 +49,7 @@ def test_one_by_one_or_together_to_the_last_digit(
     chosen = products[:40]
     together = predictor.predict(chosen)
     assert [predictor.predict([product])[0] for product in chosen] == together
-    assert predictor.predict_frame(as_items(chosen)) == together
+    assert predictor.predict(as_items(chosen)) == together
 
 
 def test_bytes_are_the_file(predictor: Predictor, products: list[Product]) -> None:
@@ -92,8 +92,8 @@ def test_any_text_is_text(predictor: Predictor, text: str) -> None:
 def test_cells_without_a_value_are_empty(predictor: Predictor) -> None:
     items = pd.DataFrame({"designation": ["Lampe", None, float("nan"), pd.NA, 12]})
     expected = [Product("Lampe"), Product(""), Product(""), Product(""), Product("12")]
-    assert predictor.predict_frame(items) == predictor.predict(expected)
-    assert predictor.predict_frame(items.head(0)) == predictor.predict([]) == []
+    assert predictor.predict(items) == predictor.predict(expected)
+    assert predictor.predict(items.head(0)) == predictor.predict([]) == []
 
 
 def test_more_candidates_than_classes_are_all_classes(predictor: Predictor) -> None:

@@ -4,28 +4,30 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from src.features.extracted import Extracted
 
 from src.evaluation.shap.blocks import block_contributions, summarise, top_features
-from src.evaluation.shap.experts import cast_votes
+from src.evaluation.shap.experts import take_apart
+from src.models.gating import gating_conditions
 
 
 def test_every_row_adds_up_to_the_models_margins(toy_shop) -> None:  # noqa: ANN001
     model, X = toy_shop.model, toy_shop.X
-    assert len(model.experts_[1][2].classes_) == 3  # the picture expert never saw class 40
-    found = block_contributions(model, cast_votes(model, X))
+    assert len(model.experts_["image"].classes_) == 3  # the picture expert never saw class 40
+    found = block_contributions(model, take_apart(model, X))
     margins = model.decision_function(X)
     np.testing.assert_allclose(found.margins, margins, rtol=1e-12)
-    np.testing.assert_allclose(found.weights, model.weights(X), rtol=1e-12)
+    margins_of = list(model.margins(X).values())
+    weights = model.gating_.weights(margins_of, gating_conditions(X))
+    np.testing.assert_allclose(found.weights, weights, rtol=1e-12)
     total = found.base + found.values.sum(axis=1)
     np.testing.assert_allclose(total, margins, rtol=1e-4, atol=1e-4 * np.abs(margins).max())
     assert found.blocks == ("words", "characters", "title_words", "length", "picture")
     assert found.block_experts == ("text", "text", "text", "text", "image")
-    assert not found.values[~X.masks["image"], 4].any()
+    assert not found.values[~X["has_image"], 4].any()
 
 
 def test_arrays_are_plain_and_small(toy_shop) -> None:  # noqa: ANN001
-    found = block_contributions(toy_shop.model, cast_votes(toy_shop.model, toy_shop.X))
+    found = block_contributions(toy_shop.model, take_apart(toy_shop.model, toy_shop.X))
     arrays = found.arrays()
     kinds = {name: (array.dtype.kind, array.shape) for name, array in arrays.items()}
     assert kinds == {
@@ -65,13 +67,13 @@ def test_summary_of_nothing_has_shares_of_zero() -> None:
 def test_top_words_are_those_of_a_dense_count(toy_shop) -> None:  # noqa: ANN001
     """On the rows that the text expert alone sees, its weight is 1: the formula is short."""
     model = toy_shop.model
-    X = Extracted(toy_shop.X.table, {**toy_shop.X.masks, "image": np.zeros(60, dtype=bool)})
-    top = top_features(model, cast_votes(model, X), 4)
-    _, _, expert = model.experts_[0]
-    slope = model.fusion_.linear[0].slope
-    mapped = (slope - slope.mean(axis=1, keepdims=True)).T @ expert.head_.coef_
-    away = expert.features_.transform(X).stack().toarray() - expert.background_
-    names = expert.features_.get_feature_names_out()
+    X = toy_shop.X.assign(has_image=False)
+    top = top_features(model, take_apart(model, X), 4)
+    union, trainer = model.experts_["text"]
+    slope = model.gating_.votes[0].slope
+    mapped = (slope - slope.mean(axis=1, keepdims=True)).T @ trainer.classifier_.coef_
+    away = union.transform(X).toarray() - trainer.background_
+    names = union.get_feature_names_out()
     words = np.array([name.startswith("words__") for name in names])
     answers = model.decision_function(X).argmax(axis=1)
     for column, code in enumerate(model.classes_.tolist()):
@@ -93,18 +95,20 @@ def test_top_words_are_those_of_a_dense_count(toy_shop) -> None:  # noqa: ANN001
 
 def test_a_class_that_no_row_gets_has_no_words(toy_shop) -> None:  # noqa: ANN001
     model = toy_shop.model
-    X = toy_shop.X.take(model.predict(toy_shop.X) == 10)
-    ballot = cast_votes(model, X)
-    answered = set(model.classes_[ballot.margins.argmax(axis=1)].tolist())
+    X = toy_shop.X[model.predict(toy_shop.X) == 10]
+    fused = take_apart(model, X)
+    answered = set(model.classes_[fused.margins.argmax(axis=1)].tolist())
     assert answered < {10, 20, 30, 40}
-    assert set(top_features(model, ballot, 3)["prdtypecode"]) == answered
+    assert set(top_features(model, fused, 3)["prdtypecode"]) == answered
 
 
 def test_a_tree_and_a_linear_expert_add_up_together(tree_shop) -> None:  # noqa: ANN001
-    ballot = cast_votes(tree_shop.model, tree_shop.X)
-    found = block_contributions(tree_shop.model, ballot)
+    fused = take_apart(tree_shop.model, tree_shop.X)
+    found = block_contributions(tree_shop.model, fused)
     total = found.base + found.values.sum(axis=1)
     margins = tree_shop.model.decision_function(tree_shop.X)
     np.testing.assert_allclose(total, margins, rtol=1e-4, atol=1e-4 * np.abs(margins).max())
-    assert np.abs(found.values[tree_shop.X.masks["image"], 4]).max() > 0.01
-    assert "image_0" in set(top_features(tree_shop.model, ballot, 3)["feature"])
+    assert np.abs(found.values[tree_shop.X["has_image"], 4]).max() > 0.01
+    assert "0" in set(
+        top_features(tree_shop.model, fused, 3).query("branch == 'picture'")["feature"]
+    )
