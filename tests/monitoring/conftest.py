@@ -64,7 +64,7 @@ def read(
     model: LateFusion, items: pd.DataFrame, extracted: Extracted, outside: np.ndarray | None
 ) -> Signals:
     proba = model.predict_proba(extracted) if outside is None else outside
-    reader = SignalReader.of(model, seen=outside is not None)
+    reader = SignalReader.of(model, in_training=outside is not None)
     signals = reader.read(items, extracted, proba)
     missing = np.random.default_rng(len(items)).random(len(items)) < 0.05
     return dataclasses.replace(signals, flags={**signals.flags, "missing_image": missing})

@@ -59,7 +59,6 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         texts : iterable of str
-        y : ignored
 
         Returns
         -------

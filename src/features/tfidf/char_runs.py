@@ -54,7 +54,6 @@ def find_grams(words: Sequence[str], min_n: int, max_n: int) -> tuple[list[GramR
     ----------
     words : sequence of str
         At least one.
-    min_n, max_n : int
 
     Returns
     -------

@@ -59,7 +59,6 @@ def fit_word_grams(
 
     Parameters
     ----------
-    batch : EncodedTexts
     ngram_range : tuple of int
         Shortest and longest n-gram, in words.
     min_df, max_df, max_features, binary

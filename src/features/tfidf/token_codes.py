@@ -157,7 +157,6 @@ def refine_tokens(batch: EncodedTexts, analyze: Analyzer) -> EncodedTexts:
 
     Parameters
     ----------
-    batch : EncodedTexts
     analyze : callable
         Gives the parts of one token; a text's parts are the parts of its tokens, in order.
 

@@ -39,7 +39,6 @@ class TfidfWords(TfidfBase):
         Bounds of document frequency: texts if integral, share of the texts if not.
     max_features : int or None
         Keep only the most frequent n-grams.
-    lowercase : bool
     strip_accents : {"unicode"} or None
     token_pattern : str
         Regular expression of a word, with at most one group.

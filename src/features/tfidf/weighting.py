@@ -51,7 +51,6 @@ def select_features(
         Features whose document frequency is within bounds, in lexicographic order.
     total : ndarray of float64, shape (n_features,)
         Occurrences of each feature in all texts.
-    max_features : int or None
 
     Returns
     -------
