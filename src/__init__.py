@@ -1,1 +1,1 @@
-"""Product classification from text and picture: data, features, models, evaluation, serving."""
+"""Product classification from text and image: data, features, models, evaluation, serving."""

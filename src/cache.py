@@ -1,7 +1,7 @@
 """What was extracted from a product is kept, addressed by the product's own content.
 
 A *namespace* is one extractor with its settings and version; a *key* is a hash of what it reads
-(text, or the bytes of a picture). A namespace is a folder of immutable segments: one `.npz` a
+(text, or the bytes of an image). A namespace is a folder of immutable segments: one `.npz` a
 `put_many`, written beside and moved into place, so two processes may write at once and a half-
 written segment is never read. New settings open a new folder and touch no other.
 """

@@ -1,4 +1,4 @@
-"""The README can't drift: what it names exists, what it quotes is said by the code."""
+"""The documents can't drift: what they name exists, what they quote is said by the code."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from src.config import REPOSITORY, load_config
 from src.pipelines.registry import branch_weights
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
     for place in ("src", "etl", "scripts", "tools", "sql")
@@ -22,6 +23,33 @@ def test_every_script_it_names_exists() -> None:
     named = set(re.findall(r"\b(?:scripts|tools|etl|sql|src|config|tests)/[\w/.]+\.\w+", README))
     assert {"scripts/train_pipeline.py", "config/config.toml"} <= named
     assert sorted(name for name in named if not (REPOSITORY / name).exists()) == []
+
+
+def test_every_path_of_the_architecture_exists() -> None:
+    inside = "scripts|tools|etl|sql|src|config|tests|docs|streamlit_app"
+    named = set(re.findall(rf"\b(?:{inside})/[\w/.]*\w", ARCHITECTURE))
+    assert {"src/pipelines/table.py", "src/models/gating.py", "sql/03_items.sql"} <= named
+    assert sorted(name for name in named if not (REPOSITORY / name).exists()) == []
+
+
+def test_every_name_that_the_architecture_puts_into_a_file_is_there() -> None:
+    """ "`src/x.py`: ... `NAME`" of the table of additions, where NAME is an identifier."""
+    table = ARCHITECTURE[ARCHITECTURE.index("| what | where |") : ARCHITECTURE.index("## Twenty")]
+    places = re.findall(r"`(\w[\w/]*\.py)`(?::| \()[^`|;]*`([A-Za-z_.]+)`", table)
+    assert len(places) >= 5
+    for file, name in places:
+        source = (REPOSITORY / file).read_text(encoding="utf-8")
+        assert all(part in source for part in name.split(".")), (file, name)
+
+
+def test_the_architecture_draws_the_order_that_the_linter_holds() -> None:
+    contracts = (REPOSITORY / "pyproject.toml").read_text(encoding="utf-8")
+    block = re.search(r'name = "the rooms of src".*?layers = \[(.*?)\n\]', contracts, re.DOTALL)
+    assert block is not None
+    rooms = [r for r in re.findall(r"\(?\w+\)?", block[1]) if not r.startswith("(")]
+    start = ARCHITECTURE.index("-> src:")
+    drawn = re.findall(r"\w+", ARCHITECTURE[start + 7 : ARCHITECTURE.index("```", start)])
+    assert drawn == rooms
 
 
 def test_every_make_target_it_names_exists() -> None:

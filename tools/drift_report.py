@@ -143,7 +143,7 @@ def _from_csv(
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)
-    in_training = int(np.isin(product_keys(table), pipeline.seen).sum())
+    in_training = int(np.isin(product_keys(table), pipeline.training_keys).sum())
     signals = SignalReader.of(pipeline.model).read(table, proba)
     return signals, items, in_training
 

@@ -94,16 +94,16 @@ class Manifest:
 
     def check(self, path: Path, handle: BinaryIO) -> Mapping[str, Any]:
         """Return the entry that an open file agrees with, and rewind it; no entry is an error."""
-        found = sha256(handle)
+        digest = sha256(handle)
         handle.seek(0)
         entries = self.read().get(self.key(path), {})
         for entry in entries.values():
-            if hmac.compare_digest(entry["sha256"], found) and self._is_signed(path, entry):
+            if hmac.compare_digest(entry["sha256"], digest) and self._is_signed(path, entry):
                 return entry
         listed = ", ".join(entry["sha256"][:16] for entry in entries.values()) or "nothing"
         raise ArtifactError(
-            f"{path}: refused: its sha256 starts with {found[:16]}, the manifest lists {listed}"
-            + (" with another key's signature" if listed.startswith(found[:16]) else ""),
+            f"{path}: refused: its sha256 starts with {digest[:16]}, the manifest lists {listed}"
+            + (" with another key's signature" if listed.startswith(digest[:16]) else ""),
             next_command=TRAIN_COMMAND,
         )
 
@@ -166,10 +166,12 @@ def library_versions() -> dict[str, str]:
 
 def warn_about_versions(path: Path, written: Mapping[str, str]) -> None:
     """Log which library has another version than the one that wrote a file."""
-    for name, here in library_versions().items():
-        there = written.get(name, here)
-        if there.split(".")[:2] != here.split(".")[:2]:
-            logger.warning("%s was written with %s %s, here is %s", path.name, name, there, here)
+    for name, installed in library_versions().items():
+        writer = written.get(name, installed)
+        if writer.split(".")[:2] != installed.split(".")[:2]:
+            logger.warning(
+                "%s was written with %s %s, here is %s", path.name, name, writer, installed
+            )
 
 
 def unwritable(path: Path, error: OSError) -> ArtifactError:

@@ -1,4 +1,4 @@
-"""What stage 2 looks at before anything is trained: each check is a row of the report."""
+"""What stage 2 checks before anything is trained: each check is a row of the report."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ Status = Literal["pass", "warn", "fail"]
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One look at the data.
+    """One check of the data.
 
     Attributes
     ----------
     name : str
-        What was looked at.
+        What was checked.
     status : {"pass", "warn", "fail"}
         "fail" stops the run.
     expected, observed : str

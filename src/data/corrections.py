@@ -123,8 +123,8 @@ def read_feedback(path: Path) -> tuple[list[Correction], int]:
     except OSError as e:
         raise FileFault.of(path, f"can't be read ({e})") from e
     read = [_parse(line) for line in lines if line.strip()]
-    found = [correction for correction in read if correction is not None]
-    return found, len(read) - len(found)
+    corrections = [correction for correction in read if correction is not None]
+    return corrections, len(read) - len(corrections)
 
 
 def _parse(line: bytes) -> Correction | None:
@@ -196,12 +196,12 @@ def correct_labels(
     """
     import numpy as np
 
-    given = sorted(corrections, key=lambda correction: correction.created_at)
+    in_time = sorted(corrections, key=lambda correction: correction.created_at)
     known = set(codes)
-    unknown = Counter(c.prdtypecode for c in given if c.prdtypecode not in known)
-    given = [correction for correction in given if correction.prdtypecode in known]
-    place = {_about(correction): at for at, correction in enumerate(given)}
-    by_title = any(correction.productid is None for correction in given)
+    unknown = Counter(c.prdtypecode for c in in_time if c.prdtypecode not in known)
+    in_time = [correction for correction in in_time if correction.prdtypecode in known]
+    place = {_about(correction): at for at, correction in enumerate(in_time)}
+    by_title = any(correction.productid is None for correction in in_time)
     products = items["productid"].tolist()
     titles = [designation_hash(title) for title in items["designation"]] if by_title else products
     latest = np.array(
@@ -213,14 +213,14 @@ def correct_labels(
     )
     named = np.flatnonzero(latest >= 0)
     corrected = y.copy()
-    corrected[named] = [given[at].prdtypecode for at in latest[named]]
+    corrected[named] = [in_time[at].prdtypecode for at in latest[named]]
     changed = int((corrected != y).sum())
     everywhere = {*products, *titles}
-    unmatched = sum(_about(c) not in everywhere for c in given)
+    unmatched = sum(_about(c) not in everywhere for c in in_time)
     return corrected, Corrected(changed, len(named) - changed, unmatched, dict(unknown))
 
 
 def _about(correction: Correction) -> int | str | None:
     """Return what a correction names its product by."""
-    given = correction.productid
-    return correction.designation_hash if given is None else given
+    productid = correction.productid
+    return correction.designation_hash if productid is None else productid

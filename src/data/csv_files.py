@@ -80,8 +80,6 @@ class OfficialFile:
 
     Attributes
     ----------
-    path : Path
-    snapshot : FileSnapshot
     lines : list of int
         Where each record begins; the header is line 1.
     rows : list of tuple of str
@@ -115,8 +113,8 @@ def snapshot_of(import_dir: Path, files: Mapping[str, FileSnapshot]) -> Snapshot
     """Return what identifies three files of a folder that were checked and hashed one by one."""
     listing = "".join(f"{file.sha256}  {name}\n" for name, file in files.items())
     listed = drawn_hashes(import_dir)
-    found = {name: file.sha256 for name, file in files.items()}
-    synthetic = listed is not None and (not listed or bool(listed.items() & found.items()))
+    hashes = {name: file.sha256 for name, file in files.items()}
+    synthetic = listed is not None and (not listed or bool(listed.items() & hashes.items()))
     return Snapshot(sha256(listing.encode()), "demo" if synthetic else "official", files)
 
 
@@ -130,8 +128,8 @@ def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
         text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8")
     except OSError:
         return None
-    found = re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)
-    return {name: digest for digest, name in found}
+    lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)
+    return {name: digest for digest, name in lines}
 
 
 def read_official(
@@ -204,11 +202,11 @@ def _check_for_copy(path: Path, data: bytes) -> None:
         return
     # Where is it? With a NUL in place of each line of a quoted field, lines can be counted.
     marked = _QUOTED.sub(lambda field: b'"%b"' % (b"\0" * field[0].count(b"\n")), data)
-    found = next(_STRAY[row_end].finditer(marked))
-    before = marked[: found.start()]
+    stray = next(_STRAY[row_end].finditer(marked))
+    before = marked[: stray.start()]
     line = before.count(b"\n") + before.count(b"\0") + 1
     problem = f"expected row ends {row_end!r} as in the header, found others"
-    if found[0] == b'"':
+    if stray[0] == b'"':
         problem = "expected quotes around the whole field, found a quote inside a plain one"
     raise FileFault.of(path, problem, line=line)
 

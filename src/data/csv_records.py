@@ -18,7 +18,7 @@ from src.errors import FileFault
 NO_ID = -1
 """In place of an id that is missing or no whole number; NULL in the database."""
 INDEX_NAMES = ("", "Unnamed: 0")
-"""How the official files, and pandas after them, head the column of the row index."""
+"""How the official files, and pandas after them, name the column of the row index."""
 
 # Longest text of one cell; the module's own limit is 131,072.
 _MOST_CHARACTERS = 16_000_000
@@ -54,8 +54,8 @@ def read_records(
         try:
             row = next(rows, None)
         except csv.Error as e:
-            told = str(e).partition(" - ")[0]  # behind it is advice for programmers
-            found = _CSV_FAULTS.get(told, told)
+            message = str(e).partition(" - ")[0]  # behind it is advice for programmers
+            found = _CSV_FAULTS.get(message, message)
             problem = f"expected comma-separated fields, quotes around whole ones, found {found}"
             raise FileFault.of(name, problem, line=line) from e
         if row is None:
@@ -101,5 +101,5 @@ def whole_number(text: str) -> int:
     >>> [whole_number(text) for text in ("12", " 12.0", "-1", "1e3", "")]
     [12, 12, -1, -1, -1]
     """
-    found = _WHOLE_NUMBER.fullmatch(text)
-    return int(found[1]) if found else NO_ID
+    match = _WHOLE_NUMBER.fullmatch(text)
+    return int(match[1]) if match else NO_ID

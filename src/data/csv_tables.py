@@ -86,13 +86,13 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
     y_lonely = (y_index != NO_ID) & ~np.isin(y_index, x_index)
     is_code = np.array([_CODE.fullmatch(text) is not None for text in labels], dtype=bool)
     y_codes = _numbers(labels, _CODE)
-    x_own, y_own = _id_faults("row index", x_index), _id_faults("row index", y_index)
-    _check_join(import_dir, int(x_lonely.sum()), y_own, Y_TRAIN)
-    _check_join(import_dir, int(y_lonely.sum()), x_own, X_TRAIN)
-    x_faults = _joined({**x_own, **_product_faults(train), f"no row in {Y_TRAIN}": x_lonely})
+    x_id_faults, y_id_faults = _id_faults("row index", x_index), _id_faults("row index", y_index)
+    _check_join(import_dir, int(x_lonely.sum()), y_id_faults, Y_TRAIN)
+    _check_join(import_dir, int(y_lonely.sum()), x_id_faults, X_TRAIN)
+    x_faults = _joined({**x_id_faults, **_product_faults(train), f"no row in {Y_TRAIN}": x_lonely})
     y_faults = _joined(
         {
-            **y_own,
+            **y_id_faults,
             "prdtypecode is no number": ~is_code,
             "prdtypecode is unknown": is_code & ~np.isin(y_codes, list(codes)),
             f"no row in {X_TRAIN}": y_lonely,

@@ -1,6 +1,6 @@
 """Products that are the same product: they form one group and never straddle a split.
 
-Two products are duplicates when their normalised texts are equal, or when their pictures have the
+Two products are duplicates when their normalised texts are equal, or when their images have the
 same fingerprint; groups are the connected components of that relation. A fingerprint that more than
 `PLACEHOLDER_PRODUCTS` products share is a seller's placeholder, not a duplicate.
 """

@@ -1,10 +1,10 @@
-"""Which pictures show the same product: a fingerprint of the content box, and who equals whom.
+"""Which images show the same product: a fingerprint of the content box, and who equals whom.
 
-Product pictures stand on white, and plain perceptual hashes of whole pictures confuse everything
+Product images stand on white, and plain perceptual hashes of whole images confuse everything
 that does. So the white border is cut first; the fingerprint is a pHash of the box, the shape of the
-box and a small thumbnail. Two pictures are equal when their pHashes are close *and* shape, grey
+box and a small thumbnail. Two images are equal when their pHashes are close *and* shape, grey
 thumbnail and colours confirm it. It stands up to another size, another JPEG quality, another border
-and slightly other colours; mirrored or cropped pictures are others.
+and slightly other colours; mirrored or cropped images are others.
 
 pHash: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010), 3.2.1.
 """
@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 UNIFORM = "uniform"
-"""The fingerprint of a picture with nothing on it: never equal to any other."""
+"""The fingerprint of an image with nothing on it: never equal to any other."""
 
 # Decode to at least this: the box is found as well on 125 pixels as on 500.
 MIN_SIDE_PX = 100
@@ -37,7 +37,7 @@ _MAX_BITS = 18
 _MAX_SHAPE = 0.08
 _MAX_GREY_MEAN = 32.0
 _MAX_COLOUR = 14.0
-# Of the grey structure, the share that may differ, and a floor for pictures with little of it.
+# Of the grey structure, the share that may differ, and a floor for images with little of it.
 _MAX_GREY_SHARE = 0.25
 _GREY_FLOOR = 3.0
 # Rows of hashes compared at a time. With 16, 100,000 hashes take 3.5 s; with 512, which
@@ -48,7 +48,7 @@ _Floats = NDArray[np.float32]
 
 
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
-    """Return the fingerprint of a picture in hex, or `UNIFORM`.
+    """Return the fingerprint of an image in hex, or `UNIFORM`.
 
     Parameters
     ----------
@@ -82,7 +82,7 @@ def fingerprint(pixels: NDArray[np.uint8]) -> str:
 def content_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     """Return top, bottom, left, right of what is not white, or None where all is.
 
-    White is what the border shows, where that is light: pictures that went through an editor stand
+    White is what the border shows, where that is light: images that went through an editor stand
     on 230 as often as on 255. The box holds the middle 98 % of the content on each axis: what JPEG
     leaves beside an edge, and the tip of a corner, move outermost pixels but not these (on cut-out
     photographs, shrunk and saved again at quality 60, 99.6 % were recognised against 54 %).
@@ -114,7 +114,7 @@ def _phash(grey: _Floats) -> bytes:
     import cv2
 
     low = cv2.dct(grey)[:8, :8].ravel()
-    low[0] = 0.0  # the mean brightness says nothing about the picture
+    low[0] = 0.0  # the mean brightness says nothing about the image
     return np.packbits(low > np.median(low)).tobytes()
 
 
@@ -124,7 +124,7 @@ def _shape_byte(height: int, width: int) -> int:
 
 
 def equal_pairs(fingerprints: Sequence[str]) -> NDArray[np.int64]:
-    """Return the pairs of positions whose pictures are equal.
+    """Return the pairs of positions whose images are equal.
 
     Parameters
     ----------
@@ -138,7 +138,7 @@ def equal_pairs(fingerprints: Sequence[str]) -> NDArray[np.int64]:
 
     Notes
     -----
-    All pairs of hashes are compared (100,000 pictures: 5e9 distances): product pictures are too
+    All pairs of hashes are compared (100,000 images: 5e9 distances): product images are too
     alike for buckets of hash bits to be much smaller than the whole.
     """
     kept = [i for i, value in enumerate(fingerprints) if value not in ("", UNIFORM)]
@@ -181,7 +181,7 @@ def _confirm(table: NDArray[np.uint8], pairs: NDArray[np.int64]) -> NDArray[np.b
 
 
 def representatives(fingerprints: Sequence[str]) -> list[int | None]:
-    """Return for each picture the position of the first one that it equals, directly or not.
+    """Return for each image the position of the first one that it equals, directly or not.
 
     Equality is not transitive; the connected components of its pairs are the groups. "" and
     `UNIFORM` give None.

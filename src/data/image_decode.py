@@ -1,13 +1,13 @@
-"""Turn the bytes of one picture into upright RGB pixels, or say why that can't be done.
+"""Turn the bytes of one image into upright RGB pixels, or say why that can't be done.
 
 Product feeds hold JPEGs for the most part, and some of everything else: CMYK from print shops,
-16-bit scans, palettes with transparency, telephones that store the picture lying on its side, and
-files that are cut, empty or no pictures at all. One function deals with all of them, so that no
+16-bit scans, palettes with transparency, telephones that store the image lying on its side, and
+files that are cut, empty or no images at all. One function deals with all of them, so that no
 caller ever takes a black or half-grey rectangle for a photograph.
 
 JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that is still large enough. Only powers
-of two: libjpeg-turbo has no vector code for the steps between, and 5/8 of a 500 px picture took
-longer (1,167 a CPU second) than the whole of it (1,580), which took longer than one half (1,832).
+of two: libjpeg-turbo has no vector code for the steps between, and those are slower than decoding
+the whole image (``docs/experiments.md``).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from PIL import Image
 
 ImageSource = str | os.PathLike[str] | bytes | None
-"""A path, the bytes of the file itself, or None where a product has no picture."""
+"""A path, the bytes of the file itself, or None where a product has no image."""
 
 Pixels = NDArray[np.uint8]
 
@@ -54,7 +54,7 @@ _PILLOW_FAULTS = (
 
 
 class ImageFault(FileFault):
-    """A picture that can't be used.
+    """An image that can't be used.
 
     Parameters
     ----------
@@ -71,14 +71,14 @@ class ImageFault(FileFault):
 
 @dataclass(frozen=True)
 class DecodedImage:
-    """One picture, upright and in RGB.
+    """One image, upright and in RGB.
 
     Parameters
     ----------
     pixels : ndarray of shape (h, w, 3), uint8
         Possibly reduced by 2, 4 or 8.
     width_px, height_px : int
-        The size of the whole picture, after rotation.
+        The size of the whole image, after rotation.
     n_bytes : int
         The size of the file.
     """
@@ -90,7 +90,7 @@ class DecodedImage:
 
 
 def read_source(source: ImageSource) -> bytes:
-    """Return the bytes of a picture.
+    """Return the bytes of an image.
 
     Raises
     ------
@@ -115,18 +115,18 @@ def decode_image(
     side: str = "long",
     max_pixels: int = MAX_PIXELS,
 ) -> DecodedImage:
-    """Decode one picture.
+    """Decode one image.
 
     Parameters
     ----------
     source : path, bytes or None
     min_side_px : int or None
-        The decoded picture may be reduced as long as its `side` keeps at least this length;
+        The decoded image may be reduced as long as its `side` keeps at least this length;
         None decodes at full size.
     side : {"long", "short"}
         The side that `min_side_px` speaks of.
     max_pixels : int
-        Larger pictures are refused from their header, before any pixel is decoded: 400 million
+        Larger images are refused from their header, before any pixel is decoded: 400 million
         pixels fit into a 400 KB PNG and need 1.2 GB.
 
     Returns
@@ -141,7 +141,7 @@ def decode_image(
     Examples
     --------
     >>> try:
-    ...     decode_image(b"no picture")
+    ...     decode_image(b"no image")
     ... except ImageFault as fault:
     ...     fault.reason
     'not_an_image'
@@ -202,12 +202,12 @@ def _decode_jpeg(
         )  # fmt: skip
     except ValueError as error:
         # Strict decoding names what libjpeg would paint over in grey. Bytes between two segments
-        # harm nothing, and a file that ends early is told from one that lacks its last marker by
-        # Pillow.
+        # harm nothing, and Pillow distinguishes a file that ends early from one that lacks its
+        # last marker.
         if "extraneous" not in str(error) and "Premature end of JPEG file" not in str(error):
             raise ImageFault(CORRUPT, str(error)) from error
         return _decode_pillow(data, min_side_px, side, max_pixels)
-    # Notes come before the scan (marker FFDA): searching the whole file would cost 25 us.
+    # Notes come before the scan (marker FFDA): the whole file need not be searched.
     if data.find(b"Exif\0\0", 0, data.find(b"\xff\xda")) < 0:
         return pixels, (width, height)
     return _upright(pixels, (width, height), _jpeg_orientation(data))

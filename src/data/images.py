@@ -1,4 +1,4 @@
-"""Pictures of products on disk: their names, what one file holds, and the manifest of them all.
+"""Images of products on disk: their names, what one file holds, and the manifest of them all.
 
 The manifest is a JSON array with one object a line, so that SQL loads it line by line. A file whose
 size and time have not changed is not read again; its entry is taken from the manifest before.
@@ -47,17 +47,15 @@ class ImageEntry:
         "train" or "test".
     imageid, productid : int or None
         As its name gives them.
-    bytes : int
     mtime_ns : int
         Time of change; with `bytes` it tells whether the file must be read again.
-    sha256 : str or None
     width, height : int or None
         In pixels.
     fingerprint : str or None
         See `src.data.fingerprint`.
     same_as : str or None
-        Path of the first picture that this one equals, often its own: one value a group of equal
-        pictures. None where there is nothing to compare: unreadable, or of one colour.
+        Path of the first image that this one equals, often its own: one value a group of equal
+        images. None where there is nothing to compare: unreadable, or of one colour.
     fault : str or None
         Why the file can't be used.
     version : int
@@ -80,7 +78,7 @@ class ImageEntry:
 
 
 def file_name(imageid: int, productid: int) -> str:
-    """Return the name of a product's picture.
+    """Return the name of a product's image.
 
     Examples
     --------
@@ -107,7 +105,7 @@ def list_images(folders: Iterable[Path]) -> dict[str, str]:
 
 
 def image_paths(products: pd.DataFrame, listed: Mapping[str, str]) -> list[str]:
-    """Return where the picture of each product lies; "" where there is none.
+    """Return where the image of each product lies; "" where there is none.
 
     Parameters
     ----------
@@ -131,7 +129,7 @@ def scan_images(
     Parameters
     ----------
     folders : mapping of str to Path
-        "train" and "test" to where their pictures lie; a missing folder is empty.
+        "train" and "test" to where their images lie; a missing folder is empty.
     workspace : Path
         Paths are given relative to it.
     known : sequence of ImageEntry
@@ -145,7 +143,7 @@ def scan_images(
         Ordered by path.
     """
     cache = {entry.path: entry for entry in known if entry.version == _VERSION}
-    stated = [_stated(*found, workspace) for found in _files(folders)]
+    stated = [_stated(*place, workspace) for place in _files(folders)]
     jobs = [(path, entry, cache.get(entry.path)) for path, entry in stated]
     entries: list[ImageEntry] = []
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
@@ -195,7 +193,7 @@ def _read_chunk(jobs: Sequence[tuple[Path, ImageEntry, ImageEntry | None]]) -> l
 
 
 def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
-    """Return the entry with what the file holds, or with the reason why that can't be told."""
+    """Return the entry with what the file holds, or with the reason why that can't be read."""
     if entry.imageid is None:
         fault = f"{BAD_NAME}: expected image_{{imageid}}_product_{{productid}}.jpg"
         return dataclasses.replace(entry, fault=fault)
@@ -257,13 +255,13 @@ def current_entries(folders: Mapping[str, Path], workspace: Path) -> dict[str, I
     """Return the entry of every file of the folders as it is now, by the path that it has there.
 
     Files that the manifest does not know, or whose size or time has changed, are read now and the
-    manifest is brought up to date: without it copies of a picture would stand on both sides of a
-    split, and what was extracted of a picture would be looked up by the hash of another.
+    manifest is brought up to date: without it copies of an image would stand on both sides of a
+    split, and what was extracted of an image would be cached under the hash of another.
 
     Parameters
     ----------
     folders : mapping of str to Path
-        "train" and "test" to where their pictures lie.
+        "train" and "test" to where their images lie.
     workspace : Path
         Where the manifest lies.
 

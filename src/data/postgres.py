@@ -33,7 +33,6 @@ class LoadedSnapshot:
 
     Attributes
     ----------
-    dataset_id : int
     data_hash : str
         Combined SHA256 of the three files.
     source : {"official", "demo"}
@@ -41,16 +40,14 @@ class LoadedSnapshot:
         Labelled products.
     rejected_rows : int
         Rows of X_train that were refused.
-    created_at, loaded_at : datetime
-        When its files were first seen, and when it came into force.
+    loaded_at : datetime
+        When it was loaded; a load in between makes two snapshots differ.
     """
 
-    dataset_id: int
     data_hash: str
     source: Source
     rows: int
     rejected_rows: int
-    created_at: datetime
     loaded_at: datetime
 
 
@@ -105,8 +102,8 @@ def latest_snapshot(url: str) -> LoadedSnapshot:
     """
     with connect(url) as connection:
         row = connection.execute(
-            "SELECT dataset_id, data_hash, source, rows,"
-            " (files #>> '{X_train_update.csv,rows}')::BIGINT - rows, created_at, loaded_at"
+            "SELECT data_hash, source, rows,"
+            " (files #>> '{X_train_update.csv,rows}')::BIGINT - rows, loaded_at"
             " FROM project.datasets ORDER BY loaded_at DESC LIMIT 1"
         ).fetchone()
     if row is None:

@@ -1,8 +1,8 @@
 """Products out of any CSV with a column ``designation``, the official format among them.
 
 The predict command, ``POST /predict/batch``, the app's upload and the drift report all read through
-here, by one set of rules: ids are whole numbers ("12.0" is one), missing texts are "", pictures
-are looked for under their official names. Nothing is held whole unless the caller wants it so.
+here, by one set of rules: ids are whole numbers ("12.0" is one), missing texts are "", images
+are searched under their official names. Nothing is held whole unless the caller wants it so.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class ProductReader:
     name : Path or str
         What messages call it; a str names what is no file, such as "stdin".
     folders : sequence of Path
-        Where pictures are looked for, under their official names; each is listed once.
+        Where images are searched, under their official names; each is listed once.
 
     Attributes
     ----------
@@ -167,10 +167,10 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
         )
         raise FileFault.of(path, problem)
     code_of = dict(zip(keys.tolist(), codes.tolist(), strict=True)) | {NO_ID: NO_LABEL}
-    found = np.array([code_of.get(key, NO_LABEL) for key in wanted.tolist()], dtype=np.int64)
-    if (found == NO_LABEL).all():
+    labels = np.array([code_of.get(key, NO_LABEL) for key in wanted.tolist()], dtype=np.int64)
+    if (labels == NO_LABEL).all():
         raise FileFault.of(path, "no row belongs to a product of the batch")
-    return found
+    return labels
 
 
 def _read(

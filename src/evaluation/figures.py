@@ -81,7 +81,7 @@ def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
 
 
 @as_png
-def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
+def confusion_figure(shares: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw `confusion_percent` as a heat map, classes of a theme side by side.
 
     Parameters
@@ -117,7 +117,7 @@ def confusion_picture(shares: pd.DataFrame, labels: Labels, caption: Caption) ->
 
 
 @as_png
-def reliability_picture(bins: pd.DataFrame, caption: Caption) -> Figure:
+def reliability_figure(bins: pd.DataFrame, caption: Caption) -> Figure:
     """Draw `reliability`: accuracy by confidence above, rows by confidence below."""
     figure = _new_figure(7.2, 7.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
@@ -143,7 +143,7 @@ def reliability_picture(bins: pd.DataFrame, caption: Caption) -> Figure:
 
 
 @as_png
-def selective_picture(
+def selective_figure(
     curve: pd.DataFrame, decision: Mapping[str, Any], caption: Caption
 ) -> Figure:  # fmt: skip
     """Draw `selective`: accuracy by coverage, with the decision's threshold and target marked.
@@ -184,7 +184,7 @@ def selective_picture(
 
 
 @as_png
-def class_picture(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
+def class_figure(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw F1 of each class that has rows, the best on top, coloured by theme.
 
     Parameters

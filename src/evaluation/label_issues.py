@@ -1,4 +1,4 @@
-"""Products whose label is probably wrong, found by models that had not seen them.
+"""Products whose label is probably wrong, found from out-of-fold probabilities.
 
 Confident learning (Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in
 dataset labels", JAIR 2021): a class's *self-confidence* is the mean probability that rows labelled
@@ -31,7 +31,7 @@ def label_issues(
     y_true : ndarray, shape (n,)
         Given codes, each one of `classes`.
     proba : ndarray, shape (n, n_classes)
-        Out-of-fold probabilities: a model that had seen a row would believe its label.
+        Out-of-fold: a model that was fitted on a row would believe its label.
     classes : ndarray, shape (n_classes,)
         Code of each column, ascending.
     products : DataFrame, n rows
@@ -74,14 +74,14 @@ def find_issues(columns: np.ndarray, proba: np.ndarray) -> tuple[np.ndarray, np.
         Out-of-fold probabilities.
     """
     every, n_classes = np.arange(len(proba)), proba.shape[1]
-    own = proba[every, columns]
+    of_label = proba[every, columns]
     rows_of_class = np.bincount(columns, minlength=n_classes)
-    sums = np.bincount(columns, own, minlength=n_classes)
+    sums = np.bincount(columns, of_label, minlength=n_classes)
     confidence = np.divide(sums, rows_of_class, out=np.ones(n_classes), where=rows_of_class > 0)
     likely = np.where(proba >= confidence, proba, 0.0)
     likely[every, columns] = 0.0
     suggested = likely.argmax(axis=1)
-    gap = likely[every, suggested] - own
-    rows = np.flatnonzero((gap > 0) & (own < confidence[columns]))
+    gap = likely[every, suggested] - of_label
+    rows = np.flatnonzero((gap > 0) & (of_label < confidence[columns]))
     rows = rows[np.argsort(-gap[rows], kind="stable")]
     return rows, suggested[rows]

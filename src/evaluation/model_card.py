@@ -57,7 +57,6 @@ def model_card(metrics: Mapping[str, Any], by_class: pd.DataFrame, about: About)
         The hold-out's metrics file.
     by_class : DataFrame
         Its table by class: prdtypecode, label, f1, support.
-    about : About
     """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 

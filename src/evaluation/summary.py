@@ -157,7 +157,7 @@ def summarise(
     folds : ndarray of int, shape (n,)
         Fold in which each row was left out; negative where it was in none.
     threshold, target_accuracy : float
-        Probability under which a person looks, and the accuracy it was chosen for.
+        Probability under which a person reviews the answer, and the accuracy it was chosen for.
 
     Returns
     -------

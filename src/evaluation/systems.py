@@ -81,7 +81,7 @@ def score_pairs(
     rows = []
     for versus, system in itertools.combinations(predicted, 2):
         pair = {"prdtypecode": y, "a": predicted[versus], "b": predicted[system], "group": groups}
-        found = score_differences(pd.DataFrame(pair), seed=seed).loc["f1_weighted"]
-        rows.append((system, versus, found["difference"], found["low"], found["high"]))
+        f1 = score_differences(pd.DataFrame(pair), seed=seed).loc["f1_weighted"]
+        rows.append((system, versus, f1["difference"], f1["low"], f1["high"]))
     columns = ["system", "versus", "difference", "difference_low", "difference_high"]
     return pd.DataFrame(rows, columns=columns)

@@ -1,4 +1,4 @@
-"""The baselines that look at no product: what the shares of the classes alone are worth."""
+"""The baselines that read no product: what the shares of the classes alone are worth."""
 
 from __future__ import annotations
 

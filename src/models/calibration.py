@@ -1,6 +1,6 @@
 """From margins to probabilities that mean what they say.
 
-Two maps are fitted on margins of rows that the model had not seen:
+Two maps are fitted on out-of-fold margins:
 
 * *temperature*: softmax(margins / T) (Guo et al., "On Calibration of Modern Neural Networks",
   ICML 2017);
@@ -40,7 +40,6 @@ class Flattening:
 
     Attributes
     ----------
-    inverse_temperature : float
     slope, offset : ndarray, shape (n_classes,)
         Of one sigmoid a class.
     """
@@ -144,7 +143,6 @@ def best_power(scores: np.ndarray, codes: np.ndarray, bound: float) -> float:
     scores : ndarray, shape (n, n_classes)
         Margins or log-probabilities.
     codes : ndarray of int, shape (n,)
-    bound : float
     """
     rows = np.arange(len(codes))
 
@@ -195,7 +193,7 @@ def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) ->
     Parameters
     ----------
     margins : ndarray, shape (n, n_classes)
-        Margins on rows that the model had not seen, flattened or not.
+        Out-of-fold margins, flattened or not.
     codes : ndarray of int, shape (n,)
         Column of the true class.
     shrinkage : float

@@ -83,7 +83,7 @@ def fit_classifier(
     y: np.ndarray,
     groups: np.ndarray,
 ) -> ClassifierMixin:
-    """Return a fitted clone, which is told the groups where it, or its last step, asks for them."""
+    """Return a fitted clone, which gets the groups where it, or its last step, asks for them."""
     fitted = clone(classifier)
     last = fitted.steps[-1] if isinstance(fitted, Pipeline) else ("", fitted)
     if not has_fit_parameter(last[1], "groups"):

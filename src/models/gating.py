@@ -142,8 +142,8 @@ class OutOfFold:
     def probabilities(self) -> np.ndarray:
         """Out-of-fold probabilities, shape (n, n_classes).
 
-        The margins of a row come from experts that had not seen it, and every map and weight that
-        turns them into its probabilities is fitted on the rows of the other folds.
+        The margins of a row come from experts that were fitted without it, and every map and weight
+        that turns them into its probabilities is fitted on the rows of the other folds.
         """
         probabilities = np.empty_like(self.arrays[0])
         for fold in np.unique(self.folds):

@@ -1,6 +1,6 @@
 """Late fusion: one expert a modality, and an answer learned from what they say out of fold.
 
-`fit` cross-fits every expert, learns from rows that they had not seen how far each can be trusted
+`fit` cross-fits every expert, learns from their out-of-fold margins how far each can be trusted
 (``gating.py``), then fits them on all rows. With a single expert it is that classifier with
 calibrated probabilities, which is how every other kind of model is served.
 """

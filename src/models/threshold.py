@@ -1,4 +1,4 @@
-"""The probability from which on an answer is taken without a person's look."""
+"""The probability from which on an answer is taken without review."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def review_threshold(probabilities: np.ndarray, codes: np.ndarray, target_accura
     Parameters
     ----------
     probabilities : ndarray, shape (n, n_classes)
-        Of products that the model had not seen.
+        Out of fold.
     codes : ndarray of int, shape (n,)
         Column of the true class.
     target_accuracy : float

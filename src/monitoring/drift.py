@@ -27,7 +27,7 @@ _BALANCED_AT = 0.99
 # Resamples a pass: 250 x 5,000 counts take 5 MB.
 _CHUNK = 250
 # The served model learned from more products than the models behind the reference and is a little
-# surer of itself, so only less sure is looked for (docs/experiments.md, "Drift").
+# surer of itself, so only less sure is tested for (docs/experiments.md, "Drift").
 _SIDES = {"confidence": -1, "doubt": 1}
 # Factors on scales: a class that grows shows in one signal alone, which gets a larger part of the
 # rate (docs/experiments.md, "Drift").

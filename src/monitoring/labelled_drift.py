@@ -22,7 +22,6 @@ class ClassChange:
 
     Attributes
     ----------
-    code : int
     support, correct : int
         Products of the batch with this label, and those among them that got it.
     baseline_support, baseline_correct : int

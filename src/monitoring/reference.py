@@ -118,7 +118,6 @@ def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
         served one and is less sure of itself.
     rows : int
         How many at the most.
-    seed : int
     """
     shuffled = np.random.default_rng(seed).permutation(len(folds))
     held_first = shuffled[np.argsort(folds[shuffled] != -1, kind="stable")]
@@ -168,7 +167,6 @@ def build_reference(signals: Signals, answers: Answers, about: About) -> Referen
         With probabilities from a model that had not seen the products.
     answers : Answers
         Of all labelled rows.
-    about : About
     """
     present = {name: column[~np.isnan(column)] for name, column in signals.numbers.items()}
     values = {name: present[name] for name in NUMBERS if len(present[name])}

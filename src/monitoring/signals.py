@@ -1,7 +1,7 @@
-"""What monitoring looks at in every product: text, picture and the model's own answer as `Signals`.
+"""What monitoring measures of every product: text, image and the model's own answer as `Signals`.
 
 `SignalReader` turns a batch into them; the reference profile, the drift report and the service's
-log all hold the same signals under the same names. A product without a description or a picture is
+log all hold the same signals under the same names. A product without a description or an image is
 an ordinary product: what can't be measured is NaN.
 """
 
@@ -29,7 +29,6 @@ NUMBERS = (
     "title_length", "description_length", "unknown_words",
     *(f"image_{name}" for name in IMAGE_NUMBERS), "confidence", "doubt",
 )  # fmt: skip
-CATEGORIES = ("language", "predicted")
 # Probabilities below it are left out of the service's log: 27 classes take 60 bytes, not 400.
 LEAST_LOGGED = 0.005
 
@@ -41,7 +40,7 @@ class Signals:
     Attributes
     ----------
     numbers : mapping of str to ndarray of float64, shape (n,)
-        `NUMBERS`: lengths in characters, shares, picture statistics, top probability
+        `NUMBERS`: lengths in characters, shares, image statistics, top probability
         ("confidence") and entropy of the probabilities in nats ("doubt"); NaN where there is
         nothing to measure.
     flags : mapping of str to ndarray of bool, shape (n,)
@@ -51,7 +50,7 @@ class Signals:
     classes : ndarray of int64, shape (n_classes,)
         Code of each column of `proba`.
     embedding : ndarray of float32, shape (n, d), or None
-        Of the picture; NaN rows where there is none. None where the network is off.
+        Of the image; NaN rows where there is none. None where the network is off.
     """
 
     numbers: Mapping[str, np.ndarray]
@@ -100,20 +99,22 @@ class SignalReader:
     word_pattern: str
 
     @classmethod
-    def of(cls, model: LateFusion, *, seen: bool = False) -> SignalReader:
+    def of(cls, model: LateFusion, *, in_training: bool = False) -> SignalReader:
         """Return the reader of a model's products.
 
         Parameters
         ----------
         model : LateFusion
             Fitted.
-        seen : bool
+        in_training : bool
             True for products that the model was trained on, see `vocabulary`.
         """
         counter = find_word_counter(model)
         if counter is None:
             return cls(model.classes_, frozenset(), "")
-        return cls(model.classes_, known_words(counter, of_others=seen), counter.token_pattern)
+        return cls(
+            model.classes_, known_words(counter, of_others=in_training), counter.token_pattern
+        )
 
     def read(self, table: pd.DataFrame, proba: np.ndarray) -> Signals:
         """Measure n products.
@@ -123,7 +124,7 @@ class SignalReader:
         table : DataFrame, n rows
             The product table.
         proba : ndarray, shape (n, n_classes)
-            The model's probabilities; for training products from a model that had not seen them.
+            The model's probabilities; out-of-fold ones for training products.
         """
         has_description = table["has_description"].to_numpy(dtype=bool)
         has_image = table["has_image"].to_numpy(dtype=bool)

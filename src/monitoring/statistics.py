@@ -26,7 +26,7 @@ def kolmogorov_smirnov(batch: np.ndarray, reference: np.ndarray, side: int = 0) 
     batch, reference : ndarray, shape (k, n_bins)
         Counts.
     side : int
-        1 looks for larger values in the batch alone, -1 for smaller ones, 0 for either.
+        1 tests for larger values in the batch alone, -1 for smaller ones, 0 for either.
 
     Notes
     -----
@@ -45,7 +45,7 @@ def chi_squared(batch: np.ndarray, reference: np.ndarray) -> Outcome:
     """Return Pearson's chi² of homogeneity of the two rows of counts (1900).
 
     The pooled shares are smoothed by half a product a category, so that one product of a category
-    that was never seen weighs, but does not weigh everything.
+    that never occurred weighs, but does not weigh everything.
     """
     n, m = batch.sum(axis=-1, keepdims=True), reference.sum(axis=-1, keepdims=True)
     pooled = batch + reference + 0.5

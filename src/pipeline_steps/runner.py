@@ -113,7 +113,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
 
 
 def _serve(store: ArtifactStore, run: Run, transformed: Transformed, *, force: bool) -> None:
-    """Let the run be served if it is good enough, and let the demo pictures be of that run."""
+    """Let the run be served if it is good enough, and let the demo images be of that run."""
     if promote(store, force=force).promoted:
         save_demo_images(store, run, transformed)
 

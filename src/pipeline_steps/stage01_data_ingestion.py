@@ -81,9 +81,9 @@ def _with_images(
 ) -> pd.DataFrame:
     """Add where each product's image lies, its SHA256, and a value that equal images share."""
     paths = images.image_paths(products, images.list_images([folder]))
-    found = [entries.get(path) for path in paths]
+    of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),
-        image_sha256=[(entry.sha256 or "") if entry else "" for entry in found],
-        image_hash=[(entry.same_as or "") if entry else "" for entry in found],
+        image_sha256=[(entry.sha256 or "") if entry else "" for entry in of_products],
+        image_hash=[(entry.same_as or "") if entry else "" for entry in of_products],
     ).reset_index(drop=True)

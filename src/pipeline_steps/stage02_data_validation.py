@@ -28,8 +28,8 @@ def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool)
     groups = find_groups(ingested.train)
     checks: tuple[Check, ...] = ()
     if not skip:
-        found = check_products(ingested.train, ingested.test, groups, codes, limits)
-        checks = (_rejects(ingested), *found)
+        of_products = check_products(ingested.train, ingested.test, groups, codes, limits)
+        checks = (_rejects(ingested), *of_products)
     return Validated(ingested.train, ingested.test, ingested.snapshot, groups, checks)
 
 

@@ -1,4 +1,4 @@
-"""Stage 5, model evaluation: scores on rows the model never saw, what they show, the submission."""
+"""Stage 5, model evaluation: scores on rows outside the fit, what they show, the submission."""
 
 from __future__ import annotations
 
@@ -50,29 +50,21 @@ class ModelEvaluationPipeline:
 
     def run(self, *, on_train: bool) -> Evaluated:
         """Score the hold-out and the out-of-fold rows, and answer for the test products."""
-        given, outside = self.transformed, self.trained.oof
-        truth = given.y
-        everywhere = np.ones(len(truth), dtype=bool)
-        splits = {"holdout": given.holdout, "oof": everywhere}
-        splits |= {"train": ~given.holdout} if on_train else {}
+        y, holdout, oof = self.transformed.y, self.transformed.holdout, self.trained.oof
+        splits = {"holdout": holdout, "oof": np.ones(len(y), dtype=bool)}
+        splits |= {"train": ~holdout} if on_train else {}
         scored = [self._score(split, rows) for split, rows in splits.items()]
-        text_alone = outside.expert_proba.get(TEXT_EXPERT, outside.proba)
+        text_alone = oof.expert_proba.get(TEXT_EXPERT, oof.proba)
         return Evaluated(
             tuple(scored),
             self._submission(),
-            label_issues(
-                truth, outside.proba, outside.classes, products=self.products, labels=self.labels
-            ),
-            {"b2": self._diagnose(text_alone), "b4": self._diagnose(outside.proba)},
+            label_issues(y, oof.proba, oof.classes, products=self.products, labels=self.labels),
+            {"b2": self._diagnose(text_alone), "b4": self._diagnose(oof.proba)},
         )
 
     def _score(self, split: str, rows: np.ndarray) -> Scored:
-        given, classes, products = (
-            self.transformed,
-            self.trained.oof.classes,
-            self.products[rows],
-        )
-        y, groups = given.y[rows], given.groups[rows]
+        classes, products = self.trained.oof.classes, self.products[rows]
+        y, groups = self.transformed.y[rows], self.transformed.groups[rows]
         proba, folds = self._answers(split, rows)
         slices = products.drop(columns=["row_index", "productid"])
         predicted = classes[proba.argmax(axis=1)]
@@ -101,10 +93,10 @@ class ModelEvaluationPipeline:
         )
 
     def _answers(self, split: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return probabilities and folds; what was said of rows from outside is not asked again."""
-        outside = self.trained.oof
-        if split == "oof" or (split == "holdout" and (outside.folds[rows] == NO_FOLD).all()):
-            return outside.proba[rows], outside.folds[rows]
+        """Return probabilities and folds; those of stage 4 where they are out of fold already."""
+        oof = self.trained.oof
+        if split == "oof" or (split == "holdout" and (oof.folds[rows] == NO_FOLD).all()):
+            return oof.proba[rows], oof.folds[rows]
         proba = self.trained.holdout_model.predict_proba(self.transformed.train.iloc[rows])
         return proba, np.full(len(proba), NO_FOLD)
 
@@ -117,8 +109,8 @@ class ModelEvaluationPipeline:
 
     def _diagnose(self, proba: np.ndarray) -> Diagnosed:
         """Score one system on all labelled rows; a row that it has no input of has no answer."""
-        classes, seen = self.trained.oof.classes, ~np.isnan(proba[:, 0])
-        y, predicted = self.transformed.y[seen], classes[proba[seen].argmax(axis=1)]
+        classes, answered = self.trained.oof.classes, ~np.isnan(proba[:, 0])
+        y, predicted = self.transformed.y[answered], classes[proba[answered].argmax(axis=1)]
         by_class = score_by_class(y, predicted, classes)
         by_class.insert(1, "label", [self.labels.label(code) for code in classes])
         errors = top_errors(confusion_counts(y, predicted, classes), self.labels)

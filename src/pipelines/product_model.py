@@ -104,7 +104,7 @@ class FullPipeline:
         Label of each code by language.
     themes : mapping of int to str
         Theme of each code.
-    seen : ndarray of uint64, ascending
+    training_keys : ndarray of uint64, ascending
         `product_keys` of the training products.
     kind, run_id, data_hash : str
         Kind of model; run that trained it; state of the data it learned from.
@@ -117,7 +117,7 @@ class FullPipeline:
     threshold: float
     labels: Mapping[int, Mapping[str, str]]
     themes: Mapping[int, str]
-    seen: np.ndarray
+    training_keys: np.ndarray
     kind: str
     run_id: str
     data_hash: str

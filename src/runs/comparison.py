@@ -64,7 +64,7 @@ class System:
     kind : str
         Kind of its parts; "late_fusion" for the experts of ``[model.late_fusion]``.
     parts : tuple of Part
-        Its experts; none for the two that do not look at a product.
+        Its experts; none for the two that read no product.
     """
 
     code: str
@@ -105,23 +105,23 @@ def plan_systems(
     cfg : Config
         ``[model.late_fusion]`` names the experts of the platform's own late fusion.
     with_images : bool
-        False leaves out what needs pictures: B3, and B4 and B5, which would be B2 again.
+        False leaves out what needs images: B3, and B4 and B5, which would be B2 again.
     with_text : bool
         False leaves out what needs words, likewise.
     """
     systems = [System("B0", ""), System("B1", "")]
-    own = cfg.model.late_fusion
+    experts = cfg.model.late_fusion
     if with_text:
-        text_kinds = dict.fromkeys([*kinds, own.text])
+        text_kinds = dict.fromkeys([*kinds, experts.text])
         systems += [System("B2", kind, (Part("text", kind),)) for kind in text_kinds]
     if with_images:
-        image_kinds = dict.fromkeys([*kinds, own.image])
+        image_kinds = dict.fromkeys([*kinds, experts.image])
         systems += [System("B3", kind, (Part("image", kind),)) for kind in image_kinds]
     if not (with_text and with_images):
         return systems
     systems += [System("B4", kind, (Part("all", kind),)) for kind in kinds]
     pairs = {kind: (Part("text", kind), Part("image", kind)) for kind in kinds}
-    pairs[LATE_FUSION] = (Part("text", own.text), Part("image", own.image))
+    pairs[LATE_FUSION] = (Part("text", experts.text), Part("image", experts.image))
     return systems + [System("B5", kind, parts) for kind, parts in pairs.items()]
 
 
@@ -132,7 +132,6 @@ def compare(
 
     Parameters
     ----------
-    cfg : Config
     transformed : Transformed
         Stage 3.
     kinds : sequence of str
@@ -192,15 +191,14 @@ class Bench:
         if path.exists() and not fresh:
             try:
                 kept = self.store.load(path)
-                figures = (float(value) for value in kept["figures"])
-                return FittedPart(kept["margins"], *figures)
+                return FittedPart(kept["margins"], *map(float, kept["figures"]))
             except ArtifactError as e:
                 logger.warning("fitted anew: %s", e.message)
-        found = self._cross_fit(part)
-        figures_kept = np.array([found.fit_s, found.predict_rows_s, found.peak_mb])
-        value = {"margins": found.margins, "figures": figures_kept}
+        fitted = self._cross_fit(part)
+        costs = np.array([fitted.fit_s, fitted.predict_rows_s, fitted.peak_mb])
+        value = {"margins": fitted.margins, "figures": costs}
         self.store.save(path, value, run=self.run, stage="compare")
-        return found
+        return fitted
 
     def _cross_fit(self, part: Part) -> FittedPart:
         rows, cost = self.rows, Cost()
@@ -218,7 +216,7 @@ class Bench:
     def _work(self) -> str:
         """Name data, settings and folds: a part of other work is never taken for this one's.
 
-        The snapshot is of the three files alone: pictures, corrected labels and the maps of labels
+        The snapshot is of the three files alone: images, corrected labels and the maps of labels
         and translations show in what was extracted.
         """
         digest = hashlib.sha256(f"{self.run.snapshot} {self.run.config}".encode())
@@ -232,10 +230,10 @@ def _plan(
 ) -> list[System]:
     """Plan for the modalities that are switched on and that enough products have."""
     on = {branch.modality == "text" for branch in branches}
-    pictures = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
-    enough = can_cross_fit(rows.y, rows.folds, pictures)
+    has_image = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
+    enough = can_cross_fit(rows.y, rows.folds, has_image)
     if False in on and not enough:
-        logger.warning("pictures left out: %d products have one", pictures.sum())
+        logger.warning("pictures left out: %d products have one", has_image.sum())
     return plan_systems(kinds, cfg, with_images=False in on and enough, with_text=True in on)
 
 
@@ -248,9 +246,9 @@ def _score(
 ) -> Compared:
     probabilities = {s.name: _probabilities(s, parts, rows, seed) for s in systems}
     classes = np.unique(rows.y)
-    given = rows.y, probabilities, classes
-    scores = score_systems(*given, groups=rows.groups, seed=seed).drop(columns="system")
-    pairs = score_pairs(*given, groups=rows.groups, seed=seed)
+    answers = rows.y, probabilities, classes
+    scores = score_systems(*answers, groups=rows.groups, seed=seed).drop(columns="system")
+    pairs = score_pairs(*answers, groups=rows.groups, seed=seed)
     about = pd.DataFrame([dataclasses.asdict(s) for s in systems]).drop(columns="parts")
     about = about.rename(columns={"code": "system"}).assign(rows=len(rows.y))
     about.insert(1, "name", about["system"].map(NAMES))
@@ -276,15 +274,15 @@ def _probabilities(
 def _beside(against: pd.DataFrame, system: str, text: str) -> dict[str, object]:
     if (system, text) not in against.index:
         return {"versus": "", "difference": np.nan}
-    found = against.loc[[(system, text)]].iloc[0]
-    return {"versus": text, **{str(name): float(value) for name, value in found.items()}}
+    pair = against.loc[[(system, text)]].iloc[0]
+    return {"versus": text, **{str(name): float(value) for name, value in pair.items()}}
 
 
 def _cost(system: System, parts: dict[Part, FittedPart]) -> dict[str, float]:
     """Sum what the parts took; a system answers as slowly as its parts one after the other."""
-    own = [parts[part] for part in system.parts]
-    if not own:
+    fitted = [parts[part] for part in system.parts]
+    if not fitted:
         return {"fit_s": 0.0, "predict_rows_s": np.nan, "peak_mb": 0.0}
-    rate = 1 / sum(1 / part.predict_rows_s for part in own)
-    fit_s, peak_mb = sum(p.fit_s for p in own), max(p.peak_mb for p in own)
+    rate = 1 / sum(1 / part.predict_rows_s for part in fitted)
+    fit_s, peak_mb = sum(p.fit_s for p in fitted), max(p.peak_mb for p in fitted)
     return {"fit_s": fit_s, "predict_rows_s": rate, "peak_mb": peak_mb}

@@ -1,6 +1,6 @@
-"""Some pictures to try the app with, and what was extracted of them.
+"""Some images to try the app with, and what was extracted of them.
 
-``streamlit_app/demo_images/`` gets the pictures, ``data/demo_image_features.npz`` what every image
+``streamlit_app/demo_images/`` gets the images, ``data/demo_image_features.npz`` what every image
 extractor gave for them, ``data/demo_image_index.json`` the row of each file name: with these the
 app answers for them where no network can run (see ``streamlit_app/inference_lite.py``).
 """
@@ -17,16 +17,16 @@ from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import block_values
 from src.runs.types import Transformed
 
-MOST_PICTURES = 24
+MAX_IMAGES = 24
 
 
 def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -> None:
-    """Copy some training pictures and save what was extracted of them.
+    """Copy some training images and save what was extracted of them.
 
-    Without pictures, both files are written and name none.
+    Without images, both files are written and name none.
     """
     table = transformed.train
-    rows = choose_pictures(transformed.y, table["has_image"].to_numpy(), MOST_PICTURES)
+    rows = choose_images(transformed.y, table["has_image"].to_numpy(), MAX_IMAGES)
     table = table.iloc[rows]
     paths = [Path(path) for path in table["image"]]
     names = [e.name for e in transformed.extractors if isinstance(e, ImageExtractor)]
@@ -38,23 +38,22 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
     store.save(store.demo_image_index, index, run=run, stage="train")
 
 
-def choose_pictures(y: np.ndarray, pictured: np.ndarray, most: int) -> np.ndarray:
-    """Return the rows of at most `most` pictures, of as many classes as there are.
+def choose_images(y: np.ndarray, has_image: np.ndarray, most: int) -> np.ndarray:
+    """Return the rows of at most `most` images, of as many classes as there are.
 
     Parameters
     ----------
     y : ndarray of int64, shape (n,)
         Classes.
-    pictured : ndarray of bool, shape (n,)
-        Which rows have a readable picture.
-    most : int
+    has_image : ndarray of bool, shape (n,)
+        Which rows have a readable image.
 
     Returns
     -------
     ndarray of int64, ascending
         One of every class first, the largest class first, then a second one of each, and so on.
     """
-    rows = np.flatnonzero(pictured)
+    rows = np.flatnonzero(has_image)
     classes, codes, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
     order = np.argsort(codes, kind="stable")
     turn = np.empty(len(rows), dtype=np.int64)
@@ -65,7 +64,7 @@ def choose_pictures(y: np.ndarray, pictured: np.ndarray, most: int) -> np.ndarra
 
 
 def _copy(paths: list[Path], folder: Path) -> None:
-    """Make the folder hold these pictures and no others of an earlier run."""
+    """Make the folder hold these images and no others of an earlier run."""
     folder.mkdir(parents=True, exist_ok=True)
     kept = {path.name for path in paths}
     for old in folder.glob("image_*_product_*.jpg"):

@@ -1,6 +1,6 @@
 """The explaining half of stage 5: what each block, and which words, give to each class.
 
-It looks at hold-out products through the model that had not seen them.
+Hold-out products are explained, by the model that was fitted without them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Explained:
         ``shap_summary.csv``: see `summarise`.
     top_features : DataFrame
         ``top_features.csv``: see `src.evaluation.shap.blocks.top_features`, and the label.
-    picture : bytes
+    figure : bytes
         ``shap_blocks.png``.
     """
 
     arrays: dict[str, np.ndarray]
     summary: pd.DataFrame
     top_features: pd.DataFrame
-    picture: bytes
+    figure: bytes
 
 
 def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Config) -> Explained:
@@ -55,7 +55,7 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
     trained : Trained
         Stage 4; the hold-out model is explained.
     labels : Labels
-        Names for the picture and the table.
+        Names for the figure and the table.
     cfg : Config
         The explainability and compute sections are read.
     """
@@ -63,10 +63,12 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
     rows = _draw(np.flatnonzero(transformed.holdout), cfg.explainability.rows, cfg.compute.seed)
     X = transformed.train.iloc[rows]
     fused = take_apart(model, X)
-    found = block_contributions(model, fused)
-    off = np.abs(found.base + found.values.sum(axis=1) - found.margins).max()
+    contributions = block_contributions(model, fused)
+    off = np.abs(
+        contributions.base + contributions.values.sum(axis=1) - contributions.margins
+    ).max()
     logger.debug("shap: %d rows add up to their margins to %.1e", len(rows), off)
-    summary = summarise(found.values, found.blocks, found.classes.tolist())
+    summary = summarise(contributions.values, contributions.blocks, contributions.classes.tolist())
     top = top_features(model, fused, cfg.explainability.top_features)
     top.insert(1, "label", [labels.label(code) for code in top["prdtypecode"]])
     about = {
@@ -74,11 +76,11 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
         "prdtypecode": transformed.y[rows],
         "predicted": model.predict(X),
     }
-    names = {str(code): labels.label(code) for code in found.classes.tolist()}
+    names = {str(code): labels.label(code) for code in contributions.classes.tolist()}
     synthetic = transformed.snapshot.synthetic
-    picture = draw_blocks(summary, names, synthetic=synthetic)
-    arrays = {**found.arrays(), **about, "synthetic": np.array(synthetic)}
-    return Explained(arrays, summary, top, picture)
+    figure = draw_blocks(summary, names, synthetic=synthetic)
+    arrays = {**contributions.arrays(), **about, "synthetic": np.array(synthetic)}
+    return Explained(arrays, summary, top, figure)
 
 
 def save(store: ArtifactStore, run: Run, explained: Explained) -> None:
@@ -87,7 +89,7 @@ def save(store: ArtifactStore, run: Run, explained: Explained) -> None:
         store.shap_values: explained.arrays,
         store.shap_summary: explained.summary,
         store.top_features: explained.top_features,
-        store.shap_blocks: explained.picture,
+        store.shap_blocks: explained.figure,
     }
     for path, value in files.items():
         store.save(path, value, run=run, stage="evaluate")

@@ -66,7 +66,6 @@ def finalize(
     ----------
     store : ArtifactStore
         Store of the new run (`ArtifactStore.begin`).
-    run : Run
     kind : str
         Kind of model.
     scored : Scored
@@ -163,8 +162,8 @@ def decide(
     paired = candidate.snapshot == served.snapshot and same_rows(holdout, served_holdout)
     if paired:
         pair = align(served_holdout, holdout, same_labels=False)
-        found = score_differences(pair).loc["f1_weighted", ["difference", "low", "high"]]
-        difference, low, high = found.tolist()
+        interval = score_differences(pair).loc["f1_weighted", ["difference", "low", "high"]]
+        difference, low, high = interval.tolist()
         half_width = (high - low) / 2
         basis = f"paired on {len(holdout):,} rows"
     else:

@@ -1,4 +1,4 @@
-"""What a run leaves for monitoring: how its products looked to models that had not seen them."""
+"""What a run leaves for monitoring: the signals of its labelled products, out of fold."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def save_reference(
     """Save the reference profile: a sample of labelled products, hold-out first."""
     oof = trained.oof
     rows = choose_rows(oof.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
-    reader = SignalReader.of(trained.final_model, seen=True)
+    reader = SignalReader.of(trained.final_model, in_training=True)
     signals = reader.read(transformed.train.iloc[rows], oof.proba[rows])
     answers = judge_answers(oof.proba, transformed.y, oof.classes)
     about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)

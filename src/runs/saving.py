@@ -14,7 +14,7 @@ from src.evaluation.model_card import About, model_card
 from src.labels import Labels
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
-from src.runs.score_files import picture_files, shared_files, split_files
+from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
 
 
@@ -39,7 +39,7 @@ def save_models(
             threshold=trained.threshold,
             labels=labels.names,
             themes=labels.themes,
-            seen=np.unique(keys),
+            training_keys=np.unique(keys),
             kind=kind,
             run_id=run.run_id,
             data_hash=run.snapshot,
@@ -51,8 +51,8 @@ def save_models(
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
-    """Save tables, reports and pictures of every split, and the submission."""
-    writers = [split_files, picture_files] if cfg.outputs.figures else [split_files]
+    """Save tables, reports and figures of every split, and the submission."""
+    writers = [split_files, figure_files] if cfg.outputs.figures else [split_files]
     for scored, files in itertools.product(evaluated.scored, writers):
         for path, value in files(store, run, cfg.model.name, labels, scored):
             store.save(path, value, run=run, stage="evaluate")

@@ -1,4 +1,4 @@
-"""The files of a scored split: tables, the text report and the pictures, by the store's names."""
+"""The files of a scored split: tables, the text report and the figures, by the store's names."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from src.artifacts.store import ArtifactStore, Run
 from src.evaluation.confusion import confusion_percent
 from src.evaluation.figures import (
     Caption,
-    class_picture,
-    confusion_picture,
-    reliability_picture,
-    selective_picture,
+    class_figure,
+    confusion_figure,
+    reliability_figure,
+    selective_figure,
 )
 from src.evaluation.report_text import report_text
 from src.labels import LANGUAGES, Labels
@@ -46,33 +46,33 @@ def split_files(
     yield place, scored.predictions
 
 
-def picture_files(
+def figure_files(
     store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
 ) -> Iterator[tuple[Path, Any]]:
-    """Yield each picture of one split under ``reports/figures/``, in English and in French."""
+    """Yield each figure of one split under ``reports/figures/``, in English and in French."""
     for language in LANGUAGES:
         rows = len(scored.predictions)
         caption = Caption(kind, scored.split, rows, run.synthetic, language)
-        for name, picture in _pictures(scored, labels, caption).items():
-            yield store.figure(kind, scored.split, f"{name}_{language}"), picture
+        for name, png in _figures(scored, labels, caption).items():
+            yield store.figure(kind, scored.split, f"{name}_{language}"), png
 
 
 def shared_files(store: ArtifactStore, evaluated: Evaluated) -> Iterator[tuple[Path, Any]]:
-    """Yield what is told once a run: doubtful labels, and the diagnostics of the baselines."""
+    """Yield the files that a run has once: doubtful labels, diagnostics of the baselines."""
     yield store.label_issues, evaluated.label_issues
     for name, diagnosed in evaluated.diagnosed.items():
         yield store.rapport(f"{name}_diagnostics.csv"), diagnosed.by_class
         yield store.rapport(f"{name}_top_confusions.csv"), diagnosed.confusions.head(TOP_ERRORS)
 
 
-def _pictures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:
+def _figures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:
     import pandas as pd
 
-    told = scored.details
-    curve, bins = pd.DataFrame(told["selective"]), pd.DataFrame(told["reliability"])
+    details = scored.details
+    curve, bins = pd.DataFrame(details["selective"]), pd.DataFrame(details["reliability"])
     return {
-        "confusion": confusion_picture(confusion_percent(scored.confusion), labels, caption),
-        "reliability": reliability_picture(bins, caption),
-        "selective": selective_picture(curve, told["decision"], caption),
-        "per_class": class_picture(scored.by_class, labels, caption),
+        "confusion": confusion_figure(confusion_percent(scored.confusion), labels, caption),
+        "reliability": reliability_figure(bins, caption),
+        "selective": selective_figure(curve, details["decision"], caption),
+        "per_class": class_figure(scored.by_class, labels, caption),
     }

@@ -28,7 +28,6 @@ class Ingested:
         Ordered by row_index; columns row_index, productid, imageid, designation, description,
         image, image_sha256, image_hash (a value that equal images share); missing text, path or
         hash is "". Those of `train` have prdtypecode (int64) too.
-    snapshot : Snapshot
     rejected_rows : int
         Training rows that the load refused.
     corrected : Corrected or None
@@ -50,7 +49,6 @@ class Validated:
     ----------
     train, test : DataFrame
         As ingested.
-    snapshot : Snapshot
     groups : Groups
         Duplicates of `train`.
     checks : tuple of Check
@@ -72,7 +70,6 @@ class Transformed:
     ----------
     train, test : DataFrame
         The product table; `train` has the columns prdtypecode and group (of duplicates) too.
-    snapshot : Snapshot
     branches : tuple of Branch
         Those in use.
     extractors : tuple of Extractor
@@ -104,7 +101,7 @@ class Transformed:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFoldScores:
-    """Probabilities of every labelled row from a model that had not seen it.
+    """Out-of-fold probabilities of every labelled row.
 
     Attributes
     ----------

@@ -58,17 +58,12 @@ class Services:
 
     Attributes
     ----------
-    model : ServedModel
-    log : PredictionLog
     feedback_file : Path
         Where corrections go without a database.
-    database_url : str
     codes : collection of int
         Codes that a correction may name.
-    limits : RequestLimits
     api_key : str
         "" lets everybody in.
-    metrics : Metrics
     """
 
     model: ServedModel
@@ -212,9 +207,9 @@ def _add_batch(app: FastAPI, services: Services) -> None:
                 spool.write(part)
             await run_in_threadpool(_check_csv, spool)
             parts = _answers(services, spool, top_k, language)
-            head = await run_in_threadpool(next, parts)
+            header = await run_in_threadpool(next, parts)
             spooled = stack.pop_all()
-        return StreamingResponse(_stream(head, parts, spooled), media_type="text/csv")
+        return StreamingResponse(_stream(header, parts, spooled), media_type="text/csv")
 
 
 def _check_csv(spool: IO[bytes]) -> None:
@@ -238,9 +233,9 @@ def _answers(services: Services, spool: IO[bytes], top_k: int, language: Languag
         yield writer.rows(chunk["cells"], answered.predictions)
 
 
-def _stream(head: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
+def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
     with spooled:
-        yield head
+        yield header
         yield from parts
 
 

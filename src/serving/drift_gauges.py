@@ -28,7 +28,7 @@ class DriftGauges:
     reference : Reference
         Of the run that answers.
     window : int
-        Answers that are looked back on.
+        Answers that the index is of.
     """
 
     def __init__(self, reference: Reference, window: int = WINDOW) -> None:
@@ -56,12 +56,12 @@ class DriftGauges:
             rows = list(self._window)
         if len(rows) < LEAST:
             return {}
-        batch, found = np.asarray(rows, dtype=np.float64).sum(axis=0), {}
+        batch, index = np.asarray(rows, dtype=np.float64).sum(axis=0), {}
         for spec in self._discretizer.specs:
             b, r = batch[spec.columns], self._reference[spec.columns]
             if spec.kind == "flag":
                 b = np.append(b, len(rows) - b)
                 r = np.append(r, self._reference_rows - r)
             if spec.kind != "embedding":
-                found[spec.name] = float(population_stability(b, r))
-        return found
+                index[spec.name] = float(population_stability(b, r))
+        return index

@@ -1,4 +1,4 @@
-"""`Explanation`: why a product gets a class, in words, branches and places of the picture."""
+"""`Explanation`: why a product gets a class, in words, branches and places of the image."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class Explanation:
     contributions : Contributions
         N-grams, words, blocks and the experts' weights.
     heat_map : bytes or None
-        PNG: the picture, and over it where the network found what speaks for the class. None
-        without a picture, and where no linear model looks at a network's embedding.
+        PNG: the image, and over it where the network found what speaks for the class. None
+        without an image, and where no linear model reads a network's embedding.
     """
 
     contributions: Contributions
@@ -37,14 +37,14 @@ class Explanation:
 
 
 def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | None:
-    """Return where in a picture a class was found, as a PNG; None where that can't be said.
+    """Return where in an image a class was found, as a PNG; None where that can't be said.
 
     Parameters
     ----------
     pipeline : FullPipeline
         The served model.
     source : path, bytes or None
-        The picture.
+        The image.
     code : int
         prdtypecode of the class.
     """
@@ -80,7 +80,7 @@ def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | N
         coef = np.asarray(classifier.coef_[:, blocks[branch].start : blocks[branch].stop])
         if len(coef) == 1:  # of two classes, the margin is of the second
             coef = np.vstack([-coef, coef])
-        own = coef[int(np.searchsorted(expert.classes_, code))] - coef.mean(axis=0)
+        slope = coef[int(np.searchsorted(expert.classes_, code))] - coef.mean(axis=0)
         weight = (union.transformer_weights or {}).get(branch, 1.0)
-        return np.asarray(own * weight, dtype=np.float32)
+        return np.asarray(slope * weight, dtype=np.float32)
     return None

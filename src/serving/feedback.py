@@ -51,7 +51,6 @@ def store(correction: Correction, file: Path, url: str, codes: Collection[int]) 
 
     Parameters
     ----------
-    correction : Correction
     file : Path
         Where it goes when the database does not answer.
     url : str

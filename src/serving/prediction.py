@@ -38,9 +38,9 @@ class Prediction:
         Whether the probability is below the threshold that training chose for
         ``[decision].target_accuracy``.
     known : bool
-        Whether a product with the same text and the same picture was in the training data.
+        Whether a product with the same text and the same image was in the training data.
     used_image : bool
-        Whether a picture was there and could be read.
+        Whether an image was there and could be read.
     model : str
         Run that trained the model.
     snapshot : str

@@ -184,7 +184,7 @@ class Predictor:
         names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
         codes = self.classes.tolist()
         rows = zip(
-            best.tolist(), proba, self._were_seen(frame).tolist(), used.tolist(), strict=True
+            best.tolist(), proba, self._in_training(frame).tolist(), used.tolist(), strict=True
         )
         predictions = [
             self._prediction(
@@ -201,7 +201,6 @@ class Predictor:
 
         Parameters
         ----------
-        product : Product
         code : int or None
             The class; None takes the likeliest.
         top : int
@@ -223,11 +222,11 @@ class Predictor:
             image = table["image"].iloc[0] or None
             return Explanation(contributions, heat_map(self.pipeline, image, chosen))
 
-    def _were_seen(self, frame: pd.DataFrame) -> np.ndarray:
+    def _in_training(self, frame: pd.DataFrame) -> np.ndarray:
         """Tell which products were in the training data, text and image both; bool (n,)."""
         keys = product_keys(frame)
-        seen = self.pipeline.seen
-        return seen[seen.searchsorted(keys).clip(max=len(seen) - 1)] == keys
+        known = self.pipeline.training_keys
+        return known[known.searchsorted(keys).clip(max=len(known) - 1)] == keys
 
     def _prediction(
         self, candidates: tuple[Candidate, ...], known: bool, used_image: bool
@@ -255,7 +254,7 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
     paths : Paths
         Folders of the configuration.
     kind : str or None
-        As ``[model].name``; None takes the run in force.
+        As ``[model].name``; None takes the served run's.
 
     Raises
     ------

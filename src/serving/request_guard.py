@@ -48,7 +48,6 @@ class RequestGuard:
     Parameters
     ----------
     app : ASGI application
-    limits : RequestLimits
     api_key : str
         "" requires no key.
     count : callable of (Scope, int, float)

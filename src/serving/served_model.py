@@ -1,4 +1,4 @@
-"""The model in force, kept in memory and exchanged when another is promoted."""
+"""The served model, kept in memory and exchanged when another is promoted."""
 
 from __future__ import annotations
 
@@ -50,9 +50,9 @@ class ServedModel:
         return self._predictor
 
     def refresh(self) -> None:
-        """Load the model in force if it is another than the one held; keep that if it fails."""
+        """Load the served model if it is another than the one held; keep that if it fails."""
         try:
-            signature = self._look()
+            signature = self._current_signature()
             if signature is not None and signature == self._signature:
                 return
             self._predictor = load_predictor(self._paths)
@@ -94,11 +94,11 @@ class ServedModel:
             return None
         return DriftGauges(from_json(store.load(store.reference_profile)))
 
-    def _look(self) -> Signature | None:
+    def _current_signature(self) -> Signature | None:
         """Return what tells one promoted file from another."""
         try:
-            found = self._store.serving.resolve()
-            status = found.stat()
+            path = self._store.serving.resolve()
+            status = path.stat()
         except OSError:
             return None
-        return found, status.st_ino, status.st_mtime_ns
+        return path, status.st_ino, status.st_mtime_ns

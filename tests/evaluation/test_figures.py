@@ -45,10 +45,10 @@ def draw_all(answers: Answers, labels: Labels, caption: Caption) -> dict[str, Fi
     shares = confusion_percent(confusion_counts(y, predicted, classes))
     bins, curve = (f(y, answers.proba, classes) for f in (reliability, selective))
     return {
-        "confusion": figures.confusion_picture.__wrapped__(shares, labels, caption),
-        "reliability": figures.reliability_picture.__wrapped__(bins, caption),
-        "selective": figures.selective_picture.__wrapped__(curve, DECISION, caption),
-        "class": figures.class_picture.__wrapped__(by_class, labels, caption),
+        "confusion": figures.confusion_figure.__wrapped__(shares, labels, caption),
+        "reliability": figures.reliability_figure.__wrapped__(bins, caption),
+        "selective": figures.selective_figure.__wrapped__(curve, DECISION, caption),
+        "class": figures.class_figure.__wrapped__(by_class, labels, caption),
     }
 
 
@@ -161,7 +161,7 @@ def test_train_and_synthetic_are_told(answers: Answers, labels: Labels, language
 def test_the_bytes_are_a_png_with_white_around(answers: Answers) -> None:
     bins = reliability(answers.y, answers.proba, answers.classes)
     caption = Caption("late_fusion", "oof", len(answers.y), synthetic=True)
-    picture = Image.open(io.BytesIO(figures.reliability_picture(bins, caption))).convert("RGB")
+    picture = Image.open(io.BytesIO(figures.reliability_figure(bins, caption))).convert("RGB")
     pixels = np.asarray(picture)
     edge = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]])
     assert picture.format is None  # converted; it was readable
@@ -173,5 +173,5 @@ def test_nothing_accepted_and_no_row() -> None:
     curve = pd.DataFrame({"threshold": [0.0], "coverage": [1.0], "accuracy": [0.4]})
     nothing = {**DECISION, "threshold": 1.01, "coverage": 0.0, "accuracy": None}
     caption = Caption("late_fusion", "holdout", 10, synthetic=False)
-    figure = figures.selective_picture.__wrapped__(curve, nothing, caption)
+    figure = figures.selective_figure.__wrapped__(curve, nothing, caption)
     assert figure.axes[0].get_legend() is None

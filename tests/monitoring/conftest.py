@@ -62,7 +62,7 @@ class LearnedShop:
 
 def read(model: LateFusion, table: pd.DataFrame, out_of_fold: np.ndarray | None) -> Signals:
     proba = model.predict_proba(table) if out_of_fold is None else out_of_fold
-    signals = SignalReader.of(model, seen=out_of_fold is not None).read(table, proba)
+    signals = SignalReader.of(model, in_training=out_of_fold is not None).read(table, proba)
     missing = np.random.default_rng(len(table)).random(len(table)) < 0.05
     return dataclasses.replace(signals, flags={**signals.flags, "missing_image": missing})
 

@@ -89,7 +89,7 @@ def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object
         threshold=0.5,
         labels={10: {"en": "lamp"}},
         themes={},
-        seen=np.empty(0, dtype=np.uint64),
+        training_keys=np.empty(0, dtype=np.uint64),
         kind="linear_svc",
         run_id="run-1",
         data_hash="0" * 64,

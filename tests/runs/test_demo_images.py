@@ -11,14 +11,14 @@ import pytest
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.features.image.statistics import ImageStatsCombinedFeaturizer
-from src.runs.demo_images import MOST_PICTURES, choose_pictures
+from src.runs.demo_images import MAX_IMAGES, choose_images
 
 
 @pytest.mark.parametrize("most", [1, 5, 24, 200])
 def test_classes_take_turns(most: int) -> None:
     rng = np.random.default_rng(0)
     y, pictured = rng.choice([10, 40, 50, 60], 120, p=[0.6, 0.3, 0.08, 0.02]), rng.random(120) < 0.5
-    rows = choose_pictures(y, pictured, most)
+    rows = choose_images(y, pictured, most)
     assert rows.tolist() == sorted(set(rows.tolist()))
     assert pictured[rows].all()
     assert len(rows) == min(most, pictured.sum())
@@ -33,7 +33,7 @@ def test_classes_take_turns(most: int) -> None:
 
 
 def test_no_picture_is_an_empty_choice() -> None:
-    assert choose_pictures(np.array([10, 40]), np.zeros(2, dtype=bool), 5).tolist() == []
+    assert choose_images(np.array([10, 40]), np.zeros(2, dtype=bool), 5).tolist() == []
 
 
 def test_files_of_a_run(served_paths: Paths) -> None:
@@ -41,7 +41,7 @@ def test_files_of_a_run(served_paths: Paths) -> None:
     stored, rows = store.load(store.demo_image_features), store.load(store.demo_image_index)
     files = sorted(served_paths.demo_images_dir.glob("*.jpg"))
     assert [path.name for path in files] == sorted(rows)
-    assert len(files) == MOST_PICTURES
+    assert len(files) == MAX_IMAGES
     original = served_paths.workspace / "data" / "images" / "images" / "image_train"
     assert all(path.read_bytes() == (original / path.name).read_bytes() for path in files)
     values, readable = ImageStatsCombinedFeaturizer().extract(files)
@@ -52,4 +52,4 @@ def test_files_of_a_run(served_paths: Paths) -> None:
     names = [f"image_{i}_product_{p}.jpg" for i, p in zip(x.imageid, x.productid, strict=True)]
     code_of = dict(zip(names, train.prdtypecode, strict=True))
     pictured = {code_of[path.name] for path in original.glob("*.jpg")}
-    assert {code_of[path.name] for path in files} >= pictured or len(pictured) > MOST_PICTURES
+    assert {code_of[path.name] for path in files} >= pictured or len(pictured) > MAX_IMAGES

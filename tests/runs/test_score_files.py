@@ -16,10 +16,10 @@ from src.config import REPOSITORY, Config, load_config
 from src.data.csv_files import X_TRAIN
 from src.evaluation.figures import (
     Caption,
-    class_picture,
-    confusion_picture,
-    reliability_picture,
-    selective_picture,
+    class_figure,
+    confusion_figure,
+    reliability_figure,
+    selective_figure,
 )
 from src.labels import Labels, load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
@@ -239,8 +239,8 @@ def redrawn(finished: Finished) -> dict[str, bytes]:
     decision = {**told["decision"], "coverage": answered.mean(), "accuracy": right[answered].mean()}
     caption = Caption(KIND, "holdout", len(table), finished.run.synthetic, "fr")
     return {
-        "confusion": confusion_picture(shares, finished.labels, caption),
-        "per_class": class_picture(bars, finished.labels, caption),
-        "reliability": reliability_picture(bins.dropna(), caption),
-        "selective": selective_picture(curve, decision, caption),
+        "confusion": confusion_figure(shares, finished.labels, caption),
+        "per_class": class_figure(bars, finished.labels, caption),
+        "reliability": reliability_figure(bins.dropna(), caption),
+        "selective": selective_figure(curve, decision, caption),
     }

@@ -1,4 +1,4 @@
-"""What each block of columns (words, characters, picture ...) gives to the margins of a model.
+"""What each block of columns (words, characters, image ...) gives to the margins of a model.
 
 For every row, base value + contributions of the blocks = fused margin. The contribution of a block
 is the sum of the Shapley values of its columns.
@@ -135,7 +135,6 @@ def top_features(model: LateFusion, fused: FusedParts, n: int) -> pd.DataFrame:
 
     Parameters
     ----------
-    model : LateFusion
     fused : FusedParts
         Of the rows to explain.
     n : int
@@ -152,14 +151,14 @@ def top_features(model: LateFusion, fused: FusedParts, n: int) -> pd.DataFrame:
     """
     answers = fused.margins.argmax(axis=1)
     members = (answers[:, None] == np.arange(len(model.classes_))).astype(np.float32)
-    n_rows, n_own = len(answers), np.maximum(members.sum(axis=0), 1.0)[:, None]
+    n_rows, n_class = len(answers), np.maximum(members.sum(axis=0), 1.0)[:, None]
     tables = []
     for part in filter(None, fused.experts):
         branches = dict(part.union.transformer_list)
         args = (part.parts, part.weights, part.mapped, members[part.rows])
-        for block, size, own in part.explainer.importance(*args):
+        for block, size, class_sum in part.explainer.importance(*args):
             columns = branches[block.branch].get_feature_names_out()
-            best = _best(own / n_own, size / n_rows, columns, n)
+            best = _best(class_sum / n_class, size / n_rows, columns, n)
             codes = model.classes_[best["class"].to_numpy(dtype=np.intp)]
             tables.append(best.assign(prdtypecode=codes, branch=block.branch))
     table = pd.concat(tables, ignore_index=True)
@@ -168,19 +167,19 @@ def top_features(model: LateFusion, fused: FusedParts, n: int) -> pd.DataFrame:
     return table.sort_values(keys, ignore_index=True)[[*keys, *rest]]
 
 
-def _best(own: np.ndarray, size: np.ndarray, columns: np.ndarray, n: int) -> pd.DataFrame:
-    """List the `n` largest and the `n` smallest of each row of `own`, shape (n_classes, width)."""
-    found = []
-    n = min(n, own.shape[1])
-    for number, given in enumerate(own):
-        for direction, signed in (("for", given), ("against", -given)):
+def _best(mean: np.ndarray, size: np.ndarray, columns: np.ndarray, n: int) -> pd.DataFrame:
+    """List the `n` largest and the `n` smallest of each row of `mean`, shape (n_classes, width)."""
+    rows = []
+    n = min(n, mean.shape[1])
+    for number, contributions in enumerate(mean):
+        for direction, signed in (("for", contributions), ("against", -contributions)):
             best = np.argpartition(-signed, n - 1)[:n] if n else np.empty(0, dtype=int)
             best = best[np.argsort(-signed[best], kind="stable")]
             best = best[signed[best] > 0]
-            found += [
-                (number, direction, rank, column, own[number, column], size[number, column])
+            rows += [
+                (number, direction, rank, column, mean[number, column], size[number, column])
                 for rank, column in enumerate(best.tolist(), 1)
             ]
     names = ["class", "direction", "rank", "feature", "contribution", "mean_abs"]
-    table = pd.DataFrame(found, columns=names)
+    table = pd.DataFrame(rows, columns=names)
     return table.assign(feature=columns[table["feature"].to_numpy(dtype=np.intp)])

@@ -60,11 +60,11 @@ class LinearExplainer:
 
     def by_block(self, parts: Parts) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
-        given = [
+        sums = [
             _product(part, self.coef[:, block.start : block.stop])
             for part, block in zip(parts, self.blocks, strict=True)
         ]
-        return np.stack(given, axis=1).astype(np.float64) - self.centres
+        return np.stack(sums, axis=1).astype(np.float64) - self.centres
 
     def importance(
         self, parts: Parts, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
@@ -90,7 +90,7 @@ class LinearExplainer:
         block : Block
         size : ndarray of float32, shape (n_classes, width)
             Sum over the rows of the size of the contribution.
-        own : ndarray of float32, shape (n_classes, width)
+        class_sum : ndarray of float32, shape (n_classes, width)
             Sum over the rows of the class of the contribution itself.
         """
         slope = np.ascontiguousarray(mapped.T, dtype=np.float32)
@@ -139,21 +139,22 @@ class TreeExplainer:
 
     def by_block(self, parts: Parts) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
-        found = [phi @ self._one_hot() for _, phi in self._chunks(parts)]
-        return np.concatenate(found).astype(np.float64).transpose(0, 2, 1)
+        chunks = [phi @ self._one_hot() for _, phi in self._chunks(parts)]
+        return np.concatenate(chunks).astype(np.float64).transpose(0, 2, 1)
 
     def importance(
         self, parts: Parts, weights: np.ndarray, mapped: np.ndarray, members: np.ndarray
     ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
         """Give how much each column contributes on the whole; see `LinearExplainer.importance`."""
         size = np.zeros((mapped.shape[1], self.blocks[-1].stop), dtype=np.float32)
-        own = np.zeros_like(size)
+        class_sum = np.zeros_like(size)
         for rows, phi in self._chunks(parts):
-            given = np.einsum("nkd,kc,n->ncd", phi, mapped, weights[rows], optimize=True)
-            size += np.abs(given).sum(axis=0)
-            own += np.einsum("ncd,nc->cd", given, members[rows])
+            fused = np.einsum("nkd,kc,n->ncd", phi, mapped, weights[rows], optimize=True)
+            size += np.abs(fused).sum(axis=0)
+            class_sum += np.einsum("ncd,nc->cd", fused, members[rows])
         for block in self.blocks:
-            yield block, size[:, block.start : block.stop], own[:, block.start : block.stop]
+            columns = slice(block.start, block.stop)
+            yield block, size[:, columns], class_sum[:, columns]
 
     def _one_hot(self) -> np.ndarray:
         """One-hot, shape (n_columns, n_blocks): which column belongs to which block."""

@@ -26,7 +26,6 @@ class ExpertPart:
 
     Attributes
     ----------
-    name : str
     expert : Pipeline
         Fitted.
     parts : list of matrices, m rows each

@@ -1,4 +1,4 @@
-"""The picture of what each block gives to each class: ``results/shap/shap_blocks.png``."""
+"""The figure of what each block gives to each class: ``results/shap/shap_blocks.png``."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def draw_blocks(
     labels : mapping of str to str
         What to write for a class; those that are missing are written as they are.
     synthetic : bool
-        True marks the picture as one of the demo shop's products.
+        True marks the figure as one of the demo shop's products.
 
     Returns
     -------

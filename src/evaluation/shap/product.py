@@ -125,16 +125,16 @@ def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10
         known = ", ".join(map(str, model.classes_.tolist()))
         raise UsageError(f"class {code}: the model does not know it; it knows {known}")
     fused = take_apart(model, X)
-    found = block_contributions(model, fused)
+    by_block = block_contributions(model, fused)
     column = int(np.searchsorted(model.classes_, code))
     texts = [text for part in filter(None, fused.experts) for text in _texts(part, X, column)]
     terms = _terms(texts)
     return Contributions(
         code=int(code),
-        margin=float(found.margins[0, column]),
-        base=float(found.base[0, column]),
-        blocks=dict(zip(found.blocks, found.values[0, :, column].tolist(), strict=True)),
-        weights=dict(zip(found.experts, found.weights[0].tolist(), strict=True)),
+        margin=float(by_block.margins[0, column]),
+        base=float(by_block.base[0, column]),
+        blocks=dict(zip(by_block.blocks, by_block.values[0, :, column].tolist(), strict=True)),
+        weights=dict(zip(by_block.experts, by_block.weights[0].tolist(), strict=True)),
         terms_for=tuple(term for term in terms if term.contribution > 0)[:top],
         terms_against=tuple(term for term in terms[::-1] if term.contribution < 0)[:top],
         fields=_fields(texts, X),
@@ -159,23 +159,25 @@ def highlight(text: str, contributions: Contributions, field: str = "clean_title
         Positions in `text`, in order, without overlap. Their scores and the scores of the words
         that have no place in it add up to what the field's n-grams contributed.
     """
-    given = contributions.fields.get(field)
-    return [] if given is None else place_scores(text, given.words, given.scores.tolist())
+    if field not in contributions.fields:
+        return []
+    clean = contributions.fields[field]
+    return place_scores(text, clean.words, clean.scores.tolist())
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class _Text:
-    """What one branch of n-grams saw: occurrences by word, and what each n-gram contributes."""
+    """One branch of n-grams: occurrences by word, and what each n-gram contributes."""
 
     branch: str
     kind: Kind
     columns: tuple[str, ...]
-    found: list[Occurrence]
+    occurrences: list[Occurrence]
     contributions: dict[str, float]
 
 
 def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
-    """Give the branches of an expert that count n-grams; trees see their components alone."""
+    """Give the branches of an expert that count n-grams; trees read their components alone."""
     explainer = part.explainer
     if not isinstance(explainer, LinearExplainer):
         return
@@ -183,15 +185,15 @@ def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
         if not isinstance(steps, Pipeline) or not isinstance(steps[-1], TfidfBase):
             continue
         columns, counter = steps[0].columns, steps[-1]
-        found = list(occurrences(counter, _words(counter, X, columns)))
-        present, own = explainer.of_columns(part.parts, number)
-        fused = part.fused(own[None, :, :])[0, :, column]
+        counted = list(occurrences(counter, _words(counter, X, columns)))
+        present, by_output = explainer.of_columns(part.parts, number)
+        fused = part.fused(by_output[None, :, :])[0, :, column]
         by_column = dict(zip(present.tolist(), fused.tolist(), strict=True))
         vocabulary = counter.vocabulary_
-        places = {gram: vocabulary[gram] for gram, _ in found if gram in vocabulary}
+        places = {gram: vocabulary[gram] for gram, _ in counted if gram in vocabulary}
         contributions = {gram: by_column[place] for gram, place in places.items()}
         kind: Kind = "words" if isinstance(counter, TfidfWords) else "characters"
-        yield _Text(branch, kind, columns, found, contributions)
+        yield _Text(branch, kind, columns, counted, contributions)
 
 
 def _words(counter: TfidfBase | None, X: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:
@@ -204,12 +206,12 @@ def _terms(texts: list[_Text]) -> list[Term]:
     total: dict[tuple[Kind, str], float] = defaultdict(float)
     branches: dict[tuple[Kind, str], list[str]] = defaultdict(list)
     for text in texts:
-        for gram, given in text.contributions.items():
-            total[text.kind, gram] += given
+        for gram, contribution in text.contributions.items():
+            total[text.kind, gram] += contribution
             branches[text.kind, gram].append(text.branch)
     terms = [
-        Term(kind, _readable(kind, gram), given, tuple(branches[kind, gram]))
-        for (kind, gram), given in total.items()
+        Term(kind, _readable(kind, gram), contribution, tuple(branches[kind, gram]))
+        for (kind, gram), contribution in total.items()
     ]
     return sorted(terms, key=lambda term: -term.contribution)
 
@@ -229,7 +231,7 @@ def _fields(texts: list[_Text], X: pd.DataFrame) -> dict[str, Field]:
     scores = {name: np.zeros(len(words[name])) for name in names}
     for text in texts:
         sizes = [len(words[name]) for name in text.columns]
-        shares = share_out(text.found, text.contributions, sum(sizes))
+        shares = share_out(text.occurrences, text.contributions, sum(sizes))
         parts = np.split(shares, np.cumsum(sizes)[:-1])
         for name, part in zip(text.columns, parts, strict=True):
             scores[name] += part

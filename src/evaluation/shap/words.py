@@ -26,7 +26,7 @@ Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 _UNIT = re.compile("<[^<>]*>|&(?:amp;)*#?\\w+;|.[\u0300-\u036f]*", re.DOTALL)
 _NO_WORD = re.compile(r"\W*")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
-# How far a word is looked for where the next word of the raw text is another: stop words were
+# How far a word is searched where the next word of the raw text is another: stop words were
 # dropped there, or an emoji was spelled.
 WINDOW = 60
 
@@ -78,29 +78,27 @@ def _pieces(padded: str, low: int, high: int) -> Iterator[str]:
 
 
 def share_out(
-    found: Sequence[Occurrence], contributions: Mapping[str, float], n_words: int
+    counted: Sequence[Occurrence], contributions: Mapping[str, float], n_words: int
 ) -> np.ndarray:
     """Split the contributions of n-grams over the words that they cover.
 
     Parameters
     ----------
-    found : sequence of (str, tuple of int)
+    counted : sequence of (str, tuple of int)
         Occurrences, as `occurrences` gives them.
     contributions : mapping of str to float
         Of the n-grams of the text; occurrences of others count nothing.
-    n_words : int
 
     Returns
     -------
     ndarray, shape (n_words,)
     """
-    times = Counter(gram for gram, _ in found)
+    times = Counter(gram for gram, _ in counted)
     scores = np.zeros(n_words)
-    for gram, places in found:
-        given = contributions.get(gram)
-        if given is not None:
+    for gram, places in counted:
+        if gram in contributions:
             for place in places:
-                scores[place] += given / times[gram] / len(places)
+                scores[place] += contributions[gram] / times[gram] / len(places)
     return scores
 
 
@@ -148,8 +146,8 @@ def _find(folded: str, word: str, at: int) -> int | None:
     following = _NO_WORD.match(folded, at)
     if following and folded.startswith(word, following.end()):
         return following.end()
-    found = re.compile(rf"(?<!\w){re.escape(word)}").search(folded, at, at + WINDOW)
-    return found.start() if found else None
+    match = re.compile(rf"(?<!\w){re.escape(word)}").search(folded, at, at + WINDOW)
+    return match.start() if match else None
 
 
 def _fold(text: str) -> tuple[str, list[int], list[int]]:

@@ -22,7 +22,6 @@ class BackboneSpec:
 
     Parameters
     ----------
-    name : str
     family : {"resnet", "efficientnet_lite", "vit"}
     image_size_px : int
         The size it was trained at.

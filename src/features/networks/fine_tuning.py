@@ -96,24 +96,19 @@ class TuningHistory:
 
     Attributes
     ----------
-    train_loss, validation_loss, validation_accuracy : tuple of float
+    train_loss, validation_loss : tuple of float
         One value an epoch. Training loss is on mixed images with smoothed labels, so it stays
         above the other.
     best_epoch : int
         Whose weights were kept, from 0.
-    n_train, n_validation : int
-        Rows of both sides of the inner split.
-    n_without_image : int
-        Rows among them that were left out.
+    n_train : int
+        Images that were trained on.
     """
 
     train_loss: tuple[float, ...]
     validation_loss: tuple[float, ...]
-    validation_accuracy: tuple[float, ...]
     best_epoch: int
     n_train: int
-    n_validation: int
-    n_without_image: int
 
 
 def fine_tune(
@@ -131,7 +126,6 @@ def fine_tune(
     ----------
     onnx : bytes
         From `export_onnx`.
-    loader : ImageLoader
     sources : sequence of path, bytes or None
         Training rows; those without an image are left out.
     y : ndarray of shape (n,)
@@ -226,11 +220,11 @@ class _Trainer:
     def fit(self, train: NDArray[np.intp], held: NDArray[np.intp]) -> TuningHistory:
         """Train until the loss on `held` stops falling; leave the best weights in the network."""
         epochs: list[tuple[float, float, float]] = []
-        n_train, n_held = self.warm_start(train), 0
+        n_train = self.warm_start(train)
         best_epoch, best_state = 0, copy.deepcopy(self.network.state_dict())
         for epoch in range(self.cfg.epochs):
             train_loss = self.train_epoch(self.rng.permutation(train))
-            loss, accuracy, n_held = self.validate(held)
+            loss, accuracy = self.validate(held)
             epochs.append((train_loss, loss, accuracy))
             if epoch == 0 or loss < epochs[best_epoch][1]:
                 best_epoch, best_state = epoch, copy.deepcopy(self.network.state_dict())
@@ -242,15 +236,7 @@ class _Trainer:
             "fine-tuned on %d images: epoch %d of %d, validation loss %.3f, accuracy %.3f",
             n_train, best_epoch + 1, len(epochs), losses[best_epoch], accuracies[best_epoch],
         )  # fmt: skip
-        return TuningHistory(
-            train_loss=train_losses,
-            validation_loss=losses,
-            validation_accuracy=accuracies,
-            best_epoch=best_epoch,
-            n_train=len(train),
-            n_validation=len(held),
-            n_without_image=len(train) - n_train + len(held) - n_held,
-        )
+        return TuningHistory(train_losses, losses, best_epoch, n_train)
 
     def batches(self, rows: NDArray[np.intp]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield images and class codes of `rows` on the device, without those that have none."""
@@ -313,8 +299,8 @@ class _Trainer:
             total, n = total + loss.item() * len(codes), n + len(codes)
         return total / n
 
-    def validate(self, rows: NDArray[np.intp]) -> tuple[float, float, int]:
-        """Return mean loss, accuracy, and the number of rows with an image."""
+    def validate(self, rows: NDArray[np.intp]) -> tuple[float, float]:
+        """Return mean loss and accuracy over the rows with an image."""
         import torch
         from torch.nn.functional import cross_entropy
 
@@ -327,4 +313,4 @@ class _Trainer:
             n += len(codes)
         if n == 0:
             raise ValidationError(f"fine-tuning: none of {len(rows)} validation rows has an image")
-        return total / n, right / n, n
+        return total / n, right / n

@@ -26,7 +26,6 @@ def explain(
 
     Parameters
     ----------
-    session : EmbeddingSession
     images : ndarray of shape (n, size, size, 3), uint8
     directions : ndarray of shape (d,) or (n, d), or None
         Gradient of the score with respect to the embedding: for a linear model the row of

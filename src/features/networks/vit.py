@@ -29,7 +29,6 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
 
     Parameters
     ----------
-    spec : BackboneSpec
     weights : str
         "pretrained", "random" or a folder written by `save_pretrained`.
     image_size_px : int or None

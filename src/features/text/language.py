@@ -10,9 +10,6 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from src.files import encodable
 
 VERSION = 1
@@ -70,17 +67,3 @@ def detect_languages(
         language, confidence = classify(start)
         languages.append(language if confidence >= min_confidence else OTHER)
     return languages
-
-
-def one_hot_languages(languages: Sequence[str]) -> NDArray[np.float32]:
-    """Code languages as columns in the order of `LANGUAGE_NAMES`; unknown names are "other".
-
-    Returns
-    -------
-    ndarray of float32, shape (n_texts, 7)
-    """
-    column = {name: i for i, name in enumerate(LANGUAGE_NAMES)}
-    columns = [column.get(name, column[OTHER]) for name in languages]
-    coded = np.zeros((len(columns), len(LANGUAGE_NAMES)), dtype=np.float32)
-    coded[np.arange(len(columns)), columns] = 1.0
-    return coded

@@ -73,7 +73,6 @@ class Chi2Lexicon(TransformerMixin, BaseEstimator):
         Words a class.
     min_df : int
         Texts in which a word must stand to be considered.
-    lowercase : bool
 
     Attributes
     ----------

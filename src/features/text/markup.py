@@ -52,10 +52,6 @@ _EMOJI_WORDS = {
 def strip_markup(text: str) -> str:
     """Replace HTML tags by spaces and entities by their characters.
 
-    Parameters
-    ----------
-    text : str
-
     Returns
     -------
     str

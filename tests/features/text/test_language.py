@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.features.text.language import LANGUAGE_NAMES, detect_languages, one_hot_languages
+from src.features.text.language import LANGUAGE_NAMES, detect_languages
 
 TITLES = {
     "fr": ["Coussin de canapé pour la maison", "Jeu de société pour les enfants", "Livre d'été"],
@@ -66,14 +65,6 @@ def test_any_text_gets_a_known_name_whatever_stands_beside_it(texts: list[str]) 
     languages = detect_languages(texts)
     assert set(languages) <= set(LANGUAGE_NAMES) and len(languages) == len(texts)
     assert [detect_languages([text])[0] for text in texts] == languages
-
-
-def test_one_hot_columns_follow_the_names() -> None:
-    coded = one_hot_languages([*LANGUAGE_NAMES, "pt"])
-    assert LANGUAGE_NAMES == ("fr", "en", "de", "nl", "it", "es", "other")
-    assert coded.dtype == np.float32
-    assert np.array_equal(coded, np.vstack([np.eye(7), np.eye(7)[-1]]))
-    assert one_hot_languages([]).shape == (0, 7)
 
 
 def test_the_model_is_loaded_at_the_first_text_not_at_import() -> None:
