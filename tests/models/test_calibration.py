@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.special import expit, log_expit, softmax
+from scipy.special import expit, softmax
 from sklearn.linear_model import LogisticRegression
 from sklearn.metrics import log_loss as library_log_loss
 
