@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import CountVectorizer
 
+from src.features.tfidf import token_codes
 from src.features.tfidf.token_codes import (
     TEXTS_PER_CHUNK,
     check_texts,
@@ -19,7 +20,6 @@ from src.features.tfidf.token_codes import (
     encode_words,
     refine_tokens,
 )
-from src.features.tfidf.vectorizers import token_codes
 
 
 @given(st.lists(st.text("ab \n"), max_size=12))
