@@ -39,7 +39,8 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     Parameters
     ----------
     estimators : list of (str, classifier)
-        Experts by name, unfitted; nested parameters are ``<name>__<parameter>``.
+        Experts by name, unfitted; nested parameters are ``<name>__<parameter>``. "drop" in the
+        place of one leaves it out.
     requires : mapping of str to str or None
         The bool column of the table that says which products an expert has input of; an expert
         that is not named answers for all.
@@ -74,8 +75,12 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         return self._get_params("estimators", deep=deep)
 
     def set_params(self, **params: Any) -> LateFusion:  # noqa: ANN401
-        """Set parameters; ``text=None`` style replacement of a whole expert works too."""
+        """Set parameters; ``image="drop"`` or another classifier replaces a whole expert."""
         return self._set_params("estimators", **params)
+
+    def _sk_visual_block_(self) -> Any:  # noqa: ANN401
+        """Draw the experts side by side in notebooks."""
+        return FeatureUnion(self.estimators)._sk_visual_block_()
 
     def cross_fit(
         self, X: pd.DataFrame, y: np.ndarray, groups: np.ndarray | None = None
@@ -186,6 +191,8 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         """Return the experts that have input of two classes beside every fold."""
         usable = []
         for name, expert in self.estimators:
+            if isinstance(expert, str) and expert == "drop":
+                continue
             rows = self.present(X, name)
             if can_cross_fit(y, folds, rows):
                 usable.append((name, expert))

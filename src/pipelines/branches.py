@@ -194,7 +194,7 @@ class BranchUnion(FeatureUnion):
         """Fit every branch on n products and return their features, n rows, float32."""
         fitted: list[tuple[str, BaseEstimator]] = []
         parts: list[Matrix] = []
-        for name, branch in self.transformer_list:
+        for name, branch, _ in self._iter():  # without those that are "drop"
             started = time.perf_counter()
             branch = clone(branch)  # noqa: PLW2901
             parts.append(self._weighted(name, branch.fit_transform(X, y)))

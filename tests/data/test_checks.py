@@ -2,41 +2,38 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 import numpy as np
 import pandas as pd
 import pytest
-from src.data.dataset import COLUMNS, Dataset, Snapshot
 
 from src.data.checks import Check, Limits, check_products
 from src.data.duplicates import Groups, find_groups
 
 LIMITS = Limits(min_class_rows=2, max_missing_description=0.5)
 CODES = (10, 20)
-SNAPSHOT = Snapshot("0", "demo")
+COLUMNS = ("designation", "description", "image", "image_hash")
 
 
-def train(n: int = 8) -> Dataset:
-    frame = pd.DataFrame({name: [f"{name} {i}" for i in range(n)] for name in COLUMNS})
-    frame["productid"] = range(n)
-    return Dataset(frame, np.array([10, 20] * (n // 2), np.int64), "train", SNAPSHOT)
+def train(n: int = 8) -> pd.DataFrame:
+    texts = {name: [f"{name} {i}" for i in range(n)] for name in COLUMNS}
+    codes = np.array([10, 20] * (n // 2), np.int64)
+    return pd.DataFrame({"productid": range(n), **texts, "prdtypecode": codes})
 
 
-def unlabelled() -> Dataset:
-    return Dataset(train(2).items, None, "test", SNAPSHOT)
+def unlabelled() -> pd.DataFrame:
+    return train(2).drop(columns="prdtypecode")
 
 
-def change(dataset: Dataset, column: str, values: dict[int, object]) -> Dataset:
-    items = dataset.items.copy()
+def change(products: pd.DataFrame, column: str, values: dict[int, object]) -> pd.DataFrame:
+    products = products.copy()
     for row, value in values.items():
-        items.loc[row, column] = value
-    return dataclasses.replace(dataset, items=items)
+        products.loc[row, column] = value
+    return products
 
 
-def run(dataset: Dataset, groups: Groups | None = None) -> dict[str, Check]:
-    found = groups or find_groups(dataset)
-    return {c.name: c for c in check_products(dataset, unlabelled(), found, CODES, LIMITS)}
+def run(products: pd.DataFrame, groups: Groups | None = None) -> dict[str, Check]:
+    found = groups or find_groups(products)
+    return {c.name: c for c in check_products(products, unlabelled(), found, CODES, LIMITS)}
 
 
 def test_good_products_pass() -> None:
@@ -46,7 +43,7 @@ def test_good_products_pass() -> None:
 
 
 @pytest.mark.parametrize(
-    ("dataset", "expected"),
+    ("products", "expected"),
     [
         (
             change(train(), "productid", {3: 2}),
@@ -57,19 +54,19 @@ def test_good_products_pass() -> None:
             Check("designation present", "fail", "0 empty", "2 empty"),
         ),
         (
-            dataclasses.replace(train(), y=np.array([10, 20, 30, 40] * 2)),
+            train().assign(prdtypecode=np.array([10, 20, 30, 40] * 2)),
             Check("codes in the labels map", "fail", "all known", "unknown: 30, 40"),
         ),
         (
-            dataclasses.replace(train(), y=np.full(8, 10)),
+            train().assign(prdtypecode=np.full(8, 10)),
             Check("classes", "fail", "at least 2", "1"),
         ),
         (
-            dataclasses.replace(train(), y=np.array([10] * 7 + [20])),
+            train().assign(prdtypecode=np.array([10] * 7 + [20])),
             Check("class size", "warn", "every class has 2 rows", "smaller: 20"),
         ),
         (
-            dataclasses.replace(train(), y=np.full(8, 10)),
+            train().assign(prdtypecode=np.full(8, 10)),
             Check("classes present", "warn", "all of the map", "absent: 20"),
         ),
         (
@@ -95,12 +92,12 @@ def test_good_products_pass() -> None:
         ),
     ],
 )
-def test_bad_products_are_named(dataset: Dataset, expected: Check) -> None:
-    assert run(dataset)[expected.name] == expected
+def test_bad_products_are_named(products: pd.DataFrame, expected: Check) -> None:
+    assert run(products)[expected.name] == expected
 
 
 def test_no_rows_at_all() -> None:
-    empty = train().take(np.array([], dtype=np.int64))
+    empty = train().head(0)
     checks = run(empty)
     assert checks["training rows"] == Check("training rows", "fail", "at least 1", "0")
     assert set(checks) == {

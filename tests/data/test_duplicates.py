@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 from hypothesis import given
 from hypothesis import strategies as st
-from src.data.dataset import COLUMNS, Dataset, Snapshot
 
 from src.data.duplicates import PLACEHOLDER_PRODUCTS, Groups, connect, find_groups, normalise_text
 
@@ -39,12 +38,8 @@ def test_connect_is_connected_components(rows: list[tuple[str, str]]) -> None:
     assert found.dtype == np.int64
 
 
-def dataset(rows: list[tuple[str, str, str]]) -> Dataset:
-    frame = pd.DataFrame({name: [""] * len(rows) for name in COLUMNS})
-    frame["designation"] = [row[0] for row in rows]
-    frame["description"] = [row[1] for row in rows]
-    frame["image_hash"] = [row[2] for row in rows]
-    return Dataset(frame, np.zeros(len(rows), np.int64), "train", Snapshot("0", "demo"))
+def products(rows: list[tuple[str, str, str]]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["designation", "description", "image_hash"])
 
 
 def test_text_and_picture_connect() -> None:
@@ -56,7 +51,7 @@ def test_text_and_picture_connect() -> None:
         ("Seul", "", ""),
         ("Seul deux", "", ""),
     ]
-    groups = find_groups(dataset(rows))
+    groups = find_groups(products(rows))
     assert groups.ids.tolist() == [0, 0, 0, 1, 2, 3]
     assert groups.duplicate_share == 0.5
     assert groups.placeholders == ()
@@ -64,16 +59,16 @@ def test_text_and_picture_connect() -> None:
 
 def test_placeholder_pictures_connect_nothing() -> None:
     shared = [(f"product {i}", "", "none.jpg") for i in range(PLACEHOLDER_PRODUCTS + 1)]
-    groups = find_groups(dataset(shared))
+    groups = find_groups(products(shared))
     assert groups.placeholders == ("none.jpg",)
     assert len(set(groups.ids.tolist())) == len(shared)
-    groups = find_groups(dataset(shared[:-1]))
+    groups = find_groups(products(shared[:-1]))
     assert groups.placeholders == ()
     assert set(groups.ids.tolist()) == {0}
 
 
 def test_products_of_symbols_alone_are_not_one_product() -> None:
-    assert find_groups(dataset([("!!!", "", ""), ("???", "", "")])).ids.tolist() == [0, 1]
+    assert find_groups(products([("!!!", "", ""), ("???", "", "")])).ids.tolist() == [0, 1]
 
 
 def test_normalised_text() -> None:
