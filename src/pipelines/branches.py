@@ -178,6 +178,8 @@ class BranchUnion(FeatureUnion):
         Columns of each branch.
     """
 
+    transformer_list: list[tuple[str, BaseEstimator]]
+
     def fit(self, X: pd.DataFrame, y: np.ndarray | None = None, **params: Any) -> BranchUnion:  # noqa: ANN401
         """Fit every branch; see `fit_transform`."""
         self.fit_transform(X, y, **params)
@@ -212,8 +214,7 @@ class BranchUnion(FeatureUnion):
 
     def transform_parts(self, X: pd.DataFrame) -> list[Matrix]:
         """Return the same, each branch by itself."""
-        branches: list[tuple[str, BaseEstimator]] = self.transformer_list  # type: ignore[has-type]
-        return [self._weighted(name, branch.transform(X)) for name, branch in branches]
+        return [self._weighted(name, branch.transform(X)) for name, branch in self.transformer_list]
 
     def _weighted(self, name: str, part: Matrix) -> Matrix:
         part = part.tocsr() if sparse.issparse(part) else np.asarray(part)
