@@ -13,17 +13,17 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from src.cache import content_key
 from src.config import Config
 from src.data.image_decode import ImageFault, ImageSource, read_source
 from src.files import sha256
-from src.pipelines.branches import Branch, PresentRows, SelectColumns
-from src.pipelines.table import HAS_IMAGE
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.base import BaseEstimator
+
+    from src.pipelines.branches import Branch
 
 MODALITY = "image"
 
@@ -68,6 +68,8 @@ class ImageExtractor:
 
         Products without an image cost nothing: of 8,000 texts they were a fifth of the time.
         """
+        from src.pipelines.table import HAS_IMAGE
+
         sources = products["image"].tolist()
         rows = [row for row, source in enumerate(sources) if source]
         found, read = self.featurizer.extract([sources[row] for row in rows])
@@ -198,6 +200,8 @@ def _scaled(first: BaseEstimator | None) -> BaseEstimator:
 def _branch(name: str, featurizer: ImageFeaturizer, transformer: BaseEstimator | None) -> Branch:
     """Return the branch of one block; a transformer is fitted on products with an image."""
     from sklearn.pipeline import make_pipeline
+
+    from src.pipelines.branches import Branch, PresentRows, SelectColumns
 
     steps = make_pipeline(SelectColumns(name), PresentRows(transformer))
     return Branch(name, MODALITY, ImageExtractor(name, featurizer), steps)

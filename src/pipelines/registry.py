@@ -8,12 +8,15 @@ modality of its own and is also switched by its ``enabled``. A weight of 0 switc
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from src.config import Config, nearest
 from src.errors import ConfigError
 from src.pipelines import image_pipeline, text_pipeline
-from src.pipelines.branches import Branch
-from src.pipelines.table import Extractor
+
+if TYPE_CHECKING:
+    from src.pipelines.branches import Branch
+    from src.pipelines.table import Extractor
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,

@@ -12,16 +12,16 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-import pandas as pd
 
 from src.cache import content_key
 from src.config import Config, TextFeatures
-from src.pipelines.branches import Branch, JoinText, SelectColumns
 
 if TYPE_CHECKING:
+    import pandas as pd
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
+    from src.pipelines.branches import Branch
 
 MODALITY = "text"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
@@ -139,6 +139,8 @@ class MeasureExtractor:
 
 def build(cfg: Config) -> list[Branch]:
     """Return the branches that ``[features.text.weights]`` names."""
+    from src.pipelines.branches import Branch
+
     text = cfg.features.text
     return [
         Branch(name, MODALITY, _extractor(name), TRANSFORMERS[name](text)) for name in text.weights
@@ -207,6 +209,8 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
     """Return the branch of a counter, reduced where ``[features.text.svd]`` says so."""
     from sklearn.pipeline import make_pipeline
 
+    from src.pipelines.branches import JoinText
+
     if not cfg.svd.enabled:
         return make_pipeline(JoinText(columns), counter)
     from sklearn.preprocessing import Normalizer
@@ -221,6 +225,8 @@ def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
+        from src.pipelines.branches import SelectColumns
+
         return make_pipeline(SelectColumns(column), StandardScaler())
 
     return build_one
@@ -231,6 +237,7 @@ def _lexicon(cfg: TextFeatures) -> BaseEstimator:
     from sklearn.preprocessing import StandardScaler
 
     from src.features.text.lexicon import Chi2Lexicon
+    from src.pipelines.branches import JoinText
 
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)
     return make_pipeline(JoinText(CLEAN_COLUMNS), lexicon, StandardScaler())
@@ -241,6 +248,7 @@ def _language(_: TextFeatures) -> BaseEstimator:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     from src.features.text.language import LANGUAGE_NAMES
+    from src.pipelines.branches import SelectColumns
 
     encoder = OneHotEncoder(
         categories=[list(LANGUAGE_NAMES)], sparse_output=False, dtype=np.float32

@@ -16,7 +16,7 @@ from src.config import load_config
 from src.features.text.language import detect_languages
 from src.pipelines import table as product_table
 from src.pipelines.table import block_mask, block_values, extract_table
-from src.pipelines.text_pipeline import text_extractor
+from src.pipelines.text_pipeline import LanguageExtractor, text_extractor
 
 
 @dataclasses.dataclass
@@ -157,7 +157,7 @@ def test_what_is_known_of_a_text_is_computed_once(tmp_path: Path) -> None:
     bodies = ["avec des images", " \n", "", "<br/>"]
     given = products(*titles).assign(description=bodies)
     extractor, cache = text_extractor(load_config()), ExtractionCache(tmp_path)
-    table = extract_table(given, [extractor], cache)
+    table = extract_table(given, [extractor, LanguageExtractor()], cache)
     plain = ["Le grand livre pour les enfants\navec des images", "!!!", titles[2], ""]
     assert table["language"].tolist() == detect_languages(plain)
     assert table["language"].tolist()[::2] == ["fr", "en"]
@@ -169,6 +169,6 @@ def test_what_is_known_of_a_text_is_computed_once(tmp_path: Path) -> None:
     assert table["clean_title"].tolist() == extractor.cleaner.clean(titles)
     assert table["clean_description"].tolist() == extractor.cleaner.clean(bodies)
     kept = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.npz"))
-    again = extract_table(given, [extractor], cache)
+    again = extract_table(given, [extractor, LanguageExtractor()], cache)
     pd.testing.assert_frame_equal(again, table)
     assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*.npz")) == kept

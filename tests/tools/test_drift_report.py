@@ -219,10 +219,8 @@ def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:
     store = ArtifactStore(load_config(overrides=[f"paths.workspace={trained}"]).paths)
     reference = from_json(store.load(store.reference_profile))
     pipeline = store.load(store.full_pipeline(reference.about.kind))
-    items = read_products(demo_shop / "X_test_update.csv").head(60)
-    extracted = pipeline.extract(items)
-    proba = pipeline.model.predict_proba(extracted)
-    signals = SignalReader.of(pipeline.model).read(items, extracted, proba)
+    table = pipeline.table(read_products(demo_shop / "X_test_update.csv").head(60))
+    signals = SignalReader.of(pipeline.model).read(table, pipeline.model.predict_proba(table))
     profiles = [profile_of(signals, row) for row in range(60)]
     with postgres.connect(url) as connection:
         for name, profile in [*((run_id, p) for p in profiles), ("old", {})]:
