@@ -9,16 +9,16 @@ import functools
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.base import clone
-from src.features.extracted import Extracted
-from src.pipelines.extraction import extract
+from sklearn.pipeline import Pipeline
 
 from src.config import Config, load_config
 from src.data.duplicates import normalise_text
 from src.data.splits import split_folds
 from src.models.cross_validation import cross_fit
-from src.pipelines.product_model import ProductModel, model_on
-from src.pipelines.registry import build_branches
+from src.pipelines.branches import BranchUnion
+from src.pipelines.product_model import build_expert
+from src.pipelines.registry import build_branches, extractors_of
+from src.pipelines.table import extract_table
 from tools.demo_shop.catalogue import draw_catalogue
 
 KINDS = pytest.mark.parametrize("kind", ["linear_svc", "logreg", "xgboost", "lightgbm"])
@@ -40,28 +40,30 @@ def configure() -> Config:
 
 
 @functools.cache
-def shop() -> tuple[Extracted, np.ndarray]:
+def shop() -> tuple[pd.DataFrame, np.ndarray]:
     """The products of the five largest classes among 1,200, with their duplicates' groups."""
-    items = pd.DataFrame(draw_catalogue(1200, seed=5).train)
-    items = items[items["label"].isin(items["label"].value_counts().index[:N_CLASSES])]
-    items = items.assign(image="").reset_index(drop=True)
-    texts = (items["designation"] + " " + items["description"]).map(normalise_text)
-    extracted = extract(items, build_branches(configure())[0].extractors, cache=None)
-    return extracted.with_column("group", pd.factorize(texts)[0]), items["label"].to_numpy()
+    products = pd.DataFrame(draw_catalogue(1200, seed=5).train)
+    largest = products["label"].value_counts().index[:N_CLASSES]
+    products = products[products["label"].isin(largest)].assign(image="")
+    texts = (products["designation"] + " " + products["description"]).map(normalise_text)
+    cfg = configure()
+    table = extract_table(products, extractors_of(cfg, build_branches(cfg)), cache=None)
+    return table.assign(group=pd.factorize(texts)[0]), products["label"].to_numpy()
 
 
-def expert(kind: str) -> ProductModel:
-    return model_on(configure(), build_branches(configure()), kind)
+def expert(kind: str) -> Pipeline:
+    return build_expert(configure(), build_branches(configure()), kind)
 
 
-def folds_of(X: Extracted, y: np.ndarray) -> np.ndarray:
-    return split_folds(y, X.table["group"], N_FOLDS, seed=1)
+def folds_of(X: pd.DataFrame, y: np.ndarray) -> np.ndarray:
+    return split_folds(y, X["group"].to_numpy(), N_FOLDS, seed=1)
 
 
-def answers(model: ProductModel, X: Extracted, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
+def answers(model: Pipeline, X: pd.DataFrame, y: np.ndarray, folds: np.ndarray) -> np.ndarray:
     """Return the code that each product gets from the model fitted on the other folds."""
     classes, everyone = np.unique(y), np.ones(len(y), dtype=bool)
-    return classes[cross_fit(model, X, y, folds, everyone, classes).argmax(axis=1)]
+    groups = X["group"].to_numpy()
+    return classes[cross_fit(model, X, y, groups, folds, everyone).argmax(axis=1)]
 
 
 def beyond_chance(given: np.ndarray, y: np.ndarray) -> float:
@@ -72,7 +74,7 @@ def beyond_chance(given: np.ndarray, y: np.ndarray) -> float:
 
 
 @functools.cache
-def permuted_shop() -> tuple[Extracted, np.ndarray]:
+def permuted_shop() -> tuple[pd.DataFrame, np.ndarray]:
     X, y = shop()
     return X, np.random.default_rng(2).permutation(y)
 
@@ -86,28 +88,28 @@ def test_permuted_labels_score_at_chance(kind: str) -> None:
     assert beyond_chance(answers(expert(kind), X, y, folds), y) > 15
 
 
-class Leaky(ProductModel):
-    """Branches that were fitted on every row: what the test above is there to find."""
+class LeakyUnion(BranchUnion):
+    """Branches that are fitted on every row: what the test above is there to find."""
 
-    def fit(self, X: Extracted, y: np.ndarray) -> Leaky:
-        union = clone(self.features).fit(*permuted_shop())
-        return self.fit_head(union, union.transform(X), y)
+    def fit_transform(self, X: pd.DataFrame, y: np.ndarray) -> object:
+        super().fit_transform(*permuted_shop())
+        return self.transform(X)
 
 
 def test_a_lexicon_of_all_rows_would_be_found() -> None:
     X, permuted = permuted_shop()
-    honest = expert("logreg")
-    leaky = Leaky(honest.features, honest.head, honest.sampling)
+    leaky = expert("logreg")
+    leaky.set_params(features=LeakyUnion(**leaky["features"].get_params(deep=False)))
     assert beyond_chance(answers(leaky, X, permuted, folds_of(X, permuted)), permuted) > 5
 
 
-def doubled_shop(*, apart: bool) -> tuple[Extracted, np.ndarray]:
+def doubled_shop(*, apart: bool) -> tuple[pd.DataFrame, np.ndarray]:
     """Every product twice, in one group, or `apart` in two."""
     X, y = shop()
     twice = np.repeat(np.arange(len(y)), 2)
-    X2 = X.take(twice)
-    group = X2.table["group"] * 2 + (np.arange(len(twice)) % 2) * apart
-    return X2.with_column("group", np.unique(group, return_inverse=True)[1]), y[twice]
+    X2 = X.iloc[twice].reset_index(drop=True)
+    group = X2["group"].to_numpy() * 2 + (np.arange(len(twice)) % 2) * apart
+    return X2.assign(group=np.unique(group, return_inverse=True)[1]), y[twice]
 
 
 def gain_of_copies(kind: str, *, apart: bool) -> float:

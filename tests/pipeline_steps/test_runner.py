@@ -36,9 +36,9 @@ from src.pipeline_steps import (
     stage01_data_ingestion,
     stage02_data_validation,
     stage03_data_transformation,
-    stage04_model_training,
 )
 from src.pipeline_steps.runner import Options, run_pipeline
+from src.pipeline_steps.stage04_model_training import ModelTrainingPipeline
 
 Configure = Callable[..., Config]
 OPTIONS = Options()
@@ -85,10 +85,9 @@ def test_holdout_predictions_are_the_librarys(configure: Configure) -> None:
     expected = model.decision_function(design(x[~held], x[held]))
     store = ArtifactStore(cfg.paths)
     ours = store.load(store.model("linear_svc", "holdout"))
-    extract = store.load(store.full_pipeline("linear_svc")).extract
-    extracted = extract(x[held].assign(image=""))
-    np.testing.assert_allclose(ours.decision_function(extracted), expected, atol=5e-3)
-    np.testing.assert_array_equal(holdout["predicted"], ours.predict(extracted))
+    table = store.load(store.full_pipeline("linear_svc")).table(x[held].assign(image=""))
+    np.testing.assert_allclose(ours.decision_function(table), expected, atol=5e-3)
+    np.testing.assert_array_equal(holdout["predicted"], ours.predict(table))
     assert holdout["prdtypecode"].tolist() == y[held].tolist()
     scores = evaluated.scored[0].scores
     assert scores["f1_weighted"] == pytest.approx(
@@ -170,27 +169,28 @@ def test_what_is_held_out_has_no_part_in_what_is_learned(configure: Configure) -
     cache = ExtractionCache(cfg.paths.cache_dir)
     first = stage03_data_transformation.run(validated, cfg, cache, fresh=False)
     held = first.holdout
-    train = validated.train
-    items = train.items.copy()
-    items.loc[held, "designation"] = [f"unheard {row} of" for row in range(held.sum())]
-    items.loc[held, "description"] = "zzz"
-    changed = dataclasses.replace(validated, train=dataclasses.replace(train, items=items))
+    products = validated.train.copy()
+    products.loc[held, "designation"] = [f"unheard {row} of" for row in range(held.sum())]
+    products.loc[held, "description"] = "zzz"
+    changed = dataclasses.replace(validated, train=products)
     second = stage03_data_transformation.run(changed, cfg, cache, fresh=False)
     np.testing.assert_array_equal(first.holdout, second.holdout)
-    y = train.labels.copy()
+    y = first.y.copy()
     y[held] = np.random.default_rng(0).permutation(y[held])
-    relabelled = dataclasses.replace(second, train=dataclasses.replace(second.train, y=y))
-    learned = [
-        learned_numbers(stage04_model_training.run(transformed, 0.8).holdout_model)
-        for transformed in (first, relabelled)
-    ]
-    assert len(learned[0]) >= 6
+    relabelled = dataclasses.replace(second, train=second.train.assign(prdtypecode=y))
+    trained = [ModelTrainingPipeline(given, 0.8).run() for given in (first, relabelled)]
+    learned = [learned_numbers(one.holdout_model) for one in trained]
+    assert trained[0].threshold == trained[1].threshold
+    names = "\n".join(learned[0])
+    for name in ("vocabulary_", "lexicon", "components_", "scale_", "coef_", "alone[0].slope"):
+        assert name in names
     assert learned[0].keys() == learned[1].keys()
     for name, value in learned[0].items():
         np.testing.assert_array_equal(value, learned[1][name], err_msg=name)
 
 
-INNER = {"steps", "prior", "alone", "linear", "combiner", "theta", "calibrator", "slope", "offset"}
+INNER = {"steps", "transformer_list", "prior", "alone", "votes", "theta", "fused", "slope"}
+INNER |= {"offset", "flattening", "inverse_temperature"}
 
 
 def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
@@ -199,6 +199,9 @@ def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
     if isinstance(value, (list, tuple)):
         for number, item in enumerate(value):
             found |= learned_numbers(item, f"{path}[{number}]")
+    elif isinstance(value, dict) and any(hasattr(inner, "__dict__") for inner in value.values()):
+        for key, inner in value.items():
+            found |= learned_numbers(inner, f"{path}.{key}")
     elif isinstance(value, dict):
         keys = sorted(value, key=str)
         found[path] = np.array([str(key) for key in keys])
@@ -243,20 +246,20 @@ def test_pictures_travel_through_the_whole_run(tmp_path: Path, kind: str) -> Non
     cfg = load_config(smoke, [f"paths.workspace={tmp_path}", *options])
     labels = labels_of(cfg)
     ingested = stage01_data_ingestion.run(cfg, labels.codes)
-    hashes = ingested.train.items["image_hash"]
+    hashes = ingested.train["image_hash"]
     copies = hashes[hashes != ""].duplicated(keep=False).sum()
     assert copies > 10  # the shop repeats pictures on purpose
     _, evaluated = run_pipeline(cfg, labels, OPTIONS)
     held = set(evaluated.scored[0].predictions["row_index"])
     sides: dict[str, set[bool]] = {}
-    for row, value in zip(ingested.train.items["row_index"], hashes, strict=True):
+    for row, value in zip(ingested.train["row_index"], hashes, strict=True):
         sides.setdefault(value, set()).add(row in held)
     assert [value for value, side in sides.items() if value and len(side) > 1] == []
     store = ArtifactStore(cfg.paths)
     branches = [block["branch"] for block in store.load(store.feature_mapping)["blocks"]]
     assert branches[-2:] == ["image_pixels", "image_stats"]
     bundle = store.load(store.full_pipeline(kind))
-    answers = bundle.predict(ingested.test.items)
+    answers = bundle.predict(ingested.test)
     np.testing.assert_array_equal(answers, evaluated.submission["prdtypecode"].to_numpy())
 
 
@@ -371,9 +374,12 @@ def test_catalogue_lists_every_product(configure: Configure) -> None:
         prdtypecode=codes + [-1] * len(test),
         split=["train"] * len(train) + ["test"] * len(test),
         language=detect_languages([strip_markup(text) for text in texts]),
+        has_text=True,
         has_description=products["description"].str.strip() != "",
         has_image=False,
+        title_length=products["designation"].str.len(),
     )
+    assert list(found) == stage03_data_transformation.CATALOGUE_COLUMNS
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
     assert found["language"].nunique() > 3
 
@@ -395,7 +401,7 @@ def test_corrected_labels_are_trained_on_and_scored_against(
     expected = y.copy()
     expected.iloc[::20] = 2583
     ingested = stage01_data_ingestion.run(by_csv, labels.codes)
-    assert ingested.train.labels.tolist() == expected.tolist()
+    assert ingested.train["prdtypecode"].tolist() == expected.tolist()
     changed = int((expected != y).sum())
     assert ingested.corrected == Corrected(changed, len(chosen) - changed, unknown={99: 1})
     lines = "".join(correction.to_line() + "\n" for correction in given)

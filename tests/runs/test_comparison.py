@@ -13,11 +13,15 @@ import pandas as pd
 import pytest
 from sklearn.dummy import DummyClassifier
 from sklearn.metrics import f1_score
-from src.features.extracted import Extracted
 
 from src.artifacts.store import ArtifactStore, Run
+from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
+from src.data.checks import Limits
 from src.labels import load_labels
+from src.pipeline_steps import stage01_data_ingestion as stage01
+from src.pipeline_steps import stage02_data_validation as stage02
+from src.pipeline_steps import stage03_data_transformation as stage03
 from src.pipelines.registry import build_branches
 from src.runs.comparison import (
     Bench,
@@ -27,6 +31,7 @@ from src.runs.comparison import (
     compare,
     plan_systems,
 )
+from src.runs.types import Transformed
 
 SMOKE = REPOSITORY / "config" / "smoke.toml"
 TRAIN = REPOSITORY / "scripts" / "train.py"
@@ -66,10 +71,10 @@ def test_without_words_there_are_pictures_alone() -> None:
 
 
 def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> LabelledRows:
-    table = {"title": np.array(texts, dtype=object), "image_stats": np.ones((len(y), 2))}
-    masks = {"description": np.ones(len(y), bool), "image": np.array(pictures)}
+    table = pd.DataFrame({"clean_title": texts, "has_image": pictures, "prdtypecode": y})
     each = np.arange(len(y))
-    return LabelledRows(Extracted(table, masks), np.array(y), each, each % 2)
+    stats = {"image_stats__0": 1.0, "image_stats__1": 1.0}
+    return LabelledRows(table.assign(**stats), np.array(y), each, each % 2)
 
 
 @pytest.mark.parametrize(
@@ -98,17 +103,24 @@ def test_a_part_is_known_by_everything_it_was_fitted_on(tmp_path: Path) -> None:
     given = (["a", "bc"], [True, False], [1, 2])
     changed = [(["ab", "c"], *given[1:]), (given[0], [True, True], given[2]), (*given[:2], [2, 1])]
     first = rows_of(*given)
-    stats = first.X.with_column("image_stats", np.zeros((2, 2)))
+    stats = first.X.assign(image_stats__1=[1.0, np.nan])
     others = [*(rows_of(*rows) for rows in changed), dataclasses.replace(first, X=stats)]
     names = [Bench(cfg, store, run, rows, [])._work for rows in (first, *others)]
     assert len(set(names)) == 5
     assert Bench(cfg, store, run, rows_of(*given), [])._work == names[0]
 
 
+def transform(cfg: Config) -> Transformed:
+    """Stages 1 to 3, as ``scripts/train.py`` runs them."""
+    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
+    ingested = stage01.run(cfg, labels.codes)
+    validated = stage02.run(ingested, labels.codes, Limits(1, 1.0), skip=True)
+    return stage03.run(validated, cfg, ExtractionCache(cfg.paths.cache_dir), fresh=False)
+
+
 def test_table_and_files(tmp_path: Path, demo_shop: Path) -> None:
     cfg = configure(tmp_path, demo_shop)
-    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
-    compared = compare(cfg, labels, ["linear_svc"], fresh=False)
+    compared = compare(cfg, transform(cfg), ["linear_svc"], fresh=False)
     store = ArtifactStore(cfg.paths)
     table = store.load(store.comparison)
     assert table["system"].tolist() == ["B0", "B1", "B2"]
@@ -131,19 +143,19 @@ def test_table_and_files(tmp_path: Path, demo_shop: Path) -> None:
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, demo_shop: Path) -> None:
     cfg = configure(tmp_path, demo_shop)
-    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
-    first = compare(cfg, labels, ["linear_svc"], fresh=False)
+    transformed = transform(cfg)
+    first = compare(cfg, transformed, ["linear_svc"], fresh=False)
     (part,) = (tmp_path / "models" / "parts").glob("*.npz")
     written = part.stat().st_mtime_ns
-    again = compare(cfg, labels, ["linear_svc"], fresh=False)
+    again = compare(cfg, transform(cfg), ["linear_svc"], fresh=False)
     assert part.stat().st_mtime_ns == written
     same = first.systems.drop(columns="run_id"), again.systems.drop(columns="run_id")
     pd.testing.assert_frame_equal(*same)
     other = configure(tmp_path, demo_shop, "model.linear_svc.C=0.1")
-    compare(other, labels, ["linear_svc"], fresh=False)
+    compare(other, transformed, ["linear_svc"], fresh=False)
     assert len(list(part.parent.glob("*.npz"))) == 2
     part.write_bytes(b"broken")
-    mended = compare(cfg, labels, ["linear_svc"], fresh=False)
+    mended = compare(cfg, transformed, ["linear_svc"], fresh=False)
     scores = ["f1_weighted", "log_loss"]
     pd.testing.assert_frame_equal(mended.systems[scores], first.systems[scores])
 

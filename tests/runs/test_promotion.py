@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
-from src.pipeline_steps.types import Scored
 
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import REPOSITORY, Config, load_config
 from src.errors import ArtifactError
 from src.evaluation.paired import score_differences
 from src.runs.promotion import decide, finalize, promote, read_decision
+from src.runs.types import Scored
 
 RUN = Run("run-1", "d" * 64, synthetic=True, config="c")
 RNG = np.random.default_rng(0)

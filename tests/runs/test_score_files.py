@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.metrics import accuracy_score, confusion_matrix, precision_recall_fscore_support
-from src.pipeline_steps.types import Evaluated
 
 from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config, load_config
@@ -24,6 +23,7 @@ from src.evaluation.figures import (
 from src.labels import Labels, load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.runs.saving import save_scores
+from src.runs.types import Evaluated
 
 KIND = "late_fusion"
 SPLITS = ("holdout", "oof", "train")
