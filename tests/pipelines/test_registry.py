@@ -52,7 +52,12 @@ def test_extractors_are_the_texts_first_then_one_a_block() -> None:
     switches = "features.image.stats.enabled=true", "features.image.cnn.enabled=false"
     cfg = config(*on, *switches)
     extractors = extractors_of(cfg, build_branches(cfg))
-    assert [extractor.name for extractor in extractors] == ["text", "language", *blocks, "image_stats"]
+    assert [extractor.name for extractor in extractors] == [
+        "text",
+        "language",
+        *blocks,
+        "image_stats",
+    ]
 
 
 def test_every_known_branch_has_its_modality() -> None:
