@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -88,7 +90,10 @@ def write_many(root: Path, start: int) -> None:
         cache.put_many(SPACE, keys_of(word), columns_of(word))
 
 
-def test_two_processes_write_at_once(tmp_path: Path) -> None:
+def test_two_processes_write_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # A process that is spawned runs its parent's main file anew, and Streamlit's AppTest leaves a
+    # script of its own there that can't be run alone.
+    monkeypatch.setitem(sys.modules, "__main__", types.ModuleType("__main__"))
     context = multiprocessing.get_context("spawn")
     workers = [context.Process(target=write_many, args=(tmp_path, s)) for s in (0, 10)]
     for worker in workers:
