@@ -74,8 +74,8 @@ class EncodedTexts:
     def sort(self) -> EncodedTexts:
         """Give the same texts with the tokens numbered in lexicographic order."""
         order = sorted(range(len(self.tokens)), key=self.tokens.__getitem__)
-        rows = self.rows.copy()
-        rows.indices = np.argsort(order).astype(np.int32)[rows.indices]
+        ids = np.argsort(order).astype(np.int32)[self.rows.indices]
+        rows = sp.csr_matrix((self.rows.data, ids, self.rows.indptr), shape=self.rows.shape)
         return EncodedTexts([self.tokens[i] for i in order], rows)
 
 
@@ -107,8 +107,7 @@ def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
     stream = map(numbers.__getitem__, chain.from_iterable(map(cut, texts)))
     ids = np.fromiter(stream, dtype=np.int32)
     content = (np.ones(len(ids), dtype=np.float32), ids, indptr)
-    rows = sp.csr_matrix(content, shape=(len(indptr) - 1, len(numbers)))
-    return EncodedTexts(list(numbers), rows)
+    return EncodedTexts(list(numbers), sp.csr_matrix(content, (len(indptr) - 1, len(numbers))))
 
 
 def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> EncodedTexts:
@@ -161,7 +160,7 @@ def count_ngrams(
     left = (np.repeat(np.cumsum(lengths), lengths) - starts).astype(np.int32)
     paths, counts = [], []
     for n in range(1, ngram_range[1] + 1):
-        order, sizes, found = _count_codes(codes, sequence_of[starts], len(lengths))
+        order, sizes, found = _count_codes(codes, sequence_of.take(starts), len(lengths))
         kept = np.diff(found.indptr) >= min_df
         if n >= ngram_range[0]:
             first = starts[order[(np.cumsum(sizes) - sizes)[kept]]]
@@ -172,11 +171,11 @@ def count_ngrams(
         if n < ngram_range[1]:  # the number of the n-gram kept and its next symbol: a longer one
             codes[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), sizes)
             if n == 1:
-                ranks, n_ranks = codes, np.count_nonzero(kept)
-            longer = np.flatnonzero((codes >= 0) & (left[starts] > n))
-            longer = longer[ranks[starts[longer] + n] >= 0]
-            starts = starts[longer]
-            codes = codes[longer] * n_ranks + ranks[starts + n]
+                ranks, n_ranks = codes.astype(np.int32), np.count_nonzero(kept)
+            # Past the end there is none left: what is taken there is dropped with the rest.
+            following = ranks.take(starts + n, mode="clip")
+            longer = np.flatnonzero((codes >= 0) & (following >= 0) & (left.take(starts) > n))
+            starts, codes = starts[longer], codes[longer] * n_ranks + following[longer]
     return np.concatenate(paths), sp.vstack(counts, format="csr")
 
 
@@ -192,12 +191,15 @@ def _count_codes(
     shift = len(codes).bit_length()
     if int(codes.max(initial=0)) >> (63 - shift):
         codes = np.unique(codes, return_inverse=True)[1]
-    codes = np.sort(codes << shift | np.arange(len(codes)))
+    codes = codes << shift
+    codes |= np.arange(len(codes))
+    codes.sort()
     order = codes & ((1 << shift) - 1)
     codes >>= shift
-    indptr = np.append(np.flatnonzero(np.diff(codes, prepend=-1)), len(codes))
+    new_code = np.concatenate([[True], codes[1:] != codes[:-1], [True]])
+    indptr = np.flatnonzero(new_code[: len(codes) + 1])
     sizes = np.diff(indptr)
-    content = (np.ones(len(codes), dtype=np.float32), sequences[order], indptr)
+    content = (np.ones(len(codes), dtype=np.float32), sequences.take(order), indptr)
     counts = sp.csr_matrix(content, shape=(len(sizes), n_sequences))
     counts.sum_duplicates()
     return order, sizes, counts
@@ -323,8 +325,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         return blocks, chosen
 
     def _check_options(self) -> None:
-        min_n, max_n = self.ngram_range
-        if not 1 <= min_n <= max_n:
+        if not 1 <= self.ngram_range[0] <= self.ngram_range[1]:
             raise ValueError(
                 f"Invalid value for ngram_range={self.ngram_range}: expected whole numbers of at "
                 "least 1, lower boundary not larger than the upper boundary."
