@@ -160,7 +160,7 @@ def count_ngrams(
     left = (np.repeat(np.cumsum(lengths), lengths) - starts).astype(np.int32)
     paths, counts = [], []
     for n in range(1, ngram_range[1] + 1):
-        order, sizes, found = _count_codes(codes, sequence_of[starts], len(lengths))
+        order, sizes, found = _count_codes(codes, sequence_of.take(starts), len(lengths))
         kept = np.diff(found.indptr) >= min_df
         if n >= ngram_range[0]:
             first = starts[order[(np.cumsum(sizes) - sizes)[kept]]]
@@ -171,11 +171,11 @@ def count_ngrams(
         if n < ngram_range[1]:  # the number of the n-gram kept and its next symbol: a longer one
             codes[order] = np.repeat(np.where(kept, np.cumsum(kept) - 1, -1), sizes)
             if n == 1:
-                ranks, n_ranks = codes, np.count_nonzero(kept)
-            longer = np.flatnonzero((codes >= 0) & (left[starts] > n))
-            following = ranks[starts[longer] + n]
-            longer, following = longer[following >= 0], following[following >= 0]
-            starts, codes = starts[longer], codes[longer] * n_ranks + following
+                ranks, n_ranks = codes.astype(np.int32), np.count_nonzero(kept)
+            # Past the end there is none left: what is taken there is dropped with the rest.
+            following = ranks.take(starts + n, mode="clip")
+            longer = np.flatnonzero((codes >= 0) & (following >= 0) & (left.take(starts) > n))
+            starts, codes = starts[longer], codes[longer] * n_ranks + following[longer]
     return np.concatenate(paths), sp.vstack(counts, format="csr")
 
 
@@ -199,7 +199,7 @@ def _count_codes(
     new_code = np.concatenate([[True], codes[1:] != codes[:-1], [True]])
     indptr = np.flatnonzero(new_code[: len(codes) + 1])
     sizes = np.diff(indptr)
-    content = (np.ones(len(codes), dtype=np.float32), sequences[order], indptr)
+    content = (np.ones(len(codes), dtype=np.float32), sequences.take(order), indptr)
     counts = sp.csr_matrix(content, shape=(len(sizes), n_sequences))
     counts.sum_duplicates()
     return order, sizes, counts
