@@ -12,7 +12,7 @@ from typing import IO, TYPE_CHECKING
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINE, FileFault, ProjectError, UsageError
 from src.files import write_atomically
-from src.labels import LANGUAGES
+from src.i18n import LANGUAGES
 
 if TYPE_CHECKING:
     from src.data.readers import ProductReader

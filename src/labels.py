@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from src.errors import ConfigError
+from src.i18n import LANGUAGES
 
-LANGUAGES = ("fr", "en")
 NO_THEME = "other"
 
 

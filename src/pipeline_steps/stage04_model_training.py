@@ -48,7 +48,7 @@ class ModelTrainingPipeline:
             scores = out_of_fold_scores(oof, scored.classes_)
         else:
             oof = train_oof.with_holdout(holdout_scores, holdout)
-            scores = _with_holdout(train_oof, holdout_scores, scored, holdout)
+            scores = _with_holdout(train_oof, holdout_scores, oof, scored, holdout)
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         return Trained(scored, final, scores, threshold)
@@ -64,9 +64,16 @@ def out_of_fold_scores(oof: OutOfFold, classes: np.ndarray) -> OutOfFoldScores:
 
 
 def _with_holdout(
-    train_oof: OutOfFold, holdout_scores: OutOfFold, scored: LateFusion, holdout: np.ndarray
+    train_oof: OutOfFold,
+    holdout_scores: OutOfFold,
+    oof: OutOfFold,
+    scored: LateFusion,
+    holdout: np.ndarray,
 ) -> OutOfFoldScores:
-    """Return the same for rows in folds and a hold-out that nothing was learned from."""
+    """Return the same for rows in folds and a hold-out that nothing was learned from.
+
+    `oof` holds the margins of both, in the order of the table.
+    """
 
     def merged(inside: OutOfFold, outside: OutOfFold) -> np.ndarray:
         gating = scored.gating_ if inside is train_oof else inside.fit_gating()
@@ -75,10 +82,9 @@ def _with_holdout(
         proba[holdout] = gating.predict_proba(outside.arrays, outside.conditions)
         return proba
 
-    merged_oof = train_oof.with_holdout(holdout_scores, holdout)
     alone = {}
-    for name, margins in merged_oof.margins.items():
+    for name, margins in oof.margins.items():
         alone[name] = merged(train_oof.only(name), holdout_scores.only(name))
         alone[name][np.isnan(margins[:, 0])] = np.nan
     proba = merged(train_oof, holdout_scores)
-    return OutOfFoldScores(scored.classes_, merged_oof.folds, proba, alone)
+    return OutOfFoldScores(scored.classes_, oof.folds, proba, alone)

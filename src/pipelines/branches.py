@@ -14,7 +14,7 @@ from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
 
-from src.pipelines.table import Extractor, block_values
+from src.pipelines.table import SEPARATOR, Extractor, block_mask, block_values
 
 logger = logging.getLogger(__name__)
 
@@ -94,9 +94,8 @@ class SelectColumns(TransformerMixin, BaseEstimator):
 
     def fit(self, X: pd.DataFrame, y: object = None) -> SelectColumns:
         """Learn the names of the columns."""
-        prefix = f"{self.column}__"
         plain = self.column in X
-        self.names_ = [self.column] if plain else [n for n in X.columns if n.startswith(prefix)]
+        self.names_ = [self.column] if plain else X.columns[block_mask(X, self.column)].tolist()
         return self
 
     def transform(self, X: pd.DataFrame) -> np.ndarray:
@@ -109,7 +108,8 @@ class SelectColumns(TransformerMixin, BaseEstimator):
 
     def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
         """Return the names of the columns, without the block's own."""
-        return np.array([n.removeprefix(f"{self.column}__") for n in self.names_], dtype=object)
+        prefix = self.column + SEPARATOR
+        return np.array([name.removeprefix(prefix) for name in self.names_], dtype=object)
 
 
 class PresentRows(TransformerMixin, BaseEstimator):

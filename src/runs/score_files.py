@@ -16,7 +16,8 @@ from src.evaluation.figures import (
     selective_figure,
 )
 from src.evaluation.report_text import report_text
-from src.labels import LANGUAGES, Labels
+from src.i18n import LANGUAGES
+from src.labels import Labels
 from src.runs.types import Evaluated, Scored
 
 # A code's faults are many and mostly of one row: the rest is in the confusion counts.

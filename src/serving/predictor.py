@@ -17,7 +17,7 @@ from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import UsageError
 from src.files import encodable
-from src.labels import LANGUAGES
+from src.i18n import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.product_keys import product_keys
 from src.serving.prediction import Candidate, Prediction

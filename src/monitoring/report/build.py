@@ -15,7 +15,8 @@ import numpy as np
 import pandas as pd
 
 from src.evaluation.bootstrap import Interval
-from src.labels import LANGUAGES, Labels
+from src.i18n import LANGUAGES
+from src.labels import Labels
 from src.monitoring.binning import SignalSpec
 from src.monitoring.drift import Finding
 from src.monitoring.reference import QUANTILES, Reference
