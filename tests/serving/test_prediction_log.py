@@ -86,7 +86,8 @@ def test_a_database_that_is_down_is_told_once_and_counted(
     log = PredictionLog(down)
     with caplog.at_level(logging.WARNING, logger="src.serving"):
         log.put(answered, [None, None])
-        while not log.lost:
+        until = time.monotonic() + 60
+        while not log.lost and time.monotonic() < until:
             time.sleep(0.01)
         log.put(answered, [None, None])
         log.close()
