@@ -31,10 +31,7 @@ SNAPSHOT_NAME = "snapshot.json"
 def write_snapshot(cfg: Config) -> dict[str, Any]:
     """Check and hash the files of the import folder and write ``snapshot.json``.
 
-    Returns
-    -------
-    dict
-        data_hash, source, files (name to sha256, bytes, rows), created_at (UTC, ISO 8601).
+    It holds data_hash, source, files (name to sha256, bytes, rows) and created_at (UTC, ISO 8601).
 
     Raises
     ------

@@ -81,7 +81,7 @@ class PredictionLog:
         cls, url: str, observe: Callable[[str, Signals], None] | None = None
     ) -> PredictionLog:
         """Return a log that writes to the database at `url`."""
-        return cls(lambda rows: postgres.write_predictions(url, rows), observe)
+        return cls(lambda rows: postgres.write_rows(url, "predictions", rows), observe)
 
     @property
     def lost(self) -> int:
