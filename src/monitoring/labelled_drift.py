@@ -75,8 +75,6 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Return an interval of ``first - second``, each (successes, n), that errs at most so often.
 
-    Notes
-    -----
     Newcombe's (1998) way of putting two intervals together, on exact ones: Wilson's err more often
     than stated where a class has a handful of products (docs/experiments.md, "Drift").
     """
@@ -199,15 +197,7 @@ def recalls(confusion: np.ndarray) -> list[tuple[int, int]]:
 def confusion_shifts(batch: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Return how much more often each true class is taken for each other one, in shares.
 
-    Parameters
-    ----------
-    batch, baseline : ndarray of int64, shape (n_classes, n_classes)
-        Counts, true by predicted.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_classes, n_classes)
-        Rate in the batch minus rate in the baseline; NaN rows where one side lacks the class.
+    From counts, true by predicted; NaN rows where one side lacks the class.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return batch / batch.sum(axis=1, keepdims=True) - (

@@ -45,10 +45,7 @@ class Signals:
         nothing to measure.
     flags : mapping of str to ndarray of bool, shape (n,)
         `FLAGS`.
-    language : ndarray of str, shape (n,)
     proba : ndarray of float64, shape (n, n_classes)
-    classes : ndarray of int64, shape (n_classes,)
-        Code of each column of `proba`.
     embedding : ndarray of float32, shape (n, d), or None
         Of the image; NaN rows where there is none. None where the network is off.
     """
@@ -82,16 +79,9 @@ class Signals:
 
 @dataclasses.dataclass(frozen=True)
 class SignalReader:
-    """From products to signals.
+    """From products to signals; `words` are those that the text expert knows.
 
-    Attributes
-    ----------
-    classes : ndarray of int64, shape (n_classes,)
-        Code of each column of the probabilities.
-    words : frozenset of str
-        Words that the text expert knows; empty without a text expert.
-    word_pattern : str
-        What a word is; "" without a text expert.
+    Without a text expert there are none, and `word_pattern` is "".
     """
 
     classes: np.ndarray
@@ -100,15 +90,7 @@ class SignalReader:
 
     @classmethod
     def of(cls, model: LateFusion, *, in_training: bool = False) -> SignalReader:
-        """Return the reader of a model's products.
-
-        Parameters
-        ----------
-        model : LateFusion
-            Fitted.
-        in_training : bool
-            True for products that the model was trained on, see `vocabulary`.
-        """
+        """Return the reader of a model's products; those that it learned from if `in_training`."""
         counter = find_word_counter(model)
         if counter is None:
             return cls(model.classes_, frozenset(), "")
@@ -117,15 +99,7 @@ class SignalReader:
         )
 
     def read(self, table: pd.DataFrame, proba: np.ndarray) -> Signals:
-        """Measure n products.
-
-        Parameters
-        ----------
-        table : DataFrame, n rows
-            The product table.
-        proba : ndarray, shape (n, n_classes)
-            The model's probabilities; out-of-fold ones for training products.
-        """
+        """Measure n products; `proba` is out-of-fold for training products."""
         has_description = table["has_description"].to_numpy(dtype=bool)
         has_image = table["has_image"].to_numpy(dtype=bool)
         lengths = table["description"].str.len().to_numpy(dtype=np.float64)
@@ -189,16 +163,8 @@ def profile_of(signals: Signals, row: int) -> dict[str, Any]:
 def from_profiles(profiles: Sequence[Mapping[str, Any]], classes: np.ndarray) -> Signals:
     """Return the signals of n logged requests, `profile_of` read back.
 
-    Parameters
-    ----------
-    profiles : sequence of mapping
-        JSON values as `profile_of` gives them; a key that is missing is a signal that is missing.
-    classes : ndarray of int64, shape (n_classes,)
-        Codes of the model that answered.
-
-    Notes
-    -----
-    Small probabilities were left out; what remains is scaled to a sum of 1.
+    A key that is missing is a signal that is missing. Small probabilities were left out; what
+    remains is scaled to a sum of 1.
     """
     proba = np.array(
         [[p.get("proba", {}).get(str(code), 0.0) for code in classes.tolist()] for p in profiles]

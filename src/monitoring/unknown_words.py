@@ -23,15 +23,10 @@ def find_word_counter(model: LateFusion) -> TfidfWords | None:
 
 
 def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
-    """Return the single words of a vocabulary.
+    """Return the single words of a fitted vocabulary.
 
-    Parameters
-    ----------
-    counter : TfidfWords
-        Fitted, with idf.
-    of_others : bool
-        True leaves out words that would be unknown if one of the products with them had not been
-        in training: the vocabulary that a training product meets as a new one would.
+    `of_others` leaves out words that would be unknown if one of the products with them had not
+    been in training: the vocabulary that a training product meets as a new one would.
     """
     names = counter.get_feature_names_out()
     if of_others and counter.idf_ is not None:
@@ -42,21 +37,7 @@ def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
 
 
 def unknown_shares(texts: Sequence[str], words: frozenset[str], pattern: str) -> np.ndarray:
-    """Return the share of each text's words that are not among `words`.
-
-    Parameters
-    ----------
-    texts : sequence of str, length n
-        Clean texts.
-    words : frozenset of str
-    pattern : str
-        Regular expression of a word, as the counter has it.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        NaN where a text has no word at all.
-    """
+    """Return the share of each text's words that are not among `words`; NaN without a word."""
     find = re.compile(pattern).findall
     shares = np.full(len(texts), np.nan)
     for row, text in enumerate(texts):

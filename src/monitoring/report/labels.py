@@ -28,14 +28,7 @@ def with_labels(
 ) -> dict[str, Any]:
     """Return the report with the batch's confusion beside the baseline's.
 
-    Parameters
-    ----------
-    report : dict
-        As `build_report` gives it.
-    signals : Signals
-        Of the n products.
-    y : ndarray of int64, shape (n,)
-        Their codes; a code that is not one of the model's marks a product without a label.
+    A code `y` that is not one of the model's marks a product without a label.
     """
     known = np.isin(y, reference.classes)
     codes = reference.classes.tolist()
