@@ -138,14 +138,14 @@ def table(changes: pd.DataFrame, overall: Mapping[str, Any], names: Mapping[int,
         f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'batch':>7}{'change':>8}  interval",
     ]
     marks = {"fell": " FELL", "rose": " rose", "steady": ""}
-    for c in changes.itertuples():
-        start = f"{c.code:<6}{names.get(c.code, '')[:26]:<27}{c.support:>6}"
-        if c.change == "unknown":
+    for c in changes.to_dict("records"):
+        start = f"{c['code']:<6}{names.get(c['code'], '')[:26]:<27}{c['support']:>6}"
+        if c["change"] == "unknown":
             lines.append(f"{start}{'':>7}{'–':>7}")
             continue
         lines.append(
-            f"{start}{c.baseline_recall:>7.3f}{c.recall:>7.3f}{c.delta:>+8.3f}"
-            f" {c.low:>+6.2f}{c.high:>+6.2f}{marks[c.change]}".rstrip()
+            f"{start}{c['baseline_recall']:>7.3f}{c['recall']:>7.3f}{c['delta']:>+8.3f}"
+            f" {c['low']:>+6.2f}{c['high']:>+6.2f}{marks[c['change']]}".rstrip()
         )
     return lines
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import re
@@ -157,7 +158,7 @@ def _median_s(ask: Callable[[int], object], times: int) -> float:
     """Return the median seconds of one call, after a few that warm up."""
     for number in range(10):
         ask(number)
-    return float(np.median([timed(lambda n=number: ask(n))[0] for number in range(times)]))
+    return float(np.median([timed(functools.partial(ask, n))[0] for n in range(times)]))
 
 
 def api(work: Path, rows: int, url: str | None = None) -> list[Figure]:
