@@ -97,12 +97,12 @@ class ModelEvaluationPipeline:
 
     def _presence(self, rows: np.ndarray) -> dict[str, dict[str, float]]:
         """Score products that every expert reads by what of them is shown, the rest hidden."""
-        oof, gating = self.trained.oof, self.trained.holdout_model.gating_
+        oof = self.trained.oof
         unread = [np.isnan(proba[:, 0]) for proba in oof.expert_proba.values()]
         seen = rows & ~np.any(unread, axis=0)
         if len(unread) < 2 or not seen.any():
             return {}
-        neither = np.tile(gating.prior, (len(rows), 1))
+        neither = np.tile(self.trained.holdout_model.gating_.prior, (len(rows), 1))
         y, scores = self.transformed.y[seen], {}
         for name, proba in {"both": oof.proba, **oof.expert_proba, "neither": neither}.items():
             accuracy = float((oof.classes[proba[seen].argmax(axis=1)] == y).mean())

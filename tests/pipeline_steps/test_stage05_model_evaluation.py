@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -116,6 +117,35 @@ def test_b2_is_the_text_expert_where_it_has_input(transformed: Transformed, labe
     without = dataclasses.replace(given, oof=dataclasses.replace(given.oof, expert_proba={}))
     same = evaluate(transformed, without, labels).diagnosed
     pd.testing.assert_frame_equal(same["b2"].by_class, same["b4"].by_class)
+
+
+def test_presence_scores_the_same_products_by_what_is_shown_of_them(
+    transformed: Transformed, labels: Labels
+) -> None:
+    known = Oracle().predict_proba(transformed.train)
+    image = known.copy()
+    image[:100] = np.nan
+    given = trained(transformed, np.where(transformed.holdout, -1, 0), known)
+    given.oof.expert_proba["image"] = image  # type: ignore[index]
+    given.holdout_model.gating_ = SimpleNamespace(prior=np.array([0.2, 0.2, 0.6]))  # type: ignore[assignment]
+    evaluated = evaluate(transformed, given, labels, on_train=True)
+    y = transformed.y[100:]
+    expected = {
+        "both": (y == 10).mean(),
+        "text": 1.0,
+        "image": 1.0,
+        "neither": (y == CLASSES[2]).mean(),
+    }
+    holdout, oof, train = (scored.details.get("presence") for scored in evaluated.scored)
+    assert (holdout, train) == ({}, None)  # the hold-out has no image here
+    assert {name: scores["rows"] for name, scores in oof.items()} == dict.fromkeys(
+        expected, N - 100
+    )
+    assert {name: scores["accuracy"] for name, scores in oof.items()} == pytest.approx(expected)
+    shares = [(y == code).mean() for code in CLASSES]
+    loss = -np.log([0.2, 0.2, 0.6]) @ shares
+    assert oof["neither"]["log_loss"] == pytest.approx(loss)
+    assert set(oof["both"]) == {"rows", "accuracy", "log_loss", "ece", "top3"}
 
 
 def test_predictions_and_slices_tell_what_the_table_knows_of_a_product(
