@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pandas as pd
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
 from src.evaluation.paired import align, same_rows, score_differences
@@ -119,7 +120,7 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         candidate = dataclasses.replace(candidate, promoted_at=candidate.promoted_at or now)
         new.save(new.serving, dataclasses.asdict(candidate), run=run, stage="promote")
-        new.runs.promote()
+        runs.promote(store.paths)
     decision = dataclasses.replace(decision, candidate=candidate)
     store.save(store.promotion, dataclasses.asdict(decision), run=run, stage="promote")
     return decision
@@ -128,11 +129,11 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
 def read_decision(store: ArtifactStore) -> Decision:
     """Return the decision on the last run."""
     values = store.load(store.promotion)
-    runs = {
+    compared = {
         name: None if values[name] is None else ServedRun(**values[name])
         for name in ("candidate", "served")
     }
-    return Decision(**{**values, **runs})
+    return Decision(**{**values, **compared})
 
 
 def decide(
@@ -179,7 +180,7 @@ def decide(
 
 def _served(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | None]:
     """Return the served run and its hold-out; one that can't be read is replaced by any other."""
-    if store.runs.find("served") is None:
+    if runs.find(store.paths, "served") is None:
         return None, None
     served = store.pinned("served")
     try:
