@@ -12,19 +12,7 @@ from src.runs.types import Ingested, Validated
 
 
 def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool) -> Validated:
-    """Check the products.
-
-    Parameters
-    ----------
-    ingested : Ingested
-        Stage 1.
-    codes : sequence of int
-        Codes that the labels map knows.
-    limits : Limits
-        Where the checks draw the line.
-    skip : bool
-        True leaves the checks out; duplicates are found all the same, every split needs them.
-    """
+    """Check the products; `skip` does not, but finds duplicates all the same: splits need them."""
     groups = find_groups(ingested.train)
     checks: tuple[Check, ...] = ()
     if not skip:
@@ -46,13 +34,7 @@ def report(validated: Validated) -> dict[str, object]:
 
 
 def raise_on_failure(checks: Sequence[Check]) -> None:
-    """Refuse data that failed a check.
-
-    Raises
-    ------
-    ValidationError
-        Names every failed check with what was expected and observed.
-    """
+    """Refuse data that failed a check: every one with what was expected and observed."""
     failed = [check for check in checks if check.status == "fail"]
     if failed:
         lines = [f"  {c.name}: expected {c.expected}, observed {c.observed}" for c in failed]

@@ -63,16 +63,7 @@ def finalize(
 ) -> ServedRun:
     """Write the last two files of a run: its predictions for the hold-out, and ``serving.json``.
 
-    Parameters
-    ----------
-    store : ArtifactStore
-        Store of the new run (`ArtifactStore.begin`).
-    kind : str
-        Kind of model.
-    scored : Scored
-        The hold-out.
-    groups : ndarray of int64, shape (n_holdout,)
-        Duplicates share one.
+    Duplicates share one of `groups`, shape (n_holdout,).
     """
     low, high = scored.details["intervals"]["f1_weighted"]
     about = ServedRun(
@@ -91,14 +82,7 @@ def finalize(
 
 
 def promote(store: ArtifactStore, *, force: bool) -> Decision:
-    """Promote the candidate if it may be served; the writer's lock is held.
-
-    Parameters
-    ----------
-    store : ArtifactStore
-        Any store of the workspace.
-    force : bool
-        True promotes whatever the scores are.
+    """Promote the candidate if it may be served, or is forced to; the writer's lock is held.
 
     Raises
     ------
