@@ -5,13 +5,14 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from src.data.checks import Check, Limits, check_products
+from src.config_model import Validation
+from src.data.checks import Check, check_products
 from src.data.duplicates import find_groups
 from src.errors import ValidationError
 from src.runs.types import Ingested, Validated
 
 
-def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool) -> Validated:
+def run(ingested: Ingested, codes: Sequence[int], limits: Validation, *, skip: bool) -> Validated:
     """Check the products; `skip` does not, but finds duplicates all the same: splits need them."""
     groups = find_groups(ingested.train)
     checks: tuple[Check, ...] = ()
