@@ -41,6 +41,7 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     if len(by_fold) > 1:
         name, spread = f"weighted F1 of {len(by_fold)} folds", statistics.stdev(by_fold)
         yield f"  {name:<30}{statistics.fmean(by_fold):>8.4f}   standard deviation {spread:.4f}"
+    yield from _presence(facts.get("presence", {}))
     decision = facts["decision"]
     if decision["accuracy"] is None:
         yield "  no answer is sure enough to be accepted without a look"
@@ -54,6 +55,15 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
 def fit(text: str, width: int) -> str:
     """Return a text of at most `width` characters, and say where it was cut."""
     return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
+def _presence(presence: Mapping[str, Mapping[str, float]]) -> Iterator[str]:
+    """Yield what answers from a part of a product are worth, the rest of it hidden."""
+    if presence:
+        shown = f"shown, of {presence['both']['rows']:,} products"
+        yield f"{shown:<32}accuracy log-loss   ECE"
+    for name, part in presence.items():
+        yield f"  {name:<30}{part['accuracy']:>8.4f}{part['log_loss']:>9.4f}{part['ece']:>6.3f}"
 
 
 def _head(facts: Mapping[str, Any]) -> Iterator[str]:

@@ -81,3 +81,11 @@ def test_a_cut_name_says_so() -> None:
 def test_a_threshold_that_accepts_nothing(facts: dict) -> None:
     nothing = {**facts, "decision": {**facts["decision"], "coverage": 0.0, "accuracy": None}}
     assert list(score_lines(nothing))[-1].strip().startswith("no answer is sure enough")
+
+
+def test_what_a_part_of_a_product_is_worth_has_lines_of_its_own(facts: dict) -> None:
+    part = {"rows": 1447, "accuracy": 0.5302, "log_loss": 1.7853, "ece": 0.0776, "top3": 0.8}
+    lines = list(score_lines({**facts, "presence": {"both": part, "image": part}}))
+    start = lines.index("shown, of 1,447 products        accuracy log-loss   ECE")
+    assert lines[start + 2] == "  image                           0.5302   1.7853 0.078"
+    assert not any("shown" in line for line in score_lines(facts))
