@@ -146,7 +146,7 @@ def build_cnn(cfg: Config) -> list[Branch]:
     tune = options.fine_tune
     if not tune.enabled:
         return [_branch("image_cnn", featurizer, None)]
-    from src.features.networks.fine_tuned import FineTunedCNN
+    from src.features.cnn_features import FineTunedCNN
     from src.features.networks.fine_tuning import FineTuning
 
     tuning = FineTuning(

@@ -9,9 +9,8 @@ import numpy as np
 
 from src.data.image_decode import ImageFault, ImageSource
 from src.evaluation.shap.product import Contributions
-from src.features.cnn_features import CNNFeaturizer
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.networks import heat_map as cnn_explain
-from src.features.networks.fine_tuned import FineTunedCNN
 from src.pipelines.branches import BranchUnion
 from src.pipelines.image_pipeline import ImageExtractor
 
@@ -60,10 +59,10 @@ def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | 
 
 def _draw(network: CNNFeaturizer, source: ImageSource, direction: np.ndarray) -> bytes | None:
     try:
-        image = network.loader.load(source)
+        image = network.load(source)
     except ImageFault:
         return None
-    (heat,) = cnn_explain.explain(network.session, image[None], direction)
+    (heat,) = cnn_explain.explain(network.engine, image[None], direction)
     return cnn_explain.overlay_png(image, heat)
 
 
