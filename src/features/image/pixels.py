@@ -63,8 +63,14 @@ class PixelExtractor:
         """Return 0..1, shape (n, 3 size^2), zeros without an image, and where there is one."""
         values = np.zeros((len(sources), 3 * self.size_px**2), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
-        options = {"size_px": self.size_px, "mode": self.mode, "n_threads": self.n_threads}
-        for rows, images, found in load_batches(sources, self.batch_size, **options):
+        batches = load_batches(
+            sources,
+            self.batch_size,
+            size_px=self.size_px,
+            mode=self.mode,
+            n_threads=self.n_threads,
+        )
+        for rows, images, found in batches:
             np.divide(images.reshape(len(found), -1), 255, out=values[rows], where=found[:, None])
             mask[rows] = found
         return values, mask
