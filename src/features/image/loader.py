@@ -45,7 +45,7 @@ def load_image(source: ImageSource, size_px: int, mode: str) -> Pixels:
         If it can't be decoded.
     """
     side = "long" if mode == "letterbox" else "short"
-    pixels = decode_image(source, min_side_px=size_px, side=side).pixels
+    pixels = decode_image(source, min_side_px=size_px, side=side)
     if mode == "stretch":
         return resize(pixels, size_px, size_px)
     return letterbox(pixels, size_px)
