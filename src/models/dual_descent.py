@@ -41,19 +41,10 @@ def compiled_solver() -> Callable[..., Any]:
 
 
 def by_frequency(X: sparse.csr_matrix) -> tuple[Arrays, np.ndarray]:
-    """Renumber the columns, the fullest first.
+    """Return `X` (left as it is) with its columns renumbered, the fullest first.
 
-    Parameters
-    ----------
-    X : csr_matrix of float32, shape (n, n_features)
-        Left as it is.
-
-    Returns
-    -------
-    matrix : (data, indices, indptr)
-        CSR with sorted indices.
-    order : ndarray of int64, shape (n_features,)
-        Column of `X` that each new column was.
+    It is (data, indices, indptr) of a CSR with sorted indices; beside it, the column of `X` that
+    each new column was, int64 of shape (n_features,).
     """
     counts = np.bincount(X.indices, minlength=X.shape[1])
     order = np.argsort(-counts, kind="stable")

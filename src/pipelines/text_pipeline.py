@@ -144,32 +144,20 @@ def build_cleaner(cfg: Config) -> TextCleaner:
     return TextCleaner(**switches, translations=translations)
 
 
-def _words(*columns: str) -> Callable[[TextFeatures], BaseEstimator]:
-    def build_one(cfg: TextFeatures) -> BaseEstimator:
-        from src.features.tfidf.vectorizers import TfidfWords
+def _ngrams(unit: str, *columns: str) -> Callable[[TextFeatures], BaseEstimator]:
+    """Return the builder of a branch that counts n-grams of words or characters."""
 
-        words = TfidfWords(
-            ngram_range=cfg.ngram_range,
-            max_features=cfg.max_features,
-            min_df=cfg.min_df,
+    def build_one(cfg: TextFeatures) -> BaseEstimator:
+        from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
+
+        kind, limits = (TfidfWords, cfg) if unit == "words" else (TfidfChars, cfg.char)
+        counter = kind(
+            ngram_range=limits.ngram_range,
+            max_features=limits.max_features,
+            min_df=limits.min_df,
             sublinear_tf=True,
         )
-        return _sparse(cfg, columns, words)
-
-    return build_one
-
-
-def _chars(*columns: str) -> Callable[[TextFeatures], BaseEstimator]:
-    def build_one(cfg: TextFeatures) -> BaseEstimator:
-        from src.features.tfidf.vectorizers import TfidfChars
-
-        chars = TfidfChars(
-            ngram_range=cfg.char.ngram_range,
-            max_features=cfg.char.max_features,
-            min_df=cfg.char.min_df,
-            sublinear_tf=True,
-        )
-        return _sparse(cfg, columns, chars)
+        return _sparse(cfg, columns, counter)
 
     return build_one
 
@@ -222,10 +210,10 @@ def _language(_: TextFeatures) -> BaseEstimator:
 
 
 TRANSFORMERS: Mapping[str, Callable[[TextFeatures], BaseEstimator]] = {
-    "tfidf_word": _words(*CLEAN_COLUMNS),
-    "tfidf_char": _chars(*CLEAN_COLUMNS),
-    "tfidf_word_title": _words("clean_title"),
-    "tfidf_char_title": _chars("clean_title"),
+    "tfidf_word": _ngrams("words", *CLEAN_COLUMNS),
+    "tfidf_char": _ngrams("characters", *CLEAN_COLUMNS),
+    "tfidf_word_title": _ngrams("words", "clean_title"),
+    "tfidf_char_title": _ngrams("characters", "clean_title"),
     "has_description": _scaled("has_description"),
     "title_length": _scaled("title_length"),
     "text_stats": _scaled("text_stats"),
