@@ -40,7 +40,7 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     """
     seen = dataclasses.asdict(csv_files.take_snapshot(cfg.paths.import_dir))
     path = cfg.paths.workspace / SNAPSHOT_NAME
-    before = _read_snapshot(path)
+    before = read_snapshot(path)
     if {**before, **seen} == before and "created_at" in before:
         return before
     snapshot = {**seen, "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
@@ -49,7 +49,8 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     return snapshot
 
 
-def _read_snapshot(path: Path) -> dict[str, Any]:
+def read_snapshot(path: Path) -> dict[str, Any]:
+    """Return what a snapshot file says; nothing where it is missing or torn."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):

@@ -192,7 +192,7 @@ WHERE product.file = 'X_test_update.csv' AND product.row_index IS NOT NULL;
 ANALYZE wanted_items (productid, row_hash);
 ANALYZE wanted_test_items (row_index, row_hash);
 
--- 5. Rows that left the files move to the history.
+-- 5. Rows that left the files, and former texts and labels of those that changed, are kept.
 WITH gone AS (
     DELETE FROM project.items AS current
     WHERE
@@ -201,6 +201,17 @@ WITH gone AS (
             WHERE wanted.productid = current.productid
         )
     RETURNING *
+),
+
+former AS (
+    SELECT gone.* FROM gone
+    UNION ALL
+    SELECT current.*
+    FROM project.items AS current
+    INNER JOIN wanted_items AS wanted ON current.productid = wanted.productid
+    WHERE
+        (current.designation, current.description, current.prdtypecode)
+        IS DISTINCT FROM (wanted.designation, wanted.description, wanted.prdtypecode)
 )
 
 INSERT INTO project.items_history (
@@ -217,18 +228,18 @@ INSERT INTO project.items_history (
 )
 SELECT
     'train' AS part,
-    gone.productid,
-    gone.row_index,
-    gone.imageid,
-    gone.designation,
-    gone.description,
-    gone.prdtypecode,
-    gone.row_hash,
-    gone.dataset_id,
+    former.productid,
+    former.row_index,
+    former.imageid,
+    former.designation,
+    former.description,
+    former.prdtypecode,
+    former.row_hash,
+    former.dataset_id,
     settings.dataset_id AS left_dataset_id
-FROM gone
+FROM former
 CROSS JOIN load_settings AS settings
-ORDER BY gone.row_index;
+ORDER BY former.row_index;
 
 WITH gone AS (
     DELETE FROM project.test_items AS current
@@ -238,6 +249,17 @@ WITH gone AS (
             WHERE wanted.row_index = current.row_index
         )
     RETURNING *
+),
+
+former AS (
+    SELECT gone.* FROM gone
+    UNION ALL
+    SELECT current.*
+    FROM project.test_items AS current
+    INNER JOIN wanted_test_items AS wanted ON current.row_index = wanted.row_index
+    WHERE
+        (current.designation, current.description)
+        IS DISTINCT FROM (wanted.designation, wanted.description)
 )
 
 INSERT INTO project.items_history (
@@ -253,17 +275,17 @@ INSERT INTO project.items_history (
 )
 SELECT
     'test' AS part,
-    gone.productid,
-    gone.row_index,
-    gone.imageid,
-    gone.designation,
-    gone.description,
-    gone.row_hash,
-    gone.dataset_id,
+    former.productid,
+    former.row_index,
+    former.imageid,
+    former.designation,
+    former.description,
+    former.row_hash,
+    former.dataset_id,
     settings.dataset_id AS left_dataset_id
-FROM gone
+FROM former
 CROSS JOIN load_settings AS settings
-ORDER BY gone.row_index;
+ORDER BY former.row_index;
 
 -- 6. Only rows whose hash differs are written.
 INSERT INTO project.items AS current (

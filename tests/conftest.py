@@ -154,6 +154,7 @@ def run_load(
         "codes": ",".join(map(str, codes)),
         "max_reject_rate": str(rate),
         "accept_new_shares": "false",
+        "workspace": str(folder.parent),
     }
     command = [str(postgres_server.binaries() / "psql"), "-X", "-q", "--single-transaction"]
     for name, value in variables.items():

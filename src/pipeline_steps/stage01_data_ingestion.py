@@ -38,7 +38,7 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
         snapshot = Snapshot(tables.snapshot.data_hash, tables.snapshot.source)
         labelled, unlabelled, rejected = tables.train, tables.test, tables.rejected_rows
     else:
-        url = database_url()
+        url = database_url(cfg.paths.workspace)
         loaded = postgres.latest_snapshot(url)
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
@@ -70,7 +70,7 @@ def _correct(
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
     else:
-        corrections = postgres.read_feedback(database_url())
+        corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
     y, corrected = correct_labels(train, labels, corrections, codes)
     return train.assign(prdtypecode=y), dataclasses.replace(corrected, unreadable=unreadable)

