@@ -9,7 +9,6 @@ where there are pictures. A file fault ends with exit status 2 before the databa
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import shlex
 import sys
@@ -38,7 +37,7 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     FileFault
         A file can't be read as what it should be.
     """
-    seen = dataclasses.asdict(csv_files.take_snapshot(cfg.paths.import_dir))
+    seen = csv_files.take_snapshot(cfg.paths.import_dir)
     path = cfg.paths.workspace / SNAPSHOT_NAME
     before = read_snapshot(path)
     if {**before, **seen} == before and "created_at" in before:

@@ -95,13 +95,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _since(text: str) -> datetime:
-    """Return the time that is `text` (90m, 24h, 7d) ago.
-
-    Raises
-    ------
-    UsageError
-        It is written in another way.
-    """
+    """Return the time that is `text` (90m, 24h, 7d) ago."""
     match = _SINCE.fullmatch(text)
     if match is None:
         raise UsageError(f"--since {text}: expected a number and m, h or d", next_command=HELP)

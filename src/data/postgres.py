@@ -16,8 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from src.data.corrections import Correction
-from src.data.csv_files import ITEM_COLUMNS, Source
-from src.data.csv_records import NO_ID
+from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
 from src.data.database_url import redact
 from src.errors import DatabaseError
 

@@ -47,16 +47,7 @@ def new_correction(
 
 
 def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:
-    """Store a correction.
-
-    Parameters
-    ----------
-    file : Path
-        Where it goes when the database does not answer.
-    url : str
-        Address of the database.
-    codes : collection of int
-        Known codes.
+    """Store a correction in the database at `url`, or in a file where that does not answer.
 
     Returns
     -------
