@@ -65,7 +65,7 @@ def _is_replaceable(path: Path) -> bool:
     folder = Path(os.path.realpath(path.parent))
     if folder == Path("/dev") or folder.is_relative_to("/dev/fd") or folder.is_relative_to("/proc"):
         return False
-    return path.is_file() or not path.exists()
+    return path.is_file() or not os.path.lexists(os.path.realpath(path))
 
 
 def sha256(source: Path | bytes | IO[bytes]) -> str:

@@ -187,9 +187,10 @@ def _secrets(url: str) -> set[str]:
     found = re.findall(rf"(?:password|secret)\s*=\s*('(?:[^'\\]|\\.)*'|.*?){end}", url, re.I | re.S)
     if user := re.search(r"//[^:/@]*:(.*)@", url, re.DOTALL):
         found.append(user[1])
-    secrets = {url} if found else set()
+    secrets: set[str] = set()
     for value in found:
         bare = re.sub(r"\\(.)", r"\1", value.strip("'"))
-        secrets |= {value, bare, unquote(value), *re.split(r"[\s@/?#:&=,\[\]]+", bare)}
+        secrets |= {value, bare, unquote(value), *re.split(r"[\s@/?#:&=,'\[\]]+", bare)}
     # The default is no secret, and it is the user's name as well.
-    return secrets - {"", DEFAULT_PASSWORD}
+    secrets -= {"", DEFAULT_PASSWORD}
+    return secrets | {url} if secrets else secrets
