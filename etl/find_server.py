@@ -81,7 +81,7 @@ def _wait_for(url: str) -> None:
                 encoding = connection.info.parameter_status("server_encoding")
                 break
         except DatabaseError:
-            starts = subprocess.run([ready, "-q", "-d", url], check=False).returncode == 1
+            starts = subprocess.run([ready, "-q", "-d", url], stderr=subprocess.DEVNULL, check=False
             if not starts or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)

@@ -204,25 +204,20 @@ def _make_cluster(server: Server, account: Account) -> None:
     secret.write_text(server.password + "\n", encoding="utf-8")
     if "user" in account[1]:
         os.chown(secret, account[1]["user"], -1)
-    options: list[str | Path] = [
-        "--pgdata",
-        unfinished,
-        "-U",
-        database_url.USER,
-        "--pwfile",
-        secret,
-    ]
-    options += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale"]
+    owner: list[str | Path] = ["-U", database_url.USER, "--pwfile", secret]
+    options = ["--pgdata", unfinished, *owner, "--auth", "scram-sha-256", "--encoding", "UTF8"]
     with tempfile.TemporaryDirectory(prefix="initdb-") as temporary:
         programs = binaries()
         if set(str(programs)) & set('$`"\\'):  # initdb names its programs to a shell
             Path(temporary).chmod(0o755)  # the account must read it
-            programs = shutil.copytree(programs.parent, Path(temporary) / "pginstall") / "bin"
+            for folder in programs.parents[2].glob(f"{PACKAGE}*"):  # its libraries lie beside it
+                shutil.copytree(folder, Path(temporary) / folder.name)
+            programs = Path(temporary) / PACKAGE / "pginstall" / "bin"
         try:
             # C.UTF-8 folds the case of accented letters for the text index; some systems lack it.
             for locale in ("C.UTF-8", "C"):
                 shutil.rmtree(unfinished, ignore_errors=True)
-                status, said = _run(account, programs / "initdb", *options, locale)
+                status, said = _run(account, programs / "initdb", *options, "--locale", locale)
                 if status == 0:
                     unfinished.rename(server.cluster)
                     return

@@ -348,6 +348,93 @@ def test_corrections_that_waited_in_a_file_are_loaded(
         assert found == [(1001, 10)]
 
 
+def test_a_folder_that_a_shell_would_read_and_variables_of_another_server(
+    tree: Path, tmp_path: Path, free_port: int, shop: Shop
+) -> None:
+    place = tmp_path / "a $(touch pwned) `touch pwned` \"é\" 'x' $HOME ;&"
+    tree.rename(place)
+    shutil.copytree(shop.write_plain(9), place / "import")
+    other = {"PGSSLMODE": "require", "PGCHANNELBINDING": "require", "PGSERVICE": "prod"}
+    strange = {
+        "PGHOST": "/no",
+        "PGUSER": "me",
+        "PGDATESTYLE": "German",
+        "PGCLIENTENCODING": "LATIN1",
+    }
+    environment = {"PYTHON": sys.executable, "PYTHONPATH": str(place), "LANG": "fr_FR.UTF-8"}
+    environment |= {**other, **strange, "PGPORT": str(free_port), "PATH": os.environ["PATH"]}
+    server = embedded(place, free_port)
+    command = ["bash", str(place / "init.sh")]
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert_loaded(server.url(), place / "import")
+    finally:
+        postgres_server.stop(server)
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_password_is_in_no_line_and_in_no_file(
+    tree: Path, init: Init, database: str, shop: Shop
+) -> None:
+    """Whatever the form of the address, and whether it is right or wrong."""
+    shutil.copytree(shop.write_plain(9), tree / "import")
+    place = database.partition("@")[2]
+    host, _, name = place.partition("/")
+    port, role = host.partition(":")[2], f"role_{name}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'hunter2'")
+        try:
+            words = f"host=localhost port={port} user={role} dbname={name}"
+            right = [
+                f"postgresql://{role}:hunter2@{place}",
+                f"postgresql://{place}?user={role}&password=hunter2",
+                f"{words} password=hunter2",
+                f"{words} password = 'hunter2'",
+            ]
+            wrong = [
+                f"postgresql+psycopg2://{role}:hunter2@{place}",
+                f"postgres://{role}:hunter2@secret@{place}",
+                f"postgres://{role}:hunter2/secret@{place}",
+                f"{words} password=hunter2 secret",
+            ]
+            for url in (*right, *wrong):
+                done = init(DATABASE_URL=url)
+                assert (done.returncode == 0) == (url in right), done.stderr
+                assert not re.search("hunter2|secret", done.stdout + done.stderr), url
+        finally:
+            connection.execute(f"DROP OWNED BY {role} CASCADE")
+            connection.execute(f"DROP ROLE {role}")
+    made = [p for p in tree.rglob("*") if p.is_file() and p.suffix in {".json", ".csv", ".log"}]
+    assert made
+    assert not [path for path in made if b"hunter2" in path.read_bytes()]
+
+
+def test_a_database_with_another_date_style_is_read(
+    tree: Path, init: Init, database: str, shop: Shop
+) -> None:
+    shutil.copytree(shop.write_plain(9), tree / "import")
+    name = database.rpartition("/")[2]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET datestyle = 'SQL, DMY'")  # type: ignore[arg-type]
+    assert init(DATABASE_URL=database).stderr == ""
+    assert postgres.latest_snapshot(database).rows == 9
+    assert_loaded(database, tree / "import")
+
+
+def test_a_clone_of_git_for_windows_can_be_run(tree: Path, tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".gitattributes", tree)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.autocrlf=true"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], cwd=tree, check=True, capture_output=True)
+    subprocess.run([*git, "clone", "-q", str(tree), str(tmp_path / "clone")], check=True)
+    texts = [*(tmp_path / "clone").rglob("*.sh"), *(tmp_path / "clone").rglob("*.sql")]
+    assert len(texts) > 10
+    assert not [path for path in texts if b"\r" in path.read_bytes()]
+
+
 def test_shellcheck_finds_nothing() -> None:
     program = Path(sys.executable).parent / "shellcheck"
     if not program.exists():

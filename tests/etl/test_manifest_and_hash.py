@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from etl import manifest_and_hash
-from src.config import REPOSITORY, load_config
+from src.config import load_config
 from src.data import csv_files, images
 from src.labels import load_labels
 
