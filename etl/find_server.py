@@ -81,8 +81,9 @@ def _wait_for(url: str) -> None:
                 encoding = connection.info.parameter_status("server_encoding")
                 break
         except DatabaseError:
-            starts = subprocess.run([ready, "-q", "-d", url], stderr=subprocess.DEVNULL, check=False
-            if not starts or time.monotonic() > deadline:
+            # Its own words may hold a part of the password.
+            asked = subprocess.run([ready, "-d", url], capture_output=True, check=False)
+            if asked.returncode != 1 or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
     if encoding != "UTF8":

@@ -27,10 +27,6 @@ from src.errors import DatabaseError
 from src.labels import load_labels
 from src.log import LOGGER_NAME
 
-# OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
-# library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
-
 # A suite that a shell started in the background inherits SIGINT as ignored, and so would every
 # command that a test interrupts. A handler is not inherited: they get the default.
 signal.signal(signal.SIGINT, signal.default_int_handler)

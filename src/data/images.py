@@ -20,6 +20,7 @@ from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
 from src.files import sha256, write_atomically
+from src.utils.cores import available_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -131,7 +132,7 @@ def scan_images(
     stated = [_stated(*place, workspace) for place in _files(folders)]
     jobs = [(path, entry, cache.get(entry.path)) for path, entry in stated]
     entries: list[ImageEntry] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         chunks = (jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK))
         for done in pool.map(_read_chunk, chunks):
             entries += done
