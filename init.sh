@@ -183,6 +183,7 @@ find_server() {
         read -r kind
         read -r URL
         read -r SHOWN_URL
+        read -r WORKSPACE_NAME
     } <<<"$lines"
     find_psql
     if [[ $kind != given ]]; then
@@ -256,7 +257,7 @@ load() {
     ln -s "$IMPORT_DIR" "$WORK/import"
     ln -s "$ROOT/sql" "$WORK/sql"
     (cd "$WORK" && run_psql --single-transaction \
-        -v snapshot="$(<"$WORKSPACE/snapshot.json")" -v codes="$CODES" -v workspace="$WORKSPACE" \
+        -v snapshot="$(<"$WORKSPACE/snapshot.json")" -v codes="$CODES" -v workspace="$WORKSPACE_NAME" \
         -v max_reject_rate="$MAX_REJECT_RATE" -v accept_new_shares="$ACCEPT_NEW_SHARES" \
         "${files[@]}" <"$WORK/lines" >"$WORK/rejects.csv" 2>"$WORK/errors") || status=$?
     keep_rejects

@@ -19,6 +19,7 @@ from etl.manifest_and_hash import SNAPSHOT_NAME, read_snapshot
 from src.command_line import parser, run
 from src.data import database_url, postgres
 from src.errors import EXIT_FINE, DatabaseError
+from src.files import encodable
 
 
 def find(
@@ -94,6 +95,11 @@ def _wait_for(url: str) -> None:
         )
 
 
+def _name(folder: Path) -> str:
+    """Return the workspace of a server's folder as a database can keep it."""
+    return encodable(str(folder.parents[1]))
+
+
 def _other_holder(url: str, folder: Path) -> tuple[bool, str]:
     """Say whose a local server is, "" where nobody else's; and whether it is embedded elsewhere."""
     workspace, where = folder.parents[1], postgres.shown(url)
@@ -111,7 +117,7 @@ def _other_holder(url: str, folder: Path) -> tuple[bool, str]:
             " FROM project.datasets ORDER BY loaded_at DESC LIMIT 1"
         ).fetchone()
     own_hash = read_snapshot(workspace / SNAPSHOT_NAME).get("data_hash")
-    if newest is None or newest[0] == own_hash or newest[3] == str(workspace):
+    if newest is None or newest[0] == own_hash or newest[3] == _name(folder):
         return False, ""
     whose = newest[3] or "a workspace that it does not name"
     snapshot = f"the snapshot {newest[0][:12]} ({newest[1]}, {newest[2]:,} rows) of {whose}"
@@ -119,7 +125,7 @@ def _other_holder(url: str, folder: Path) -> tuple[bool, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print kind, address and shown address, a line each."""
+    """Print kind, address, shown address and name of the workspace, a line each."""
     options = parser(__doc__, config=False)
     options.add_argument("data", type=Path, help="folder of the workspace's own server")
     options.add_argument("--replace", action="store_true", help="whatever a server holds")
@@ -130,7 +136,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _print(args: argparse.Namespace) -> int:
     port = database_url.port(database_url.read_settings())
     kind, url = find(args.data.resolve(), port, replace=args.replace, make=args.start)
-    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n")
+    workspace = _name(args.data.resolve())
+    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n{workspace}\n")
     return EXIT_FINE
 
 

@@ -117,8 +117,7 @@ def stop(server: Server) -> bool:
     if running_port(server.folder) is None:
         return False
     try:
-        lock = (server.cluster / "postmaster.pid").read_text()
-        os.kill(int(lock.splitlines()[0]), signal.SIGINT)
+        os.kill(int(_lines(server.cluster / "postmaster.pid")[0]), signal.SIGINT)
     except PermissionError as e:
         raise _not_ours(server.folder) from e
     deadline = time.monotonic() + SECONDS
@@ -272,7 +271,7 @@ def _start_cluster(server: Server, account: Account) -> None:
 
 
 def _lines(lock: Path) -> list[str]:
-    return lock.read_text().splitlines() if lock.exists() else []
+    return lock.read_text(errors="replace").splitlines() if lock.exists() else []
 
 
 def _make_database(server: Server) -> None:

@@ -8,7 +8,9 @@ user stands.
 from __future__ import annotations
 
 import argparse
+import codecs
 import inspect
+import io
 import os
 import re
 import shlex
@@ -86,6 +88,7 @@ def run(
     """
     file = Path(inspect.getfile(work)).resolve()
     words = sys.argv[1:] if argv is None else argv
+    _write_utf8()
     try:
         _refuse_foreign_source(file, words)
         args = options.parse_args(words)
@@ -101,6 +104,22 @@ def run(
             again = shlex.join([_python(Path.cwd()), os.path.relpath(file), *words])
             sys.stderr.write(f"\ninterrupted: {kept}\nnext: {again}\n")
         return EXIT_USAGE
+
+
+def _write_utf8() -> None:
+    """Write results as UTF-8 whatever the machine's language; a terminal shows what it can."""
+    codecs.register_error("as_it_came", _as_it_came)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="as_it_came")
+
+
+def _as_it_came(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Give a byte of a file's name back as it is; escape what the encoding has no sign for."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def report(error: ProjectError) -> int:

@@ -114,3 +114,20 @@ def test_a_command_refuses_the_source_of_another_checkout(command: str, tmp_path
     again = subprocess.run(command, shell=True, env=env, capture_output=True, text=True)  # noqa: S602
     assert (again.returncode, again.stderr) == (0, "")
     assert again.stdout.startswith(f"usage: {script.name}")
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252:strict"])
+def test_results_are_utf_8_whatever_the_language_of_the_machine(encoding: str) -> None:
+    program = """
+import sys
+from src.command_line import parser, run
+def work(args):
+    sys.stdout.write("Étagère € \\U0001f600 caf\\udce9 \\ud83d\\n")
+    return 0
+sys.exit(run(work, parser("Does."), []))
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == "Étagère € 😀 caf".encode() + b"\xe9 \\ud83d\n"

@@ -351,7 +351,9 @@ def test_corrections_that_waited_in_a_file_are_loaded(
 def test_a_folder_that_a_shell_would_read_and_variables_of_another_server(
     tree: Path, tmp_path: Path, free_port: int, shop: Shop
 ) -> None:
-    place = tmp_path / "a $(touch pwned) `touch pwned` \"é\" 'x' $HOME ;&"
+    # The last letter is no UTF-8: what an old system called "café".
+    name = "a $(touch pwned) `touch pwned` \"é\" 'x' $HOME ;& caf".encode() + b"\xe9"
+    place = tmp_path / os.fsdecode(name)
     tree.rename(place)
     shutil.copytree(shop.write_plain(9), place / "import")
     other = {"PGSSLMODE": "require", "PGCHANNELBINDING": "require", "PGSERVICE": "prod"}
@@ -367,7 +369,11 @@ def test_a_folder_that_a_shell_would_read_and_variables_of_another_server(
     command = ["bash", str(place / "init.sh")]
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, check=False, cwd=tmp_path
+            command,
+            env=environment,
+            capture_output=True,
+            errors="replace",
+            check=False,
         )
         assert (done.returncode, done.stderr) == (0, "")
         assert_loaded(server.url(), place / "import")

@@ -124,7 +124,7 @@ def running_port(folder: Path) -> int | None:
     since gone to another program. Of another user's server only the kept port can be read.
     """
     try:
-        lines = (folder / "cluster" / "postmaster.pid").read_text().splitlines()
+        lines = (folder / "cluster" / "postmaster.pid").read_text(errors="replace").splitlines()
         pid, port = int(lines[0]), int(lines[3])
         if Path("/proc/self").exists():
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
