@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -18,6 +19,8 @@ from src.data.database_url import database_url
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
 from src.runs.types import Ingested
+
+logger = logging.getLogger(__name__)
 
 COLUMNS = ["row_index", "productid", "imageid", "designation", "description"]
 
@@ -40,6 +43,7 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     else:
         url = database_url(cfg.paths.workspace)
         loaded = postgres.latest_snapshot(url)
+        logger.info("products of %s, snapshot %s", postgres.shown(url), loaded.data_hash[:12])
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
         rejected = loaded.rejected_rows
