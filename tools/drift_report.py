@@ -107,9 +107,7 @@ def _safe(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "lot"
 
 
-def _from_log(
-    since: datetime, cfg: Config, reference: Reference
-) -> tuple[Signals, pd.DataFrame]:
+def _from_log(since: datetime, cfg: Config, reference: Reference) -> tuple[Signals, pd.DataFrame]:
     import pandas as pd
 
     from src.data import postgres
