@@ -35,7 +35,7 @@ _IMAGE = re.compile(
     r"(?!.*__MACOSX/)(?:.*/)?[^./][^/]*\.(jpe?g|png|webp)", re.IGNORECASE | re.DOTALL
 )
 # Raised when an entry would come out differently: entries of another version are not reused.
-_VERSION = 1
+_VERSION = 2
 # Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
 _CHUNK = 32
 
@@ -60,6 +60,8 @@ class ImageEntry:
         images. None where there is nothing to compare: unreadable, or of one colour.
     fault : str or None
         Why the file can't be used.
+    damaged : bool
+        It is used, and not as it was written: its end marker or some rows are missing, for one.
     version : int
         Of the rules that made the entry.
     """
@@ -76,6 +78,7 @@ class ImageEntry:
     fingerprint: str | None = None
     same_as: str | None = None
     fault: str | None = None
+    damaged: bool = False
     version: int = _VERSION
 
 
@@ -255,7 +258,9 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     try:
         data = read_source(path)
         digest = sha256(data)
-        pixels, (width, height) = inspect_image(data, min_side_px=MIN_SIDE_PX, side="short")
+        pixels, (width, height), damaged = inspect_image(
+            data, min_side_px=MIN_SIDE_PX, side="short"
+        )
     except ImageFault as fault:
         return dataclasses.replace(entry, sha256=digest, fault=str(fault))
     return dataclasses.replace(
@@ -264,6 +269,7 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
         width=width,
         height=height,
         fingerprint=fingerprint(pixels),
+        damaged=damaged,
     )
 
 
