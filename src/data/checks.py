@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from src.config_model import Validation
+from src.data.csv_files import BLANK
 from src.data.duplicates import Groups
 
 Status = Literal["pass", "warn", "fail"]
@@ -44,7 +45,7 @@ def check_products(
         Codes that the labels map knows.
     """
     repeated = int(train["productid"].duplicated().sum())
-    empty = int((train["designation"].str.strip() == "").sum())
+    empty = sum(BLANK.fullmatch(title) is not None for title in train["designation"])
     checks = [
         _check("training rows", len(train) > 0, "at least 1", f"{len(train):,}"),
         _check("test rows", len(test) > 0, "at least 1", f"{len(test):,}", "warn"),

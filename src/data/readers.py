@@ -8,7 +8,6 @@ assumed of the file is said. Nothing is held whole unless the caller wants it so
 from __future__ import annotations
 
 import itertools
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
@@ -18,13 +17,12 @@ import pandas as pd
 
 from src.data.csv_files import NO_ID, whole_number
 from src.data.images import find_images, list_images
-from src.data.tables import COLUMNS, Assumed, places_of, read_table
+from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
 from src.i18n import translator
 
 CHUNK_ROWS = 500
 NO_LABEL = -1
-_INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
 
 
 class ProductReader:
@@ -236,14 +234,11 @@ def _columns(
 def _row_index(
     header: Sequence[str], records: Sequence[tuple[int, list[str]]]
 ) -> np.ndarray | None:
-    """Return the official row index; None without one.
-
-    A table that pandas wrote again and again has several in front; the last is the oldest.
-    """
-    leading = len(list(itertools.takewhile(_INDEX.fullmatch, header)))
-    if not leading:
+    """Return the official row index; None without one."""
+    place = index_column(header)
+    if place is None:
         return None
-    texts = (cells[leading - 1] for _, cells in records)
+    texts = (cells[place] for _, cells in records)
     return np.array([whole_number(text) or 0 for text in texts], dtype=np.int64)
 
 
@@ -253,13 +248,8 @@ def _ids(
     records: Sequence[tuple[int, list[str]]],
     name: Path | str,
 ) -> np.ndarray:
-    """Return ids, int64; refuse those whose digits are lost."""
-    ids = [whole_number(text) for text in texts[column]]
-    if None in ids:
-        row = ids.index(None)
-        problem = (
-            f"{column} {texts[column][row]!r} is a long number that was shortened: its last digits"
-            " are lost. Give the column the format 'number without decimals' and save it again"
-        )
-        raise FileFault.of(name, problem, line=records[row][0])
+    ids = [
+        read_id(text, column, name, line)
+        for text, (line, _) in zip(texts[column], records, strict=True)
+    ]
     return np.array(ids, dtype=np.int64)

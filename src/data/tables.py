@@ -20,7 +20,7 @@ from typing import IO, cast
 
 import pandas as pd
 
-from src.data.csv_files import describe_header, read_records
+from src.data.csv_files import describe_header, read_records, whole_number
 from src.data.duplicates import normalise_text
 from src.errors import FileFault
 
@@ -32,6 +32,7 @@ Assumed = list[tuple[str, dict[str, str]]]
 
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
+_INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
 _BLOCK_BYTES = 1 << 16
 _MOST_LINE_BYTES = 16_000_000
 # A packed file that unpacks to more than this many times its size is a bomb, not a table.
@@ -78,6 +79,27 @@ def places_of(header: Sequence[str], name: Path | str) -> dict[str, int]:
         if found:
             places[column] = found[0]
     return places
+
+
+def index_column(header: Sequence[str]) -> int | None:
+    """Return where the official row index stands; None where there is none.
+
+    A table that pandas wrote again and again has several in front; the last is the oldest.
+    """
+    leading = len(list(itertools.takewhile(_INDEX.fullmatch, header)))
+    return leading - 1 if leading else None
+
+
+def read_id(text: str, column: str, name: Path | str, line: int) -> int:
+    """Return an id as `whole_number` does; refuse one that has lost digits in a spreadsheet."""
+    number = whole_number(text)
+    if number is None:
+        problem = (
+            f"{column} {text!r} is a long number that was shortened: its last digits are lost."
+            " Give the column the format 'number without decimals' and save it again"
+        )
+        raise FileFault.of(name, problem, line=line)
+    return number
 
 
 def _text(

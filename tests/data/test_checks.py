@@ -51,7 +51,7 @@ def test_good_products_pass() -> None:
             Check("productid unique", "fail", "0 repeated", "1 repeated"),
         ),
         (
-            change(train(), "designation", {0: " ", 1: ""}),
+            change(train(), "designation", {0: " \u00a0\u200b", 1: ""}),
             Check("designation present", "fail", "0 empty", "2 empty"),
         ),
         (
