@@ -133,9 +133,7 @@ def _from_csv(
     from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items, reader = read_products(path, folders)
-    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
-        print(line, file=sys.stderr)
+    items = read_products(path, folders, say=lambda line: print(line, file=sys.stderr))
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)

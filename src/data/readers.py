@@ -8,7 +8,7 @@ assumed of the file is said. Nothing is held whole unless the caller wants it so
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -157,8 +157,15 @@ def open_binary(path: Path) -> IO[bytes]:
         raise FileFault.of(path, problem) from e
 
 
-def read_products(path: Path, folders: Sequence[Path] = ()) -> tuple[pd.DataFrame, ProductReader]:
-    """Return all products of a file, without their cells, and the reader, which has more to say.
+def read_products(
+    path: Path, folders: Sequence[Path] = (), say: Callable[[str], object] | None = None
+) -> pd.DataFrame:
+    """Return all products of a file, without their cells.
+
+    Parameters
+    ----------
+    say : callable or None
+        Told, in English, what was assumed of the file and how many images were found.
 
     Raises
     ------
@@ -168,7 +175,10 @@ def read_products(path: Path, folders: Sequence[Path] = ()) -> tuple[pd.DataFram
     with open_binary(path) as stream:
         reader = ProductReader(stream, path, folders)
         parts = [chunk.drop(columns="cells") for chunk in reader.chunks(4_000)]
-    return pd.concat(parts, ignore_index=True), reader
+    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
+        if say:
+            say(line)
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndarray:
