@@ -144,8 +144,9 @@ def find_images(
             official[ids] = listed[path]
 
     def find_one(name: str, productid: str, imageid: str) -> str:
-        parts = _file_key(name).split("/")
-        for start in range(len(parts) if name.strip() else 0):
+        bare = name.partition("?")[0]  # of an address
+        parts = _file_key(bare).split("/") if bare.strip() else []
+        for start in range(len(parts)):
             key = "/".join(parts[start:])
             if key in index:
                 return index[key] or ""
@@ -156,13 +157,16 @@ def find_images(
         found = {index[key] for key in keys if key in index}
         return (found.pop() or "") if len(found) == 1 else ""
 
-    return lambda *columns: [find_one(*row) for row in zip(*columns, strict=True)]
+    def find(*columns: Sequence[str]) -> list[str]:
+        rows = zip(*columns, strict=True)
+        return [find_one(*row) if listed else "" for row in rows]
+
+    return find
 
 
 def _file_key(path: str) -> str:
-    """Return a path as names are compared: "/" between, no case, composed accents, no query."""
-    bare = path.strip().replace("\\", "/").partition("?")[0]
-    return unicodedata.normalize("NFC", bare).casefold()
+    """Return a path as names are compared: "/" between, no case, composed accents."""
+    return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).casefold()
 
 
 def _id_key(text: str) -> str:

@@ -16,8 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.data import csv_files, csv_tables
 from src.config import REPOSITORY
+from src.data import csv_files, csv_tables
 from src.data.csv_files import BLANK, X_TEST, X_TRAIN, Y_TRAIN, read_official
 from src.errors import FileFault
 
