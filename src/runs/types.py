@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.data.checks import Check
 from src.data.corrections import Corrected
 from src.data.csv_files import Snapshot
 from src.data.duplicates import Groups
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import Branch
 from src.pipelines.table import Extractor
+
+Check = dict[str, str]
+"""One check of stage 2: name, status, expected, observed."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
