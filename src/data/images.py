@@ -21,7 +21,7 @@ from src.data.csv_files import NO_ID, whole_number
 from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
-from src.files import sha256, write_atomically
+from src.files import encodable, sha256, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -289,10 +289,10 @@ def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEnt
 
 
 def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest, whole or not at all; names that are not UTF-8 with question marks."""
     lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in entries)
     with write_atomically(path) as file:
-        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+        file.write(encodable("[\n" + ",\n".join(lines) + "\n]\n"))
 
 
 def read_manifest(path: Path) -> list[ImageEntry]:

@@ -108,7 +108,7 @@ def _check_classes(train: pd.DataFrame, codes: Sequence[int], min_rows: int) -> 
 
 def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[Check]:
     missing = float((train["description"].str.strip() == "").mean())
-    no_image = int((train["image"] == "").sum())
+    no_image, cut = int((train["image"] == "").sum()), int(train["image_damaged"].sum())
     damaged = sum("\ufffd" in title for title in train["designation"])
     return [
         _check(
@@ -122,7 +122,7 @@ def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[
             "pictures",
             no_image == 0,
             "every product has its file",
-            f"{no_image:,} of {len(train):,} missing",
+            f"{no_image:,} of {len(train):,} missing, {cut:,} damaged and used",
             "warn",
         ),
         _check(

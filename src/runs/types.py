@@ -28,8 +28,8 @@ class Ingested:
     ----------
     train, test : DataFrame
         Ordered by row_index; columns row_index, productid, imageid, designation, description,
-        image, image_sha256, image_hash (a value that equal images share); missing text, path or
-        hash is "". Those of `train` have prdtypecode (int64) too.
+        image, image_sha256, image_hash (a value that equal images share), image_damaged; missing
+        text, path or hash is "". Those of `train` have prdtypecode (int64) too.
     corrected : Corrected or None
         What people's corrections did to the labels of `train`; None where they are not used.
     """

@@ -18,7 +18,8 @@ COLUMNS = ("designation", "description", "image", "image_hash")
 def train(n: int = 8) -> pd.DataFrame:
     texts = {name: [f"{name} {i}" for i in range(n)] for name in COLUMNS}
     codes = np.array([10, 20] * (n // 2), np.int64)
-    return pd.DataFrame({"productid": range(n), **texts, "prdtypecode": codes})
+    ids = {"productid": range(n), "image_damaged": [False] * n}
+    return pd.DataFrame({**ids, **texts, "prdtypecode": codes})
 
 
 def unlabelled() -> pd.DataFrame:
@@ -75,8 +76,13 @@ def test_good_products_pass() -> None:
             ("descriptions", "warn", "at most 50% missing", "75.0% missing"),
         ),
         (
-            change(train(), "image", {0: ""}),
-            ("pictures", "warn", "every product has its file", "1 of 8 missing"),
+            change(change(train(), "image", {0: ""}), "image_damaged", {1: True}),
+            (
+                "pictures",
+                "warn",
+                "every product has its file",
+                "1 of 8 missing, 1 damaged and used",
+            ),
         ),
         (
             change(train(), "image_hash", {0: "same", 1: "same"}),
