@@ -298,19 +298,28 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
     """Yield the lines of UTF-8, decoded some thousands at a time."""
     before = 0
     while block := stream.read(_BLOCK_BYTES) + stream.readline():
-        nul = block.find(b"\0")
-        if nul >= 0:
-            problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
-            line = before + block.count(b"\n", 0, nul) + 1
-            raise FileFault.of(path, problem + _conversion(path), line=line)
-        try:
-            text = block.decode("utf-8")
-        except UnicodeDecodeError as e:
-            problem = f"expected UTF-8, found the byte 0x{block[e.start]:02X} (is it Latin-1?)"
-            line = before + block.count(b"\n", 0, e.start) + 1
-            raise FileFault.of(path, problem + _conversion(path), line=line) from e
+        text = decode_block(block, "utf-8", path, before, advice=_conversion(path))
         yield from io.StringIO(text if before else text.removeprefix("\ufeff"), newline="\n")
         before += block.count(b"\n")
+
+
+def decode_block(block: bytes, encoding: str, name: Path | str, before: int, *, advice: str) -> str:
+    """Return some lines as text; `before` is how many came before them.
+
+    Raises
+    ------
+    FileFault
+        They hold a NUL byte, or are not in this encoding.
+    """
+    at = block.find(b"\0")
+    problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
+    if at < 0:
+        try:
+            return block.decode(encoding)
+        except UnicodeDecodeError as e:
+            at = e.start
+            problem = f"expected UTF-8, found the byte 0x{block[at]:02X}"
+    raise FileFault.of(name, problem + advice, line=before + block.count(b"\n", 0, at) + 1)
 
 
 def describe_header(header: Sequence[str]) -> str:

@@ -82,7 +82,7 @@ class ImageEntry:
     version: int = _VERSION
 
 
-def file_name(imageid: int, productid: int) -> str:
+def file_name(imageid: int | str, productid: int | str) -> str:
     """Return the name of a product's image.
 
     >>> file_name(1263597046, 3804725264)
@@ -196,8 +196,6 @@ def scan_images(
     ----------
     folders : mapping of str to Path
         "train" and "test" to where their images lie; a missing folder is empty.
-    workspace : Path
-        Paths are given relative to it.
     known : sequence of ImageEntry
         Entries from before; those of unchanged files are taken over.
     on_progress : callable or None

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.csv_files import NO_ID, whole_number
-from src.data.images import find_images, list_images
+from src.data.images import file_name, find_images, list_images
 from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
 from src.files import encodable
@@ -138,7 +138,7 @@ class ProductReader:
         if not self.none_matched or self._missed is None:
             return words("reader.images", matched=words.number(self.matched), rows=rows)
         name, productid, imageid = (text.strip()[:_SHOWN] for text in self._missed)
-        official = f"image_{imageid}_product_{productid}.jpg" if imageid and productid else ""
+        official = file_name(imageid, productid) if imageid and productid else ""
         wanted = name or official or productid or imageid or words("reader.no_keys")
         held = encodable(min(self._listed, default=words("reader.no_files")))[:_SHOWN]
         return words("reader.no_images", rows=rows, wanted=wanted, held=held)

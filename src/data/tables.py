@@ -20,7 +20,7 @@ from typing import IO, cast
 
 import pandas as pd
 
-from src.data.csv_files import describe_header, read_records, whole_number
+from src.data.csv_files import decode_block, describe_header, read_records, whole_number
 from src.data.duplicates import normalise_text
 from src.errors import FileFault
 
@@ -45,6 +45,7 @@ _PACKED_FAULTS = (
     OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, TypeError,
     AttributeError, IndexError, SyntaxError, NotImplementedError, RuntimeError,
 )  # fmt: skip
+_SAVE_AS_UTF8 = ": it is neither UTF-8 nor Windows-1252 throughout; save it as UTF-8"
 _SAVE_AS = "save it as 'CSV UTF-8' and give that file"
 
 
@@ -147,23 +148,11 @@ def _lines(
         if most is not None and n_bytes > most:
             problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
             raise FileFault.of(name, problem)
-        nul = block.find(b"\0")
-        if nul >= 0:
-            problem = "expected text, found a NUL byte (is it damaged?)"
-            raise FileFault.of(name, problem, line=before + block.count(b"\n", 0, nul) + 1)
         if not encoding and not block.isascii():
             encoding = _encoding(block)
             if encoding == "cp1252":
                 assumed.append(("encoding", {"encoding": "Windows-1252"}))
-        try:
-            text = block.decode(encoding or "ascii")
-        except UnicodeDecodeError as e:
-            problem = (
-                f"expected UTF-8 or Windows-1252 throughout, found the byte 0x{block[e.start]:02X}:"
-                " save the file as UTF-8"
-            )
-            line = before + block.count(b"\n", 0, e.start) + 1
-            raise FileFault.of(name, problem, line=line) from e
+        text = decode_block(block, encoding or "ascii", name, before, advice=_SAVE_AS_UTF8)
         yield from io.StringIO(text if before else text.lstrip("\ufeff"), newline="")
         before += block.count(b"\n")
 
