@@ -141,7 +141,7 @@ def test_a_very_long_text_is_a_text() -> None:
         (b'designation\na\n"b\nc', 3, "found the end of the file before the closing quote"),
         (b'designation\n"a"b\n', 2, "expected comma-separated fields"),
         (b"designation\na\0\n", 2, "expected text, found a NUL byte"),
-        (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9 .*; save it as UTF-8"),
+        (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9: .*; save it as UTF-8"),
         (b"designation\n\xc3\xa9\n" + b"ok\n" * 50_000 + b"\xe9\n", 50_003, "found the byte 0xE9"),
         (b"designation\nl\x92\x81\n", 2, "found the byte 0x81"),
         (b"PK\3\4 cut", None, "expected a table, found a zip"),
@@ -248,9 +248,9 @@ def test_of_several_row_indices_the_oldest_counts() -> None:
 @pytest.mark.parametrize(
     ("file", "problem"),
     [
-        ("mac_accents.csv", "found the byte 0x8E .*; save it as UTF-8"),
-        ("dos_accents.csv", "found the byte 0x82 .*; save it as UTF-8"),
-        ("two_encodings.csv", "line 3: .* found the byte 0xE9 .*; save it as UTF-8"),
+        ("mac_accents.csv", "found the byte 0x8E: .*; save it as UTF-8"),
+        ("dos_accents.csv", "found the byte 0x82: .*; save it as UTF-8"),
+        ("two_encodings.csv", "line 3: .* found the byte 0xE9: .*; save it as UTF-8"),
         ("two_titles.csv", "one column 'designation', found 'Designation,designation '"),
         ("header_only.csv", "expected products, found none below the header"),
     ],
