@@ -4,7 +4,7 @@ Product feeds hold JPEGs for the most part, and some of everything else: CMYK fr
 16-bit scans, palettes with transparency, telephones that store the image lying on its side, and
 files that are cut, empty or no images at all. One function deals with all of them, so that no
 caller ever takes a black or half-grey rectangle for a photograph. A JPEG that libjpeg decodes with
-a warning, as every browser does, is used as long as it lacks a tenth of its rows at most.
+a warning, as every browser does, is used as long as it lacks a tenth of its pixels at most.
 
 JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that is still large enough. Only powers
 of two: libjpeg-turbo has no vector code for the steps between, and those are slower than decoding
@@ -47,7 +47,7 @@ UNREADABLE = "unreadable"
 
 _EXIF_ORIENTATION = 0x0112
 _JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
-_MOST_ROWS_LOST = 0.1
+_MOST_LOST = 0.1
 # What libjpeg leaves where nothing came: middle grey, and what that is when it came from CMYK.
 _LOST_GREYS = (128, 64)
 # What Pillow's readers raise on damaged files, found by flipping bytes in valid ones.
@@ -248,8 +248,8 @@ def _decode_pillow(
                 image.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))
             orientation = _orientation(image)
             pixels = _to_rgb(image)
-            if cut is not None and (lost := _lost_rows(pixels)) > _MOST_ROWS_LOST:
-                raise ImageFault(TRUNCATED if cut else CORRUPT, f"{lost:.0%} of the rows are lost")
+            if cut is not None and (lost := _lost_share(pixels)) > _MOST_LOST:
+                raise ImageFault(TRUNCATED if cut else CORRUPT, f"{lost:.0%} of the image is lost")
             return _upright(pixels, size, orientation)
     except ImageFault:
         raise
@@ -262,13 +262,15 @@ def _decode_pillow(
         raise ImageFault(TRUNCATED if ends_early else CORRUPT, str(error)) from error
 
 
-def _lost_rows(pixels: Pixels) -> float:
-    """Return the share of the rows, from the last one up, that end in the grey of missing data."""
+def _lost_share(pixels: Pixels) -> float:
+    """Return the share of an image, from its last pixel backwards, in the grey of missing data."""
     last = pixels[-1, -1]
     if last.tolist() not in [[grey] * 3 for grey in _LOST_GREYS]:
         return 0.0
-    sound = np.flatnonzero((pixels[:, -1] != last).any(axis=1))
-    return 1.0 - (sound[-1] + 1) / len(pixels) if len(sound) else 1.0
+    grey = (pixels == last).all(axis=2)
+    lost = np.where(grey.all(axis=1), grey.shape[1], grey[:, ::-1].argmin(axis=1))
+    sound = np.flatnonzero(lost == 0)
+    return float(lost[sound[-1] + 1 if len(sound) else 0 :].sum() / grey.size)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:
