@@ -31,7 +31,7 @@ Records = Iterator[tuple[int, list[str]]]
 Assumed = list[tuple[str, dict[str, str]]]
 
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')
 _INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
 _BLOCK_BYTES = 1 << 16
 _MOST_LINE_BYTES = 16_000_000
