@@ -135,7 +135,7 @@ def _from_csv(
     from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items = read_products(path, folders)
+    items = read_products(path, folders, say=lambda line: print(line, file=sys.stderr))
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)
