@@ -159,10 +159,12 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
 
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
-        for name in [name for name in arrays if name.endswith(TEXT_SUFFIX)]:
-            texts = json.loads(arrays.pop(name).tobytes())
-            arrays[name.removesuffix(TEXT_SUFFIX)] = np.array(texts, dtype=object)
+            stored = {name: archive[name] for name in archive.files}
+        arrays = {}  # in the order in which they were put
+        for name, column in stored.items():
+            is_text = name.endswith(TEXT_SUFFIX)
+            values = np.array(json.loads(column.tobytes()), dtype=object) if is_text else column
+            arrays[name.removesuffix(TEXT_SUFFIX)] = values
     except _UNREADABLE:
         return None
     heights = {len(column) for column in arrays.values()}
