@@ -30,7 +30,7 @@ logger = logging.getLogger(__name__)
 TINY = 1e-12
 RIDGE = 1e-6
 NEWTON_STEPS = 100
-SHRINKAGES = (math.inf, 1000.0, 100.0)
+SHRINKAGES = (math.inf, 300.0, 100.0)
 """Candidates of the multinomial's shrinkage, in rows; infinite is the temperature."""
 OWN_SHRINKAGE = 100.0
 """Of what a class's own margin and its offset may differ by, at the most, in rows."""
