@@ -132,6 +132,6 @@ def tell_served(cfg: Config, run_id: str) -> None:
     if cfg.data.source != "postgres":
         return
     try:
-        postgres.mark_served(database_url(), run_id)
+        postgres.mark_served(database_url(cfg.paths.workspace), run_id)
     except DatabaseError as e:
         logger.warning("project.models does not say which run is served: %s", e.message)
