@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -43,12 +44,13 @@ def report(validated: Validated) -> dict[str, object]:
     }
 
 
-def raise_on_failure(checks: Sequence[Check]) -> None:
+def raise_on_failure(checks: Sequence[Check], report: Path) -> None:
     """Refuse data that failed a check: every one with what was expected and observed."""
     failed = [check for check in checks if check["status"] == "fail"]
     if failed:
         line = "  {name}: expected {expected}, observed {observed}"
         lines = [line.format(**check) for check in failed]
+        lines.append(f"  all checks: {report}")
         raise ValidationError(
             "\n".join(["the data is not fit for training:", *lines]), next_command="bash init.sh"
         )
