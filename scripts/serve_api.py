@@ -69,7 +69,7 @@ def _services(cfg: Config) -> Services:
     url, model = database_url(), ServedModel(cfg.paths)
     return Services(
         model=model,
-        log=PredictionLog(partial(postgres.write_predictions, url), model.observe),
+        log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),
         feedback_file=ArtifactStore(cfg.paths).feedback,
         database_url=url,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,

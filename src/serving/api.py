@@ -23,7 +23,7 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Stre
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from src.data.csv_records import NO_ID
+from src.data.csv_files import NO_ID
 from src.data.image_decode import TOO_LARGE, ImageFault
 from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
