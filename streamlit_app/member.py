@@ -40,8 +40,7 @@ def load_members(language: str, path: Path = TEAM_FILE) -> tuple[Member, ...]:
     Raises
     ------
     ConfigError
-        The file is missing, is no JSON list, or a profile lacks a text or has a link that is not
-        https.
+        The file is no JSON list, or a profile lacks a text or has a link that is not https.
     """
     try:
         profiles = json.loads(path.read_text(encoding="utf-8"))

@@ -25,12 +25,12 @@ def show(ctx: Context) -> None:
         st.info(ctx.words("app.blocks.unknown"))
         return
     chosen = chosen.sort_values("share", ascending=False)
-    st.html("".join(_bar(ctx, row, chosen["share"].max()) for row in chosen.itertuples()))
+    components.bars(_bar(ctx, row, chosen["share"].max()) for row in chosen.itertuples())
     components.note(ctx.words("app.blocks.note"))
 
 
-def _bar(ctx: Context, row: pd.Series, largest: float) -> str:
+def _bar(ctx: Context, row: pd.Series, largest: float) -> tuple[str, float, str, str]:
     title, text = ctx.branch(row.block)
     color = palette.IMAGE_COLOR if row.block.startswith("image") else palette.TEXT_COLOR
     label = f"<b>{title}</b> <small>{text}</small>"
-    return components.bar(label, row.share / largest, ctx.words.percent(row.share), color)
+    return label, row.share / largest, ctx.words.percent(row.share), color

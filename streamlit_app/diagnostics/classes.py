@@ -105,15 +105,16 @@ def _top_confusions(ctx: Context) -> None:
     for column, (what, table) in zip(columns, tables.items(), strict=True):
         if table is None or table.empty:
             continue
-        rows = [
-            components.bar(
-                f"{ctx.chip(row.true)} → {ctx.chip(row.predicted)}", row.rate / table["rate"].max(),
-                ctx.words.percent(row.rate), palette.BAD,
-            )
-            for row in table.sort_values("rate", ascending=False).head(8).itertuples()
-        ]  # fmt: skip
         with column:
             st.markdown(
                 f"**{ctx.words('app.classes.top', what=ctx.words(f'app.classes.{what}'))}**"
             )
-            st.html("".join(rows))
+            components.bars(
+                (
+                    f"{ctx.chip(row.true)} → {ctx.chip(row.predicted)}",
+                    row.rate / table["rate"].max(),
+                    ctx.words.percent(row.rate),
+                    palette.BAD,
+                )
+                for row in table.sort_values("rate", ascending=False).head(8).itertuples()
+            )

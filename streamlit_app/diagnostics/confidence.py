@@ -15,7 +15,7 @@ from streamlit_app.shared.context import Context
 
 def show(ctx: Context, scored: Scored) -> None:
     """Draw the section."""
-    scores = scored.scores or {}
+    scores = scored.scores
     bins, curve = scores.get("reliability"), scores.get("selective")
     if not bins or not curve:
         components.empty(ctx, ctx.words("app.confidence.missing"))
@@ -47,7 +47,7 @@ def _reliability(ctx: Context, bins: pd.DataFrame, ece: float) -> None:
 def _selective(ctx: Context, scored: Scored, curve: pd.DataFrame) -> None:
     words = ctx.words
     st.subheader(words("app.confidence.selective"), anchor=False)
-    decision = (scored.scores or {}).get("decision") or {}
+    decision = scored.scores.get("decision") or {}
     chosen = decision.get("threshold")
     threshold = st.slider(
         words("app.confidence.threshold"), 0.0, 1.0, float(chosen or 0.5), 0.01, key="threshold",

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from streamlit_app.diagnostics import mistakes
-from streamlit_app.diagnostics.mistakes import ELSEWHERE, Grouping
+from streamlit_app.diagnostics.mistakes import ELSEWHERE, Groups
 from streamlit_app.diagnostics.source import Scored
 from streamlit_app.shared import charts, components, loaders
 from streamlit_app.shared.context import Context
@@ -33,12 +33,12 @@ def show(ctx: Context, scored: Scored) -> None:
         on_change=_forget_cell,
     )
     only_wrong = right.toggle(ctx.words("app.confusions.only_wrong"), value=True, key="only_wrong")
-    grouping = _grouping(ctx, scope)
-    cells = mistakes.confusion(scored.predictions, grouping)
+    groups = _groups(ctx, scope)
+    cells = mistakes.confusion(scored.predictions, groups)
     _choose_worst(cells)
-    _heat_map(ctx, cells, grouping, only_wrong=only_wrong)
+    _heat_map(ctx, cells, groups, only_wrong=only_wrong)
     components.note(ctx.words("app.confusions.note"))
-    _cell(ctx, scored.predictions, grouping)
+    _cell(ctx, scored.predictions, groups)
 
 
 def _scope_name(ctx: Context, scope: str) -> str:
@@ -47,7 +47,7 @@ def _scope_name(ctx: Context, scope: str) -> str:
     return ctx.words("app.confusions.scope_inside", theme=ctx.theme_label(scope))
 
 
-def _grouping(ctx: Context, scope: str) -> Grouping:
+def _groups(ctx: Context, scope: str) -> Groups:
     themes = dict(ctx.labels.themes)
     if scope == THEMES:
         return mistakes.by_theme(themes, ctx.theme_keys())
@@ -75,8 +75,9 @@ def _choose_worst(cells: pd.DataFrame) -> None:
         st.session_state[_TRUE], st.session_state[_PREDICTED] = worst["true"], worst["predicted"]
 
 
-def _heat_map(ctx: Context, cells: pd.DataFrame, grouping: Grouping, *, only_wrong: bool) -> None:
-    names = {group: _name(ctx, group) for group in grouping.order}
+def _heat_map(ctx: Context, cells: pd.DataFrame, groups: Groups, *, only_wrong: bool) -> None:
+    order = list(dict.fromkeys(groups.values()))
+    names = {group: _name(ctx, group) for group in order}
     shown = (cells[~cells["right"]] if only_wrong else cells).assign(
         true_name=lambda table: table["true"].map(names),
         predicted_name=lambda table: table["predicted"].map(names),
@@ -89,8 +90,8 @@ def _heat_map(ctx: Context, cells: pd.DataFrame, grouping: Grouping, *, only_wro
         "shown": ctx.words("app.word.products"),
         "percent": ctx.words("app.confusions.rate"),
     }
-    chart = charts.heat_map(shown, order=[names[group] for group in grouping.order], titles=titles)
-    key = f"heat_map_{len(grouping.order)}_{grouping.order[0]}"
+    chart = charts.heat_map(shown, order=[names[group] for group in order], titles=titles)
+    key = f"heat_map_{len(order)}_{order[0]}"
     st.altair_chart(
         chart, on_select=lambda: _take_click(st.session_state[key]), selection_mode="cell", key=key
     )
@@ -105,19 +106,19 @@ def _take_click(event: Any) -> None:  # noqa: ANN401 - Streamlit's own mapping
         st.session_state[_PAGE] = 1
 
 
-def _cell(ctx: Context, predictions: pd.DataFrame, grouping: Grouping) -> None:
+def _cell(ctx: Context, predictions: pd.DataFrame, groups: Groups) -> None:
     boxes = zip(st.columns(2), ("true", "predicted"), (_TRUE, _PREDICTED), strict=True)
     true, predicted = (
         components.choose(
             ctx.words(f"app.confusions.{what}"),
-            grouping.order,
+            list(dict.fromkeys(groups.values())),
             lambda group: _name(ctx, group),
             key=key,
             place=place,
         )
         for place, what, key in boxes
     )
-    found = mistakes.behind(predictions, grouping, true, predicted)
+    found = mistakes.behind(predictions, groups, true, predicted)
     st.markdown(f"**{ctx.words('app.confusions.behind', n=ctx.words.number(len(found)))}**")
     if found.empty:
         return

@@ -114,16 +114,15 @@ def _findings(ctx: Context, findings: list[dict[str, Any]]) -> None:
     strengths = [f["statistic"] / f["threshold"] if f["threshold"] else 0.0 for f in findings]
     longest = min(max([1.0, *strengths]), MAX_BAR)
     ranked = sorted(zip(strengths, findings, strict=True), key=lambda pair: -pair[0])
-    bars = [
-        components.bar(
+    components.bars(
+        (
             _signal(ctx, finding),
             strength / longest,
             f"{ctx.words.number(strength, 2)} ×",
             palette.BAD if finding["alert"] else palette.GOOD,
         )
         for strength, finding in ranked
-    ]
-    st.html("".join(bars))
+    )
     components.note(ctx.words("app.drift.findings_note"))
 
 

@@ -19,7 +19,7 @@ SHOWN = ("f1_weighted", "f1_macro", *SHARES, "log_loss", "ece")
 
 def show(ctx: Context, scored: Scored) -> None:
     """Draw the section."""
-    scores = scored.scores or {}
+    scores = scored.scores
     components.figures(
         (_value(ctx, name, scores[name]), _described(ctx, name, scores))
         for name in SHOWN

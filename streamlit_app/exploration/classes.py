@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 import streamlit as st
 
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import components
 from streamlit_app.shared.context import Context
 
 
@@ -24,23 +26,11 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
         name=[ctx.label(code) for code in by_class["code"]],
         theme=[ctx.theme(code) for code in by_class["code"]],
     )
-    shown = named if by == "class" else _by_theme(named)
-    shown = shown.assign(
-        shown=[words.number(n) for n in shown["products"]],
-        percent=[words.percent(share) for share in shown["share"]],
-    )
     st.subheader(words(f"app.exploration.title_{by}"), anchor=False)
-    titles = {"name": words(f"app.word.{by}"), "theme": words("app.word.theme")}
-    titles |= {"code": words("app.word.code")} if by == "class" else {}
-    titles |= {"shown": words("app.word.products"), "percent": words("app.word.share")}
-    colors = ctx.theme_colors()
-    components.legend(colors)
-    st.altair_chart(
-        charts.bars(
-            shown, name="name", value="products", shown="shown", color="theme", colors=colors,
-            titles=titles,
-        )
-    )  # fmt: skip
+    if by == "class":
+        components.class_bars(ctx, zip(by_class["code"], by_class["products"], strict=True))
+    else:
+        _by_theme(ctx, named)
     big, small = named.iloc[0], named.iloc[-1]
     ratio = words.number(big["products"] / small["products"])
     components.note(
@@ -53,9 +43,13 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
         _table(ctx, named)
 
 
-def _by_theme(named: pd.DataFrame) -> pd.DataFrame:
-    summed = named.groupby("theme", as_index=False)[["products", "share"]].sum()
-    return summed.assign(name=summed["theme"]).sort_values("products", ascending=False)
+def _by_theme(ctx: Context, named: pd.DataFrame) -> None:
+    counts = named.groupby("theme")["products"].sum().sort_values(ascending=False)
+    colors = ctx.theme_colors()
+    components.bars(
+        (html.escape(theme), n / counts.max(), ctx.words.number(n), colors[theme])
+        for theme, n in counts.items()
+    )
 
 
 def _table(ctx: Context, named: pd.DataFrame) -> None:

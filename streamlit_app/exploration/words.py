@@ -9,7 +9,7 @@ import streamlit as st
 
 from src.palette import ACCENT
 from streamlit_app.exploration import aggregates
-from streamlit_app.shared import charts, components, loaders
+from streamlit_app.shared import components, loaders
 from streamlit_app.shared.context import Context
 
 WORDS_IN_BARS, WORDS_IN_CLOUD = 22, 150
@@ -42,17 +42,9 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
 
 
 def _bars(ctx: Context, data: pd.DataFrame, value: str, title: str, color: str) -> None:
-    titles = {
-        "word": ctx.words("app.exploration.words_word"),
-        value: ctx.words(title),
-        "shown": " ",
-    }
-    st.altair_chart(
-        charts.bars(
-            data.assign(all=""), name="word", value=value, shown="shown", color="all",
-            colors={"": color}, titles=titles,
-        )
-    )  # fmt: skip
+    components.note(ctx.words(title))
+    columns = data["word"], data[value] / data[value].max(), data["shown"]
+    components.bars((*row, color) for row in zip(*columns, strict=True))
 
 
 def _cloud(ctx: Context, frequent: pd.DataFrame, color: str, size_px: tuple[int, int]) -> None:

@@ -103,12 +103,13 @@ def _table(ctx: Context, shown: pd.DataFrame) -> None:
 
 def _cost(ctx: Context, shown: pd.DataFrame) -> None:
     st.markdown(f"**{ctx.words('app.method.cost')}**")
-    titles = {"name": ctx.words("app.method.system"), "shown": ctx.words("app.method.f1_weighted")}
-    data = shown.assign(seconds=[f"{ctx.words.number(value, 1)} s" for value in shown["fit_s"]])
-    st.altair_chart(
-        charts.scatter(
-            data, x="fit_s", y="f1_weighted", color="system", colors=SYSTEM_COLORS, label="system",
-            axes=(ctx.words("app.method.cost_x"), ctx.words("app.method.f1_weighted")),
-            titles={**titles, "seconds": ctx.words("app.method.fit_s")},
+    longest = shown["fit_s"].max()
+    components.bars(
+        (
+            html.escape(row["name"]),
+            row["fit_s"] / longest,
+            f"{ctx.words.number(row['fit_s'], 1)} s<small> F1 {row['shown']}</small>",
+            SYSTEM_COLORS[row["system"]],
         )
-    )  # fmt: skip
+        for row in shown.to_dict("records")
+    )

@@ -51,6 +51,6 @@ def _branches(ctx: Context) -> None:
         label = f"<b>{title}</b> <small>{text}</small>"
         value = f"{ctx.words.number(weights[name], 2)}<small> {columns}</small>"
         color = TEXT_COLOR if modality == "text" else IMAGE_COLOR
-        rows.append(components.bar(label, weights[name] / heaviest, value, color))
+        rows.append((label, weights[name] / heaviest, value, color))
     components.note(ctx.words("app.method.branches_note"))
-    st.html("".join(rows))
+    components.bars(rows)

@@ -8,7 +8,7 @@ import streamlit as st
 from src.errors import FileFault
 from src.serving.predictor import Predictor
 from streamlit_app.predict.scoring import ScoredFile, score_file
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import components
 from streamlit_app.shared.context import Context
 
 _SCORED = "scored_file"
@@ -80,7 +80,7 @@ def _summary(ctx: Context, scored: ScoredFile) -> None:
     if not scored.rows:
         return
     st.subheader(ctx.words("app.predict.file_mix"), anchor=False)
-    _mix(ctx, scored)
+    components.class_bars(ctx, scored.classes.most_common())
     st.subheader(
         ctx.words("app.predict.file_first", n=ctx.words.number(len(scored.shown))), anchor=False
     )
@@ -103,20 +103,3 @@ def _summary(ctx: Context, scored: ScoredFile) -> None:
         ),
     }
     st.dataframe(shown, hide_index=True, column_config=config)
-
-
-def _mix(ctx: Context, scored: ScoredFile) -> None:
-    counts = scored.classes.most_common()
-    data = pd.DataFrame(counts, columns=["code", "products"])
-    data["name"] = [ctx.label(code) for code in data["code"]]
-    data["theme"] = [ctx.theme(code) for code in data["code"]]
-    data["shown"] = [ctx.words.number(n) for n in data["products"]]
-    titles = {"name": ctx.words("app.word.class"), "code": ctx.words("app.word.code")}
-    colors = ctx.theme_colors()
-    components.legend(colors)
-    st.altair_chart(
-        charts.bars(
-            data, name="name", value="products", shown="shown", color="theme", colors=colors,
-            titles={**titles, "shown": ctx.words("app.word.products")},
-        )
-    )  # fmt: skip

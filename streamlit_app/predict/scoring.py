@@ -26,20 +26,10 @@ TOP_K = 3
 
 @dataclasses.dataclass(frozen=True)
 class ScoredFile:
-    """Answers for a file.
+    """Answers for a file: the CSV that ``scripts/predict.py`` writes for it, and a summary.
 
-    Attributes
-    ----------
-    csv : bytes
-        The columns that were uploaded but for the texts, and the answers: what
-        ``scripts/predict.py`` writes for the same file.
-    shown : list of dict
-        The first rows, for the screen: title, code, probability, needs_review, used_image.
-    rows, to_review : int
-    classes : Counter of int
-        Products of each predicted code.
-    unpacked : Unpacked or None
-        What the zip gave.
+    `shown` holds the first rows for the screen, `classes` the products of each predicted code,
+    `unpacked` what the zip gave.
     """
 
     csv: bytes
@@ -59,19 +49,9 @@ def score_file(
     language: str,
     progress: Callable[[float, int], None],
 ) -> ScoredFile:
-    """Score the products of a CSV.
+    """Score the products of a CSV, which messages call `name`, with a zip of images or None.
 
-    Parameters
-    ----------
-    predictor : Predictor
-    data, name : bytes, str
-        The CSV, and what messages call it.
-    zipped : bytes or None
-        A zip of images, named as the official ones.
-    language : {"fr", "en"}
-        Of the labels.
-    progress : callable
-        Called with the share that is done (by bytes read) and the rows so far.
+    `progress` is called with the share that is done (by bytes read) and the rows so far.
 
     Raises
     ------

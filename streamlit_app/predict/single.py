@@ -141,15 +141,15 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
         f'<div class="verdict {verdict}"><b>{ctx.words(f"app.predict.{verdict}")}</b>'
         f"<span>{sure}</span></div>"
     )
-    st.html(
-        "".join(
-            components.bar(
-                ctx.chip(candidate.code), candidate.probability,
-                html.escape(ctx.probability(candidate.probability)), ctx.color(candidate.code),
-            )
-            for candidate in prediction.top_k
+    components.bars(
+        (
+            ctx.chip(candidate.code),
+            candidate.probability,
+            html.escape(ctx.probability(candidate.probability)),
+            ctx.color(candidate.code),
         )
-    )  # fmt: skip
+        for candidate in prediction.top_k
+    )
     text = asked.designation.strip() or asked.description.strip()
     used = ("both" if text else "image") if prediction.used_image else "text"
     components.note(ctx.words(f"app.predict.used_{used}"))

@@ -18,48 +18,6 @@ C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 LABEL_PX = 210
 ROW_PX = 23
-# 12,000 as 12k: the same in both languages.
-COUNT_AXIS = "~s"
-
-
-def bars(
-    data: pd.DataFrame,
-    *,
-    name: str,
-    value: str,
-    shown: str,
-    color: str,
-    colors: Mapping[str, str],
-    titles: Mapping[str, str],
-    axis: str = COUNT_AXIS,
-) -> alt.LayerChart:
-    """Return horizontal bars in the order of the rows, with the value written behind each.
-
-    Parameters
-    ----------
-    data : DataFrame
-        One row a bar.
-    name, value, shown, color : str
-        Columns: what the bar is called, its length, its length as text, what colors it.
-    colors : mapping of str to str
-        Color of each value of `color`.
-    titles : mapping of str to str
-        Words for the columns in the tooltip; columns that are not here are not shown.
-    axis : str
-        d3 format of the value axis.
-    """
-    order = data[name].tolist()
-    y = alt.Y(name, sort=order, title=None, axis=_names())
-    x = alt.X(value, title=titles.get(value), axis=alt.Axis(format=axis, tickCount=4))
-    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
-    base = alt.Chart(data).encode(
-        y=y, x=x.scale(domainMin=0, domainMax=float(data[value].max()) * 1.18, nice=False)
-    )
-    marks = base.mark_bar(cornerRadiusEnd=3).encode(
-        color=_color(color, colors), tooltip=[t for t in tooltip if t.shorthand != value]
-    )
-    text = base.mark_text(align="left", dx=4, color=palette.INK, fontSize=11).encode(text=shown)
-    return _sized(marks + text, len(data))
 
 
 def stacked(
@@ -99,23 +57,8 @@ def points(
 ) -> alt.LayerChart:
     """Return one line a row with a point for each of some columns: what is how much.
 
-    The points of a row are joined by a grey line.
-
-    Parameters
-    ----------
-    data : DataFrame
-    name : str
-        Column of the rows' names.
-    columns : mapping of str to (str, str)
-        What each column is called, and its color.
-    titles : (str, str)
-        Words for the names and for the values in the tooltip.
-    show : callable
-        Value to text.
-    axis : str
-        d3 format of the value axis.
-    order : sequence of str or None
-        Names from top to bottom; None takes the order of the rows.
+    The points of a row are joined by a grey line. `columns` gives what each column is called and
+    its color, `axis` the d3 format of the values, `order` the names from top to bottom.
     """
     named = data.rename(columns={column: what for column, (what, _) in columns.items()})
     colors = dict(columns.values())
@@ -167,53 +110,6 @@ def intervals(
     dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
     text = base.mark_text(dy=-11, fontSize=11, color=palette.INK).encode(x=x, text="shown")
     return _sized(line + dot + text, len(data) + len(data) // 3, extra=75)
-
-
-def scatter(
-    data: pd.DataFrame,
-    *,
-    x: str,
-    y: str,
-    color: str,
-    colors: Mapping[str, str],
-    label: str,
-    axes: tuple[str, str],
-    titles: Mapping[str, str],
-) -> alt.LayerChart:
-    """Return labelled points; the x axis is logarithmic."""
-    base = alt.Chart(data).encode(
-        x=alt.X(x, title=axes[0], scale=alt.Scale(type="log")).axis(
-            tickCount=3, format="~s", grid=False
-        ),
-        y=alt.Y(y, title=axes[1], scale=alt.Scale(zero=False, padding=18)),
-    )
-    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
-    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        color=_color(color, colors), tooltip=tooltip
-    )
-    text = base.mark_text(dy=-12, fontSize=12, color=palette.INK).encode(text=label)
-    return (dots + text).properties(height=290)
-
-
-def diverging(data: pd.DataFrame) -> alt.LayerChart:
-    """Return bars to the right (column side "for") and to the left ("against") of zero."""
-    reach = float(data["value"].abs().max()) * 1.35
-    base = alt.Chart(data).encode(
-        y=alt.Y("name", sort=data["name"].tolist(), title=None, axis=_names()),
-        x=alt.X("value", title=None, scale=alt.Scale(domain=(-reach, reach)), axis=None),
-    )
-    colors = {"for": palette.GOOD, "against": palette.BAD}
-    marks = base.mark_bar(cornerRadius=2).encode(
-        color=_color("side", colors),
-        tooltip=[alt.Tooltip("name", title=" "), alt.Tooltip("shown", title=" ")],
-    )
-    left, right = (
-        base.transform_filter(f"datum.value {sign} 0")
-        .mark_text(align=align, dx=dx, fontSize=11, color=palette.INK)
-        .encode(text="shown")
-        for sign, align, dx in (("<", "right", -4), (">", "left", 4))
-    )
-    return _sized(marks + left + right, len(data))
 
 
 def heat_map(

@@ -162,16 +162,9 @@ def section(ctx: Context, page: str, names: Sequence[str]) -> str:
 
 
 def card(image: str | None, ctx: Context, title: str, below: str, text: str = "") -> str:
-    """Return HTML of one product.
+    """Return HTML of one product; `title` and `text` are escaped here, `below` is HTML made by us.
 
-    Parameters
-    ----------
-    image : str or None
-        Data URI; None says that there is none, "" shows no place for one.
-    title, text : str
-        From data; escaped here.
-    below : str
-        HTML made by us.
+    `image` is a data URI; None says that there is none, "" shows no place for one.
     """
     shown = f'<img src="{image}" alt="">' if image else ""
     if image is None:
@@ -203,11 +196,29 @@ def strip(images: Sequence[str | None]) -> None:
     st.html(f'<div class="strip">{"".join(cells)}</div>')
 
 
-def bar(label: str, share: float, value: str, color: str) -> str:
-    """Return HTML of one horizontal bar; `label` is HTML made by us, `share` its length."""
-    width = 100 * min(max(share, 0.0), 1.0)
-    return (
+def bars(items: Iterable[tuple[str, float, str, str]], *, inline: bool = False) -> None:
+    """Show horizontal bars: label (HTML made by us), length up to 1, value as text, color.
+
+    Many short bars stand `inline`: the label beside its bar, where the screen is wide enough.
+    """
+    rows = (
         f'<div class="bar"><span class="bar-label">{label}</span><span class="bar-value">{value}'
-        f'</span><span class="bar-track"><i style="width:{width:.1f}%;background:{color}"></i>'
-        "</span></div>"
+        f'</span><span class="bar-track"><i style="width:{100 * min(max(share, 0.0), 1.0):.1f}%;'
+        f'background:{color}"></i></span></div>'
+        for label, share, value, color in items
+    )
+    st.html(f'<div class="bars{" inline" if inline else ""}">{"".join(rows)}</div>')
+
+
+def class_bars(ctx: Context, counts: Iterable[tuple[int, int]]) -> None:
+    """Show how many products each class has, in its theme's color."""
+    legend(ctx.theme_colors())
+    pairs = list(counts)
+    most = max((n for _, n in pairs), default=1)
+    bars(
+        (
+            (html.escape(ctx.named(code)), n / most, ctx.words.number(n), ctx.color(code))
+            for code, n in pairs
+        ),
+        inline=True,
     )
