@@ -16,7 +16,7 @@ from src.config import REPOSITORY
 TRAIN = REPOSITORY / "scripts" / "train_pipeline.py"
 COMMANDS = sorted(
     path
-    for place in ("scripts", "tools", "tools/benchmarks", "etl", "streamlit_app/rapport")
+    for place in ("scripts", "tools", "etl", "streamlit_app/rapport")
     for path in (REPOSITORY / place).glob("*.py")
     if "def main(" in path.read_text()
 )

@@ -32,15 +32,7 @@ def _list(args: argparse.Namespace) -> int:
 
 
 def table(cfg: Config, widths: dict[str, int]) -> list[str]:
-    """Return one line a branch, those that are off included.
-
-    Parameters
-    ----------
-    cfg : Config
-        Whose branches.
-    widths : dict of str to int
-        Columns of each branch in the last run; empty to leave them out.
-    """
+    """Return one line a branch, those off included; `widths` are its columns in the last run."""
     from src.pipelines.registry import branch_weights, build_branches, known_branches
     from src.pipelines.text_pipeline import MODALITY as TEXT
 

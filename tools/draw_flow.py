@@ -50,13 +50,7 @@ class Flow:
 
 
 def parse(source: str) -> Flow:
-    """Read a Mermaid source.
-
-    Raises
-    ------
-    UsageError
-        A line is none of the forms above, or an arrow names a box that is not there.
-    """
+    """Read a Mermaid source; a line of another form, or to an unknown box, is a `UsageError`."""
     columns: list[str] = []
     nodes: dict[str, Node] = {}
     edges: list[tuple[str, str, str]] = []

@@ -42,13 +42,6 @@ def _parser() -> argparse.ArgumentParser:
 def refuse_official(out: Path, images: Path) -> None:
     """Make sure that nothing official is overwritten.
 
-    Parameters
-    ----------
-    out : Path
-        Where the catalogue is to go.
-    images : Path
-        Where the pictures are to go.
-
     Raises
     ------
     UsageError
@@ -80,13 +73,7 @@ def refuse_official(out: Path, images: Path) -> None:
 
 
 def draw(args: argparse.Namespace) -> int:
-    """Draw the shop that the arguments ask for; return the exit code.
-
-    Raises
-    ------
-    UsageError
-        A number is out of range or the folder holds official files.
-    """
+    """Draw the shop that the arguments ask for; return the exit code."""
     if args.rows < 1 or args.images < 0 or args.seed < 0:
         raise UsageError(
             f"--rows {args.rows} --images {args.images} --seed {args.seed}: expected at least one "

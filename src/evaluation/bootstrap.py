@@ -29,15 +29,10 @@ SCORES = (
 
 @dataclasses.dataclass(frozen=True)
 class Interval:
-    """A figure and the 95 % interval around it.
+    """A figure on all rows, and the 2.5 and 97.5 % quantiles of it over the draws.
 
-    Attributes
-    ----------
-    value : float
-        The figure on all rows.
-    low, high : float
-        2.5 and 97.5 % quantile of the figure over the draws. A macro average over classes of a
-        few rows is lower in most draws than on all rows: the interval then lies around less.
+    A macro average over classes of a few rows is lower in most draws than on all rows: the
+    interval then lies around less.
     """
 
     value: float
@@ -61,19 +56,8 @@ def score_intervals(
 ) -> dict[str, Interval]:
     """Return the interval of each of `SCORES`.
 
-    Parameters
-    ----------
-    y_true, y_pred : ndarray, shape (n,)
-        True and predicted codes, each one of `classes`.
-    classes : ndarray, shape (n_classes,)
-        All codes, ascending.
-    draws : int
-        Number of resamples.
-    seed : int
-        Of the draws.
-    groups : ndarray, shape (n,), or None
-        Duplicates share a group and are resampled together, which widens the interval; None takes
-        every row as its own.
+    Duplicates share one of `groups` and are resampled together, which widens the interval; None
+    takes every row as its own. `classes` ascend and hold every code.
 
     Examples
     --------
@@ -107,15 +91,7 @@ def class_intervals(
 def mean_interval(
     values: np.ndarray, *, draws: int = 1000, seed: int = 0, groups: np.ndarray | None = None
 ) -> Interval:
-    """Return the interval of a mean over rows, as of -log p, or of its difference between two.
-
-    Parameters
-    ----------
-    values : ndarray, shape (n,)
-        One figure a row.
-    draws, seed, groups
-        As in `score_intervals`.
-    """
+    """Return the interval of a mean over rows, as of -log p; see `score_intervals`."""
     values = np.asarray(values, dtype=np.float64)
     group = np.arange(len(values)) if groups is None else np.unique(groups, return_inverse=True)[1]
     totals, sizes = np.bincount(group, values), np.bincount(group)
@@ -129,13 +105,7 @@ def mean_interval(
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Counts:
-    """What F1 is made of, for some draws.
-
-    Attributes
-    ----------
-    hit, support, predicted : ndarray of float64, shape (n_draws, n_classes)
-        Rows of the class that were found, rows of the class, rows given the class.
-    """
+    """Rows of a class found, there, and given it, each of shape (n_draws, n_classes)."""
 
     hit: np.ndarray
     support: np.ndarray

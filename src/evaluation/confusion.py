@@ -12,13 +12,7 @@ ERRORS_A_CLASS = 3
 
 
 def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) -> pd.DataFrame:
-    """Return the counts of (true, predicted) pairs.
-
-    Returns
-    -------
-    DataFrame of int64, shape (n_classes, n_classes)
-        Row = true code, column = predicted code, both in the order of `codes`.
-    """
+    """Return the counts of (true, predicted) pairs: a row a true code, a column a predicted one."""
     from sklearn.metrics import confusion_matrix
 
     counts = confusion_matrix(y_true, y_pred, labels=codes)
@@ -34,11 +28,8 @@ def confusion_percent(counts: pd.DataFrame) -> pd.DataFrame:
 def top_errors(counts: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     """Return every confusion that occurs, the most frequent first.
 
-    Returns
-    -------
-    DataFrame
-        Columns true, true_label, predicted, predicted_label, count, rate (share of the true class's
-        rows), same_theme (a smaller error than another theme's class).
+    Columns true, true_label, predicted, predicted_label, count, rate (share of the true class's
+    rows), same_theme (a smaller error than another theme's class).
     """
     cells, codes = counts.to_numpy(), counts.columns.to_numpy()
     true, predicted = np.nonzero(cells * ~np.eye(len(codes), dtype=bool))
@@ -62,18 +53,8 @@ def top_errors(counts: pd.DataFrame, labels: Labels) -> pd.DataFrame:
 def diagnostics(by_class: pd.DataFrame, errors: pd.DataFrame) -> pd.DataFrame:
     """Return one row a class with what it is most often taken for.
 
-    Parameters
-    ----------
-    by_class : DataFrame
-        `score_by_class` with a column label.
-    errors : DataFrame
-        `top_errors` of the same rows.
-
-    Returns
-    -------
-    DataFrame
-        Columns prdtypecode, label, precision, recall, f1, support, top_confusions: up to three, as
-        ``New books (12.3 %, 45); Home decoration (2.1 %, 8)``.
+    To `score_by_class` with a column label it adds top_confusions from `top_errors`: up to three,
+    as ``New books (12.3 %, 45); Home decoration (2.1 %, 8)``.
     """
     of_class: dict[int, list[str]] = {}
     for error in errors.to_dict("records"):

@@ -32,19 +32,7 @@ BAR, BAR_BELOW = "#3b78b5", "#9dbfe0"
 
 @dataclasses.dataclass(frozen=True)
 class Caption:
-    """What every figure says of its origin.
-
-    Attributes
-    ----------
-    kind, split : str
-        Kind of model; "holdout", "oof" or "train".
-    rows : int
-        Products behind the figure.
-    synthetic : bool
-        True puts the banner on it.
-    language : {"en", "fr"}
-        Of titles, axes and class names.
-    """
+    """What every figure says of its origin; `split` is "holdout", "oof" or "train"."""
 
     kind: str
     split: str
@@ -82,13 +70,7 @@ def as_png(draw: Callable[Arguments, Figure]) -> Callable[Arguments, bytes]:
 
 @as_png
 def confusion_figure(shares: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
-    """Draw `confusion_percent` as a heat map, classes of a theme side by side.
-
-    Parameters
-    ----------
-    shares : DataFrame, shape (n_classes, n_classes)
-        Row = true code, column = predicted code, percent of the row.
-    """
+    """Draw `confusion_percent` as a heat map, classes of a theme side by side."""
     from matplotlib.colors import PowerNorm
 
     codes = by_theme(shares.columns, labels)
@@ -148,12 +130,7 @@ def selective_figure(
 ) -> Figure:  # fmt: skip
     """Draw `selective`: accuracy by coverage, with the decision's threshold and target marked.
 
-    Parameters
-    ----------
-    curve : DataFrame
-        Columns threshold, coverage, accuracy.
-    decision : mapping
-        threshold, target_accuracy, coverage, accuracy; accuracy None where nothing is accepted.
+    The decision's accuracy is None where nothing is accepted.
     """
     percent = caption.translator.percent
     figure = _new_figure(8.2, 5.6)
@@ -187,10 +164,7 @@ def selective_figure(
 def class_figure(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> Figure:
     """Draw F1 of each class that has rows, the best on top, coloured by theme.
 
-    Parameters
-    ----------
-    by_class : DataFrame
-        Columns prdtypecode, f1, f1_low, f1_high, support.
+    Columns prdtypecode, f1, f1_low, f1_high, support.
     """
     number = caption.translator.number
     table = by_class[by_class["support"] > 0].sort_values("f1", kind="stable")

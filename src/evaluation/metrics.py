@@ -14,20 +14,10 @@ THRESHOLDS = tuple(step / 100 for step in range(100))
 def score(
     y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray | None = None
 ) -> dict[str, float]:
-    """Return the overall scores.
+    """Return scikit-learn's accuracy, and f1, precision and recall, ``_weighted`` and ``_macro``.
 
-    Parameters
-    ----------
-    y_true, y_pred : ndarray, shape (n,)
-        True and predicted codes.
-    codes : ndarray or None
-        Classes that macro averages run over; None takes all that occur, true or predicted.
-
-    Returns
-    -------
-    dict of str to float
-        accuracy, f1_weighted (the challenge's metric), f1_macro, precision_weighted,
-        recall_macro, ...; each between 0 and 1, as scikit-learn defines them.
+    f1_weighted is the challenge's metric. Macro averages run over `codes`; None takes all that
+    occur, true or predicted.
     """
     from sklearn.metrics import accuracy_score, precision_recall_fscore_support
 
@@ -45,13 +35,9 @@ def score(
 
 
 def score_by_class(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) -> pd.DataFrame:
-    """Return one row a class.
+    """Return one row for each of `codes`, in their order.
 
-    Returns
-    -------
-    DataFrame
-        Columns prdtypecode, precision, recall, f1, support, predicted (number of rows given the
-        class); one row for each of `codes`, in their order.
+    Columns prdtypecode, precision, recall, f1, support, predicted (rows given the class).
     """
     from sklearn.metrics import precision_recall_fscore_support
 
@@ -74,17 +60,7 @@ def score_by_class(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) ->
 def score_probabilities(
     y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray
 ) -> dict[str, float]:
-    """Return what the probabilities are worth: top3, log_loss and ece.
-
-    Parameters
-    ----------
-    y_true : ndarray, shape (n,)
-        True codes, each one of `classes`.
-    proba : ndarray, shape (n, n_classes)
-        Rows add up to 1.
-    classes : ndarray, shape (n_classes,)
-        Code of each column, ascending.
-    """
+    """Return what the probabilities, (n, n_classes) with ascending `classes`, are worth."""
     return {
         "top3": top_k_accuracy(y_true, proba, classes, k=3),
         "log_loss": log_loss(y_true, proba, classes),
@@ -156,11 +132,8 @@ def reliability(
 ) -> pd.DataFrame:
     """Compare confidence and accuracy, bin by bin.
 
-    Returns
-    -------
-    DataFrame
-        Columns low, high (a bin holds low < probability <= high), rows, confidence (mean of the
-        likeliest class's probability), accuracy. Bins without rows are left out.
+    Columns low, high (a bin holds low < probability <= high), rows, confidence (mean of the
+    likeliest class's probability), accuracy. Bins without rows are left out.
     """
     edges = np.linspace(0.0, 1.0, n_bins + 1)
     confidence, correct = _answers(y_true, proba, classes)
@@ -186,11 +159,8 @@ def selective(
 ) -> pd.DataFrame:
     """Return what is answered, and how well, when rows below a threshold go to a person.
 
-    Returns
-    -------
-    DataFrame
-        Columns threshold, coverage (share of rows with a probability of at least the threshold),
-        accuracy (among those); thresholds that accept no row are left out.
+    Columns threshold, coverage (share of rows with a probability of at least the threshold),
+    accuracy (among those); thresholds that accept no row are left out.
     """
     confidence, correct = _answers(y_true, proba, classes)
     order = np.argsort(confidence)

@@ -30,17 +30,7 @@ SLICES = {
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """What a card says of a run beside its scores.
-
-    Attributes
-    ----------
-    config : str
-        Digest of the configuration.
-    train_rows, rows_with_image : int
-        Labelled products, and those among them that have an image.
-    corrections : str
-        What people's corrections changed; "" where they are not used.
-    """
+    """What a card says of a run beside its scores; `corrections` may be ""."""
 
     config: str
     train_rows: int
@@ -49,15 +39,7 @@ class About:
 
 
 def model_card(metrics: Mapping[str, Any], by_class: pd.DataFrame, about: About) -> str:
-    """Return the card.
-
-    Parameters
-    ----------
-    metrics : mapping
-        The hold-out's metrics file.
-    by_class : DataFrame
-        Its table by class: prdtypecode, label, f1, support.
-    """
+    """Return the card of a hold-out's metrics and its table by class (label, f1, support)."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown, not HTML

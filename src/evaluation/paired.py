@@ -29,13 +29,9 @@ from src.evaluation.bootstrap import (
 def align(a: pd.DataFrame, b: pd.DataFrame, *, same_labels: bool = True) -> pd.DataFrame:
     """Return the pair of two tables of predictions, row by row.
 
-    Parameters
-    ----------
-    a, b : DataFrame
-        Columns row_index, prdtypecode, predicted, in any order of rows; group of `b` is taken over
-        where it has one.
-    same_labels : bool
-        False scores both on the labels of `b`, where people may have corrected some since `a`.
+    Both have the columns row_index, prdtypecode, predicted, rows in any order; group of `b` is
+    taken over where it has one. Without `same_labels` both are scored on the labels of `b`, where
+    people may have corrected some since `a`.
 
     Raises
     ------
@@ -67,19 +63,7 @@ def same_rows(a: pd.DataFrame, b: pd.DataFrame) -> bool:
 
 
 def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Return each of `SCORES` of both systems, and b less a with its 95 % interval.
-
-    Parameters
-    ----------
-    pair : DataFrame
-        See `align`.
-    draws, seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        One row a score (index); columns a, b, difference, low, high. Above 0, b is better.
+    """Return a, b, difference (above 0: b is better), low and high of each of `SCORES` (index).
 
     Examples
     --------
@@ -100,11 +84,8 @@ def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -
 def class_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Return the same for the F1 of each class, the greatest loss first.
 
-    Returns
-    -------
-    DataFrame
-        Columns prdtypecode, support, a, b, difference, low, high. Draws without a row of the class
-        are left out.
+    Columns prdtypecode, support, a, b, difference, low, high. Draws without a row of the class are
+    left out.
     """
     codes, whole, drawn = _counts(pair, draws, seed)
     a, b = (f1_of_counts(counts)[0] for counts in whole)

@@ -21,27 +21,9 @@ def prediction_table(
 ) -> pd.DataFrame:
     """Write out what a model said of n products.
 
-    Parameters
-    ----------
-    y_true : ndarray, shape (n,)
-        True codes, each one of `classes`.
-    proba : ndarray, shape (n, n_classes)
-        Rows add up to 1.
-    classes : ndarray, shape (n_classes,)
-        Code of each column, ascending.
-    products : DataFrame, n rows
-        Columns row_index, productid, and those to slice by (language, has_image ...), put last.
-    folds : ndarray of int, shape (n,)
-        Fold whose model gave the row; -1 for the hold-out model.
-    threshold : float
-        Rows of a lower probability need a person.
-
-    Returns
-    -------
-    DataFrame
-        row_index, productid, fold, prdtypecode (true), predicted, probability, true_probability,
-        true_rank (1: the prediction is right), second, second_probability, third,
-        third_probability, needs_review; then the slices. With two classes the third is -1 at 0.0.
+    `products` has row_index, productid and the columns to slice by, which are put last; a fold of
+    -1 is the hold-out model. true_rank is 1 where the prediction is right; with two classes the
+    third is -1 at 0.0.
     """
     # Stable, so that ties rank in the order of the columns, as argmax takes them.
     best = np.argsort(-proba, axis=1, kind="stable")[:, :3]

@@ -17,19 +17,9 @@ SHOWN_ERRORS = 15
 def report_text(
     facts: Mapping[str, Any], by_class: pd.DataFrame, errors: pd.DataFrame, labels: Labels
 ) -> str:
-    """Return the report.
+    """Return the report of what the metrics file holds, with `top_errors` of the same rows.
 
-    Parameters
-    ----------
-    facts : mapping
-        What the metrics file holds: scores, intervals, slices, decision, kind, split, rows, run_id,
-        snapshot, synthetic.
-    by_class : DataFrame
-        Columns prdtypecode, label, precision, recall, f1, f1_low, f1_high, support.
-    errors : DataFrame
-        `top_errors` of the same rows.
-    labels : Labels
-        Names of the themes.
+    `by_class` has the columns prdtypecode, label, precision, recall, f1, f1_low, f1_high, support.
     """
     parts = (
         _head(facts),

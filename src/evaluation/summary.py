@@ -89,28 +89,11 @@ def slice_scores(
     groups: np.ndarray | None,
     seed: int = 0,
 ) -> dict[str, dict[str, dict[str, Any]]]:
-    """Return the overall scores again for each value of each column of `slices`, and of the theme.
+    """Return column -> value -> overall scores, rows and intervals, and the same by true theme.
 
-    Macro averages run over the classes that have rows there: in a slice of one theme the other
-    themes' classes, predicted by mistake, would only add zeros.
-
-    Parameters
-    ----------
-    y_true, proba, classes
-        As in `overall_scores`.
-    slices : DataFrame, n rows
-        One column a way to slice, as language; its values become text, booleans in lower case.
-    themes : mapping of int to str
-        Theme of each code; the slice "theme" goes by the true one.
-    groups : ndarray, shape (n,), or None
-        Duplicates, resampled together.
-    seed : int
-        Of the intervals.
-
-    Returns
-    -------
-    dict
-        Column -> value -> scores, rows and intervals of `SLICE_INTERVALS`.
+    Values become text, booleans in lower case. Macro averages run over the classes that have rows
+    there: in a slice of one theme the other themes' classes, predicted by mistake, would only add
+    zeros.
     """
     by = slices.assign(theme=pd.Series(y_true).map(themes).to_numpy())
     scores: dict[str, dict[str, dict[str, Any]]] = {}
@@ -148,22 +131,10 @@ def summarise(
     target_accuracy: float,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return what a metrics file tells beside the overall scores.
+    """Return what a metrics file tells beside the overall scores, JSON values only.
 
-    Parameters
-    ----------
-    y_true, proba, classes, slices, themes, groups, seed
-        As in `slice_scores`.
-    folds : ndarray of int, shape (n,)
-        Fold in which each row was left out; negative where it was in none.
-    threshold, target_accuracy : float
-        Probability under which a person reviews the answer, and the accuracy it was chosen for.
-
-    Returns
-    -------
-    dict
-        intervals, by_fold (weighted F1 of each fold), slices, reliability, selective, decision;
-        JSON values only.
+    `folds` is negative where a row was left out of none; `target_accuracy` is what the threshold
+    was chosen for.
     """
     intervals = overall_intervals(y_true, proba, classes, groups=groups, seed=seed)
     return {

@@ -21,26 +21,10 @@ def score_systems(
     groups: np.ndarray,
     seed: int,
 ) -> pd.DataFrame:
-    """Return the scores of every system.
+    """Return the scores of every system: probabilities by name, (n, n_classes), for the same rows.
 
-    Parameters
-    ----------
-    y : ndarray, shape (n,)
-        True codes.
-    probabilities : mapping of str to ndarray, shape (n, n_classes)
-        By system, for the very same rows.
-    classes : ndarray, shape (n_classes,)
-        Code of each column.
-    groups : ndarray of int, shape (n,)
-        Duplicates, resampled together.
-    seed : int
-        Of the bootstrap.
-
-    Returns
-    -------
-    DataFrame
-        Columns system, f1_weighted, f1_macro, accuracy, log_loss, ece, top3, f1_weighted_low,
-        f1_weighted_high.
+    Columns system, f1_weighted, f1_macro, accuracy, log_loss, ece, top3, f1_weighted_low,
+    f1_weighted_high.
     """
     rows = []
     for name, proba in probabilities.items():
@@ -71,11 +55,8 @@ def score_pairs(
 ) -> pd.DataFrame:
     """Return weighted F1 of one system less another's, for every pair; parameters as above.
 
-    Returns
-    -------
-    DataFrame
-        Columns system, versus, difference, difference_low, difference_high: 95 % interval of the
-        paired bootstrap. A pair stands once, the later system first.
+    Columns system, versus, difference, difference_low, difference_high: 95 % interval of the
+    paired bootstrap. A pair stands once, the later system first.
     """
     predicted = {name: classes[proba.argmax(axis=1)] for name, proba in probabilities.items()}
     rows = []

@@ -38,7 +38,6 @@ class Projection:
     Attributes
     ----------
     centre : ndarray of float32, shape (d,)
-        Mean.
     components : ndarray of float32, shape (k, d)
         Orthonormal directions, those of the largest variance first.
     deviations : ndarray of float32, shape (k,)
@@ -65,8 +64,7 @@ class BinnedSample:
     ----------
     bins : mapping of str to ndarray of uint8, shape (n,)
         Bin of each number (`ABSENT` where there is none), position of each category, flags as 0/1.
-    proba : ndarray of float16, shape (n, n_classes)
-    embedding : ndarray of float16, shape (n, k), or None
+    proba, embedding : ndarray of float16, shapes (n, n_classes) and (n, k)
     """
 
     bins: Mapping[str, np.ndarray]
@@ -84,10 +82,6 @@ class Discretizer:
         Inner edges of each number's bins, ascending; a value on an edge is above it.
     languages : tuple of str
         Languages that have a column; the last takes all others.
-    classes : ndarray of int64
-        Codes, ascending.
-    projection : Projection or None
-        None where the reference has no embeddings.
     """
 
     edges: Mapping[str, np.ndarray]
@@ -161,30 +155,15 @@ def _bin(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
 
 
 def quantile_edges(values: np.ndarray) -> np.ndarray:
-    """Return the inner edges of `N_BINS` bins of equal share; fewer where values repeat.
-
-    Parameters
-    ----------
-    values : ndarray of float64
-        Without NaN; at least one.
-    """
+    """Return the inner edges of `N_BINS` bins of equal share; fewer where values repeat."""
     return np.unique(np.quantile(values, np.linspace(0, 1, N_BINS + 1)[1:-1]))
 
 
 def fit_projection(embedding: np.ndarray, n_components: int) -> Projection | None:
-    """Learn the leading components of embeddings.
+    """Learn the leading components of embeddings, (n, d); rows of NaN are left out.
 
-    Parameters
-    ----------
-    embedding : ndarray of float32, shape (n, d)
-        NaN rows are left out.
-    n_components : int
-        At the most; one for ten embeddings at the most, so that each is known well.
-
-    Returns
-    -------
-    Projection or None
-        None for fewer than ten embeddings, or when they are all the same.
+    One component for ten embeddings at the most, so that each is known well; None for fewer than
+    ten, or when they are all the same.
     """
     present = embedding[~np.isnan(embedding[:, 0])].astype(np.float64)
     if len(present) < 10:

@@ -40,8 +40,6 @@ class Calibration:
 
     Attributes
     ----------
-    rows : int
-        The size.
     false_alarm_rate : float
         Of one batch over all signals together.
     scales : ndarray of float64, shape (n_signals,)
@@ -77,8 +75,6 @@ class Finding:
 
     Attributes
     ----------
-    signal, kind : str
-        Which, and what kind of statistic it got.
     measured : int
         Products of the batch that have the signal.
     statistic, threshold : float
@@ -107,19 +103,6 @@ def calibrate(
 ) -> Calibration:
     """Learn what undrifted batches of `rows` products look like.
 
-    Parameters
-    ----------
-    rows : int
-        Products of a batch.
-    false_alarm_rate : float
-        Share of undrifted batches that may alarm.
-    resamples : int
-        Batches that are drawn.
-    seed : int
-        Same seed, same thresholds.
-
-    Notes
-    -----
     The redrawn references have half the products, so their noise counts twice: a reference that is
     off by chance is off for as long as it serves (docs/experiments.md, "Drift").
 
@@ -160,12 +143,7 @@ def calibrate(
 def compare(
     reference: Reference, signals: Signals, calibration: Calibration
 ) -> tuple[Finding, ...]:
-    """Return a finding for every signal of a batch, the strongest first.
-
-    Parameters
-    ----------
-    signals : Signals
-        Of the batch; as many products as `calibration` is for.
+    """Return a finding for every signal of a batch of the calibration's size, the strongest first.
 
     Raises
     ------
@@ -242,10 +220,6 @@ def _threshold(
 def estimate_accuracy(reference: Reference, signals: Signals) -> Interval:
     """Return what share of a batch the model got right, as far as it can know itself.
 
-    The mean top probability, calibrated on the reference, with its 95 % interval.
-
-    Notes
-    -----
     What a top probability is worth is read off the reference. Each product is right with its own
     probability p, so the share that is right has variance sum p (1 - p) / n²; to it comes the
     error of the calibration itself, measured on the reference.

@@ -1,66 +1,20 @@
 """A labelled batch against its baseline: which classes are recognised worse than they were.
 
 Recalls are compared class by class with an interval for the difference of two proportions. The
-intervals hold together: each is as wide as it takes for all of them to cover at once.
+intervals hold together: each is as wide as it takes for all of them to cover at once. Counts are
+(correct, support) of each class.
 """
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from scipy import stats
 
-Change = Literal["fell", "rose", "steady", "unknown"]
-
-
-@dataclasses.dataclass(frozen=True)
-class ClassChange:
-    """One class.
-
-    Attributes
-    ----------
-    support, correct : int
-        Products of the batch with this label, and those among them that got it.
-    baseline_support, baseline_correct : int
-        The same of the baseline.
-    low, high : float
-        Simultaneous interval of `delta`.
-    """
-
-    code: int
-    support: int
-    correct: int
-    baseline_support: int
-    baseline_correct: int
-    low: float
-    high: float
-
-    @property
-    def recall(self) -> float:
-        """Share of the batch's products of the class that were recognised; NaN without any."""
-        return self.correct / self.support if self.support else float("nan")
-
-    @property
-    def baseline_recall(self) -> float:
-        """The same of the baseline."""
-        if not self.baseline_support:
-            return float("nan")
-        return self.baseline_correct / self.baseline_support
-
-    @property
-    def delta(self) -> float:
-        """Recall of the batch minus that of the baseline."""
-        return self.recall - self.baseline_recall
-
-    @property
-    def change(self) -> Change:
-        """Whether the interval leaves room for no change; "unknown" where one side is empty."""
-        if not self.support or not self.baseline_support:
-            return "unknown"
-        return "fell" if self.high < 0 else "rose" if self.low > 0 else "steady"
+Counts = Sequence[tuple[int, int]]
 
 
 def exact_interval(successes: int, n: int, error: float) -> tuple[float, float]:
@@ -75,8 +29,6 @@ def difference_interval(
 ) -> tuple[float, float]:
     """Return an interval of ``first - second``, each (successes, n), that errs at most so often.
 
-    Notes
-    -----
     Newcombe's (1998) way of putting two intervals together, on exact ones: Wilson's err more often
     than stated where a class has a handful of products (docs/experiments.md, "Drift").
     """
@@ -89,79 +41,35 @@ def difference_interval(
 
 
 def compare_classes(
-    codes: Sequence[int],
-    batch: Sequence[tuple[int, int]],
-    baseline: Sequence[tuple[int, int]],
-    false_alarm_rate: float,
-) -> list[ClassChange]:
-    """Compare recalls.
+    codes: Sequence[int], batch: Counts, baseline: Counts, false_alarm_rate: float
+) -> pd.DataFrame:
+    """Compare recalls; of unchanged batches, this share may be said to have a changed class.
 
-    Parameters
-    ----------
-    batch, baseline : sequence of (int, int)
-        (correct, support) of each code.
-    false_alarm_rate : float
-        Share of unchanged batches of which some class may be said to have changed (Bonferroni over
-        the classes that the batch has).
+    Columns code, correct, support, baseline_correct, baseline_support, recall, baseline_recall,
+    delta, low and high (its interval, Bonferroni over the classes that the batch has), change
+    ("fell", "rose", "steady", or "unknown" where one side is empty).
     """
-    present = max(sum(n > 0 for _, n in batch), 1)
-    error = false_alarm_rate / present
-    changes = []
-    for code, now, before in zip(codes, batch, baseline, strict=True):
-        low, high = difference_interval(now, before, error)
-        changes.append(
-            ClassChange(
-                code=code,
-                support=now[1],
-                correct=now[0],
-                baseline_support=before[1],
-                baseline_correct=before[0],
-                low=low,
-                high=high,
-            )
-        )
-    return changes
-
-
-@dataclasses.dataclass(frozen=True)
-class AccuracyChange:
-    """All classes of a batch together.
-
-    Attributes
-    ----------
-    accuracy : float
-        Share of the batch's products that were recognised.
-    expected : float
-        What the baseline's recalls give on as many products of each class.
-    low, high : float
-        Interval of their difference.
-    """
-
-    accuracy: float
-    expected: float
-    low: float
-    high: float
-
-    @property
-    def fell(self) -> bool:
-        """Whether the interval leaves no room for an accuracy as before."""
-        return self.high < 0
+    now, before = (np.array(counts, dtype=np.int64).reshape(-1, 2) for counts in (batch, baseline))
+    error = false_alarm_rate / max((now[:, 1] > 0).sum(), 1)
+    table = pd.DataFrame({"code": list(codes), "correct": now[:, 0], "support": now[:, 1]})
+    table = table.assign(baseline_correct=before[:, 0], baseline_support=before[:, 1])
+    table["recall"] = table["correct"] / table["support"]
+    table["baseline_recall"] = table["baseline_correct"] / table["baseline_support"]
+    table["delta"] = table["recall"] - table["baseline_recall"]
+    ends = [difference_interval(*pair, error) for pair in zip(batch, baseline, strict=True)]
+    table[["low", "high"]] = np.array(ends).reshape(-1, 2)
+    cases = [table["delta"].isna(), table["high"] < 0, table["low"] > 0]
+    return table.assign(change=np.select(cases, ["unknown", "fell", "rose"], "steady"))
 
 
 def compare_accuracy(
-    batch: Sequence[tuple[int, int]], baseline: Sequence[tuple[int, int]], false_alarm_rate: float
-) -> AccuracyChange | None:
+    batch: Counts, baseline: Counts, false_alarm_rate: float
+) -> dict[str, Any] | None:
     """Compare the accuracy of a batch with what its classes let expect; None without such a class.
 
     Batches have few products of a class: a loss in all of them shows here long before it shows in
-    one (docs/experiments.md, "Drift").
-
-    Parameters
-    ----------
-    batch, baseline : sequence of (int, int)
-        (correct, support) of each class.
-    false_alarm_rate : float
-        Of both sides of the interval together.
+    one (docs/experiments.md, "Drift"). Gives accuracy, expected (what the baseline's recalls give
+    on as many products of each class), low and high of their difference, and whether it fell.
 
     Notes
     -----
@@ -182,12 +90,10 @@ def compare_accuracy(
     accuracy, expected = correct.sum() / n.sum(), (share * base_correct / base_n).sum()
     low, high = exact_interval(int(correct.sum()), int(n.sum()), false_alarm_rate)
     gap = accuracy - expected
-    return AccuracyChange(
-        accuracy=float(accuracy),
-        expected=float(expected),
-        low=float(gap - np.hypot(accuracy - low, half)),
-        high=float(gap + np.hypot(high - accuracy, half)),
-    )
+    high = gap + np.hypot(high - accuracy, half)
+    values = {"accuracy": accuracy, "expected": expected}
+    values |= {"low": gap - np.hypot(accuracy - low, half), "high": high}
+    return {**{name: float(value) for name, value in values.items()}, "fell": bool(high < 0)}
 
 
 def recalls(confusion: np.ndarray) -> list[tuple[int, int]]:
@@ -199,15 +105,7 @@ def recalls(confusion: np.ndarray) -> list[tuple[int, int]]:
 def confusion_shifts(batch: np.ndarray, baseline: np.ndarray) -> np.ndarray:
     """Return how much more often each true class is taken for each other one, in shares.
 
-    Parameters
-    ----------
-    batch, baseline : ndarray of int64, shape (n_classes, n_classes)
-        Counts, true by predicted.
-
-    Returns
-    -------
-    ndarray of float64, shape (n_classes, n_classes)
-        Rate in the batch minus rate in the baseline; NaN rows where one side lacks the class.
+    From counts, true by predicted; NaN rows where one side lacks the class.
     """
     with np.errstate(invalid="ignore", divide="ignore"):
         return batch / batch.sum(axis=1, keepdims=True) - (

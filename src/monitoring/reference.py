@@ -33,15 +33,7 @@ TRAIN_COMMAND = "python scripts/train_pipeline.py"
 
 @dataclasses.dataclass(frozen=True)
 class About:
-    """Where a reference comes from.
-
-    Attributes
-    ----------
-    run_id, kind, data_hash : str
-        Run and kind of the model, state of the data.
-    synthetic : bool
-        True for the demo shop.
-    """
+    """Run and kind of the model behind a reference, and the state of its data."""
 
     run_id: str
     kind: str
@@ -59,10 +51,8 @@ class Answers:
         Counts, true by predicted.
     confidence, worth : ndarray of float64, shape (n_knots,)
         Share of right answers as a function of the top probability: knots, linear in between.
-    mean_confidence : float
-        Mean top probability.
-    error : float
-        Standard error of what the knots say of the accuracy.
+    mean_confidence, error : float
+        Mean top probability; standard error of what the knots say of the accuracy.
     """
 
     confusion: np.ndarray
@@ -79,18 +69,9 @@ class Answers:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Reference:
-    """What batches are compared with.
+    """What batches are compared with: a sample of m products, answers of all labelled rows.
 
-    Attributes
-    ----------
-    discretizer : Discretizer
-        How signals become counts.
-    sample : BinnedSample
-        m products.
-    answers : Answers
-        Of all labelled rows.
-    quantiles : mapping of str to ndarray of float64
-        `QUANTILES` of each number that the sample has.
+    `quantiles` has the `QUANTILES` of each number that the sample has.
     """
 
     about: About
@@ -111,13 +92,8 @@ class Reference:
 def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
     """Return the positions of the products that the reference is made of, ascending.
 
-    Parameters
-    ----------
-    folds : ndarray of int, shape (n,)
-        -1 for hold-out rows. They come first: a fold's model has seen fewer products than the
-        served one and is less sure of itself.
-    rows : int
-        How many at the most.
+    Hold-out rows, whose fold is -1, come first: a fold's model has seen fewer products than the
+    served one and is less sure of itself.
     """
     shuffled = np.random.default_rng(seed).permutation(len(folds))
     held_first = shuffled[np.argsort(folds[shuffled] != -1, kind="stable")]
@@ -125,20 +101,10 @@ def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
 
 
 def judge_answers(proba: np.ndarray, y: np.ndarray, classes: np.ndarray) -> Answers:
-    """Return how right the answers for n labelled products were.
+    """Return how right the answers, (n, n_classes), for n labelled products were.
 
-    Parameters
-    ----------
-    proba : ndarray, shape (n, n_classes)
-        Each row from a model that had not seen the product.
-    y : ndarray of int64, shape (n,)
-        True codes.
-    classes : ndarray of int64, shape (n_classes,)
-        Ascending.
-
-    Notes
-    -----
-    What a top probability is worth comes from isotonic regression (Zadrozny and Elkan 2002).
+    Each row is from a model that had not seen the product. What a top probability is worth comes
+    from isotonic regression (Zadrozny and Elkan 2002).
     """
     from sklearn.isotonic import IsotonicRegression
 
@@ -159,15 +125,7 @@ def judge_answers(proba: np.ndarray, y: np.ndarray, classes: np.ndarray) -> Answ
 
 
 def build_reference(signals: Signals, answers: Answers, about: About) -> Reference:
-    """Condense a sample of m products.
-
-    Parameters
-    ----------
-    signals : Signals
-        With probabilities from a model that had not seen the products.
-    answers : Answers
-        Of all labelled rows.
-    """
+    """Condense a sample of m products, with probabilities from a model that had not seen them."""
     present = {name: column[~np.isnan(column)] for name, column in signals.numbers.items()}
     values = {name: present[name] for name in NUMBERS if len(present[name])}
     projection = None

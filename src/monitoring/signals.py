@@ -9,14 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
-from src.monitoring.unknown_words import find_word_counter, known_words, unknown_shares
 from src.pipelines.table import block_mask, block_values
 
 # Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
@@ -45,10 +46,7 @@ class Signals:
         nothing to measure.
     flags : mapping of str to ndarray of bool, shape (n,)
         `FLAGS`.
-    language : ndarray of str, shape (n,)
     proba : ndarray of float64, shape (n, n_classes)
-    classes : ndarray of int64, shape (n_classes,)
-        Code of each column of `proba`.
     embedding : ndarray of float32, shape (n, d), or None
         Of the image; NaN rows where there is none. None where the network is off.
     """
@@ -82,16 +80,9 @@ class Signals:
 
 @dataclasses.dataclass(frozen=True)
 class SignalReader:
-    """From products to signals.
+    """From products to signals; `words` are those that the text expert knows.
 
-    Attributes
-    ----------
-    classes : ndarray of int64, shape (n_classes,)
-        Code of each column of the probabilities.
-    words : frozenset of str
-        Words that the text expert knows; empty without a text expert.
-    word_pattern : str
-        What a word is; "" without a text expert.
+    Without a text expert there are none, and `word_pattern` is "".
     """
 
     classes: np.ndarray
@@ -100,15 +91,7 @@ class SignalReader:
 
     @classmethod
     def of(cls, model: LateFusion, *, in_training: bool = False) -> SignalReader:
-        """Return the reader of a model's products.
-
-        Parameters
-        ----------
-        model : LateFusion
-            Fitted.
-        in_training : bool
-            True for products that the model was trained on, see `vocabulary`.
-        """
+        """Return the reader of a model's products; those that it learned from if `in_training`."""
         counter = find_word_counter(model)
         if counter is None:
             return cls(model.classes_, frozenset(), "")
@@ -117,15 +100,7 @@ class SignalReader:
         )
 
     def read(self, table: pd.DataFrame, proba: np.ndarray) -> Signals:
-        """Measure n products.
-
-        Parameters
-        ----------
-        table : DataFrame, n rows
-            The product table.
-        proba : ndarray, shape (n, n_classes)
-            The model's probabilities; out-of-fold ones for training products.
-        """
+        """Measure n products; `proba` is out-of-fold for training products."""
         has_description = table["has_description"].to_numpy(dtype=bool)
         has_image = table["has_image"].to_numpy(dtype=bool)
         lengths = table["description"].str.len().to_numpy(dtype=np.float64)
@@ -189,16 +164,8 @@ def profile_of(signals: Signals, row: int) -> dict[str, Any]:
 def from_profiles(profiles: Sequence[Mapping[str, Any]], classes: np.ndarray) -> Signals:
     """Return the signals of n logged requests, `profile_of` read back.
 
-    Parameters
-    ----------
-    profiles : sequence of mapping
-        JSON values as `profile_of` gives them; a key that is missing is a signal that is missing.
-    classes : ndarray of int64, shape (n_classes,)
-        Codes of the model that answered.
-
-    Notes
-    -----
-    Small probabilities were left out; what remains is scaled to a sum of 1.
+    A key that is missing is a signal that is missing. Small probabilities were left out; what
+    remains is scaled to a sum of 1.
     """
     proba = np.array(
         [[p.get("proba", {}).get(str(code), 0.0) for code in classes.tolist()] for p in profiles]
@@ -212,3 +179,35 @@ def from_profiles(profiles: Sequence[Mapping[str, Any]], classes: np.ndarray) ->
         classes,
         None,
     )
+
+
+def find_word_counter(model: LateFusion) -> TfidfWords | None:
+    """Return the fitted word TF-IDF on title and description, else on titles alone, else None."""
+    counters = {branch: step for _, branch, step in model.fitted_steps(TfidfWords)}
+    return counters.get("tfidf_word", counters.get("tfidf_word_title"))
+
+
+def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
+    """Return the single words of a fitted vocabulary.
+
+    `of_others` leaves out words that would be unknown if one of the products with them had not
+    been in training (document frequency at least ``min_df + 1``): a training product always
+    finds its own words in the vocabulary, a new one does not.
+    """
+    names = counter.get_feature_names_out()
+    if of_others and counter.idf_ is not None:
+        # idf = ln((1 + n) / (1 + df)) + 1, so the rarest words are those with the highest idf.
+        rarest = counter.idf_.max()
+        names = names[counter.idf_ < rarest - 1e-9]
+    return frozenset(name for name in names.tolist() if " " not in name)
+
+
+def unknown_shares(texts: Sequence[str], words: frozenset[str], pattern: str) -> np.ndarray:
+    """Return the share of each text's words that are not among `words`; NaN without a word."""
+    find = re.compile(pattern).findall
+    shares = np.full(len(texts), np.nan)
+    for row, text in enumerate(texts):
+        found = find(text.lower())
+        if found:
+            shares[row] = sum(word not in words for word in found) / len(found)
+    return shares

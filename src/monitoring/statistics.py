@@ -21,15 +21,7 @@ LN10 = math.log(10.0)
 def kolmogorov_smirnov(batch: np.ndarray, reference: np.ndarray, side: int = 0) -> Outcome:
     """Return the largest difference of the two distribution functions at the bins' edges.
 
-    Parameters
-    ----------
-    batch, reference : ndarray, shape (k, n_bins)
-        Counts.
-    side : int
-        1 tests for larger values in the batch alone, -1 for smaller ones, 0 for either.
-
-    Notes
-    -----
+    `side` 1 tests for larger values in the batch alone, -1 for smaller ones, 0 for either.
     p = 2 exp(-2 D² n m / (n + m)), the leading term of Smirnov (1948); 0 evidence where one side
     has no value.
     """
@@ -61,12 +53,7 @@ def chi_squared(batch: np.ndarray, reference: np.ndarray) -> Outcome:
 def share_gap(batch: np.ndarray, reference: np.ndarray, n: int, m: int) -> Outcome:
     """Return the difference of two shares, with the two-sided binomial p-value of the batch's.
 
-    Parameters
-    ----------
-    batch, reference : ndarray, shape (k, 1)
-        Products with the flag.
-    n, m : int
-        Products of a batch and of the reference.
+    Counts have the shape (k, 1): products with the flag, of n in a batch and m in the reference.
     """
     count = np.rint(batch[..., 0])
     share = smoothed(reference[..., 0], m)
@@ -84,20 +71,10 @@ def largest_share_shift(
 ) -> Outcome:
     """Return the largest shift of a class's mean probability, in standard errors.
 
-    Parameters
-    ----------
-    batch, reference : ndarray, shape (k, n_classes)
-        Sums of probabilities.
-    n, m : int
-        Products of a batch and of the reference.
-    variance : ndarray, shape (n_classes,)
-        Of one product's probability of each class.
-
-    Notes
-    -----
-    The score test of "this class has another share" for a model with calibrated probabilities:
-    the likelihood ratio of a product is p(class | product) / share. Counts of predicted classes
-    throw away what the model knows of the runners-up.
+    Sums of probabilities have the shape (k, n_classes); `variance` is that of one product's
+    probability of each class. The score test of "this class has another share" for a model with
+    calibrated probabilities: the likelihood ratio of a product is p(class | product) / share.
+    Counts of predicted classes throw away what the model knows of the runners-up.
     """
     error = np.sqrt(np.maximum(variance, 1e-12) * (1.0 / n + 1.0 / m))
     value = np.abs((batch / n - reference / m) / error).max(axis=-1)
@@ -108,10 +85,7 @@ def largest_share_shift(
 def embedding_distance(batch: np.ndarray, reference: np.ndarray) -> Outcome:
     """Return Hotelling's T² (1931) of the mean embeddings, on components of variance 1.
 
-    Parameters
-    ----------
-    batch, reference : ndarray, shape (k, n_components + 1)
-        Sums of coordinates, and the number of products that have an embedding.
+    Sums of coordinates, and last the number of products that have an embedding.
     """
     n, m = batch[..., -1], reference[..., -1]
     gap = batch[..., :-1] / np.maximum(n, 1.0)[..., None] - (
@@ -151,15 +125,8 @@ def _evidence(raw: np.ndarray) -> np.ndarray:
 def threshold(kind: str, evidence: float, sizes: tuple[float, float], width: int) -> float:
     """Return the statistic that has this much evidence: the inverse of the functions above.
 
-    Parameters
-    ----------
-    kind : {"number", "category", "mix", "embedding"}
-    evidence : float
-        -log10 of a p-value.
-    sizes : tuple of float
-        Products of the batch and of the reference that have the signal.
-    width : int
-        Number of categories, classes or components.
+    `sizes` are the products of batch and reference that have the signal, `width` is the number of
+    categories, classes or components.
     """
     p = 10.0**-evidence
     if kind == "number":

@@ -14,15 +14,13 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.command_line import parser, run
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ArtifactError, FileFault
 
 if TYPE_CHECKING:
     import pandas as pd
-
-    from src.monitoring.labelled_drift import AccuracyChange, ClassChange
 
 HERE = Path(__file__).resolve().parent
 FALSE_ALARM_RATE = 0.01
@@ -62,8 +60,8 @@ def _compare(args: argparse.Namespace) -> int:
         pairs = _read_csv(confusions, "true", "predicted", "rate")
         lines += confusion_lines(found, pairs, names)
     sys.stdout.write("\n".join(lines) + "\n")
-    fell = any(change.change == "fell" for change in changes)
-    return EXIT_FINDINGS if fell or overall.fell else EXIT_FINE
+    fell = (changes["change"] == "fell").any()
+    return EXIT_FINDINGS if fell or overall["fell"] else EXIT_FINE
 
 
 def read_batch(path: Path) -> tuple[Counts, Confusions]:
@@ -94,7 +92,7 @@ def read_batch(path: Path) -> tuple[Counts, Confusions]:
     return recalls, confusions
 
 
-def compare(recalls: Counts, baseline: pd.DataFrame) -> list[ClassChange]:
+def compare(recalls: Counts, baseline: pd.DataFrame) -> pd.DataFrame:
     """Compare recalls of the codes that batch and baseline share, the worst first."""
     from src.monitoring.labelled_drift import compare_classes
 
@@ -102,44 +100,38 @@ def compare(recalls: Counts, baseline: pd.DataFrame) -> list[ClassChange]:
     codes = [code for code in recalls if code in known]
     pairs = [recalls[c] for c in codes], [known[c] for c in codes]
     changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
-    return sorted(
-        changes, key=lambda c: (c.change == "unknown", c.high if c.change == "fell" else 9, c.delta)
-    )
+    fall = changes["high"].where(changes["change"] == "fell", 1.0)
+    return changes.assign(fall=fall).sort_values(["fall", "delta"], ignore_index=True)
 
 
-def compare_all(changes: Sequence[ClassChange]) -> AccuracyChange | None:
+def compare_all(changes: pd.DataFrame) -> dict[str, Any] | None:
     """Compare all classes together; None where batch and baseline share none."""
     from src.monitoring.labelled_drift import compare_accuracy
 
-    batch = [(c.correct, c.support) for c in changes]
-    baseline = [(c.baseline_correct, c.baseline_support) for c in changes]
+    batch = changes[["correct", "support"]].to_numpy().tolist()
+    baseline = changes[["baseline_correct", "baseline_support"]].to_numpy().tolist()
     return compare_accuracy(batch, baseline, FALSE_ALARM_RATE)
 
 
-def table(
-    changes: Sequence[ClassChange], overall: AccuracyChange, names: Mapping[int, str]
-) -> list[str]:
+def table(changes: pd.DataFrame, overall: Mapping[str, Any], names: Mapping[int, str]) -> list[str]:
     """Return the comparison as lines of at most 80 columns."""
-    totals = [
-        (sum(c.correct for c in changes), sum(c.support for c in changes)),
-        (sum(c.baseline_correct for c in changes), sum(c.baseline_support for c in changes)),
-    ]
-    batch, base = (ok / n if n else float("nan") for ok, n in totals)
+    n, base_n = changes["support"].sum(), changes["baseline_support"].sum()
+    batch, base = changes["correct"].sum() / n, changes["baseline_correct"].sum() / base_n
     lines = [
-        f"accuracy {batch:.3f} on {totals[0][1]:,} rows, baseline {base:.3f} on {totals[1][1]:,}",
-        f"expected on these classes {overall.expected:.3f}, shift {overall.low:+.3f} to "
-        f"{overall.high:+.3f}{' FELL' if overall.fell else ''}",
+        f"accuracy {batch:.3f} on {n:,} rows, baseline {base:.3f} on {base_n:,}",
+        f"expected on these classes {overall['expected']:.3f}, shift {overall['low']:+.3f} to "
+        f"{overall['high']:+.3f}{' FELL' if overall['fell'] else ''}",
         f"{'code':<6}{'class':<27}{'rows':>6}{'base':>7}{'batch':>7}{'change':>8}  interval",
     ]
-    marks = {"fell": " FELL", "rose": " rose", "steady": "", "unknown": ""}
-    for c in changes:
-        start = f"{c.code:<6}{names.get(c.code, '')[:26]:<27}{c.support:>6}"
-        if c.change == "unknown":
+    marks = {"fell": " FELL", "rose": " rose", "steady": ""}
+    for c in changes.to_dict("records"):
+        start = f"{c['code']:<6}{names.get(c['code'], '')[:26]:<27}{c['support']:>6}"
+        if c["change"] == "unknown":
             lines.append(f"{start}{'':>7}{'–':>7}")
             continue
         lines.append(
-            f"{start}{c.baseline_recall:>7.3f}{c.recall:>7.3f}{c.delta:>+8.3f}"
-            f" {c.low:>+6.2f}{c.high:>+6.2f}{marks[c.change]}".rstrip()
+            f"{start}{c['baseline_recall']:>7.3f}{c['recall']:>7.3f}{c['delta']:>+8.3f}"
+            f" {c['low']:>+6.2f}{c['high']:>+6.2f}{marks[c['change']]}".rstrip()
         )
     return lines
 

@@ -10,7 +10,7 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from src.config import load_config
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
-from src.monitoring.unknown_words import find_word_counter, known_words, unknown_shares
+from src.monitoring.signals import find_word_counter, known_words, unknown_shares
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches
 

@@ -12,21 +12,7 @@ T = TypeVar("T")
 
 @dataclasses.dataclass(frozen=True)
 class Figure:
-    """One measured line.
-
-    Attributes
-    ----------
-    what : str
-        What was done.
-    ours_s : float
-        Seconds of wall time.
-    plain_s : float or None
-        Seconds of the plain library way in the same run; None where there is none.
-    target : str
-        What is to be reached.
-    reached : bool
-        Whether it was.
-    """
+    """One measured line: seconds of wall time, and of the plain library way where there is one."""
 
     what: str
     ours_s: float

@@ -21,22 +21,17 @@ ALL_CLASSES = "all"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BlockContributions:
-    """Contributions of n rows, block by block.
+    """Contributions of n rows, block by block; ``base + values.sum(axis=1)`` are the margins.
 
     Attributes
     ----------
     values : ndarray, shape (n, n_blocks, n_classes)
         What each block adds to each margin; 0 where its expert has no input.
-    base : ndarray, shape (n, n_classes)
-        Margins of the mean product, as the row's weights mix them.
-    margins : ndarray, shape (n, n_classes)
-        The model's own: ``base + values.sum(axis=1)``.
+    base, margins : ndarray, shape (n, n_classes)
+        Margins of the mean product, as the row's weights mix them, and the model's own.
     weights : ndarray, shape (n, n_experts)
-        Weight of each expert.
-    blocks, experts, block_experts : tuple of str
-        Name of each block, of each expert, and of the expert that each block belongs to.
-    classes : ndarray of int64, shape (n_classes,)
-        prdtypecode of each margin.
+    block_experts : tuple of str
+        The expert that each block belongs to.
     """
 
     values: np.ndarray
@@ -63,12 +58,7 @@ class BlockContributions:
 
 
 def block_contributions(model: LateFusion, fused: FusedParts) -> BlockContributions:
-    """Return what each block adds to the fused margins of the rows of `fused`.
-
-    Examples
-    --------
-    ``block_contributions(model, take_apart(model, X))`` explains the products `X`.
-    """
+    """Return what each block adds to the fused margins of the rows of ``take_apart(model, X)``."""
     names = [
         (name, block.branch)
         for name, expert in model.experts_.items()
@@ -102,18 +92,9 @@ def block_contributions(model: LateFusion, fused: FusedParts) -> BlockContributi
 def summarise(values: np.ndarray, blocks: Sequence[str], classes: Sequence[object]) -> pd.DataFrame:
     """Return the mean size of each block's contribution, for each class and for all.
 
-    Parameters
-    ----------
-    values : ndarray, shape (n, n_blocks, n_classes)
-        Contributions of the blocks; n at least 1.
-    blocks, classes : sequence
-        Names of the axes.
-
-    Returns
-    -------
-    DataFrame
-        Columns block, class, mean_abs (mean over the rows of ``|contribution|``) and share (of
-        the class's sum over blocks); the rows of class "all" hold the means over the classes.
+    Columns block, class, mean_abs (mean over the n >= 1 rows of ``|contribution|``) and share (of
+    the class's sum over blocks); the rows of class "all" hold the means over the classes. `values`
+    has the shape (n, n_blocks, n_classes).
     """
     size = np.abs(values).mean(axis=0).T
     size = np.vstack([size.mean(axis=0), size])
@@ -131,23 +112,13 @@ def summarise(values: np.ndarray, blocks: Sequence[str], classes: Sequence[objec
 
 
 def top_features(model: LateFusion, fused: FusedParts, n: int) -> pd.DataFrame:
-    """Return the columns that count most for each class, block by block.
+    """Return the `n` columns that count most for each class and direction, block by block.
 
-    Parameters
-    ----------
-    fused : FusedParts
-        Of the rows to explain.
-    n : int
-        Columns a block, class and direction.
-
-    Returns
-    -------
-    DataFrame
-        Columns prdtypecode, branch, direction, rank, feature, contribution and mean_abs. The
-        contribution is the mean over the rows whose largest margin is the class's: "for" lists the
-        columns that earn it most, "against" those that cost it most on its own products. Ranked
-        over all rows, stop words would come first. mean_abs is the mean size over all rows. A block
-        has fewer than `n` where fewer contribute.
+    Columns prdtypecode, branch, direction, rank, feature, contribution and mean_abs. The
+    contribution is the mean over the rows whose largest margin is the class's: "for" lists the
+    columns that earn it most, "against" those that cost it most on its own products. Ranked over
+    all rows, stop words would come first. mean_abs is the mean size over all rows. A block has
+    fewer than `n` where fewer contribute.
     """
     answers = fused.margins.argmax(axis=1)
     members = (answers[:, None] == np.arange(len(model.classes_))).astype(np.float32)

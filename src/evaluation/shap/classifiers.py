@@ -35,11 +35,8 @@ class LinearExplainer:
     ----------
     coef : ndarray of float32, shape (n_outputs, n_columns)
         One row a margin; two classes have two rows, as the fused margins have.
-    intercept : ndarray, shape (n_outputs,)
     mean : ndarray of float32, shape (n_columns,)
         The background: columns' means over the training rows.
-    blocks : tuple of Block
-        Columns of each branch.
     """
 
     coef: np.ndarray
@@ -76,8 +73,6 @@ class LinearExplainer:
 
         Parameters
         ----------
-        parts : sequence of matrices
-            n rows.
         weights : ndarray, shape (n,)
             Factor of each row's contributions, at least 0.
         mapped : ndarray, shape (n_outputs, n_classes)
@@ -88,10 +83,8 @@ class LinearExplainer:
         Yields
         ------
         block : Block
-        size : ndarray of float32, shape (n_classes, width)
-            Sum over the rows of the size of the contribution.
-        class_sum : ndarray of float32, shape (n_classes, width)
-            Sum over the rows of the class of the contribution itself.
+        size, class_sum : ndarray of float32, shape (n_classes, width)
+            Sum over the rows of the contribution's size; over the class's rows, of itself.
         """
         slope = np.ascontiguousarray(mapped.T, dtype=np.float32)
         chosen = (members * weights[:, None]).astype(np.float32)
@@ -102,13 +95,9 @@ class LinearExplainer:
             yield block, np.abs(coef) * _spread(part, mean, weights), coef * away
 
     def of_columns(self, parts: Parts, number: int) -> tuple[np.ndarray, np.ndarray]:
-        """Return what the columns that one row has in block `number` contribute.
+        """Return the columns, (m,), that one row has in block `number`, and what each contributes.
 
-        Returns
-        -------
-        columns : ndarray of int, shape (m,)
-            Counted from the start of the block.
-        contributions : ndarray, shape (m, n_outputs)
+        Columns count from the start of the block; contributions have the shape (m, n_outputs).
         """
         part, block = sparse.csr_matrix(parts[number]), self.blocks[number]
         columns = block.start + part.indices
@@ -120,12 +109,7 @@ class LinearExplainer:
 class TreeExplainer:
     """Boosted trees, whose library computes exact contributions (TreeSHAP, path-dependent).
 
-    Attributes
-    ----------
-    trees : BoostedTrees
-        Fitted; gives ``contributions(X)``, shape (n, n_outputs, n_columns + 1), base value last.
-    blocks : tuple of Block
-        Columns of each branch.
+    ``trees.contributions(X)`` has the shape (n, n_outputs, n_columns + 1), the base value last.
     """
 
     trees: Any
@@ -177,12 +161,7 @@ Explainer: TypeAlias = LinearExplainer | TreeExplainer
 
 @functools.lru_cache(maxsize=4)  # two models of two experts: what serving holds while it reloads
 def explainer_of(expert: Pipeline) -> Explainer:
-    """Return what explains a fitted expert.
-
-    Parameters
-    ----------
-    expert : Pipeline
-        Steps "features" (`BranchUnion`) and "classifier" (`ModelTrainer`).
+    """Return what explains a fitted expert: steps "features" and "classifier".
 
     Raises
     ------

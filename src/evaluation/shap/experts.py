@@ -26,8 +26,6 @@ class ExpertPart:
 
     Attributes
     ----------
-    expert : Pipeline
-        Fitted.
     parts : list of matrices, m rows each
         What its branches made of the products.
     rows : ndarray of int, shape (m,)
@@ -41,8 +39,7 @@ class ExpertPart:
         `aligned_margins`.
     weights : ndarray, shape (m,)
         Of its log-probabilities in the fused margins.
-    slope : ndarray, shape (n_classes, n_classes)
-    offset : ndarray, shape (n_classes,)
+    slope, offset : ndarray, shapes (n_classes, n_classes) and (n_classes,)
         Its linear map, centred.
     """
 
@@ -92,16 +89,9 @@ class ExpertPart:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FusedParts:
-    """Everything that the fused margins of n products were made of.
+    """What the fused margins of n products were made of; None for an expert without any input.
 
-    Attributes
-    ----------
-    experts : tuple of ExpertPart or None
-        In the model's order; None where an expert has input of none of the products.
-    margins : ndarray, shape (n, n_classes)
-        Fused.
-    weights : ndarray, shape (n, n_experts)
-        0 where an expert has no input.
+    `margins` are (n, n_classes), `weights` (n, n_experts): 0 where an expert has no input.
     """
 
     experts: tuple[ExpertPart | None, ...]
@@ -110,15 +100,7 @@ class FusedParts:
 
 
 def take_apart(model: LateFusion, X: pd.DataFrame) -> FusedParts:
-    """Run the experts on n products once, and keep what explanations need.
-
-    Parameters
-    ----------
-    model : LateFusion
-        Fitted; its experts are as `src.pipelines.product_model.build_expert` makes them.
-    X : DataFrame, n rows
-        The product table.
-    """
+    """Run the experts on n products once, and keep what explanations need."""
     n_classes = len(model.classes_)
     parts = [_run_expert(model, name, X) for name in model.experts_]
     margins = [np.full((len(X), n_classes), np.nan) for _ in parts]

@@ -22,21 +22,10 @@ LEAST_WRITTEN = 0.08
 def draw_blocks(
     summary: pd.DataFrame, labels: Mapping[str, str], *, synthetic: bool = False
 ) -> bytes:
-    """Draw one bar a class, cut into its blocks.
+    """Draw `summarise` as a PNG: one bar a class, cut into its blocks.
 
-    Parameters
-    ----------
-    summary : DataFrame
-        Columns block, class, mean_abs and share, as `summarise` gives them.
-    labels : mapping of str to str
-        What to write for a class; those that are missing are written as they are.
-    synthetic : bool
-        True marks the figure as one of the demo shop's products.
-
-    Returns
-    -------
-    bytes
-        A PNG. Blocks under 1 % of the whole are drawn together as "other".
+    `labels` name the classes; those that are missing are written as they are. Blocks under 1 % of
+    the whole are drawn together as "other".
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

@@ -45,15 +45,7 @@ class Term:
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One clean text of the product.
-
-    Attributes
-    ----------
-    words : tuple of str
-        The text cut at white space.
-    scores : ndarray, shape (n_words,)
-        What the n-grams in each word add to the class's margin; see `shap_words`.
-    """
+    """One clean text cut at white space, and what each word's n-grams add to the margin."""
 
     words: tuple[str, ...]
     scores: np.ndarray
@@ -65,12 +57,8 @@ class Contributions:
 
     Attributes
     ----------
-    code : int
-        The class.
     margin, base : float
         Fused margin, and that of the mean product: their difference is the sum of `blocks`.
-    blocks : dict of str to float
-        Contribution of each block of columns.
     weights : dict of str to float
         Weight of each expert; 0 where it has no input.
     terms_for, terms_against : tuple of Term
@@ -99,18 +87,7 @@ class Contributions:
 
 
 def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10) -> Contributions:
-    """Explain the margin of one class for one product.
-
-    Parameters
-    ----------
-    model : LateFusion
-        Fitted.
-    X : DataFrame, one row
-        The product table.
-    code : int
-        prdtypecode of the class.
-    top : int
-        N-grams for and against at the most.
+    """Explain the margin of class `code` for the one product of the table `X`.
 
     Raises
     ------
@@ -142,22 +119,10 @@ def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10
 
 
 def highlight(text: str, contributions: Contributions, field: str = "clean_title") -> list[Span]:
-    """Return the words of a raw text that speak for or against the class, by place.
+    """Return the words of a raw `text` that speak for or against the class, by place.
 
-    Parameters
-    ----------
-    text : str
-        What the seller wrote, as it is shown.
-    contributions : Contributions
-        As `explain_product` gave them.
-    field : str
-        Which text it is: "clean_title" or "clean_description".
-
-    Returns
-    -------
-    list of Span
-        Positions in `text`, in order, without overlap. Their scores and the scores of the words
-        that have no place in it add up to what the field's n-grams contributed.
+    `field` is "clean_title" or "clean_description". The scores and those of the words that have no
+    place in the text add up to what the field's n-grams contributed.
     """
     if field not in contributions.fields:
         return []

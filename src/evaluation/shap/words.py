@@ -43,11 +43,7 @@ class Span:
 def occurrences(counter: TfidfBase, words: Sequence[str]) -> Iterator[Occurrence]:
     """Give every n-gram occurrence of a text, known to the vocabulary or not.
 
-    Parameters
-    ----------
-    counter : TfidfWords or TfidfChars
-    words : sequence of str
-        The text cut at white space, as `counter` preprocesses it.
+    `words` are the text cut at white space, as `counter` preprocesses it.
 
     Examples
     --------
@@ -80,18 +76,9 @@ def _pieces(padded: str, low: int, high: int) -> Iterator[str]:
 def share_out(
     counted: Sequence[Occurrence], contributions: Mapping[str, float], n_words: int
 ) -> np.ndarray:
-    """Split the contributions of n-grams over the words that they cover.
+    """Split the contributions of n-grams over the words that they cover, shape (n_words,).
 
-    Parameters
-    ----------
-    counted : sequence of (str, tuple of int)
-        Occurrences, as `occurrences` gives them.
-    contributions : mapping of str to float
-        Of the n-grams of the text; occurrences of others count nothing.
-
-    Returns
-    -------
-    ndarray, shape (n_words,)
+    Occurrences of n-grams without a contribution count nothing.
     """
     times = Counter(gram for gram, _ in counted)
     scores = np.zeros(n_words)
@@ -103,22 +90,10 @@ def share_out(
 
 
 def place_scores(text: str, words: Sequence[str], scores: Sequence[float]) -> list[Span]:
-    """Find where the words of a clean text stand in the raw one.
+    """Find where the words of a clean text stand in the raw one: in order, without overlap.
 
-    Parameters
-    ----------
-    text : str
-        Raw, as the seller wrote it.
-    words : sequence of str
-        The clean text's words, in order.
-    scores : sequence of float
-        One a word.
-
-    Returns
-    -------
-    list of Span
-        In order, without overlap. A word that the cleaner made up (an emoji's name, a translation)
-        has no place and is left out; words that share a character share a span.
+    A word that the cleaner made up (an emoji's name, a translation) has no place and is left out;
+    words that share a character share a span.
 
     Examples
     --------

@@ -36,10 +36,6 @@ class BatchInfo:
         As in the file name; the date is ISO.
     source : str
         The batch's file, or what was read of the log.
-    false_alarm_rate : float
-        Of the whole report.
-    resamples : int
-        Behind the thresholds.
     in_training : int
         Products of the batch that the model learned from: it is surer of those.
     """
@@ -61,20 +57,9 @@ def build_report(
     items: pd.DataFrame,
     labels: Labels,
 ) -> dict[str, Any]:
-    """Put a report together.
+    """Put the report of n products together; `items` has their productid and designation.
 
-    Parameters
-    ----------
-    signals : Signals
-        Of the batch's n products.
-    findings : sequence of Finding
-        The strongest first; empty for an empty batch.
-    accuracy : Interval or None
-        Estimated without labels; None for an empty batch.
-    items : DataFrame, n rows
-        Columns productid and designation, for the examples; "" where a text is not at hand.
-    labels : Labels
-        Names of the classes.
+    A designation is "" where it is not at hand; an empty batch has no finding and no accuracy.
     """
     discretizer = reference.discretizer
     known, batch = (discretizer.indicators(of) for of in (reference.sample, signals))
@@ -211,12 +196,7 @@ def _not_measured(reference: Reference, signals: Signals, distance: float | None
 def report_table(report: dict[str, Any]) -> pd.DataFrame:
     """Return the report as rows: one a signal, one a class of the mix, one a labelled class.
 
-    Returns
-    -------
-    DataFrame
-        Columns part ("signal", "class_mix", "class"), name, label, before, now, statistic,
-        threshold, p_value, alert, support, baseline_support, low, high; empty where a column says
-        nothing of a part. Distributions show their median.
+    A column is empty where it says nothing of a part. Distributions show their median.
     """
     rows = []
     for f in report["findings"]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -28,14 +27,7 @@ def with_labels(
 ) -> dict[str, Any]:
     """Return the report with the batch's confusion beside the baseline's.
 
-    Parameters
-    ----------
-    report : dict
-        As `build_report` gives it.
-    signals : Signals
-        Of the n products.
-    y : ndarray of int64, shape (n,)
-        Their codes; a code that is not one of the model's marks a product without a label.
+    A code `y` that is not one of the model's marks a product without a label.
     """
     known = np.isin(y, reference.classes)
     codes = reference.classes.tolist()
@@ -48,26 +40,20 @@ def with_labels(
     # Falls alone alarm: each of the two spends half of the rate.
     changes = compare_classes(codes, *pairs, rate)
     overall = compare_accuracy(*pairs, rate)
-    fell = overall is not None and overall.fell
+    fell = overall is not None and overall["fell"]
     names = {code: class_names(labels, code) for code in codes}
     classes = [
-        {
-            **dataclasses.asdict(change),
-            "label": names[change.code],
-            "recall": _finite(change.recall),
-            "baseline_recall": _finite(change.baseline_recall),
-            "delta": _finite(change.delta),
-            "change": change.change,
-        }
-        for change in changes
+        {name: _finite(v) if isinstance(v, float) else v for name, v in change.items()}
+        | {"label": names[change["code"]]}
+        for change in changes.to_dict("records")
     ]
     return {
         **report,
-        "alert": report["alert"] or fell or any(c.change == "fell" for c in changes),
+        "alert": report["alert"] or fell or bool((changes["change"] == "fell").any()),
         "labels": {
             "rows": int(known.sum()),
             "accuracy": _finite(np.trace(counts) / max(counts.sum(), 1)) if known.any() else None,
-            "change": None if overall is None else dataclasses.asdict(overall),
+            "change": overall,
             "fell": fell,
             "baseline_accuracy": reference.answers.accuracy,
             "classes": classes,

@@ -57,14 +57,7 @@ def _template() -> Any:  # noqa: ANN401
 
 
 class ReportWords:
-    """Words of one language and the report's numbers, as the template asks for them.
-
-    Parameters
-    ----------
-    report : dict
-        As `report_html` takes it.
-    language : {"fr", "en"}
-    """
+    """Words of one language and the report's numbers, as the template asks for them."""
 
     def __init__(self, report: dict[str, Any], language: str) -> None:
         self.language = language
@@ -85,13 +78,8 @@ class ReportWords:
     def show(self, path: str, style: str) -> Markup:
         """Return a number of the report, with its path and full value for machines.
 
-        Parameters
-        ----------
-        path : str
-            As for `value`.
-        style : {"percent", "points", "number", "decimal", "odds"}
-            How it is written; "points" is a signed difference of shares, "odds" turns a p-value
-            into "once in n".
+        `style` is "percent", "points" (a signed difference of shares), "number", "decimal" or
+        "odds", which turns a p-value into "once in n".
         """
         value = self.value(path)
         if value is None:
