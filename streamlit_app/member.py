@@ -76,6 +76,6 @@ def profile_card(member: Member, number: int) -> str:
     places = "".join(f"<code>{html.escape(place)}</code> " for place in member.works_on)
     return (
         f'<article class="member" style="--theme:{color}"><i>{html.escape(member.initials)}</i>'
-        f"<h4>{name}</h4><b>{html.escape(member.role)}</b><p>{html.escape(member.about)}</p>"
+        f"<h2>{name}</h2><b>{html.escape(member.role)}</b><p>{html.escape(member.about)}</p>"
         f"<footer>{places}</footer></article>"
     )

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from src import palette
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 ALL = "all"
@@ -18,8 +18,8 @@ def show(ctx: Context) -> None:
     if summary is None:
         components.empty(ctx, ctx.words("app.blocks.missing"))
         return
-    st.subheader(ctx.words("app.blocks.title"), anchor=False)
-    code = components.choose_class(ctx, ctx.labels.codes, key="blocks_class")
+    st.header(ctx.words("app.blocks.title"), anchor=False)
+    code = choices.choose_class(ctx, ctx.labels.codes, key="blocks_class")
     chosen = summary[summary["class"].astype(str) == (ALL if code is None else str(code))]
     if chosen.empty:
         st.info(ctx.words("app.blocks.unknown"))

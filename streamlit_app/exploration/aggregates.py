@@ -132,11 +132,11 @@ class WordCounts:
         )
 
     def typical(self, code: int, n: int) -> pd.DataFrame:
-        """Return the `n` words that set a class apart: word, titles, times.
+        """Return the `n` words that set a class apart: word, titles, times, alone.
 
-        Ranked by the word's term of the Kullback-Leibler divergence between the class and the
-        others, p log(p / q): a word must be both common and telling. `times` is p / q, with half
-        a title added to either side, for words that no other class has.
+        Chosen by the word's term of the Kullback-Leibler divergence between the class and the
+        others, p log(p / q): a word must be both common and telling. `times` is p / q, the largest
+        first, with half a title added to either side, for words that stand `alone` in the class.
         """
         here = self.codes.index(code)
         inside, outside = self.counts[here], self.counts.sum(axis=0) - self.counts[here]
@@ -145,9 +145,15 @@ class WordCounts:
         gain = np.where(inside >= _MIN_TITLES, p * np.log(p / q), 0)
         best = np.argsort(-gain, kind="stable")[:n]
         best = best[gain[best] > 0]
-        return pd.DataFrame(
-            {"word": self.words[best], "titles": inside[best], "times": (p / q)[best]}
+        table = pd.DataFrame(
+            {
+                "word": self.words[best],
+                "titles": inside[best],
+                "times": (p / q)[best],
+                "alone": outside[best] == 0,
+            }
         )
+        return table.sort_values("times", ascending=False, ignore_index=True)
 
 
 def words(catalogue: pd.DataFrame) -> WordCounts:

@@ -3,30 +3,33 @@
 from __future__ import annotations
 
 import html
+from collections.abc import Callable
 
 import pandas as pd
 import streamlit as st
 
-from streamlit_app.shared import components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 
 def show(ctx: Context, by_class: pd.DataFrame) -> None:
     """Draw the section."""
     words = ctx.words
-    by = st.segmented_control(
+    by = choices.choose(
+        ctx,
         words("app.exploration.by"),
         ("class", "theme"),
-        format_func=lambda name: words(f"app.word.{name}"),
-        default="class",
+        lambda name: words(f"app.word.{name}"),
         key="exploration_by",
+        address="by",
+        widget="segmented_control",
         required=True,
     )
     named = by_class.assign(
         name=[ctx.label(code) for code in by_class["code"]],
         theme=[ctx.theme(code) for code in by_class["code"]],
     )
-    st.subheader(words(f"app.exploration.title_{by}"), anchor=False)
+    st.header(words(f"app.exploration.title_{by}"), anchor=False)
     if by == "class":
         components.class_bars(ctx, zip(by_class["code"], by_class["products"], strict=True))
     else:
@@ -63,10 +66,11 @@ def _table(ctx: Context, named: pd.DataFrame) -> None:
         "no_image": ctx.words("app.exploration.no_image"),
         "title_length": ctx.words("app.exploration.title_length"),
     }
-    config = {
-        columns[name]: st.column_config.NumberColumn(format="percent")
-        for name in ("share", "no_description", "no_image")
+    words = ctx.words
+    formats: dict[str, Callable[[float], str]] = {
+        "code": str,
+        "products": words.number,
+        "title_length": words.number,
+        **dict.fromkeys(("share", "no_description", "no_image"), words.percent),
     }
-    config[columns["code"]] = st.column_config.NumberColumn(format="%d")
-    shown = named[list(columns)].rename(columns=columns)
-    st.dataframe(shown, hide_index=True, column_config=config, height=480)
+    components.table(ctx, named, columns, formats, height=480)

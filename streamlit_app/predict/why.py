@@ -9,8 +9,9 @@ from streamlit.delta_generator import DeltaGenerator
 
 from src import palette
 from src.evaluation.shap.product import Contributions, Term, highlight
+from src.features.text.markup import strip_markup
 from src.serving.predictor import Prediction, Predictor, Product
-from streamlit_app.shared import components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 TERMS = 8
@@ -22,37 +23,43 @@ MAX_CHARACTERS = 3_000
 MIN_SHARE = 0.005
 
 
-def show(ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction) -> None:
-    """Draw the reasons for the likeliest class, or for another that the visitor chooses."""
-    st.subheader(ctx.words("app.predict.why"), anchor=False)
+def show(
+    ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction, number: int
+) -> None:
+    """Draw the reasons for the likeliest class, or for another that the visitor chooses.
+
+    `number` counts what was asked: each answer starts at its own likeliest class.
+    """
+    st.header(ctx.words("app.predict.why"), anchor=False)
     codes = [code for code, _, _ in prediction.top_k]
-    code = components.choose(
-        ctx.words("app.predict.why_class"),
-        codes,
-        ctx.named,
-        key=f"why_{prediction.code}_{hash(asked.designation)}",
+    code = choices.choose(
+        ctx, ctx.words("app.predict.why_class"), codes, ctx.named, key=f"why_class_{number}"
     )
     found, heat_map = predictor.explain(asked, code, TERMS_ASKED)
     left, right = st.columns([6, 5], gap="large")
-    if asked.designation.strip() or asked.description.strip():
+    texts = {
+        "clean_title": strip_markup(asked.designation),
+        "clean_description": strip_markup(asked.description),
+    }
+    if any(map(str.strip, texts.values())):
         with left:
-            _words(ctx, asked, found)
+            _words(ctx, texts, found)
     with right:
         if heat_map is not None:
             st.markdown(f"**{ctx.words('app.predict.why_heat')}**")
-            st.image(heat_map, width=300)
+            components.image(heat_map, "image/png", ctx.words("app.predict.why_heat"))
+            components.note(ctx.words("app.predict.why_heat_note"))
         _blocks(ctx, found)
         _weights(ctx, found)
 
 
-def _words(ctx: Context, asked: Product, found: Contributions) -> None:
+def _words(ctx: Context, texts: dict[str, str], found: Contributions) -> None:
     st.markdown(f"**{ctx.words('app.predict.why_words')}**")
     scores = list(found.words().values())
     largest = max((abs(score) for score in scores), default=0.0)
-    texts = (("clean_title", asked.designation), ("clean_description", asked.description))
     marked = [
         f'<p class="{field}">{marked_text(text[:MAX_CHARACTERS], found, field, largest)}</p>'
-        for field, text in texts
+        for field, text in texts.items()
         if text.strip()
     ]
     if marked:
