@@ -133,7 +133,9 @@ def _from_csv(
     from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items = read_products(path, folders)
+    items, reader = read_products(path, folders)
+    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
+        print(line, file=sys.stderr)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)
