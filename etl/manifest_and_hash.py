@@ -9,7 +9,6 @@ where there are pictures. A file fault ends with exit status 2 before the databa
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import shlex
 import sys
@@ -31,17 +30,14 @@ SNAPSHOT_NAME = "snapshot.json"
 def write_snapshot(cfg: Config) -> dict[str, Any]:
     """Check and hash the files of the import folder and write ``snapshot.json``.
 
-    Returns
-    -------
-    dict
-        data_hash, source, files (name to sha256, bytes, rows), created_at (UTC, ISO 8601).
+    It holds data_hash, source, files (name to sha256, bytes, rows) and created_at (UTC, ISO 8601).
 
     Raises
     ------
     FileFault
         A file can't be read as what it should be.
     """
-    seen = dataclasses.asdict(csv_files.take_snapshot(cfg.paths.import_dir))
+    seen = csv_files.take_snapshot(cfg.paths.import_dir)
     path = cfg.paths.workspace / SNAPSHOT_NAME
     before = _read_snapshot(path)
     if {**before, **seen} == before and "created_at" in before:

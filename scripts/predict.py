@@ -64,15 +64,13 @@ def _predict(args: argparse.Namespace) -> int:
         name = "stdin" if args.file == "-" else Path(args.file).resolve()
         reader = ProductReader(stream, name, [args.images] if args.images else [])
         predictor = load_predictor(cfg.paths)
-        top_k = min(args.top_k, len(predictor.classes))
         with _output(args.out) as out:
-            chunk_rows = 200 if args.images else 4_000
-            n, n_review = _write(reader, predictor, out, top_k, args.language, chunk_rows)
-    where = args.out or "stdout"
-    synthetic = ", SYNTHETIC: trained on the demo shop" if predictor.synthetic else ""
+            n, n_review = _write(reader, predictor, out, args)
+    where, served = args.out or "stdout", predictor.pipeline
+    synthetic = ", SYNTHETIC: trained on the demo shop" if served.synthetic else ""
     sys.stderr.write(
-        f"{n:,} products, {n_review:,} to review (probability under {predictor.threshold:.3f})"
-        f" -> {where}\nrun {predictor.run_id}, {predictor.kind}{synthetic}\n"
+        f"{n:,} products, {n_review:,} to review (probability under {served.threshold:.3f})"
+        f" -> {where}\nrun {served.run_id}, {served.kind}{synthetic}\n"
     )
     return EXIT_FINE
 
@@ -104,25 +102,20 @@ def _output(path: Path | None) -> Iterator[IO[str]]:
 
 
 def _write(
-    reader: ProductReader,
-    predictor: Predictor,
-    out: IO[str],
-    top_k: int,
-    language: str,
-    chunk_rows: int,
+    reader: ProductReader, predictor: Predictor, out: IO[str], args: argparse.Namespace
 ) -> tuple[int, int]:
     """Write the answers; return the number of products and of those to review."""
     from tqdm import tqdm
 
-    from src.serving.answers import AnswerWriter
+    from src.serving.answers import answers_header, answers_rows
 
-    writer = AnswerWriter(reader.header, top_k)
-    out.write(writer.header)
+    top_k = min(args.top_k, len(predictor.pipeline.model.classes_))
+    out.write(answers_header(reader.header, top_k))
     n = n_review = 0
     with tqdm(unit=" products", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for chunk in reader.chunks(chunk_rows):
-            answers = predictor.predict(chunk, top_k=top_k, language=language)
-            out.write(writer.rows(chunk["cells"], answers))
+        for chunk in reader.chunks(200 if args.images else 4_000):
+            answers = predictor.predict(chunk, top_k=top_k, language=args.language)
+            out.write(answers_rows(reader.header, chunk["cells"], answers))
             n += len(answers)
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))

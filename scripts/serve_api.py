@@ -5,14 +5,13 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINE, UsageError
 
 if TYPE_CHECKING:
-    from fastapi import FastAPI
-
     from src.config import Config
     from src.serving.api import Services
 
@@ -31,6 +30,8 @@ def main(argv: list[str] | None = None) -> int:
 def _serve(args: argparse.Namespace) -> int:
     import uvicorn
 
+    from src.serving.api import create_app
+
     if not 0 < args.port < 65_536:
         raise UsageError(
             f"--port {args.port}: expected 1 to 65535", next_command="python scripts/serve_api.py"
@@ -43,7 +44,7 @@ def _serve(args: argparse.Namespace) -> int:
     sys.stderr.write(f"listening on http://{args.host}:{args.port}, see /docs\n")
     try:
         uvicorn.run(
-            _app(services),
+            create_app(services),
             host=args.host,
             port=args.port,
             log_level="info" if args.verbose else "warning",
@@ -55,14 +56,9 @@ def _serve(args: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _app(services: Services) -> FastAPI:
-    from src.serving.api import create_app
-
-    return create_app(services)
-
-
 def _services(cfg: Config) -> Services:
     from src.artifacts.store import ArtifactStore
+    from src.data import postgres
     from src.data.database_url import database_url
     from src.labels import load_labels
     from src.serving.api import Services
@@ -73,7 +69,7 @@ def _services(cfg: Config) -> Services:
     url, model = database_url(), ServedModel(cfg.paths)
     return Services(
         model=model,
-        log=PredictionLog.to_database(url, model.observe),
+        log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),
         feedback_file=ArtifactStore(cfg.paths).feedback,
         database_url=url,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,

@@ -50,15 +50,13 @@ def _compare(args: argparse.Namespace) -> int:
 
     branch_weights(cfg)  # a wrong weight is refused before any data is read
     from src.cache import ExtractionCache
-    from src.data.checks import Limits
     from src.pipeline_steps import stage01_data_ingestion as stage01
     from src.pipeline_steps import stage02_data_validation as stage02
     from src.pipeline_steps import stage03_data_transformation as stage03
     from src.runs.comparison import compare
 
     ingested = stage01.run(cfg, labels.codes)
-    limits = Limits(cfg.validation.min_class_rows, cfg.validation.max_missing_description)
-    validated = stage02.run(ingested, labels.codes, limits, skip=True)
+    validated = stage02.run(ingested, labels.codes, cfg.validation, skip=True)
     cache = ExtractionCache(cfg.paths.cache_dir)
     transformed = stage03.run(validated, cfg, cache, fresh=False)
     kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])

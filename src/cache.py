@@ -44,15 +44,7 @@ SETTINGS_NAME = "settings.json"
 
 @dataclasses.dataclass(frozen=True)
 class Namespace:
-    """One extractor with its settings; they decide the folder.
-
-    Attributes
-    ----------
-    name : str
-        Readable name, as "text_cleaner".
-    settings : str
-        Canonical JSON of everything that changes the result, the extractor's version included.
-    """
+    """One extractor with its settings: canonical JSON of everything that changes the result."""
 
     name: str
     settings: str
@@ -78,15 +70,8 @@ def content_key(*parts: bytes) -> bytes:
 
 
 class ExtractionCache:
-    """Rows of extracted values on disk.
+    """Rows of extracted values on disk, below a folder that this class alone writes to.
 
-    Parameters
-    ----------
-    root : Path
-        Folder that this class alone writes to; made when first needed.
-
-    Notes
-    -----
     Values are columns: float or integer arrays with one row a key, or arrays of `str`.
     """
 
@@ -96,22 +81,7 @@ class ExtractionCache:
     def get_many(
         self, namespace: Namespace, keys: Sequence[bytes]
     ) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Return the columns of the keys that are known.
-
-        Parameters
-        ----------
-        namespace : Namespace
-            Whose values.
-        keys : sequence of bytes
-            One `content_key` a row, n of them.
-
-        Returns
-        -------
-        columns : dict of str to ndarray
-            One row for each key found, in the order of `keys`; empty when none is.
-        found : ndarray of bool, shape (n,)
-            Which keys were found.
-        """
+        """Return the columns of the keys that are known, in their order, and which are: (n,)."""
         import numpy as np
 
         where: dict[bytes, tuple[int, int]] = {}

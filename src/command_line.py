@@ -35,10 +35,8 @@ def parser(
 
     Parameters
     ----------
-    doc : str or None
-        Docstring of the command; its first line is what ``--help`` says.
     whole : bool
-        Let ``--help`` say all of it, as it is laid out.
+        Let ``--help`` say all of the docstring, as it is laid out, not its first line alone.
     config : bool
         Add ``--config FILE`` and ``--set KEY=VALUE``, which `settings` reads.
     source : bool
@@ -84,16 +82,7 @@ def run(
 ) -> int:
     """Parse, set up logging, do the work of a command; return its exit code.
 
-    Parameters
-    ----------
-    work : callable
-        Takes what was parsed, returns the exit code. It is in the command's own file.
-    options : argparse.ArgumentParser
-        See `parser`.
-    argv : sequence of str or None
-        None takes the words of the command line.
-    kept : str or None
-        What a Ctrl-C leaves behind; None where the caller, as ``init.sh``, says it.
+    `kept` is what a Ctrl-C leaves behind; None where the caller, as ``init.sh``, says it.
     """
     file = Path(inspect.getfile(work)).resolve()
     words = sys.argv[1:] if argv is None else argv

@@ -25,14 +25,9 @@ DEFAULT_CONFIG = REPOSITORY / "config" / "config.toml"
 
 
 def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Config:
-    """Read a configuration file and lay ``section.key=value`` overrides over it.
+    """Read a configuration file, by default that of the repository, and lay overrides over it.
 
-    Parameters
-    ----------
-    path : Path or None
-        The TOML file; None reads ``config/config.toml`` of the repository.
-    overrides : sequence of str
-        As given to ``--set``; values are TOML, bare words are strings.
+    An override is ``section.key=value`` as given to ``--set``: TOML, or a bare word as a string.
 
     Raises
     ------

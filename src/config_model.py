@@ -244,29 +244,27 @@ class LinearSvc(Section):
     max_iter: Positive = 1000
 
 
-class Logreg(Section):
+class Logreg(LinearSvc):
     C: Strength = 10.0
-    balanced: bool = False
     max_iter: Positive = 300
 
 
-class XGBoost(Section):
+class Boosting(Section):
     n_estimators: Positive = 150
-    learning_rate: Rate = 0.3
-    max_depth: Annotated[int, Field(ge=1, le=20)] = 5
     subsample: Rate = 0.8
     colsample: Rate = 0.2
     early_stopping_rounds: Positive = 10
+
+
+class XGBoost(Boosting):
+    learning_rate: Rate = 0.3
+    max_depth: Annotated[int, Field(ge=1, le=20)] = 5
     max_bin: Bins = 64
 
 
-class LightGBM(Section):
-    n_estimators: Positive = 150
+class LightGBM(Boosting):
     learning_rate: Rate = 0.1
     num_leaves: Annotated[int, Field(ge=2, le=1024)] = 15
-    subsample: Rate = 0.8
-    colsample: Rate = 0.2
-    early_stopping_rounds: Positive = 10
     max_bin: Bins = 63
 
 
@@ -329,13 +327,7 @@ class Debug(Section):
 
 
 class Config(Section):
-    """The whole tree.
-
-    Examples
-    --------
-    >>> Config().model_copy(update={"model": Model(name="logreg")}).model.name
-    'logreg'
-    """
+    """The whole tree."""
 
     paths: Paths = Paths()
     images: Images = Images()

@@ -27,17 +27,8 @@ EXIT_USAGE = 2
 
 
 class ProjectError(Exception):
-    """Something the user can mend.
+    """Something the user can mend; every `next_command` is run by ``tests/test_cli.py``.
 
-    Parameters
-    ----------
-    message : str
-        What was found, where, and what was expected.
-    next_command : str or None
-        A shell command that shows more or mends it; it is run by ``tests/test_cli.py``.
-
-    Examples
-    --------
     >>> print(ProjectError("no table project.items", next_command="bash init.sh"))
     no table project.items
     next: bash init.sh
@@ -61,16 +52,8 @@ class ProjectError(Exception):
     ) -> Error:
         """Return the error of a file: where, what is wrong, and a command that shows the place.
 
-        Parameters
-        ----------
-        path : Path or str
-            The file; a str names what lies on no disk, such as "stdin", and has nothing to show.
-        problem : str
-            What was found, and what was expected.
-        line : int or None
-            The first one is 1.
-        next_command : str or None
-            None shows the line, or the folder of the file.
+        A path that is a str, such as "stdin", lies on no disk and has nothing to show; the first
+        line is 1.
         """
         where = f"{path}" if line is None else f"{path}, line {line}"
         if next_command is None and isinstance(path, Path):

@@ -26,13 +26,7 @@ _BLOCK_BYTES = 1 << 20
 def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401
     """Open a temporary file beside `path` that takes its place when the block ends without error.
 
-    Parameters
-    ----------
-    path : Path
-        Final name; its folder is made where it is missing.
-    mode : {"w", "wb"}
-    **options
-        As for `open`; text is UTF-8 unless they say otherwise.
+    Its folder is made where it is missing; text is UTF-8 unless `options` say otherwise.
 
     Raises
     ------
@@ -77,13 +71,5 @@ def encodable(text: str) -> str:
 
 
 def read_toml(source: Path | str) -> dict[str, Any]:
-    """Return the tables of a TOML file, or of a text.
-
-    Raises
-    ------
-    OSError
-        It can't be read.
-    tomllib.TOMLDecodeError
-        A `ValueError` that names line and column.
-    """
+    """Return the tables of a TOML file, or of a text; a TOMLDecodeError is a ValueError."""
     return tomllib.loads(source if isinstance(source, str) else source.read_text(encoding="utf-8"))

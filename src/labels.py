@@ -20,21 +20,11 @@ NO_THEME = "other"
 
 @dataclasses.dataclass(frozen=True)
 class Labels:
-    """The classes of a catalogue.
+    """The classes of a catalogue, ordered by code, and their themes."""
 
-    Attributes
-    ----------
-    names : dict of int to dict of str to str
-        Label of each prdtypecode by language ("fr", "en"); ordered by code.
-    themes : dict of int to str
-        Theme key of each code; codes without one are in "other".
-    theme_names : dict of str to dict of str to str
-        Label of each theme by language.
-    """
-
-    names: Mapping[int, Mapping[str, str]]
-    themes: Mapping[int, str]
-    theme_names: Mapping[str, Mapping[str, str]]
+    names: Mapping[int, Mapping[str, str]]  # by code and language
+    themes: Mapping[int, str]  # key of each code's theme
+    theme_names: Mapping[str, Mapping[str, str]]  # by theme and language
 
     @property
     def codes(self) -> tuple[int, ...]:
@@ -57,14 +47,7 @@ class Labels:
 
 
 def load_labels(labels_map: Path, theme_map: Path | None = None) -> Labels:
-    """Read the maps.
-
-    Parameters
-    ----------
-    labels_map : Path
-        Codes to labels.
-    theme_map : Path or None
-        Themes to codes; None, or a path that is no file, leaves every code in "other".
+    """Read the maps; without a file of themes every code is in "other".
 
     Raises
     ------

@@ -6,29 +6,21 @@ import logging
 import sys
 
 LOGGER_NAME = "src"
+_MARKS = {"DEBUG": "  . ", "INFO": "", "WARNING": "warning: ", "ERROR": "error: "}
 
 
 def set_up_logging(*, verbose: bool = False) -> None:
-    """Send the project's messages to stderr, one plain line each.
-
-    Parameters
-    ----------
-    verbose : bool
-        True shows DEBUG lines too: timers, shapes, cache hits.
-    """
+    """Send the project's messages to stderr, a plain line each; verbose shows DEBUG lines too."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_PlainFormatter())
+    handler.addFilter(_mark)
+    handler.setFormatter(logging.Formatter("%(mark)s%(message)s"))
     logger = logging.getLogger(LOGGER_NAME)
     logger.handlers[:] = [handler]
     logger.setLevel(logging.DEBUG if verbose else logging.INFO)
     logger.propagate = False
 
 
-class _PlainFormatter(logging.Formatter):
-    """The message alone; warnings and errors say what they are."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        text = record.getMessage()
-        if record.levelno >= logging.WARNING:
-            return f"{record.levelname.lower()}: {text}"
-        return text if record.levelno >= logging.INFO else f"  . {text}"
+def _mark(record: logging.LogRecord) -> bool:
+    """Give a line what it begins with: warnings and errors say what they are."""
+    record.mark = _MARKS.get(record.levelname, "")
+    return True

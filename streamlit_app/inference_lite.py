@@ -22,8 +22,7 @@ from src.config import Paths, load_config
 from src.errors import BackboneError
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import HAS_IMAGE
-from src.serving.prediction import Prediction
-from src.serving.predictor import Predictor, Product, load_predictor
+from src.serving.predictor import Prediction, Predictor, Product, load_predictor
 
 logger = logging.getLogger(__name__)
 
@@ -100,7 +99,7 @@ def load_lite(paths: Paths) -> Predictor:
     """Return the predictor of the served run, its demo images known by name."""
     predictor, store = load_predictor(paths), ArtifactStore(paths)
     stored, rows = store.load(store.demo_image_features), store.load(store.demo_image_index)
-    if str(stored["run_id"]) != predictor.run_id:
+    if str(stored["run_id"]) != predictor.pipeline.run_id:
         logger.warning("the demo images are of run %s: not used", stored["run_id"])
         return predictor
     extractors = tuple(

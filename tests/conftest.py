@@ -147,7 +147,7 @@ def run_load(
     manifest: str = "",
     feedback: str = "",
 ) -> subprocess.CompletedProcess[str]:
-    snapshot = dataclasses.asdict(csv_files.take_snapshot(folder))
+    snapshot = csv_files.take_snapshot(folder)
     variables = {
         "ON_ERROR_STOP": "1",
         "snapshot": json.dumps({**snapshot, "created_at": "2024-01-01T00:00:00+00:00"}),

@@ -210,15 +210,9 @@ def _record(report: dict[str, Any]) -> None:
     from src.data.database_url import database_url
 
     try:
-        postgres.write_drift_report(
-            database_url(),
-            lot=report["name"],
-            report_date=report["date"],
-            run_id=report["run_id"],
-            rows=report["rows"],
-            alert=report["alert"],
-            findings=report["findings"],
-        )
+        columns = {name: report[name] for name in ("run_id", "rows", "alert", "findings")}
+        row = {**columns, "lot": report["name"], "report_date": report["date"]}
+        postgres.write_rows(database_url(), "drift_reports", [row])
     except DatabaseError as e:
         print(f"not recorded in the database: {e.message}", file=sys.stderr)
 

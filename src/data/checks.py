@@ -9,6 +9,7 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from src.config_model import Validation
 from src.data.duplicates import Groups
 
 Status = Literal["pass", "warn", "fail"]
@@ -16,17 +17,7 @@ Status = Literal["pass", "warn", "fail"]
 
 @dataclasses.dataclass(frozen=True)
 class Check:
-    """One check of the data.
-
-    Attributes
-    ----------
-    name : str
-        What was checked.
-    status : {"pass", "warn", "fail"}
-        "fail" stops the run.
-    expected, observed : str
-        For a person to compare.
-    """
+    """One check of the data: expected and observed, for a person to compare; "fail" stops."""
 
     name: str
     status: Status
@@ -34,40 +25,36 @@ class Check:
     observed: str
 
 
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Where checks draw the line; the meaning of each is in config.toml."""
-
-    min_class_rows: int
-    max_missing_description: float
-
-
 def check_products(
-    train: pd.DataFrame, test: pd.DataFrame, groups: Groups, codes: Sequence[int], limits: Limits
+    train: pd.DataFrame,
+    test: pd.DataFrame,
+    groups: Groups,
+    codes: Sequence[int],
+    limits: Validation,
 ) -> list[Check]:
-    """Run every check.
+    """Run every check, in the order in which a reader wants them.
 
     Parameters
     ----------
-    train, test : pd.DataFrame
+    train, test : DataFrame
         Labelled and unlabelled products.
     groups : Groups
         Duplicates of `train`.
     codes : sequence of int
         Codes that the labels map knows.
-    limits : Limits
-        Thresholds.
-
-    Returns
-    -------
-    list of Check
-        In the order in which a reader wants them.
     """
-    checks = [_rows(train), _test_rows(test), _unique_ids(train), _titles(train)]
+    repeated = int(train["productid"].duplicated().sum())
+    empty = int((train["designation"].str.strip() == "").sum())
+    checks = [
+        _check("training rows", len(train) > 0, "at least 1", f"{len(train):,}"),
+        _check("test rows", len(test) > 0, "at least 1", f"{len(test):,}", "warn"),
+        _check("productid unique", not repeated, "0 repeated", f"{repeated:,} repeated"),
+        _check("designation present", not empty, "0 empty", f"{empty:,} empty"),
+    ]
     if len(train):
-        checks += [_codes(train, codes), _classes(train), _small_classes(train, limits)]
-        checks += [_absent_classes(train, codes), _descriptions(train, limits)]
-        checks += [_images(train), _duplicates(groups), _conflicts(train, groups), _encoding(train)]
+        checks += _check_classes(train, codes, limits.min_class_rows)
+        checks += _check_content(train, limits.max_missing_description)
+        checks += _check_duplicates(train, groups)
     return checks
 
 
@@ -75,77 +62,60 @@ def _check(name: str, ok: bool, expected: str, observed: str, bad: Status = "fai
     return Check(name, "pass" if ok else bad, expected, observed)
 
 
-def _rows(train: pd.DataFrame) -> Check:
-    return _check("training rows", len(train) > 0, "at least 1", f"{len(train):,}")
+def _check_classes(train: pd.DataFrame, codes: Sequence[int], min_rows: int) -> list[Check]:
+    found, counts = np.unique(train["prdtypecode"], return_counts=True)
+    unknown = sorted(set(found.tolist()) - set(codes))
+    small = found[counts < min_rows].tolist()
+    absent = sorted(set(codes) - set(found.tolist()))
+    every = f"every class has {min_rows} rows"
+    return [
+        _check("codes in the labels map", not unknown, "all known", _some(unknown, "unknown")),
+        _check("classes", len(found) >= 2, "at least 2", f"{len(found)}"),
+        _check("class size", not small, every, _some(small, "smaller"), "warn"),
+        _check("classes present", not absent, "all of the map", _some(absent, "absent"), "warn"),
+    ]
 
 
-def _test_rows(test: pd.DataFrame) -> Check:
-    return _check("test rows", len(test) > 0, "at least 1", f"{len(test):,}", "warn")
-
-
-def _unique_ids(train: pd.DataFrame) -> Check:
-    repeated = int(train["productid"].duplicated().sum())
-    return _check("productid unique", not repeated, "0 repeated", f"{repeated:,} repeated")
-
-
-def _titles(train: pd.DataFrame) -> Check:
-    empty = int((train["designation"].str.strip() == "").sum())
-    return _check("designation present", not empty, "0 empty", f"{empty:,} empty")
-
-
-def _codes(train: pd.DataFrame, codes: Sequence[int]) -> Check:
-    unknown = sorted(set(np.unique(train["prdtypecode"]).tolist()) - set(codes))
-    return _check("codes in the labels map", not unknown, "all known", _some(unknown, "unknown"))
-
-
-def _classes(train: pd.DataFrame) -> Check:
-    n_classes = len(np.unique(train["prdtypecode"]))
-    return _check("classes", n_classes >= 2, "at least 2", f"{n_classes}")
-
-
-def _small_classes(train: pd.DataFrame, limits: Limits) -> Check:
-    codes, counts = np.unique(train["prdtypecode"], return_counts=True)
-    small = codes[counts < limits.min_class_rows].tolist()
-    expected = f"every class has {limits.min_class_rows} rows"
-    return _check("class size", not small, expected, _some(small, "smaller"), "warn")
-
-
-def _absent_classes(train: pd.DataFrame, codes: Sequence[int]) -> Check:
-    absent = sorted(set(codes) - set(np.unique(train["prdtypecode"]).tolist()))
-    return _check("classes present", not absent, "all of the map", _some(absent, "absent"), "warn")
-
-
-def _descriptions(train: pd.DataFrame, limits: Limits) -> Check:
+def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[Check]:
     missing = float((train["description"].str.strip() == "").mean())
-    ok = missing <= limits.max_missing_description
-    expected = f"at most {limits.max_missing_description:.0%} missing"
-    return _check("descriptions", ok, expected, f"{missing:.1%} missing", "warn")
+    no_image = int((train["image"] == "").sum())
+    damaged = sum("\ufffd" in title for title in train["designation"])
+    return [
+        _check(
+            "descriptions",
+            missing <= max_missing_description,
+            f"at most {max_missing_description:.0%} missing",
+            f"{missing:.1%} missing",
+            "warn",
+        ),
+        _check(
+            "pictures",
+            no_image == 0,
+            "every product has its file",
+            f"{no_image:,} of {len(train):,} missing",
+            "warn",
+        ),
+        _check(
+            "encoding",
+            damaged == 0,
+            "0 damaged titles",
+            f"{damaged:,} titles with a replacement character",
+            "warn",
+        ),
+    ]
 
 
-def _images(train: pd.DataFrame) -> Check:
-    missing = int((train["image"] == "").sum())
-    observed = f"{missing:,} of {len(train):,} missing"
-    return _check("pictures", missing == 0, "every product has its file", observed, "warn")
-
-
-def _duplicates(groups: Groups) -> Check:
-    observed = f"{groups.duplicate_share:.1%} of the products have a duplicate"
+def _check_duplicates(train: pd.DataFrame, groups: Groups) -> list[Check]:
+    shared = f"{groups.duplicate_share:.1%} of the products have a duplicate"
     if groups.placeholders:
-        observed += f"; {len(groups.placeholders)} placeholder pictures passed over"
-    return Check("duplicates kept together", "pass", "one side of every split", observed)
-
-
-def _conflicts(train: pd.DataFrame, groups: Groups) -> Check:
+        shared += f"; {len(groups.placeholders)} placeholder pictures passed over"
     pairs = np.unique(np.column_stack([groups.ids, train["prdtypecode"]]), axis=0)
     conflicting = int((np.bincount(pairs[:, 0]) > 1).sum())
     observed = f"{conflicting:,} groups of duplicates with several labels"
-    return _check("labels of duplicates", conflicting == 0, "one label a group", observed, "warn")
-
-
-def _encoding(train: pd.DataFrame) -> Check:
-    damaged = sum("�" in title for title in train["designation"])
-    observed = f"{damaged:,} titles with a replacement character"
-    return _check("encoding", damaged == 0, "0 damaged titles", observed, "warn")
+    return [
+        Check("duplicates kept together", "pass", "one side of every split", shared),
+        _check("labels of duplicates", conflicting == 0, "one label a group", observed, "warn"),
+    ]
 
 
 def _some(codes: Sequence[int], word: str, most: int = 5) -> str:

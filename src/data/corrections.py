@@ -27,23 +27,7 @@ _BIGGEST = 2**63 - 1
 
 @dataclasses.dataclass(frozen=True)
 class Correction:
-    """One row of ``project.feedback``.
-
-    Attributes
-    ----------
-    prdtypecode : int
-        Code that the author gives.
-    productid : int or None
-        Product it is about, where it has an id.
-    designation_hash : str or None
-        `designation_hash` of its title, where it has none.
-    created_at : datetime
-        When, with a time zone.
-    predicted_code : int or None
-        Code that was shown.
-    author, comment : str
-        Who and why.
-    """
+    """One row of ``project.feedback``; without a productid its title's hash names the product."""
 
     prdtypecode: int
     productid: int | None
@@ -65,10 +49,8 @@ class Corrected:
 
     Attributes
     ----------
-    changed : int
-        Products with another label than the official one.
-    confirmed : int
-        Products that a correction names and whose official label it gives.
+    changed, confirmed : int
+        Products whose label is another one than the official one; whose official label was given.
     unmatched : int
         Corrections of products that are not in the training data.
     unknown : dict of int to int
@@ -155,10 +137,8 @@ def _or_none(value: Any) -> int | None:  # noqa: ANN401
     return None if value is None else _integer(value)
 
 
-def _text(value: Any) -> str:  # noqa: ANN401
-    if not isinstance(value, str):
-        raise ValueError(f"{value!r} is no text")
-    # PostgreSQL keeps neither a zero byte nor half of a surrogate pair.
+def _text(value: str) -> str:
+    """Return a text as PostgreSQL keeps it: no zero byte, no half of a surrogate pair."""
     return encodable(value.replace("\0", ""))
 
 
@@ -186,13 +166,6 @@ def correct_labels(
         In any order; of two with the same time the later in the iterable wins.
     codes : sequence of int
         Codes of the labels map.
-
-    Returns
-    -------
-    y : ndarray of int64, shape (n,)
-        Corrected codes.
-    report : Corrected
-        What changed.
     """
     import numpy as np
 

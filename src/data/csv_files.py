@@ -1,21 +1,22 @@
 """The three official files: their names, their hash, and what PostgreSQL's COPY demands of them.
 
-`take_snapshot` finds every *file fault* and hashes (standard library only: ``init.sh`` runs it
-before psql). Whatever COPY and `read_records` could read differently is such a fault.
+Standard library only: ``init.sh`` runs it before psql. A row is never guessed at: a NUL byte,
+another encoding, a quote that is not closed, another number of fields than the header's is a *file
+fault* with its line, and so is whatever COPY and `read_records` could read differently.
 """
 
 from __future__ import annotations
 
+import csv
 import dataclasses
 import io
 import re
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import IO, Any, Literal
 
-from src.data.csv_records import INDEX_NAMES, describe_header, read_records
 from src.errors import FileFault
 from src.files import sha256
 
@@ -32,7 +33,17 @@ SYNTHETIC_MARKER = "SYNTHETIC"
 ITEM_COLUMNS = ("row_index", "productid", "imageid", "designation", "description")
 Source = Literal["official", "demo"]
 
+INDEX_NAMES = ("", "Unnamed: 0")
+"""How the official files, and pandas after them, name the column of the row index."""
+NO_ID = -1
+"""In place of an id that is missing or no whole number; NULL in the database."""
 ID_PATTERN = re.compile(r"[0-9]{1,18}")
+# Longest text of one cell; the csv module's own limit is 131,072.
+_MOST_CHARACTERS = 16_000_000
+_BLOCK_BYTES = 1 << 16
+_WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0+)?\s*")
+_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_CSV_FAULTS = {"unexpected end of data": "the end of the file before the closing quote"}
 _END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
 _QUOTED = re.compile(rb'"[^"]*"')
 # The same where a field begins, or goes on after a doubled quote. Starts with a byte, for speed.
@@ -46,32 +57,26 @@ _STRAY = {
 
 
 @dataclasses.dataclass(frozen=True)
-class FileSnapshot:
-    """What identifies one file."""
-
-    sha256: str
-    bytes: int
-    rows: int
-
-
-@dataclasses.dataclass(frozen=True)
 class Snapshot:
-    """What identifies the three files together.
+    """State of the data; it ends up in every artifact.
 
     Attributes
     ----------
     data_hash : str
         SHA256 of what ``sha256sum X_train... Y_train... X_test...`` prints in the import folder:
         content and names count, times and places do not.
-    source : str
+    source : {"official", "demo"}
         "demo" where the marker lists one of the files (or lists none), else "official": a marker
         that was left beside files of somebody else's says nothing about them.
-    files : dict of str to FileSnapshot
     """
 
     data_hash: str
     source: Source
-    files: Mapping[str, FileSnapshot]
+
+    @property
+    def synthetic(self) -> bool:
+        """True for the demo shop, which marks every score as synthetic."""
+        return self.source == "demo"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +85,7 @@ class OfficialFile:
 
     Attributes
     ----------
+    n_bytes : int
     lines : list of int
         Where each record begins; the header is line 1.
     rows : list of tuple of str
@@ -87,7 +93,8 @@ class OfficialFile:
     """
 
     path: Path
-    snapshot: FileSnapshot
+    sha256: str
+    n_bytes: int
     lines: list[int]
     rows: list[tuple[str, ...]]
 
@@ -96,8 +103,13 @@ class OfficialFile:
         return [row[at] for row in self.rows]
 
 
-def take_snapshot(import_dir: Path) -> Snapshot:
-    """Check and hash the three files.
+def take_snapshot(import_dir: Path) -> dict[str, Any]:
+    """Check and hash the three files: what ``snapshot.json`` says of them.
+
+    Returns
+    -------
+    dict
+        data_hash and source of the `Snapshot`, files (name to sha256, bytes, rows).
 
     Raises
     ------
@@ -105,17 +117,21 @@ def take_snapshot(import_dir: Path) -> Snapshot:
         A file is missing or can't be read as what it should be, no row is there to train on, or a
         test row has no row index of its own.
     """
-    files = {name: read_official(import_dir / name, n_fields=1).snapshot for name in FILES}
-    return snapshot_of(import_dir, files)
+    files = [read_official(import_dir / name, n_fields=1) for name in FILES]
+    stated = {
+        file.path.name: {"sha256": file.sha256, "bytes": file.n_bytes, "rows": len(file.rows)}
+        for file in files
+    }
+    return {**dataclasses.asdict(snapshot_of(files)), "files": stated}
 
 
-def snapshot_of(import_dir: Path, files: Mapping[str, FileSnapshot]) -> Snapshot:
-    """Return what identifies three files of a folder that were checked and hashed one by one."""
-    listing = "".join(f"{file.sha256}  {name}\n" for name, file in files.items())
-    listed = drawn_hashes(import_dir)
-    hashes = {name: file.sha256 for name, file in files.items()}
+def snapshot_of(files: Sequence[OfficialFile]) -> Snapshot:
+    """Return what identifies the three files together."""
+    hashes = {file.path.name: file.sha256 for file in files}
+    listing = "".join(f"{digest}  {name}\n" for name, digest in hashes.items())
+    listed = drawn_hashes(files[0].path.parent)
     synthetic = listed is not None and (not listed or bool(listed.items() & hashes.items()))
-    return Snapshot(sha256(listing.encode()), "demo" if synthetic else "official", files)
+    return Snapshot(sha256(listing.encode()), "demo" if synthetic else "official")
 
 
 def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
@@ -140,18 +156,16 @@ def read_official(
     Parameters
     ----------
     path : Path
-        The file: UTF-8, comma, double quotes doubled inside quoted fields, rows ended by one of
-        ``\n`` or ``\r\n``, the last one too.
+        UTF-8, comma, double quotes doubled inside quoted fields, rows ended by one of ``\n`` or
+        ``\r\n``, the last one too.
     columns : sequence of str or None
-        Column names after the index column, whose own header is empty or ``Unnamed: 0``; None
-        takes those of the official file of this name.
+        Names after that of the index column; None takes those of the official file of this name.
     n_fields : int or None
         How many fields of each record to keep; None keeps all.
 
     Raises
     ------
     FileFault
-        With file, line, what was expected and what was found.
     """
     columns = FILES[path.name] if columns is None else columns
     data = _bytes(path)
@@ -168,7 +182,7 @@ def read_official(
         lines.append(line)
         rows.append(tuple(row[:n_fields]))  # which the garbage collector need not follow
     _check_for_copy(path, data)
-    file = OfficialFile(path, FileSnapshot(sha256(data), len(data), len(rows)), lines, rows)
+    file = OfficialFile(path, sha256(data), len(data), lines, rows)
     if path.name == X_TEST:
         _check_index(file)
     elif not rows:
@@ -223,3 +237,79 @@ def _check_index(file: OfficialFile) -> None:
                 " could not be handed in"
             )
             raise FileFault.of(file.path, problem, line=line)
+
+
+def read_records(
+    stream: IO[bytes], name: Path | str, *, strict: bool = False
+) -> Iterator[tuple[int, list[str]]]:
+    """Yield the line on which each record begins and its fields, the header first.
+
+    Parameters
+    ----------
+    name : Path or str
+        What messages call the stream; see `ProjectError.of`.
+    strict : bool
+        As COPY reads: a blank line is a record, a lone carriage return does not end one.
+
+    Raises
+    ------
+    FileFault
+        At the first record that can't be read.
+    """
+    csv.field_size_limit(_MOST_CHARACTERS)
+    rows = csv.reader(_lines(stream, name, "\n" if strict else ""), strict=True)
+    width = 0
+    while True:
+        line = rows.line_num + 1
+        try:
+            row = next(rows, None)
+        except csv.Error as e:
+            message = str(e).partition(" - ")[0]  # behind it is advice for programmers
+            found = _CSV_FAULTS.get(message, message)
+            problem = f"expected comma-separated fields, quotes around whole ones, found {found}"
+            raise FileFault.of(name, problem, line=line) from e
+        if row is None:
+            return
+        if row or strict:
+            width = width or len(row)
+            if len(row) != width:
+                problem = f"expected {width} fields, found {max(1, len(row))}: {','.join(row)[:80]}"
+                raise FileFault.of(name, problem, line=line)
+            yield line, row
+
+
+def _lines(stream: IO[bytes], name: Path | str, newline: str) -> Iterator[str]:
+    """Yield the lines of a stream as text, decoded some thousands at a time."""
+    before = 0
+    while block := stream.read(_BLOCK_BYTES) + stream.readline():
+        nul = block.find(b"\0")
+        if nul >= 0:
+            problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
+            raise FileFault.of(name, problem, line=before + block.count(b"\n", 0, nul) + 1)
+        try:
+            text = block.decode("utf-8")
+        except UnicodeDecodeError as e:
+            problem = f"expected UTF-8, found the byte 0x{block[e.start]:02X} (is it Latin-1?)"
+            line = before + block.count(b"\n", 0, e.start) + 1
+            raise FileFault.of(name, problem, line=line) from e
+        yield from io.StringIO(text if before else text.removeprefix("\ufeff"), newline=newline)
+        before += block.count(b"\n")
+
+
+def describe_header(header: Sequence[str]) -> str:
+    """Return a header as messages show it, with the delimiter that it seems to have."""
+    if not header:
+        return "an empty file"
+    other = next((n for d, n in _DELIMITERS.items() if len(header) == 1 and d in header[0]), "")
+    shown = repr(",".join(header)[:200])
+    return f"{shown}, which is separated by {other}" if other else shown
+
+
+def whole_number(text: str) -> int:
+    """Return an id; `NO_ID` for what is no whole number of at most 18 digits.
+
+    >>> [whole_number(text) for text in ("12", " 12.0", "-1", "1e3", "")]
+    [12, 12, -1, -1, -1]
+    """
+    match = _WHOLE_NUMBER.fullmatch(text)
+    return int(match[1]) if match else NO_ID

@@ -19,6 +19,7 @@ from src.data.csv_files import (
     FILES,
     ID_PATTERN,
     ITEM_COLUMNS,
+    NO_ID,
     X_COLUMNS,
     X_TEST,
     X_TRAIN,
@@ -28,7 +29,6 @@ from src.data.csv_files import (
     read_official,
     snapshot_of,
 )
-from src.data.csv_records import NO_ID
 from src.errors import FileFault
 
 REJECT_COLUMNS = ("file", "line", "reason", "raw")
@@ -43,16 +43,13 @@ class CsvTables:
 
     Attributes
     ----------
-    train : DataFrame
-        ITEM_COLUMNS and ``prdtypecode``, ordered by row_index; ids int64, texts str, "" = missing.
-    test : DataFrame
-        ITEM_COLUMNS, ordered by row_index.
+    train, test : DataFrame
+        ITEM_COLUMNS, ordered by row_index; ids int64, texts str, "" = missing. `train` has
+        prdtypecode too.
     rejects : DataFrame
         REJECT_COLUMNS, ordered by file and line; rows of X_test are flagged, not left out.
     rejected_rows : int
         Rows of X_train that are not in `train`.
-    snapshot : Snapshot
-        Hash and source of the files that were read.
     """
 
     train: pd.DataFrame
@@ -63,14 +60,7 @@ class CsvTables:
 
 
 def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
-    """Read the three files into tables.
-
-    Parameters
-    ----------
-    import_dir : Path
-        Folder of the files.
-    codes : collection of int
-        The codes of the labels map; a row with another one is rejected.
+    """Read the three files into tables; a row with a code that is not in `codes` is rejected.
 
     Raises
     ------
@@ -107,7 +97,7 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
         test=_sorted(test),
         rejects=pd.DataFrame(rejects, columns=list(REJECT_COLUMNS)),
         rejected_rows=len(x.rows) - len(train),
-        snapshot=snapshot_of(import_dir, {name: file.snapshot for name, file in files.items()}),
+        snapshot=snapshot_of(list(files.values())),
     )
 
 

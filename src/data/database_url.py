@@ -21,17 +21,8 @@ ENV_FILE = Path(__file__).resolve().parents[2] / ".env"
 
 
 def database_url(env: Mapping[str, str] | None = None, env_file: Path = ENV_FILE) -> str:
-    """Return the address of the database.
+    """Return the address of the database; None takes the environment of the process.
 
-    Parameters
-    ----------
-    env : mapping of str to str or None
-        The environment; None takes the process's.
-    env_file : Path
-        A file of ``NAME=value`` lines that is asked for what the environment lacks.
-
-    Examples
-    --------
     >>> database_url({"POSTGRES_PASSWORD": "a/b"}, Path("none"))
     'postgres://mlops:a%2Fb@localhost:5433/rakuten'
     """

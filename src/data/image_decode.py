@@ -16,9 +16,8 @@ import io
 import os
 import stat
 import struct
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,39 +53,11 @@ _PILLOW_FAULTS = (
 
 
 class ImageFault(FileFault):
-    """An image that can't be used.
-
-    Parameters
-    ----------
-    reason : str
-        One of the reasons above: short and stable, fit to be counted.
-    detail : str
-        What was found, for people.
-    """
+    """An image that can't be used: a reason of those above, fit to be counted, and the detail."""
 
     def __init__(self, reason: str, detail: str) -> None:
         super().__init__(f"{reason}: {detail}")
         self.reason = reason
-
-
-@dataclass(frozen=True)
-class DecodedImage:
-    """One image, upright and in RGB.
-
-    Parameters
-    ----------
-    pixels : ndarray of shape (h, w, 3), uint8
-        Possibly reduced by 2, 4 or 8.
-    width_px, height_px : int
-        The size of the whole image, after rotation.
-    n_bytes : int
-        The size of the file.
-    """
-
-    pixels: Pixels
-    width_px: int
-    height_px: int
-    n_bytes: int
 
 
 def read_source(source: ImageSource) -> bytes:
@@ -108,35 +79,8 @@ def read_source(source: ImageSource) -> bytes:
     return data
 
 
-def decode_image(
-    source: ImageSource,
-    *,
-    min_side_px: int | None = None,
-    side: str = "long",
-    max_pixels: int = MAX_PIXELS,
-) -> DecodedImage:
-    """Decode one image.
-
-    Parameters
-    ----------
-    source : path, bytes or None
-    min_side_px : int or None
-        The decoded image may be reduced as long as its `side` keeps at least this length;
-        None decodes at full size.
-    side : {"long", "short"}
-        The side that `min_side_px` speaks of.
-    max_pixels : int
-        Larger images are refused from their header, before any pixel is decoded: 400 million
-        pixels fit into a 400 KB PNG and need 1.2 GB.
-
-    Returns
-    -------
-    DecodedImage
-
-    Raises
-    ------
-    ImageFault
-        With its `reason`.
+def decode_image(source: ImageSource, **limits: Any) -> Pixels:  # noqa: ANN401
+    """Return the pixels of one image, (h, w, 3) uint8; arguments as `inspect_image`.
 
     Examples
     --------
@@ -146,12 +90,43 @@ def decode_image(
     ...     fault.reason
     'not_an_image'
     """
+    return inspect_image(source, **limits)[0]
+
+
+def inspect_image(
+    source: ImageSource,
+    *,
+    min_side_px: int | None = None,
+    side: Literal["long", "short"] = "long",
+    max_pixels: int = MAX_PIXELS,
+) -> tuple[Pixels, tuple[int, int]]:
+    """Decode one image.
+
+    Parameters
+    ----------
+    min_side_px : int or None
+        The decoded image may be reduced as long as its `side` keeps at least this length;
+        None decodes at full size.
+    max_pixels : int
+        Larger images are refused from their header, before any pixel is decoded: 400 million
+        pixels fit into a 400 KB PNG and need 1.2 GB.
+
+    Returns
+    -------
+    pixels : ndarray of shape (h, w, 3), uint8
+        Upright and in RGB, possibly reduced by 2, 4 or 8.
+    size : tuple of int
+        Width and height in pixels of the whole image, after rotation.
+
+    Raises
+    ------
+    ImageFault
+        With its `reason`.
+    """
     data = read_source(source)
     if data[:3] == b"\xff\xd8\xff":
-        pixels, size = _decode_jpeg(data, min_side_px, side, max_pixels)
-    else:
-        pixels, size = _decode_pillow(data, min_side_px, side, max_pixels)
-    return DecodedImage(pixels, size[0], size[1], len(data))
+        return _decode_jpeg(data, min_side_px, side, max_pixels)
+    return _decode_pillow(data, min_side_px, side, max_pixels)
 
 
 def _read_file(path: Path) -> bytes:

@@ -16,8 +16,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from src.data.fingerprint import MIN_SIDE_PX, fingerprint, representatives
-from src.data.image_decode import ImageFault, decode_image, read_source
+from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
+from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
 from src.files import sha256, write_atomically
 
@@ -43,16 +43,13 @@ class ImageEntry:
     ----------
     path : str
         Relative to the workspace where the file lies below it, with forward slashes.
-    part : str
-        "train" or "test".
+    part : {"train", "test"}
     imageid, productid : int or None
         As its name gives them.
     mtime_ns : int
         Time of change; with `bytes` it tells whether the file must be read again.
     width, height : int or None
         In pixels.
-    fingerprint : str or None
-        See `src.data.fingerprint`.
     same_as : str or None
         Path of the first image that this one equals, often its own: one value a group of equal
         images. None where there is nothing to compare: unreadable, or of one colour.
@@ -80,8 +77,6 @@ class ImageEntry:
 def file_name(imageid: int, productid: int) -> str:
     """Return the name of a product's image.
 
-    Examples
-    --------
     >>> file_name(1263597046, 3804725264)
     'image_1263597046_product_3804725264.jpg'
     """
@@ -105,14 +100,9 @@ def list_images(folders: Iterable[Path]) -> dict[str, str]:
 
 
 def image_paths(products: pd.DataFrame, listed: Mapping[str, str]) -> list[str]:
-    """Return where the image of each product lies; "" where there is none.
+    """Return where the image of each product (imageid, productid) lies; "" where there is none.
 
-    Parameters
-    ----------
-    products : DataFrame, n rows
-        Columns imageid and productid, whole numbers.
-    listed : mapping of str to str
-        What `list_images` found.
+    `listed` is what `list_images` found.
     """
     ids = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
     return [listed.get(file_name(imageid, productid), "") for imageid, productid in ids]
@@ -124,7 +114,7 @@ def scan_images(
     known: Sequence[ImageEntry] = (),
     on_progress: Callable[[int], None] | None = None,
 ) -> list[ImageEntry]:
-    """Hash and fingerprint every file of the folders.
+    """Hash and fingerprint every file of the folders, ordered by path.
 
     Parameters
     ----------
@@ -136,11 +126,6 @@ def scan_images(
         Entries from before; those of unchanged files are taken over.
     on_progress : callable or None
         Called with the number of files done so far.
-
-    Returns
-    -------
-    list of ImageEntry
-        Ordered by path.
     """
     cache = {entry.path: entry for entry in known if entry.version == _VERSION}
     stated = [_stated(*place, workspace) for place in _files(folders)]
@@ -201,15 +186,15 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     try:
         data = read_source(path)
         digest = sha256(data)
-        image = decode_image(data, min_side_px=MIN_SIDE_PX, side="short")
+        pixels, (width, height) = inspect_image(data, min_side_px=MIN_SIDE_PX, side="short")
     except ImageFault as fault:
         return dataclasses.replace(entry, sha256=digest, fault=str(fault))
     return dataclasses.replace(
         entry,
         sha256=digest,
-        width=image.width_px,
-        height=image.height_px,
-        fingerprint=fingerprint(image.pixels),
+        width=width,
+        height=height,
+        fingerprint=fingerprint(pixels),
     )
 
 
@@ -256,19 +241,8 @@ def current_entries(folders: Mapping[str, Path], workspace: Path) -> dict[str, I
 
     Files that the manifest does not know, or whose size or time has changed, are read now and the
     manifest is brought up to date: without it copies of an image would stand on both sides of a
-    split, and what was extracted of an image would be cached under the hash of another.
-
-    Parameters
-    ----------
-    folders : mapping of str to Path
-        "train" and "test" to where their images lie.
-    workspace : Path
-        Where the manifest lies.
-
-    Returns
-    -------
-    dict of str to ImageEntry
-        Keys are as `image_paths` gives them for the same folders.
+    split, and what was extracted of an image would be cached under the hash of another. Keys are
+    as `image_paths` gives them for the same folders.
     """
     path = workspace / MANIFEST_NAME
     known = read_manifest(path)

@@ -16,8 +16,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
 from src.data.corrections import Correction
-from src.data.csv_files import ITEM_COLUMNS, Source
-from src.data.csv_records import NO_ID
+from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
 from src.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -29,19 +28,9 @@ _CONNECT_SECONDS = 5
 
 @dataclasses.dataclass(frozen=True)
 class LoadedSnapshot:
-    """The snapshot that ``project.items`` holds.
+    """The snapshot that ``project.items`` holds; `rejected_rows` of X_train were refused.
 
-    Attributes
-    ----------
-    data_hash : str
-        Combined SHA256 of the three files.
-    source : {"official", "demo"}
-    rows : int
-        Labelled products.
-    rejected_rows : int
-        Rows of X_train that were refused.
-    loaded_at : datetime
-        When it was loaded; a load in between makes two snapshots differ.
+    A load in between makes two differ: `loaded_at` is part of it.
     """
 
     data_hash: str
@@ -112,13 +101,7 @@ def latest_snapshot(url: str) -> LoadedSnapshot:
 
 
 def read_items(url: str) -> pd.DataFrame:
-    """Return the labelled products, ordered by row_index.
-
-    Returns
-    -------
-    DataFrame, shape (n, 6)
-        row_index, productid, imageid, designation, description ("" where missing), prdtypecode.
-    """
+    """Return the labelled products, ordered by row_index; a missing description is ""."""
     return _read_products(url, "project.items", (*ITEM_COLUMNS, "prdtypecode"))
 
 
@@ -159,19 +142,7 @@ def read_feedback(url: str) -> list[Correction]:
 def write_splits(
     url: str, data_hash: str, productids: Sequence[int], split_names: Sequence[str]
 ) -> None:
-    """Replace the split of a snapshot.
-
-    Parameters
-    ----------
-    url : str
-        Address of the database.
-    data_hash : str
-        Snapshot that was split.
-    productids : sequence of int, length n
-        Products.
-    split_names : sequence of str, length n
-        Part of each product, such as "train" or "holdout".
-    """
+    """Replace the split of a snapshot: the part of each product, such as "train" or "holdout"."""
     with connect(url) as connection:
         dataset_id = _dataset_id(connection, url, data_hash)
         connection.execute("DELETE FROM project.splits WHERE dataset_id = %s", (dataset_id,))
@@ -182,124 +153,54 @@ def write_splits(
                 copy.write_row((dataset_id, int(productid), name))
 
 
-def write_model(
-    url: str,
-    *,
-    run_id: str,
-    kind: str,
-    phase: str,
-    data_hash: str,
-    scores: Mapping[str, float],
-    config_digest: str | None = None,
-    artifact: str | None = None,
-    artifact_sha256: str | None = None,
-) -> int:
+def write_model(url: str, data_hash: str, scores: Mapping[str, float], **columns: str) -> None:
     """Record a trained model; the same run, kind and phase is recorded once.
 
-    Returns
-    -------
-    int
-        Its model_id.
+    Parameters
+    ----------
+    **columns
+        As in ``project.models``: run_id, kind, phase, and what is known of the others.
     """
-    from psycopg.types.json import Jsonb
-
+    # JSON knows no NaN: a score that could not be computed is null.
+    finite = {name: score if math.isfinite(score) else None for name, score in scores.items()}
     with connect(url) as connection:
         dataset_id = _dataset_id(connection, url, data_hash)
-        row = connection.execute(
-            "INSERT INTO project.models (run_id, kind, phase, dataset_id, config_digest, artifact,"
-            " artifact_sha256, scores) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
-            " ON CONFLICT (run_id, kind, phase) DO UPDATE SET dataset_id = excluded.dataset_id,"
-            " config_digest = excluded.config_digest, artifact = excluded.artifact,"
-            " artifact_sha256 = excluded.artifact_sha256, scores = excluded.scores"
-            " RETURNING model_id",
-            (
-                run_id,
-                kind,
-                phase,
-                dataset_id,
-                config_digest,
-                artifact,
-                artifact_sha256,
-                # JSON knows no NaN: a score that could not be computed is null.
-                Jsonb({name: v if math.isfinite(v) else None for name, v in scores.items()}),
-            ),
-        ).fetchone()
-    return int(cast("tuple[int]", row)[0])
-
-
-def write_feedback(url: str, row: Mapping[str, Any]) -> None:
-    """Record a correction.
-
-    Parameters
-    ----------
-    url : str
-        Address of the database.
-    row : mapping
-        Columns of ``project.feedback``: productid, designation_hash, prdtypecode, predicted_code,
-        author, comment, created_at.
-    """
-    with connect(url) as connection:
         connection.execute(
-            "INSERT INTO project.feedback (productid, designation_hash, prdtypecode,"
-            " predicted_code, author, comment, created_at) VALUES (%(productid)s,"
-            " %(designation_hash)s, %(prdtypecode)s, %(predicted_code)s, %(author)s, %(comment)s,"
-            " %(created_at)s)",
-            row,
+            "DELETE FROM project.models WHERE (run_id, kind, phase) = (%s, %s, %s)",
+            [columns[name] for name in ("run_id", "kind", "phase")],
         )
+        _insert(connection, "models", [{**columns, "dataset_id": dataset_id, "scores": finite}])
 
 
-def write_predictions(url: str, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Record what the service answered, all rows or none.
-
-    Parameters
-    ----------
-    url : str
-        Address of the database.
-    rows : sequence of mapping
-        Columns of ``project.predictions``: productid, designation_hash, prdtypecode, probability,
-        needs_review, top_k (list), run_id, profile (mapping), created_at.
-    """
-    from psycopg.types.json import Jsonb
-
-    with connect(url) as connection, connection.cursor() as cursor:
-        cursor.executemany(
-            "INSERT INTO project.predictions (productid, designation_hash, prdtypecode,"
-            " probability, needs_review, top_k, run_id, profile, created_at) VALUES"
-            " (%(productid)s, %(designation_hash)s, %(prdtypecode)s, %(probability)s,"
-            " %(needs_review)s, %(top_k)s, %(run_id)s, %(profile)s, %(created_at)s)",
-            [{**row, "top_k": Jsonb(row["top_k"]), "profile": Jsonb(row["profile"])}
-             for row in rows],
-        )  # fmt: skip
+def write_rows(url: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add rows to a table of the project, all or none; a row maps columns to values."""
+    with connect(url) as connection:
+        _insert(connection, table, rows)
 
 
-def write_drift_report(
-    url: str,
-    *,
-    lot: str,
-    report_date: str,
-    run_id: str,
-    rows: int,
-    alert: bool,
-    findings: Sequence[Mapping[str, Any]],
+def _insert(
+    connection: psycopg.Connection[Any], table: str, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Record the report of a lot; the same lot may have several."""
+    """Add rows of the same columns; lists and mappings become JSON."""
+    from psycopg import sql
     from psycopg.types.json import Jsonb
 
-    with connect(url) as connection:
-        connection.execute(
-            "INSERT INTO project.drift_reports (lot, report_date, run_id, rows, alert, findings)"
-            " VALUES (%s, %s, %s, %s, %s, %s)",
-            (lot, report_date, run_id, rows, alert, Jsonb(list(findings))),
-        )
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+        sql.Identifier("project", table),
+        sql.SQL(", ").join(map(sql.Identifier, rows[0])),
+        sql.SQL(", ").join(map(sql.Placeholder, rows[0])),
+    )
+    values = [
+        {name: Jsonb(v) if isinstance(v, dict | list) else v for name, v in row.items()}
+        for row in rows
+    ]
+    connection.cursor().executemany(query, values)
 
 
 def read_profiles(url: str, since: datetime) -> pd.DataFrame:
-    """Return what the service answered since a time, oldest first.
+    """Return what the service answered since a time, oldest first: productid, run_id, profile.
 
-    Returns
-    -------
-    DataFrame
-        productid (`NO_ID` where the request named none), run_id, profile (JSON values).
+    The productid is `NO_ID` where the request named none; a profile is a mapping.
     """
     import pandas as pd
 

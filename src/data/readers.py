@@ -15,7 +15,7 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from src.data.csv_records import (
+from src.data.csv_files import (
     INDEX_NAMES,
     NO_ID,
     describe_header,

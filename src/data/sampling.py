@@ -12,21 +12,14 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """Bounds on the size of a class.
+    """Bounds on the size of a class, in multiples of the mean class size.
 
     Attributes
     ----------
     cap : float
-        Rows of a class at the most, in multiples of the mean class size; rounded up. At least 1.
+        At the most; rounded up. At least 1.
     floor : float
-        Rows of a class at the least, likewise; rounded down. At most 1, so never above the cap.
-    seed : int
-        Same seed and same `y`, same rows.
-
-    Raises
-    ------
-    ValueError
-        Cap below 1, or floor outside 0 to 1.
+        At the least; rounded down. At most 1, so never above the cap.
     """
 
     cap: float
@@ -41,21 +34,11 @@ class Sampling:
             )
 
     def rows(self, y: np.ndarray) -> np.ndarray:
-        """Choose the rows to train on.
+        """Choose the rows to train on, int64, ascending; `y` is the class of each training row.
 
-        Parameters
-        ----------
-        y : ndarray, shape (n,)
-            Class of each training row.
+        A capped class loses rows at random; one below the floor keeps all, each as often as any
+        other to within one; every other class has each row once.
 
-        Returns
-        -------
-        ndarray of int64, ascending
-            Row numbers. A capped class loses rows at random; one below the floor keeps all, each
-            as often as any other to within one; every other class has each row once.
-
-        Examples
-        --------
         >>> y = np.array([10] * 8 + [20] * 3 + [30])
         >>> np.unique(y[Sampling(cap=1.5, floor=0.5, seed=0).rows(y)], return_counts=True)[1]
         array([6, 3, 2])

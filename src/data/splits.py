@@ -14,18 +14,7 @@ import numpy as np
 
 
 def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) -> np.ndarray:
-    """Choose the hold-out.
-
-    Parameters
-    ----------
-    y : ndarray, shape (n,)
-        Class of each row.
-    groups : ndarray of int64, shape (n,)
-        Group of each row.
-    share : float
-        Share of each class to hold out, between 0 and 1.
-    seed : int
-        Same seed, same rows.
+    """Choose the hold-out: this share of each class.
 
     Returns
     -------
@@ -39,7 +28,7 @@ def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) ->
 
 
 def split_folds(y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> np.ndarray:
-    """Return the fold, 0 to n_folds - 1, of each row; arguments as for `split_holdout`."""
+    """Return the fold, 0 to n_folds - 1, of each row."""
     return deal(y, groups, (1.0 / n_folds,) * n_folds, seed)
 
 

@@ -12,7 +12,6 @@ import logging
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.config import Config
-from src.data.checks import Limits
 from src.labels import Labels
 from src.pipeline_steps import (
     stage01_data_ingestion,
@@ -131,9 +130,8 @@ def _validate(
     store: ArtifactStore,
     run: Run,
 ) -> Validated:
-    limits = Limits(cfg.validation.min_class_rows, cfg.validation.max_missing_description)
     validated = stage02_data_validation.run(
-        ingested, labels.codes, limits, skip=options.skip_validation
+        ingested, labels.codes, cfg.validation, skip=options.skip_validation
     )
     report = stage02_data_validation.report(validated)
     if ingested.corrected:

@@ -13,8 +13,8 @@ from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.data import csv_tables, images, postgres
 from src.data.corrections import Corrected, correct_labels, read_feedback
+from src.data.csv_files import Snapshot
 from src.data.database_url import database_url
-from src.data.snapshot import Snapshot
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
 from src.runs.types import Ingested
@@ -35,8 +35,8 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     """
     if cfg.data.source == "csv":
         tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes)
-        snapshot = Snapshot(tables.snapshot.data_hash, tables.snapshot.source)
-        labelled, unlabelled, rejected = tables.train, tables.test, tables.rejected_rows
+        snapshot, rejected = tables.snapshot, tables.rejected_rows
+        labelled, unlabelled = tables.train, tables.test
     else:
         url = database_url()
         loaded = postgres.latest_snapshot(url)

@@ -5,23 +5,20 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Sequence
 
-from src.data.checks import Check, Limits, check_products
+from src.config_model import Validation
+from src.data.checks import Check, check_products
 from src.data.duplicates import find_groups
 from src.errors import ValidationError
 from src.runs.types import Ingested, Validated
 
 
-def run(ingested: Ingested, codes: Sequence[int], limits: Limits, *, skip: bool) -> Validated:
+def run(ingested: Ingested, codes: Sequence[int], limits: Validation, *, skip: bool) -> Validated:
     """Check the products.
 
     Parameters
     ----------
-    ingested : Ingested
-        Stage 1.
     codes : sequence of int
         Codes that the labels map knows.
-    limits : Limits
-        Where the checks draw the line.
     skip : bool
         True leaves the checks out; duplicates are found all the same, every split needs them.
     """

@@ -11,8 +11,8 @@ import pandas as pd
 
 from src.data.checks import Check
 from src.data.corrections import Corrected
+from src.data.csv_files import Snapshot
 from src.data.duplicates import Groups
-from src.data.snapshot import Snapshot
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import Branch
 from src.pipelines.table import Extractor

@@ -6,8 +6,9 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Sequence
+from itertools import compress
 
-from src.serving.prediction import Prediction
+from src.serving.predictor import Prediction
 
 TEXT_COLUMNS = ("designation", "description")
 _OURS = re.compile(
@@ -15,47 +16,30 @@ _OURS = re.compile(
 )
 
 
-class AnswerWriter:
-    """Write the answers for one file.
+def answers_header(header: Sequence[str], top_k: int) -> str:
+    """Return the first line of the answers for an input with this header."""
+    more = [f"{name}_{k}" for k in range(2, top_k + 1) for name in ("code", "label", "probability")]
+    ours = ["prdtypecode", "label", "probability", *more, "needs_review", "known", "used_image"]
+    return _to_csv([[*compress(header, _kept(header)), *ours]])
 
-    Parameters
-    ----------
-    header : sequence of str
-        The input's columns; handed on are all but the texts, and those named as one of ours.
-    top_k : int
-        Candidates a product.
-    """
 
-    def __init__(self, header: Sequence[str], top_k: int) -> None:
-        self._kept = [
-            i
-            for i, name in enumerate(header)
-            if name not in TEXT_COLUMNS and not _OURS.fullmatch(name)
-        ]
-        more = [
-            f"{name}_{k}" for k in range(2, top_k + 1) for name in ("code", "label", "probability")
-        ]
-        ours = ["prdtypecode", "label", "probability", *more, "needs_review", "known", "used_image"]
-        self.header = _to_csv([[*(header[i] for i in self._kept), *ours]])
+def answers_rows(
+    header: Sequence[str], cells: Iterable[Sequence[str]], predictions: Iterable[Prediction]
+) -> str:
+    """Return a line for each product, whose `cells` stand under `header`; all digits."""
+    kept = _kept(header)
+    rows = zip(cells, predictions, strict=True)
+    return _to_csv([*compress(row, kept), *_values(prediction)] for row, prediction in rows)
 
-    def rows(self, cells: Iterable[Sequence[str]], predictions: Iterable[Prediction]) -> str:
-        """Return a line for each product; probabilities with every digit.
 
-        Parameters
-        ----------
-        cells : iterable of sequence of str
-            Rows of the input.
-        predictions : iterable of Prediction
-        """
-        return _to_csv(
-            [*(row[i] for i in self._kept), *_values(prediction)]
-            for row, prediction in zip(cells, predictions, strict=True)
-        )
+def _kept(header: Sequence[str]) -> list[bool]:
+    """Tell which columns are handed on: all but the texts, and those named as one of ours."""
+    return [name not in TEXT_COLUMNS and not _OURS.fullmatch(name) for name in header]
 
 
 def _values(prediction: Prediction) -> list[str]:
     candidates = [
-        text for c in prediction.top_k for text in (str(c.code), c.label, repr(c.probability))
+        text for code, label, p in prediction.top_k for text in (str(code), label, repr(p))
     ]
     flags = (prediction.needs_review, prediction.known, prediction.used_image)
     return [*candidates, *(str(flag).lower() for flag in flags)]

@@ -21,27 +21,25 @@ from fastapi.responses import JSONResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from src.data.csv_records import NO_ID
+from src.data.csv_files import NO_ID
 from src.data.image_decode import TOO_LARGE, ImageFault
 from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
 from src.serving import feedback
-from src.serving.answers import AnswerWriter
+from src.serving.answers import answers_header, answers_rows
 from src.serving.metrics import Metrics
-from src.serving.prediction_log import PredictionLog
-from src.serving.predictor import PredictionBatch, Product
+from src.serving.prediction_log import Answered, PredictionLog
+from src.serving.predictor import Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.schemas import (
     ClassOut,
     ErrorResponse,
     FeedbackRequest,
-    FeedbackResponse,
     Language,
     ModelResponse,
     PredictRequest,
     PredictResponse,
-    StatusResponse,
     TopK,
     describe,
     read_predict_request,
@@ -54,30 +52,20 @@ CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
 
 @dataclasses.dataclass(frozen=True)
 class Services:
-    """What the application works with.
-
-    Attributes
-    ----------
-    feedback_file : Path
-        Where corrections go without a database.
-    codes : collection of int
-        Codes that a correction may name.
-    api_key : str
-        "" lets everybody in.
-    """
+    """What the application works with."""
 
     model: ServedModel
     log: PredictionLog
-    feedback_file: Path
+    feedback_file: Path  # where corrections go without a database
     database_url: str
-    codes: Collection[int]
+    codes: Collection[int]  # that a correction may name
     limits: RequestLimits = RequestLimits()
-    api_key: str = ""
+    api_key: str = ""  # "" lets everybody in
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
-    def keep(self, answered: PredictionBatch, productids: list[int | None]) -> None:
+    def keep(self, answered: Answered, productids: list[int | None]) -> None:
         """Count answers and queue them for the log."""
-        self.metrics.count_predictions(answered.predictions)
+        self.metrics.count_predictions(answered[0])
         self.log.put(answered, productids)
 
 
@@ -94,7 +82,6 @@ def create_app(services: Services) -> FastAPI:
         dependencies=[Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False))],
         redoc_url=None,
     )
-    services.metrics.watch(services.log, services.model.drift)
     app.add_middleware(
         RequestGuard,
         limits=services.limits,
@@ -112,30 +99,32 @@ def create_app(services: Services) -> FastAPI:
 
 def _add_operations(app: FastAPI, services: Services) -> None:
     @app.get("/health", summary="Is the process alive?")
-    def health() -> StatusResponse:
-        return StatusResponse(status="alive")
+    def health() -> dict[str, str]:
+        return {"status": "alive"}
 
     @app.get("/ready", summary="Is a model served?")
-    def ready() -> StatusResponse:
+    def ready() -> dict[str, str]:
         services.model.get()
-        return StatusResponse(status="ready")
+        return {"status": "ready"}
 
     @app.get("/metrics", summary="Counters for Prometheus", response_class=Response)
     def metrics() -> Response:
-        return Response(services.metrics.text(), media_type=CONTENT_TYPE_LATEST)
+        log, drift = services.log, services.model.drift()
+        text = services.metrics.text(written=log.written, lost=log.lost, drift=drift)
+        return Response(text, media_type=CONTENT_TYPE_LATEST)
 
     @app.get("/model", summary="What answers")
     def model() -> ModelResponse:
         predictor = services.model.get()
-        codes = predictor.classes.tolist()
-        names = {code: predictor.labels.get(code, {}) for code in codes}
+        pipeline = predictor.pipeline
+        names = {code: pipeline.labels.get(code, {}) for code in pipeline.model.classes_.tolist()}
         return ModelResponse(
-            kind=predictor.kind,
-            run_id=predictor.run_id,
-            snapshot=predictor.snapshot,
-            synthetic=predictor.synthetic,
+            kind=pipeline.kind,
+            run_id=pipeline.run_id,
+            snapshot=pipeline.data_hash,
+            synthetic=pipeline.synthetic,
             sees_images=predictor.sees_images,
-            threshold=predictor.threshold,
+            threshold=pipeline.threshold,
             classes=[
                 ClassOut(code=c, label_fr=n.get("fr", str(c)), label_en=n.get("en", str(c)))
                 for c, n in names.items()
@@ -158,7 +147,7 @@ def _add_predict(app: FastAPI, services: Services) -> None:
         product = Product(asked.designation, asked.description, image)
         answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
         services.keep(answered, [asked.productid])
-        return PredictResponse.of(answered.predictions[0])
+        return PredictResponse.of(answered[0][0])
 
     schema = PredictRequest.model_json_schema()
     fields = {k: v for k, v in schema["properties"].items() if k != "image_base64"}
@@ -222,15 +211,14 @@ def _check_csv(spool: IO[bytes]) -> None:
 def _answers(services: Services, spool: IO[bytes], top_k: int, language: Language) -> Iterator[str]:
     """Yield the header, then the answers of one chunk after the other."""
     predictor = services.model.get()
-    top_k = min(top_k, len(predictor.classes))
+    top_k = min(top_k, len(predictor.pipeline.model.classes_))
     spool.seek(0)
     reader = ProductReader(spool, "body")
-    writer = AnswerWriter(reader.header, top_k)
-    yield writer.header
+    yield answers_header(reader.header, top_k)
     for chunk in reader.chunks():
         answered = predictor.answer(chunk, top_k=top_k, language=language)
         services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
-        yield writer.rows(chunk["cells"], answered.predictions)
+        yield answers_rows(reader.header, chunk["cells"], answered[0])
 
 
 def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
@@ -241,13 +229,13 @@ def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) ->
 
 def _add_feedback(app: FastAPI, services: Services) -> None:
     @app.post("/feedback", summary="Correct a label")
-    def give_feedback(request: FeedbackRequest) -> FeedbackResponse:
+    def give_feedback(request: FeedbackRequest) -> dict[str, str]:
         correction = feedback.new_correction(**request.model_dump())
         stored_in = feedback.store(
             correction, services.feedback_file, services.database_url, services.codes
         )
-        services.metrics.count_correction(stored_in)
-        return FeedbackResponse(stored_in=stored_in)  # type: ignore[arg-type]
+        services.metrics.corrections.labels(stored_in).inc()
+        return {"stored_in": stored_in}
 
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:

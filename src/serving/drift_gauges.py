@@ -21,23 +21,18 @@ LEAST = 100
 
 
 class DriftGauges:
-    """Population stability index of each signal over the last answers.
+    """Population stability index of each signal over the last `WINDOW` answers.
 
-    Parameters
-    ----------
-    reference : Reference
-        Of the run that answers.
-    window : int
-        Answers that the index is of.
+    The reference is that of the run that answers.
     """
 
-    def __init__(self, reference: Reference, window: int = WINDOW) -> None:
+    def __init__(self, reference: Reference) -> None:
         self.run_id = reference.about.run_id
         self._discretizer = reference.discretizer
         known = reference.discretizer.indicators(reference.sample)
         self._reference = known.sum(axis=0, dtype=np.float64)
         self._reference_rows = len(known)
-        self._window: deque[np.ndarray] = deque(maxlen=window)
+        self._window: deque[np.ndarray] = deque(maxlen=WINDOW)
         self._lock = threading.Lock()
 
     def add(self, signals: Signals) -> None:

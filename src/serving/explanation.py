@@ -1,14 +1,13 @@
-"""`Explanation`: why a product gets a class, in words, branches and places of the image."""
+"""Where in an image a class was found: the heat map of a network that a linear model reads."""
 
 from __future__ import annotations
 
-import dataclasses
+import contextlib
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from src.data.image_decode import ImageFault, ImageSource
-from src.evaluation.shap.product import Contributions
 from src.features.cnn_features import CNNFeaturizer
 from src.features.networks import heat_map as cnn_explain
 from src.features.networks.fine_tuned import FineTunedCNN
@@ -19,52 +18,20 @@ if TYPE_CHECKING:
     from src.pipelines.product_model import FullPipeline
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Explanation:
-    """What spoke for and against one class of one product.
-
-    Attributes
-    ----------
-    contributions : Contributions
-        N-grams, words, blocks and the experts' weights.
-    heat_map : bytes or None
-        PNG: the image, and over it where the network found what speaks for the class. None
-        without an image, and where no linear model reads a network's embedding.
-    """
-
-    contributions: Contributions
-    heat_map: bytes | None
-
-
 def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | None:
-    """Return where in an image a class was found, as a PNG; None where that can't be said.
-
-    Parameters
-    ----------
-    pipeline : FullPipeline
-        The served model.
-    source : path, bytes or None
-        The image.
-    code : int
-        prdtypecode of the class.
-    """
+    """Return where in an image a class was found, as a PNG; None where that can't be said."""
     for extractor in pipeline.extractors:
         if isinstance(extractor, ImageExtractor) and isinstance(
             extractor.featurizer, CNNFeaturizer
         ):
             direction = _direction(pipeline, extractor.name, code)
             if direction is not None:
-                return _draw(extractor.featurizer, source, direction)
+                network = extractor.featurizer
+                with contextlib.suppress(ImageFault):
+                    image = network.loader.load(source)
+                    (heat,) = cnn_explain.explain(network.session, image[None], direction)
+                    return cnn_explain.overlay_png(image, heat)
     return None
-
-
-def _draw(network: CNNFeaturizer, source: ImageSource, direction: np.ndarray) -> bytes | None:
-    try:
-        image = network.loader.load(source)
-    except ImageFault:
-        return None
-    (heat,) = cnn_explain.explain(network.session, image[None], direction)
-    return cnn_explain.overlay_png(image, heat)
 
 
 def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | None:

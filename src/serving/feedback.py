@@ -47,16 +47,7 @@ def new_correction(
 
 
 def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:
-    """Store a correction.
-
-    Parameters
-    ----------
-    file : Path
-        Where it goes when the database does not answer.
-    url : str
-        Address of the database.
-    codes : collection of int
-        Known codes.
+    """Store a correction in the database at `url`, or in a file where that does not answer.
 
     Returns
     -------
@@ -78,7 +69,7 @@ def store(correction: Correction, file: Path, url: str, codes: Collection[int]) 
     if correction.productid is None and correction.designation_hash is None:
         raise UsageError("a correction names its product: expected a productid or a designation")
     try:
-        postgres.write_feedback(url, dataclasses.asdict(correction))
+        postgres.write_rows(url, "feedback", [dataclasses.asdict(correction)])
     except DatabaseError as e:
         logger.info("correction stored in %s: %s", file, e.message)
         append_line(file, correction.to_line())

@@ -7,7 +7,6 @@ counted, and the counts are in ``/metrics``.
 
 from __future__ import annotations
 
-import dataclasses
 import functools
 import logging
 import queue
@@ -17,12 +16,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from src.data import postgres
+import numpy as np
+import pandas as pd
+
 from src.data.corrections import designation_hash
 from src.errors import DatabaseError
 from src.models.late_fusion import LateFusion
 from src.monitoring.signals import SignalReader, Signals, profile_of
-from src.serving.predictor import PredictionBatch
+from src.serving.predictor import Prediction
 
 logger = logging.getLogger(__name__)
 
@@ -31,10 +32,12 @@ REQUESTS_PER_WRITE = 500
 RETRY_AFTER_S = 60.0
 
 Row = Mapping[str, Any]
+Answered = tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]
+"""What `Predictor.answer` returns."""
 
 
 class PredictionLog:
-    """A queue and the thread that empties it.
+    """A queue of requests (chunks of a batch) and the thread that empties it.
 
     Parameters
     ----------
@@ -42,8 +45,6 @@ class PredictionLog:
         Writes some rows of ``project.predictions``, or raises DatabaseError.
     observe : callable or None
         Called with the run and the signals of the answers of every request that is logged.
-    capacity : int
-        Requests (chunks of a batch) that may be queued.
 
     Attributes
     ----------
@@ -66,9 +67,8 @@ class PredictionLog:
     ) -> None:
         self._write = write
         self._observe = observe
-        self._queue: queue.Queue[tuple[PredictionBatch, Sequence[int | None]] | None] = queue.Queue(
-            capacity
-        )
+        self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None]
+        self._queue = queue.Queue(capacity)
         self._lost_in_queue = self._lost_in_database = 0
         self._paused_until = 0.0
         self.written = 0
@@ -76,22 +76,16 @@ class PredictionLog:
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
 
-    @classmethod
-    def to_database(
-        cls, url: str, observe: Callable[[str, Signals], None] | None = None
-    ) -> PredictionLog:
-        """Return a log that writes to the database at `url`."""
-        return cls(lambda rows: postgres.write_predictions(url, rows), observe)
-
     @property
     def lost(self) -> int:
         """Rows that were not written."""
         return self._lost_in_queue + self._lost_in_database
 
-    def put(self, answered: PredictionBatch, productids: Sequence[int | None]) -> None:
+    def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
         """Queue answers; those that the full queue refuses are counted as lost."""
+        predictions, table, proba, model = answered
         # Images would fill the memory of the queue; their features are enough.
-        without_images = dataclasses.replace(answered, table=answered.table.assign(image=""))
+        without_images = (predictions, table.assign(image=""), proba, model)
         try:
             self._queue.put_nowait((without_images, productids))
         except queue.Full:
@@ -115,11 +109,16 @@ class PredictionLog:
             is_open = None not in batch
             self._flush([row for entry in batch if entry is not None for row in self._rows(*entry)])
 
-    def _rows(self, answered: PredictionBatch, productids: Sequence[int | None]) -> list[Row]:
-        signals = _reader(answered.model).read(answered.table, answered.proba)
+    def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
+        predictions, table, proba, model = answered
+        signals = _reader(model).read(table, proba)
         if self._observe is not None:
-            self._observe(answered.predictions[0].model, signals)
-        return rows_of(answered, productids, signals)
+            self._observe(predictions[0].model, signals)
+        titles = table["designation"].tolist()
+        return [
+            _row(*answer, profile_of(signals, number))
+            for number, answer in enumerate(zip(predictions, titles, productids, strict=True))
+        ]
 
     def _flush(self, rows: Sequence[Row]) -> None:
         if not rows:
@@ -136,38 +135,21 @@ class PredictionLog:
             logger.warning("predictions are not logged for %.0f s: %s", RETRY_AFTER_S, e.message)
 
 
-def rows_of(
-    answered: PredictionBatch, productids: Sequence[int | None], signals: Signals
-) -> list[Row]:
-    """Return the rows of ``project.predictions`` for some answers.
-
-    Parameters
-    ----------
-    answered : PredictionBatch
-        n answers.
-    productids : sequence of (int or None), length n
-        Where the request named one.
-    signals : Signals
-        Monitored signals of these products: the column ``profile``.
-    """
-    titles = answered.table["designation"]
-    profiles = [profile_of(signals, row) for row in range(len(signals))]
-    return [
-        {
-            "productid": productid,
-            "designation_hash": designation_hash(title),
-            "prdtypecode": prediction.code,
-            "probability": min(max(prediction.probability, 0.0), 1.0),
-            "needs_review": prediction.needs_review,
-            "top_k": [{"code": c.code, "probability": c.probability} for c in prediction.top_k],
-            "run_id": prediction.model,
-            "profile": profile,
-            "created_at": datetime.now(timezone.utc),
-        }
-        for prediction, title, productid, profile in zip(
-            answered.predictions, titles, productids, profiles, strict=True
-        )
-    ]
+def _row(
+    prediction: Prediction, title: str, productid: int | None, profile: Mapping[str, Any]
+) -> Row:
+    """Return the row of ``project.predictions`` for one answer."""
+    return {
+        "productid": productid,
+        "designation_hash": designation_hash(title),
+        "prdtypecode": prediction.code,
+        "probability": min(max(prediction.probability, 0.0), 1.0),
+        "needs_review": prediction.needs_review,
+        "top_k": [{"code": code, "probability": p} for code, _, p in prediction.top_k],
+        "run_id": prediction.model,
+        "profile": profile,
+        "created_at": datetime.now(timezone.utc),
+    }
 
 
 @functools.lru_cache(maxsize=1)

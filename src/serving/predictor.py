@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,15 +20,14 @@ from src.files import encodable
 from src.i18n import LANGUAGES
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.product_keys import product_keys
-from src.serving.prediction import Candidate, Prediction
 
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+    from src.evaluation.shap.product import Contributions
     from src.models.late_fusion import LateFusion
     from src.pipelines.product_model import FullPipeline
-    from src.serving.explanation import Explanation
 
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
@@ -37,14 +36,9 @@ COLUMNS = ("designation", "description", "image")
 
 @dataclasses.dataclass(frozen=True)
 class Product:
-    """What is known of one product.
+    """What is known of one product; either text may be empty.
 
-    Attributes
-    ----------
-    designation, description : str
-        Title and text as the seller wrote them; either may be empty.
-    image : Path, bytes or None
-        The file, or what is in it. One that can't be read counts as missing.
+    An image is a file, or what is in it; one that can't be read counts as missing.
     """
 
     designation: str
@@ -52,33 +46,44 @@ class Product:
     image: Path | bytes | None = None
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class PredictionBatch:
-    """Answers for n products, and what they rest on.
+@dataclasses.dataclass(frozen=True)
+class Prediction:
+    """The answer for one product, the same value for every face of the platform.
 
     Attributes
     ----------
-    predictions : list of Prediction, length n
-    table : DataFrame, n rows
-        The product table.
-    proba : ndarray, shape (n, n_classes)
-    model : LateFusion
-        Who answered.
+    code, label, probability
+        Of the likeliest class: prdtypecode, its name in the language that was asked for, and its
+        calibrated probability.
+    top_k : tuple of (int, str, float)
+        Code, label and probability of the likeliest classes; the first is the answer itself.
+    needs_review : bool
+        Whether the probability is below the threshold that training chose for
+        ``[decision].target_accuracy``.
+    known : bool
+        Whether a product with the same text and the same image was in the training data.
+    used_image : bool
+        Whether an image was there and could be read.
+    model, snapshot : str
+        Run that trained the model; data hash of the rows that it learned from.
+    synthetic : bool
+        True when those were drawn by the demo shop.
     """
 
-    predictions: list[Prediction]
-    table: pd.DataFrame
-    proba: np.ndarray
-    model: LateFusion
+    code: int
+    label: str
+    probability: float
+    top_k: tuple[tuple[int, str, float], ...]
+    needs_review: bool
+    known: bool
+    used_image: bool
+    model: str
+    snapshot: str
+    synthetic: bool
 
 
 class Predictor:
-    """The served model.
-
-    Parameters
-    ----------
-    pipeline : FullPipeline
-        What training saved in one file.
+    """The served model, one caller at a time.
 
     Examples
     --------
@@ -94,44 +99,9 @@ class Predictor:
         self._lock = threading.Lock()
 
     @property
-    def threshold(self) -> float:
-        """Probability below which an answer needs a person's review."""
-        return self.pipeline.threshold
-
-    @property
-    def classes(self) -> np.ndarray:
-        """Known codes, shape (n_classes,), int64."""
-        return self.pipeline.model.classes_
-
-    @property
-    def labels(self) -> Mapping[int, Mapping[str, str]]:
-        """Label of each code by language."""
-        return self.pipeline.labels
-
-    @property
-    def run_id(self) -> str:
-        """Run that trained the model."""
-        return self.pipeline.run_id
-
-    @property
-    def kind(self) -> str:
-        """Kind of the model, as ``[model].name``."""
-        return self.pipeline.kind
-
-    @property
-    def snapshot(self) -> str:
-        """Data hash of the rows that it learned from."""
-        return self.pipeline.data_hash
-
-    @property
     def sees_images(self) -> bool:
         """Whether any branch of the model reads images."""
         return any(isinstance(e, ImageExtractor) for e in self.pipeline.extractors)
-
-    @property
-    def synthetic(self) -> bool:
-        """Whether those were drawn by the demo shop."""
-        return self.pipeline.synthetic
 
     def predict(
         self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
@@ -156,48 +126,27 @@ class Predictor:
         _check_options(top_k, language)
         answers: list[Prediction] = []
         for start in range(0, len(products), CHUNK_ROWS):
-            chunk = products[start : start + CHUNK_ROWS]
-            answers += self._answer(chunk, top_k, language, monitored=False).predictions
+            frame = as_frame(products[start : start + CHUNK_ROWS])
+            answers += self._answers(frame, *self._probabilities(frame), top_k, language)
         return answers
 
     def answer(
         self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
-    ) -> PredictionBatch:
-        """Return the same for one chunk of products, with what the answers rest on."""
+    ) -> tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]:
+        """Return the same for one chunk of n products, and what the answers rest on.
+
+        That is the product table, the probabilities of shape (n, n_classes), and the model.
+        """
         _check_options(top_k, language)
-        return self._answer(products, top_k, language, monitored=True)
-
-    def _answer(
-        self,
-        products: Sequence[Product] | pd.DataFrame,
-        top_k: int,
-        language: str,
-        *,
-        monitored: bool,
-    ) -> PredictionBatch:
         frame = as_frame(products)
-        with self._lock:
-            table = self.pipeline.table(frame, language=monitored)
-            proba = self.pipeline.model.predict_proba(table)
-        used = table["has_image"].to_numpy() & self.sees_images
-        best = (-proba).argsort(axis=1, kind="stable")[:, :top_k]
-        names = [self.labels.get(int(c), {}).get(language, str(c)) for c in self.classes]
-        codes = self.classes.tolist()
-        rows = zip(
-            best.tolist(), proba, self._in_training(frame).tolist(), used.tolist(), strict=True
-        )
-        predictions = [
-            self._prediction(
-                tuple(Candidate(codes[c], names[c], float(row[c])) for c in order),
-                known,
-                used_image,
-            )
-            for order, row, known, used_image in rows
-        ]
-        return PredictionBatch(predictions, table, proba, self.pipeline.model)
+        table, proba = self._probabilities(frame, monitored=True)
+        answers = self._answers(frame, table, proba, top_k, language)
+        return answers, table, proba, self.pipeline.model
 
-    def explain(self, product: Product, code: int | None = None, top: int = 10) -> Explanation:
-        """Say why a product gets a class.
+    def explain(
+        self, product: Product, code: int | None = None, top: int = 10
+    ) -> tuple[Contributions, bytes | None]:
+        """Say why a product gets a class: what spoke for and against it, and where in the image.
 
         Parameters
         ----------
@@ -206,13 +155,20 @@ class Predictor:
         top : int
             N-grams for and against at the most.
 
+        Returns
+        -------
+        Contributions, bytes or None
+            N-grams, words, blocks and the experts' weights; the image as a PNG, and over it where
+            the network found what speaks for the class. None without an image, and where no linear
+            model reads a network's embedding.
+
         Raises
         ------
         UsageError
             The model does not know the class.
         """
         from src.evaluation.shap.product import explain_product
-        from src.serving.explanation import Explanation, heat_map
+        from src.serving.explanation import heat_map
 
         model = self.pipeline.model
         with self._lock:
@@ -220,41 +176,50 @@ class Predictor:
             chosen = int(model.predict(table)[0]) if code is None else code
             contributions = explain_product(model, table, chosen, top)
             image = table["image"].iloc[0] or None
-            return Explanation(contributions, heat_map(self.pipeline, image, chosen))
+            return contributions, heat_map(self.pipeline, image, chosen)
 
-    def _in_training(self, frame: pd.DataFrame) -> np.ndarray:
-        """Tell which products were in the training data, text and image both; bool (n,)."""
-        keys = product_keys(frame)
-        known = self.pipeline.training_keys
-        return known[known.searchsorted(keys).clip(max=len(known) - 1)] == keys
+    def _probabilities(
+        self, frame: pd.DataFrame, *, monitored: bool = False
+    ) -> tuple[pd.DataFrame, np.ndarray]:
+        with self._lock:
+            table = self.pipeline.table(frame, language=monitored)
+            return table, self.pipeline.model.predict_proba(table)
 
-    def _prediction(
-        self, candidates: tuple[Candidate, ...], known: bool, used_image: bool
-    ) -> Prediction:
-        first = candidates[0]
-        return Prediction(
-            code=first.code,
-            label=first.label,
-            probability=first.probability,
-            top_k=candidates,
-            needs_review=first.probability < self.threshold,
-            known=known,
-            used_image=used_image,
-            model=self.run_id,
-            snapshot=self.snapshot,
-            synthetic=self.synthetic,
-        )
+    def _answers(
+        self, frame: pd.DataFrame, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
+    ) -> list[Prediction]:
+        pipeline = self.pipeline
+        codes = pipeline.model.classes_.tolist()
+        names = [pipeline.labels.get(code, {}).get(language, str(code)) for code in codes]
+        best = (-proba).argsort(axis=1, kind="stable")[:, :top_k].tolist()
+        used = (table["has_image"].to_numpy() & self.sees_images).tolist()
+        answers = []
+        for places, row, known, image in zip(best, proba, self._known(frame), used, strict=True):
+            candidates = tuple((codes[c], names[c], float(row[c])) for c in places)
+            code, label, probability = candidates[0]
+            answer = Prediction(
+                code=code,
+                label=label,
+                probability=probability,
+                top_k=candidates,
+                needs_review=probability < pipeline.threshold,
+                known=known,
+                used_image=image,
+                model=pipeline.run_id,
+                snapshot=pipeline.data_hash,
+                synthetic=pipeline.synthetic,
+            )
+            answers.append(answer)
+        return answers
+
+    def _known(self, frame: pd.DataFrame) -> list[bool]:
+        """Tell which products were in the training data, text and image both."""
+        keys, known = product_keys(frame), self.pipeline.training_keys
+        return (known[known.searchsorted(keys).clip(max=len(known) - 1)] == keys).tolist()
 
 
 def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
-    """Load the model of a kind.
-
-    Parameters
-    ----------
-    paths : Paths
-        Folders of the configuration.
-    kind : str or None
-        As ``[model].name``; None takes the served run's.
+    """Load the model of a kind, as ``[model].name``; None takes the served run's.
 
     Raises
     ------

@@ -24,34 +24,18 @@ BATCH_PATH = "/predict/batch"
 
 @dataclasses.dataclass(frozen=True)
 class RequestLimits:
-    """What a request may cost.
-
-    Attributes
-    ----------
-    body_bytes, batch_bytes : int
-        Largest body; of ``/predict/batch``.
-    image_pixels : int
-        Largest image.
-    body_s : float
-        Seconds within which a body must have arrived.
-    """
+    """What a request may cost."""
 
     body_bytes: int = 16_000_000
-    batch_bytes: int = 64_000_000
+    batch_bytes: int = 64_000_000  # of ``/predict/batch``
     image_pixels: int = 25_000_000
-    body_s: float = 30.0
+    body_s: float = 30.0  # within which a body must have arrived
 
 
 class RequestGuard:
-    """Check key, size and time of every request, and count it.
+    """Check key ("" requires none), size and time of every request, and count it.
 
-    Parameters
-    ----------
-    app : ASGI application
-    api_key : str
-        "" requires no key.
-    count : callable of (Scope, int, float)
-        Called with the scope, the status and the seconds of every answer.
+    `count` is called with the scope, the status and the seconds of every answer.
     """
 
     def __init__(

@@ -10,7 +10,7 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from src.serving.prediction import Prediction
+from src.serving.predictor import Prediction
 
 JSON = "application/json"
 MULTIPART = "multipart/form-data"
@@ -74,9 +74,9 @@ class PredictResponse(BaseModel):
     @classmethod
     def of(cls, prediction: Prediction) -> PredictResponse:
         """Return the response for a prediction."""
-        fields = {name: getattr(prediction, name) for name in cls.model_fields}
-        top_k = [CandidateOut(**vars(candidate)) for candidate in prediction.top_k]
-        return cls(**{**fields, "top_k": top_k})
+        names = tuple(CandidateOut.model_fields)
+        top_k = [dict(zip(names, found, strict=True)) for found in prediction.top_k]
+        return cls.model_validate({**vars(prediction), "top_k": top_k})
 
 
 class FeedbackRequest(BaseModel):
@@ -97,12 +97,6 @@ class FeedbackRequest(BaseModel):
     comment: str = Field(default="", max_length=2_000)
 
 
-class FeedbackResponse(BaseModel):
-    """Where the correction is stored."""
-
-    stored_in: Literal["database", "file"]
-
-
 class ClassOut(BaseModel):
     """A class that the model knows."""
 
@@ -121,12 +115,6 @@ class ModelResponse(BaseModel):
     sees_images: bool
     threshold: float = Field(description="Below this probability an answer needs review.")
     classes: list[ClassOut]
-
-
-class StatusResponse(BaseModel):
-    """Whether the process runs, or can answer."""
-
-    status: Literal["alive", "ready"]
 
 
 class ErrorResponse(BaseModel):
@@ -154,7 +142,7 @@ async def read_predict_request(request: Request) -> tuple[PredictRequest, bytes 
 
 
 def validated(body: bytes | dict[str, Any]) -> PredictRequest:
-    """Check a body against the schema; the message names fields, never what was sent."""
+    """Check a body; the message names fields, never what was sent."""
     try:
         if isinstance(body, bytes):
             return PredictRequest.model_validate_json(body)

@@ -16,24 +16,16 @@ from src.serving.predictor import Predictor, load_predictor
 
 logger = logging.getLogger(__name__)
 
-Signature = tuple[Path, int, int]
-
 
 class ServedModel:
-    """Holds a `Predictor` and follows what the files say.
-
-    Parameters
-    ----------
-    paths : Paths
-        Folders of the configuration.
-    """
+    """Holds a `Predictor` and follows what the files say."""
 
     def __init__(self, paths: Paths) -> None:
         self._paths = paths
         self._store = ArtifactStore(paths)
         self._predictor: Predictor | None = None
         self._problem: ArtifactError | None = None
-        self._signature: Signature | None = None
+        self._signature: tuple[Path, int, int] | None = None
         self._gauges: DriftGauges | None = None
         self._stop = threading.Event()
 
@@ -58,7 +50,8 @@ class ServedModel:
             self._predictor = load_predictor(self._paths)
             self._gauges = self._reference_gauges()
             self._signature, self._problem = signature, None
-            logger.info("serving run %s, %s", self._predictor.run_id, self._predictor.kind)
+            pipeline = self._predictor.pipeline
+            logger.info("serving run %s, %s", pipeline.run_id, pipeline.kind)
         except ArtifactError as e:
             if self._problem is None or self._problem.message != e.message:
                 logger.warning("%s", e)
@@ -94,7 +87,7 @@ class ServedModel:
             return None
         return DriftGauges(from_json(store.load(store.reference_profile)))
 
-    def _current_signature(self) -> Signature | None:
+    def _current_signature(self) -> tuple[Path, int, int] | None:
         """Return what tells one promoted file from another."""
         try:
             path = self._store.serving.resolve()

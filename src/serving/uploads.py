@@ -6,7 +6,6 @@ product image, and it is written under that name into a folder of ours.
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import zipfile
 import zlib
@@ -40,24 +39,16 @@ def check_image(data: bytes, max_pixels: int) -> None:
     decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
 
 
-@dataclasses.dataclass(frozen=True)
-class Unpacked:
-    """How many images a zip gave, and how many of its files were skipped."""
+def unpack_images(data: bytes, folder: Path) -> tuple[int, int]:
+    """Write the product images of a zip into an empty folder.
 
-    images: int
-    skipped: int
+    Members named otherwise than ``image_{imageid}_product_{productid}.jpg``, in whatever folder of
+    the zip, and those that can't be read are skipped.
 
-
-def unpack_images(data: bytes, folder: Path) -> Unpacked:
-    """Write the product images of a zip into a folder.
-
-    Parameters
-    ----------
-    data : bytes
-        The zip. Members named otherwise than ``image_{imageid}_product_{productid}.jpg``, in
-        whatever folder of the zip, and those that can't be read are skipped.
-    folder : Path
-        An empty folder.
+    Returns
+    -------
+    int, int
+        Images written, files skipped.
 
     Raises
     ------
@@ -83,7 +74,7 @@ def unpack_images(data: bytes, folder: Path) -> Unpacked:
                 raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
             (folder / name).write_bytes(content)
             written += 1
-    return Unpacked(written, len(members) - written)
+    return written, len(members) - written
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import resource
 import sys
@@ -11,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -18,26 +18,14 @@ T = TypeVar("T")
 logger = logging.getLogger("src.stages")
 
 
-@dataclasses.dataclass
-class StageLine:
-    """What a stage says when it ends.
-
-    Attributes
-    ----------
-    says : str
-        Set by the stage: its shapes and counts.
-    """
-
-    says: str = ""
-
-
 @contextlib.contextmanager
-def stage(number: int, total: int, name: str) -> Iterator[StageLine]:
-    """Time a stage and log ``[3/5] transform  <what it says>  41.2 s  1.9 GB`` when it ends well.
+def stage(number: int, total: int, name: str) -> Iterator[SimpleNamespace]:
+    """Time a stage and log ``[3/5] transform  <line.says>  41.2 s  1.9 GB`` when it ends well.
 
-    The memory is the peak of the whole process so far.
+    What the stage sets as `says` are its shapes and counts; the memory is the peak of the whole
+    process so far.
     """
-    line = StageLine()
+    line = SimpleNamespace(says="")
     started = time.perf_counter()
     yield line
     logger.info(
@@ -70,13 +58,6 @@ class PeakMemory:
     """The largest resident size during a block, over what it was before.
 
     Read twenty times a second: what lives shorter than that may be missed.
-
-    Examples
-    --------
-    >>> with PeakMemory() as peak:
-    ...     _ = bytearray(50_000_000)
-    >>> peak.megabytes >= 0
-    True
     """
 
     def __init__(self, interval_s: float = 0.05) -> None:

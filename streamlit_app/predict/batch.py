@@ -69,9 +69,8 @@ def _summary(ctx: Context, scored: ScoredFile) -> None:
         (ctx.words.number(len(scored.classes)), ctx.words("app.predict.file_classes")),
     ]
     if scored.unpacked is not None:
-        skipped = ctx.words.number(scored.unpacked.skipped)
-        what = ctx.words("app.predict.file_images", skipped=skipped)
-        figures.append((ctx.words.number(scored.unpacked.images), what))
+        images, skipped = map(ctx.words.number, scored.unpacked)
+        figures.append((images, ctx.words("app.predict.file_images", skipped=skipped)))
     components.figures(figures)
     st.download_button(
         ctx.words("app.predict.file_download"), scored.csv, "scored.csv", "text/csv",

@@ -13,10 +13,9 @@ import pandas as pd
 
 from src.data.readers import ProductReader
 from src.errors import FileFault
-from src.serving.answers import AnswerWriter
-from src.serving.prediction import Prediction
-from src.serving.predictor import Predictor
-from src.serving.uploads import Unpacked, unpack_images
+from src.serving.answers import answers_header, answers_rows
+from src.serving.predictor import Prediction, Predictor
+from src.serving.uploads import unpack_images
 
 CHUNK_ROWS = 100
 MAX_ROWS = 100_000
@@ -38,8 +37,8 @@ class ScoredFile:
     rows, to_review : int
     classes : Counter of int
         Products of each predicted code.
-    unpacked : Unpacked or None
-        What the zip gave.
+    unpacked : (int, int) or None
+        Images that the zip gave, and files of it that were skipped.
     """
 
     csv: bytes
@@ -47,7 +46,7 @@ class ScoredFile:
     rows: int
     to_review: int
     classes: Counter[int]
-    unpacked: Unpacked | None
+    unpacked: tuple[int, int] | None
 
 
 def score_file(
@@ -83,7 +82,7 @@ def score_file(
         unpacked = None if zipped is None else unpack_images(zipped, folder)
         source = io.BytesIO(data)
         reader = ProductReader(source, name, [folder])
-        tally = _Tally(AnswerWriter(reader.header, TOP_K))
+        tally = _Tally(reader.header)
         for chunk in reader.chunks(CHUNK_ROWS):
             tally.add(chunk, predictor.predict(chunk, top_k=TOP_K, language=language))
             progress(min(source.tell() / max(len(data), 1), 1.0), tally.rows)
@@ -99,7 +98,7 @@ def score_file(
 class _Tally:
     """What the rows so far add up to."""
 
-    writer: AnswerWriter
+    header: list[str]
     lines: list[str] = dataclasses.field(default_factory=list)
     shown: list[dict[str, object]] = dataclasses.field(default_factory=list)
     classes: Counter[int] = dataclasses.field(default_factory=Counter)
@@ -110,14 +109,14 @@ class _Tally:
         return self.classes.total()
 
     def add(self, chunk: pd.DataFrame, answers: list[Prediction]) -> None:
-        self.lines.append(self.writer.rows(chunk["cells"], answers))
+        self.lines.append(answers_rows(self.header, chunk["cells"], answers))
         self.classes.update(answer.code for answer in answers)
         self.to_review += sum(answer.needs_review for answer in answers)
         left = SHOWN_ROWS - len(self.shown)
         self.shown += map(_shown, chunk["designation"][:left], answers)
 
-    def finished(self, unpacked: Unpacked | None) -> ScoredFile:
-        csv = "".join([self.writer.header, *self.lines]).encode()
+    def finished(self, unpacked: tuple[int, int] | None) -> ScoredFile:
+        csv = "".join([answers_header(self.header, TOP_K), *self.lines]).encode()
         return ScoredFile(csv, self.shown, self.rows, self.to_review, self.classes, unpacked)
 
 

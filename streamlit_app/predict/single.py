@@ -10,8 +10,7 @@ import pandas as pd
 import streamlit as st
 
 from src.data.image_decode import ImageFault
-from src.serving.prediction import Prediction
-from src.serving.predictor import Predictor, Product
+from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
 from streamlit_app.predict import why
 from streamlit_app.shared import components, loaders
@@ -135,7 +134,7 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
     sure = ctx.words(
         f"app.predict.{verdict}_why",
         p=html.escape(ctx.probability(prediction.probability)),
-        threshold=ctx.words.percent(predictor.threshold),
+        threshold=ctx.words.percent(predictor.pipeline.threshold),
     )  # fmt: skip
     st.html(
         f'<div class="verdict {verdict}"><b>{ctx.words(f"app.predict.{verdict}")}</b>'
@@ -144,10 +143,10 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
     st.html(
         "".join(
             components.bar(
-                ctx.chip(candidate.code), candidate.probability,
-                html.escape(ctx.probability(candidate.probability)), ctx.color(candidate.code),
+                ctx.chip(code), probability, html.escape(ctx.probability(probability)),
+                ctx.color(code),
             )
-            for candidate in prediction.top_k
+            for code, _, probability in prediction.top_k
         )
     )  # fmt: skip
     text = asked.designation.strip() or asked.description.strip()
@@ -166,7 +165,7 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction) -> None:
             st.info(ctx.words("app.predict.correct_untitled"))
             return
         # The likeliest of the others first: the right class is among the top three nearly always.
-        likely = [candidate.code for candidate in prediction.top_k[1:]]
+        likely = [code for code, _, _ in prediction.top_k[1:]]
         others = sorted(set(ctx.labels.codes) - set(likely), key=ctx.label)
         with st.form("correction", border=False):
             code = components.choose(

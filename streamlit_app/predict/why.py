@@ -10,8 +10,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from src import palette
 from src.evaluation.shap.product import Contributions, Term, highlight
-from src.serving.prediction import Prediction
-from src.serving.predictor import Predictor, Product
+from src.serving.predictor import Prediction, Predictor, Product
 from streamlit_app.shared import charts, components
 from streamlit_app.shared.context import Context
 
@@ -27,23 +26,22 @@ MIN_SHARE = 0.005
 def show(ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction) -> None:
     """Draw the reasons for the likeliest class, or for another that the visitor chooses."""
     st.subheader(ctx.words("app.predict.why"), anchor=False)
-    codes = [candidate.code for candidate in prediction.top_k]
+    codes = [code for code, _, _ in prediction.top_k]
     code = components.choose(
         ctx.words("app.predict.why_class"),
         codes,
         ctx.named,
         key=f"why_{prediction.code}_{hash(asked.designation)}",
     )
-    reasons = predictor.explain(asked, code, TERMS_ASKED)
-    found = reasons.contributions
+    found, heat_map = predictor.explain(asked, code, TERMS_ASKED)
     left, right = st.columns([6, 5], gap="large")
     if asked.designation.strip() or asked.description.strip():
         with left:
             _words(ctx, asked, found)
     with right:
-        if reasons.heat_map is not None:
+        if heat_map is not None:
             st.markdown(f"**{ctx.words('app.predict.why_heat')}**")
-            st.image(reasons.heat_map, width=300)
+            st.image(heat_map, width=300)
         _blocks(ctx, found)
         _weights(ctx, found)
 

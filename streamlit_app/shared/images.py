@@ -21,7 +21,7 @@ def thumbnail(source: Path | str | bytes, side_px: int) -> bytes:
     """
     from PIL import Image
 
-    pixels = decode_image(read_source(source), min_side_px=side_px, side="long").pixels
+    pixels = decode_image(read_source(source), min_side_px=side_px, side="long")
     image = Image.fromarray(pixels)
     image.thumbnail((side_px, side_px))
     buffer = io.BytesIO()

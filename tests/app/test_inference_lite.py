@@ -78,7 +78,7 @@ paths = load_config(overrides=["paths.workspace=" + sys.argv[1]]).paths
 inference_lite._default = lambda: inference_lite.load_lite(paths)
 for image in sys.argv[2:]:
     answer = inference_lite.predict({{"designation": "Lampe LED"}}, image)
-    print(answer.used_image, answer.top_k[0].probability)
+    print(answer.used_image, answer.top_k[0][2])
 """
 
 

@@ -145,10 +145,10 @@ def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
     test = page(finished, "predict", ask_title=asked.designation, ask_description="avec pompe")
     press(test, "Predict")
     shown = html_of(test)
-    for candidate in expected.top_k:
-        assert candidate.label in shown
-        percent = f"{100 * min(candidate.probability, 0.999):.1f}%"
-        assert (percent if candidate.probability >= 0.001 else "&lt;\u202f0.1%") in shown
+    for _, label, probability in expected.top_k:
+        assert label in shown
+        percent = f"{100 * min(probability, 0.999):.1f}%"
+        assert (percent if probability >= 0.001 else "&lt;\u202f0.1%") in shown
     assert ("Needs a person" in shown) == expected.needs_review
     assert "<mark " in shown
 

@@ -14,7 +14,6 @@ from src.config import Config
 from src.data.image_decode import read_source
 from src.errors import FileFault
 from src.serving.predictor import Predictor, Product, load_predictor
-from src.serving.uploads import Unpacked
 from streamlit_app.predict import scoring
 from streamlit_app.predict.scoring import ScoredFile, score_file
 from tests.app import finished_run
@@ -68,7 +67,7 @@ def test_reads_the_images_of_a_zip(predictor: Predictor, finished: Config) -> No
     expected = predictor.predict([Product("Piscine ronde, 3 m", "avec\npompe", image)])[0]
     assert [row["used_image"] for row in scored.shown] == [True, False]
     assert scored.shown[0]["probability"] == expected.probability
-    assert scored.unpacked == Unpacked(images=1, skipped=1)
+    assert scored.unpacked == (1, 1)
 
 
 def readable(path: Path) -> bool:

@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.data.checks import Check, Limits, check_products
+from src.config_model import Validation
+from src.data.checks import Check, check_products
 from src.data.duplicates import Groups, find_groups
 
-LIMITS = Limits(min_class_rows=2, max_missing_description=0.5)
+LIMITS = Validation(min_class_rows=2, max_missing_description=0.5)
 CODES = (10, 20)
 COLUMNS = ("designation", "description", "image", "image_hash")
 

@@ -66,18 +66,20 @@ def test_the_hash_is_that_of_sha256sum(shop: Shop) -> None:
         ["sha256sum", X_TRAIN, Y_TRAIN, X_TEST], cwd=folder, capture_output=True, check=True
     ).stdout
     snapshot = csv_files.take_snapshot(folder)
-    assert snapshot.data_hash == hashlib.sha256(listing).hexdigest()
-    assert snapshot.source == "official"
+    assert snapshot["data_hash"] == hashlib.sha256(listing).hexdigest()
+    assert snapshot["source"] == "official"
     file = folder / X_TEST
-    assert snapshot.files[X_TEST] == csv_files.FileSnapshot(
-        hashlib.sha256(file.read_bytes()).hexdigest(), file.stat().st_size, 2
-    )
+    assert snapshot["files"][X_TEST] == {
+        "sha256": hashlib.sha256(file.read_bytes()).hexdigest(),
+        "bytes": file.stat().st_size,
+        "rows": 2,
+    }
     os.utime(file, (0, 0))
     assert csv_files.take_snapshot(folder) == snapshot
     (folder / csv_files.SYNTHETIC_MARKER).touch()
-    assert csv_files.take_snapshot(folder).source == "demo"
+    assert csv_files.take_snapshot(folder)["source"] == "demo"
     file.write_bytes(file.read_bytes().replace(b"Test 0", b"Test x"))
-    assert csv_files.take_snapshot(folder).data_hash != snapshot.data_hash
+    assert csv_files.take_snapshot(folder)["data_hash"] != snapshot["data_hash"]
 
 
 def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) -> None:
@@ -167,13 +169,13 @@ def test_a_stale_marker_does_not_make_official_files_synthetic(shop: Shop) -> No
     }
     marker = folder / "SYNTHETIC"
     marker.write_text("drawn\n" + "".join(f"{d}  {n}\n" for n, d in digests.items()))
-    assert csv_files.take_snapshot(folder).source == "demo"
+    assert csv_files.take_snapshot(folder)["source"] == "demo"
     shop.write_plain(5, n_test=3)
-    assert csv_files.take_snapshot(folder).source == "official"
+    assert csv_files.take_snapshot(folder)["source"] == "official"
     marker.write_text("made by hand\n")
-    assert csv_files.take_snapshot(folder).source == "demo"
+    assert csv_files.take_snapshot(folder)["source"] == "demo"
     marker.unlink()
-    assert csv_files.take_snapshot(folder).source == "official"
+    assert csv_files.take_snapshot(folder)["source"] == "official"
 
 
 def rows_of(path: Path, data: bytes) -> list[list[str]]:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from src.config import REPOSITORY
-from src.data import fingerprint as fp
+from src.data import duplicates as fp
 
 SHARED = Path(os.environ.get("RAKUTEN_SHARED", REPOSITORY.parent / "shared"))
 PHOTOS = SHARED / "data" / "grocery_photos" / "images"

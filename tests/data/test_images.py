@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from src.data import fingerprint, images
+from src.data import duplicates, images
 from src.errors import DataError
 
 Folders = dict[str, Path]
@@ -59,8 +59,8 @@ def test_an_entry_says_what_the_file_is(folders: Folders) -> None:
     os.utime(path, ns=(1, 1_700_000_000_000_000_001))
     pixels = np.asarray(Image.open(io.BytesIO(data)))
     [entry] = scan(folders)
-    both = [str(entry.fingerprint), fingerprint.fingerprint(pixels)]
-    assert len(fingerprint.equal_pairs(both)) == 1
+    both = [str(entry.fingerprint), duplicates.fingerprint(pixels)]
+    assert len(duplicates.equal_pairs(both)) == 1
     assert entry == images.ImageEntry(
         path="test/image_12_product_34.jpg",
         part="test",

@@ -43,7 +43,7 @@ def test_the_snapshot_names_hash_source_rows_and_time(shop: Shop, run: Run, tmp_
     assert out.startswith(f"official data {snapshot['data_hash'][:12]}: 4 rows in X_train_update")
     assert before <= datetime.fromisoformat(snapshot.pop("created_at"))
     assert snapshot == {
-        "data_hash": csv_files.take_snapshot(folder).data_hash,
+        "data_hash": csv_files.take_snapshot(folder)["data_hash"],
         "source": "official",
         "files": {
             name: {

@@ -33,4 +33,4 @@ def test_it_trains_answers_and_explains(demo_shop: Path, tmp_path: Path, kind: s
     store = ArtifactStore(cfg.paths)
     served = store.load(store.full_pipeline(kind))
     np.testing.assert_array_equal(codes, served.predict(rows.assign(image="")))
-    assert predictor.explain(Product(*texts[0])).contributions.code == codes[0]
+    assert predictor.explain(Product(*texts[0]))[0].code == codes[0]

@@ -24,7 +24,7 @@ from sklearn.svm import LinearSVC
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
-from src.data.checks import Limits
+from src.config_model import Validation
 from src.data.corrections import Corrected, Correction
 from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DataError, ValidationError
@@ -165,7 +165,9 @@ def test_what_is_held_out_has_no_part_in_what_is_learned(configure: Configure) -
     cfg = configure(*weights, "features.text.svd.enabled=true")
     labels = labels_of(cfg)
     ingested = stage01_data_ingestion.run(cfg, labels.codes)
-    validated = stage02_data_validation.run(ingested, labels.codes, Limits(1, 1.0), skip=True)
+    validated = stage02_data_validation.run(
+        ingested, labels.codes, Validation(min_class_rows=1, max_missing_description=1.0), skip=True
+    )
     cache = ExtractionCache(cfg.paths.cache_dir)
     first = stage03_data_transformation.run(validated, cfg, cache, fresh=False)
     held = first.holdout

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from src.config import load_config
-from src.data.snapshot import Snapshot
+from src.data.csv_files import Snapshot
 from src.labels import Labels, load_labels
 from src.pipeline_steps import stage05_model_evaluation as stage05
 from src.runs.types import Evaluated, OutOfFoldScores, Trained, Transformed

@@ -17,7 +17,7 @@ from sklearn.metrics import f1_score
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
-from src.data.checks import Limits
+from src.config_model import Validation
 from src.labels import load_labels
 from src.pipeline_steps import stage01_data_ingestion as stage01
 from src.pipeline_steps import stage02_data_validation as stage02
@@ -114,7 +114,9 @@ def transform(cfg: Config) -> Transformed:
     """Stages 1 to 3, as ``scripts/train.py`` runs them."""
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     ingested = stage01.run(cfg, labels.codes)
-    validated = stage02.run(ingested, labels.codes, Limits(1, 1.0), skip=True)
+    validated = stage02.run(
+        ingested, labels.codes, Validation(min_class_rows=1, max_missing_description=1.0), skip=True
+    )
     return stage03.run(validated, cfg, ExtractionCache(cfg.paths.cache_dir), fresh=False)
 
 

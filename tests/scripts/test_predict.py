@@ -62,11 +62,9 @@ def test_two_hundred_products_as_the_predictor_answers_them(
                 row[name] for name in ("", "productid", "imageid")
             ]
             first, second = a.top_k
-            assert (line["prdtypecode"], line["label"]) == (str(first.code), first.label)
-            assert (float(line["probability"]), float(line["probability_2"])) == (
-                first.probability,
-                second.probability,
-            )
+            assert (line["prdtypecode"], line["label"]) == (str(first[0]), first[1])
+            shown = [float(line["probability"]), float(line["probability_2"])]
+            assert shown == [first[2], second[2]]
             flags = [line[name] for name in ("needs_review", "known", "used_image")]
             assert flags == [str(f).lower() for f in (a.needs_review, a.known, a.used_image)]
 

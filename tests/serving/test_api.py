@@ -50,7 +50,7 @@ def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) ->
     model = ServedModel(served_paths)
     model.refresh()
     log = PredictionLog(rows.extend, model.observe)
-    codes = model.get().classes.tolist()
+    codes = model.get().pipeline.model.classes_.tolist()
     yield Services(model, log, tmp_path / "feedback.jsonl", NO_DATABASE, codes, LIMITS)
     log.close()
 
@@ -73,7 +73,9 @@ def as_json(
     predictor: Predictor, product: Product, top_k: int = 3, language: str = "en"
 ) -> dict[str, Any]:
     (answer,) = predictor.predict([product], top_k=top_k, language=language)
-    return json.loads(json.dumps(dataclasses.asdict(answer)))
+    names = ("code", "label", "probability")
+    top_k = [dict(zip(names, found, strict=True)) for found in answer.top_k]
+    return {**dataclasses.asdict(answer), "top_k": top_k}
 
 
 def test_json_and_multipart_give_the_predictors_answer(
@@ -139,8 +141,9 @@ def test_operations(client: TestClient, predictor: Predictor) -> None:
     assert client.get("/health").json() == {"status": "alive"}
     assert client.get("/ready").json() == {"status": "ready"}
     model = client.get("/model").json()
-    assert (model["run_id"], model["threshold"]) == (predictor.run_id, predictor.threshold)
-    assert [c["code"] for c in model["classes"]] == predictor.classes.tolist()
+    pipeline = predictor.pipeline
+    assert (model["run_id"], model["threshold"]) == (pipeline.run_id, pipeline.threshold)
+    assert [c["code"] for c in model["classes"]] == pipeline.model.classes_.tolist()
     client.post("/predict", json={"designation": TITLE})
     client.get("/no/such/page")
     text = client.get("/metrics").text

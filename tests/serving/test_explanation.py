@@ -26,7 +26,7 @@ def network_of(predictor: Predictor) -> CNNFeaturizer:
 
 
 def test_the_parts_add_up_to_the_margin(predictor: Predictor, pictured: Product) -> None:
-    found = predictor.explain(pictured).contributions
+    found, _ = predictor.explain(pictured)
     assert found.code == predictor.predict([pictured])[0].code
     model: LateFusion = predictor.pipeline.model
     margins = model.decision_function(predictor.pipeline.table(as_frame([pictured])))[0]
@@ -50,22 +50,22 @@ def test_heat_map_is_grad_cam_of_the_experts_coefficients(
     chosen = int(heats.max(axis=(1, 2)).argmax())  # random weights: of most classes, nothing
     heat, code = heats[chosen], int(expert.classes_[chosen])
     assert heat.max() == 1
-    found = predictor.explain(pictured, code)
-    assert found.heat_map == overlay_png(image, heat)
+    found, drawn = predictor.explain(pictured, code)
+    assert drawn == overlay_png(image, heat)
     as_bytes = dataclasses.replace(pictured, image=Path(str(pictured.image)).read_bytes())
-    assert predictor.explain(as_bytes, code).heat_map == found.heat_map
-    assert found.contributions.code == code
+    assert predictor.explain(as_bytes, code)[1] == drawn
+    assert found.code == code
 
 
 @pytest.mark.parametrize("image", [None, b"no picture"])
 def test_no_picture_no_heat_map(predictor: Predictor, image: bytes | None) -> None:
-    assert predictor.explain(Product("Lampe LED", image=image)).heat_map is None
+    assert predictor.explain(Product("Lampe LED", image=image))[1] is None
 
 
 def test_no_network_no_heat_map(predictor: Predictor, pictured: Product) -> None:
     others = tuple(e for e in predictor.pipeline.extractors if e.name != "image_cnn")
     without = dataclasses.replace(predictor.pipeline, extractors=others)
-    assert heat_map(without, pictured.image, int(predictor.classes[0])) is None
+    assert heat_map(without, pictured.image, int(predictor.pipeline.model.classes_[0])) is None
 
 
 def test_an_unknown_class(predictor: Predictor) -> None:

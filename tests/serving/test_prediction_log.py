@@ -6,27 +6,27 @@ import logging
 import threading
 import time
 from collections.abc import Sequence
+from functools import partial
 
 import psycopg
 import pytest
 
+from src.data import postgres
 from src.errors import DatabaseError
 from src.monitoring.signals import from_profiles
-from src.serving.prediction_log import PredictionLog, Row
-from src.serving.predictor import PredictionBatch, Predictor, Product
+from src.serving.prediction_log import Answered, PredictionLog, Row
+from src.serving.predictor import Predictor, Product
 from tests.conftest import Load, Shop
 
 
 @pytest.fixture
-def answered(predictor: Predictor) -> PredictionBatch:
+def answered(predictor: Predictor) -> Answered:
     return predictor.answer([Product("Lampe LED", "12 W", b"no picture"), Product("Livre")])
 
 
-def test_into_the_database(
-    answered: PredictionBatch, database: str, load: Load, shop: Shop
-) -> None:
+def test_into_the_database(answered: Answered, database: str, load: Load, shop: Shop) -> None:
     assert load(database, shop.write_plain(6)).returncode == 0
-    log = PredictionLog.to_database(database)
+    log = PredictionLog(partial(postgres.write_rows, database, "predictions"))
     log.put(answered, [1003, None])
     log.close()
     with psycopg.connect(database) as connection:
@@ -37,27 +37,28 @@ def test_into_the_database(
         logged = connection.execute(
             "SELECT profile FROM project.predictions ORDER BY prediction_id"
         ).fetchall()
+    predictions, _, _, model = answered
     expected = [
         (
             productid,
             p.code,
             p.probability,
             p.needs_review,
-            [{"code": c.code, "probability": c.probability} for c in p.top_k],
+            [{"code": code, "probability": q} for code, _, q in p.top_k],
             p.model,
         )
-        for productid, p in zip([1003, None], answered.predictions, strict=True)
+        for productid, p in zip([1003, None], predictions, strict=True)
     ]
     assert rows == expected
-    signals = from_profiles([profile for (profile,) in logged], answered.model.classes_)
+    signals = from_profiles([profile for (profile,) in logged], model.classes_)
     assert signals.numbers["title_length"].tolist() == [9, 5]
     assert signals.flags["missing_description"].tolist() == [False, True]
     assert signals.flags["missing_image"].tolist() == [True, True]
-    assert signals.predicted.tolist() == [p.code for p in answered.predictions]
+    assert signals.predicted.tolist() == [p.code for p in predictions]
     assert (log.written, log.lost) == (2, 0)
 
 
-def test_a_slow_database_costs_log_lines_not_time(answered: PredictionBatch) -> None:
+def test_a_slow_database_costs_log_lines_not_time(answered: Answered) -> None:
     gate, seen = threading.Event(), []
 
     def slow(rows: Sequence[Row]) -> None:
@@ -75,7 +76,7 @@ def test_a_slow_database_costs_log_lines_not_time(answered: PredictionBatch) -> 
 
 
 def test_a_database_that_is_down_is_told_once_and_counted(
-    answered: PredictionBatch, caplog: pytest.LogCaptureFixture
+    answered: Answered, caplog: pytest.LogCaptureFixture
 ) -> None:
     calls = []
 

@@ -33,7 +33,7 @@ def test_another_run_in_force_is_loaded(paths: Paths) -> None:
     os.utime(ArtifactStore(paths).serving.resolve(), ns=(1, 1))
     served.refresh()
     assert served.get() is not first
-    assert served.get().run_id == first.run_id
+    assert served.get().pipeline.run_id == first.pipeline.run_id
 
 
 def test_a_damaged_run_leaves_the_one_before(
@@ -43,7 +43,7 @@ def test_a_damaged_run_leaves_the_one_before(
     served.refresh()
     first = served.get()
     store = ArtifactStore(paths)
-    store.full_pipeline(first.kind).resolve().write_bytes(b"no pipeline")
+    store.full_pipeline(first.pipeline.kind).resolve().write_bytes(b"no pipeline")
     os.utime(store.serving.resolve(), ns=(1, 1))
     with caplog.at_level(logging.WARNING, logger="src.serving"):
         served.refresh()
@@ -68,6 +68,6 @@ def test_a_run_that_comes_later_is_found(paths: Paths, tmp_path: Path) -> None:
         until = time.monotonic() + 30
         while time.monotonic() < until and served._predictor is None:
             time.sleep(0.05)
-        assert served.get().kind == "late_fusion"
+        assert served.get().pipeline.kind == "late_fusion"
     finally:
         served.close()

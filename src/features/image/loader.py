@@ -104,7 +104,7 @@ class ImageLoader:
             If it can't be decoded.
         """
         side = "long" if self.mode == "letterbox" else "short"
-        pixels = decode_image(source, min_side_px=self.size_px, side=side).pixels
+        pixels = decode_image(source, min_side_px=self.size_px, side=side)
         if self.mode == "stretch":
             return resize(pixels, self.size_px, self.size_px)
         return letterbox(pixels, self.size_px)

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.image_decode import DecodedImage, ImageFault, ImageSource, Pixels, decode_image
+from src.data.image_decode import ImageFault, ImageSource, Pixels, inspect_image, read_source
 from src.features.image.loader import map_ordered, resize
 from src.features.image.measures import (
     COLOUR_NAMES,
@@ -91,9 +91,11 @@ class ImageStatsCombinedFeaturizer:
 
     def _measure_or_none(self, source: ImageSource) -> Floats | None:
         try:
-            return measure(decode_image(source, min_side_px=WORK_SIDE_PX))
+            data = read_source(source)
+            pixels, size = inspect_image(data, min_side_px=WORK_SIDE_PX)
         except ImageFault:
             return None
+        return measure(pixels, size, len(data))
 
 
 def work_image(pixels: Pixels) -> Pixels:
@@ -105,20 +107,20 @@ def work_image(pixels: Pixels) -> Pixels:
     return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
-def measure(image: DecodedImage) -> Floats:
-    """Return the statistics of one decoded image, shape (158,), in the order of `STAT_NAMES`.
+def measure(pixels: Pixels, size: tuple[int, int], n_bytes: int) -> Floats:
+    """Return the statistics of one image, shape (158,), in the order of `STAT_NAMES`.
 
     `aspect_ratio_log` is ln(width / height), so that upright and lying images are opposites;
     `bytes_per_pixel` relates the file to the whole image: drawings compress, photographs don't.
     """
     import cv2
 
-    pixels = work_image(image.pixels)
+    pixels = work_image(pixels)
     gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     magnitude, direction = gradients(gray)
     scalars = [
-        math.log(image.width_px / image.height_px),
-        image.n_bytes / (image.width_px * image.height_px),
+        math.log(size[0] / size[1]),
+        n_bytes / (size[0] * size[1]),
         *tone(gray),
         *layout(pixels),
         *colour(pixels),

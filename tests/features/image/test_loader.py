@@ -65,7 +65,7 @@ def test_a_scaled_decode_looks_like_a_whole_one() -> None:
     )
     data = cv2.imencode(".jpg", pixels[:, :, ::-1])[1].tobytes()
     found = ImageLoader(224).load(data).astype(int)
-    whole = cv2.resize(decode_image(data).pixels, (224, 224), interpolation=cv2.INTER_AREA)
+    whole = cv2.resize(decode_image(data), (224, 224), interpolation=cv2.INTER_AREA)
     assert np.abs(found - whole).mean() < 1.5
 
 
