@@ -50,12 +50,12 @@ def check_image(data: bytes, max_pixels: int) -> None:
     decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
 
 
-def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, Path], int]:
+def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     """Write the images of a zip into an empty folder.
 
     Returns
     -------
-    dict of str to Path, int
+    dict of str to str, int
         File of each image by its path in the zip; how many other files there were, and images
         that can't be read.
 
@@ -81,8 +81,8 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, Path], int]:
             left -= len(content)
             if left < 0:
                 raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
-            files[path] = folder / str(number)
-            files[path].write_bytes(content)
+            files[path] = str(folder / str(number))
+            Path(files[path]).write_bytes(content)
     return files, len(members) - len(files)
 
 
