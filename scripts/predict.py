@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from src.data.readers import ProductReader
     from src.serving.predictor import Predictor
 
+
 def main(argv: list[str] | None = None) -> int:
     """Parse, predict, write; return the exit code."""
     return run(_predict, _parser(), argv, kept="an output file was left as it was before")
@@ -143,8 +144,7 @@ def _write(
     """Write the answers; return the number of products to review."""
     from tqdm import tqdm
 
-    from src.serving.answers import answers_header, answers_rows
-    from src.serving.explanation import explanation
+    from src.serving.answers import answers_header, answers_rows, explanation
     from src.serving.predictor import Product
 
     labels, numbers, n_review = predictor.pipeline.labels, itertools.count(1), 0
@@ -154,10 +154,10 @@ def _write(
             answers = predictor.predict(chunk, top_k=args.top_k, language=args.language)
             options = (args.top_k, labels, args.language, args.format)
             out.write(answers_rows(chunk["cells"], answers, *options))
-            for row, answer, number in zip(chunk.itertuples(), answers, numbers, strict=False):
+            texts = chunk[["designation", "description", "image"]].to_numpy().tolist()
+            for (title, text, image), answer, number in zip(texts, answers, numbers, strict=False):
                 if args.explain and answer.code is not None:
-                    image = Path(row.image) if row.image else None
-                    product = Product(row.designation, row.description, image)
+                    product = Product(title, text, Path(image) if image else None)
                     found, png = explanation(predictor, product, answer.code, args.language)
                     _save_explanation(found, png, args.explain / f"{number:06d}.json")
             n_review += sum(answer.needs_review for answer in answers)

@@ -1,4 +1,4 @@
-"""Answers as CSV: every column of the input, then the classes and flags.
+"""Answers as CSV, every column of the input before the classes and flags; reasons as JSON values.
 
 A column of the input that is named as one of ours comes back as ``input_label`` and the like. The
 form "excel" is what Excel opens with a double click: semicolons, a byte-order mark, and decimal
@@ -10,8 +10,9 @@ from __future__ import annotations
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import SimpleNamespace
+from typing import Any
 
-from src.serving.predictor import Prediction
+from src.serving.predictor import Prediction, Predictor, Product
 
 FORMS = ("csv", "excel")
 
@@ -73,6 +74,33 @@ def answers_rows(
 
     rows = zip(cells, predictions, strict=True)
     return _to_csv(([*row, *values(prediction)] for row, prediction in rows), form)
+
+
+def explanation(
+    predictor: Predictor, product: Product, code: int | None, language: str
+) -> tuple[dict[str, Any], bytes | None]:
+    """Return JSON values of what spoke for and against a class, and the heat map as a PNG.
+
+    Raises
+    ------
+    UsageError
+        As `Predictor.explain`.
+    """
+    found, png = predictor.explain(product, code)
+    terms = {
+        side: [{"text": term.text, "contribution": float(term.contribution)} for term in terms]
+        for side, terms in (("terms_for", found.terms_for), ("terms_against", found.terms_against))
+    }
+    labels = predictor.pipeline.labels.get(found.code, {})
+    values = {
+        "code": found.code,
+        "label": labels.get(language, str(found.code)),
+        "margin": found.margin,
+        "base": found.base,
+        "branches": found.blocks,
+        "weights": found.weights,
+    }
+    return {**values, **terms}, png
 
 
 def _to_csv(rows: Iterable[Sequence[str]], form: str) -> str:

@@ -29,8 +29,7 @@ from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
 from src.serving import feedback
-from src.serving.answers import answers_header, answers_rows
-from src.serving.explanation import explanation
+from src.serving.answers import answers_header, answers_rows, explanation
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import Answered, PredictionLog
 from src.serving.predictor import NOTHING_TO_READ, Product
@@ -266,9 +265,7 @@ def _answers(
     for chunk in reader.chunks():
         answered = predictor.answer(chunk, top_k=top_k, language=language)
         services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
-        yield answers_rows(
-            chunk["cells"], answered[0], top_k, pipeline.labels, language, form
-        )
+        yield answers_rows(chunk["cells"], answered[0], top_k, pipeline.labels, language, form)
 
 
 def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:

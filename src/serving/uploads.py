@@ -28,7 +28,7 @@ _SIGNATURES = ((b"\xff\xd8\xff", 0), (b"\x89PNG\r\n\x1a\n", 0), (b"WEBP", 8))
 _CHECK_SIDE_PX = 64
 _BLOCK_BYTES = 1 << 20
 _SAYS_UTF8 = 0x800
-# What zipfile raises where a zip is cut, encrypted, damaged or packed in ways that it does not know.
+# What zipfile raises where a zip is cut, encrypted, damaged or packed in an unknown way.
 _MEMBER_FAULTS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
     ValueError, IndexError, KeyError, OverflowError,

@@ -115,9 +115,7 @@ def test_why_is_written_beside_the_answers(
     folder = served_paths.workspace / "data" / "images" / "images" / "image_train"
     image = sorted(folder.glob("*.jpg"))[0]
     table = f"designation,image\nLampe LED,{image.name}\n<br>,\nLivre de poche,\n"
-    done = predict(
-        "-", "--images", folder, "--explain", "why", "--language", "fr", stdin=table
-    )
+    done = predict("-", "--images", folder, "--explain", "why", "--language", "fr", stdin=table)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "why").iterdir()) == [
         "000001.json", "000001.png", "000003.json",
