@@ -120,10 +120,10 @@ class LateFusion(ClassifierMixin, _BaseComposition):
 
     def present(self, X: pd.DataFrame, name: str) -> np.ndarray:
         """Return which of n products an expert has input of: bool, shape (n,)."""
-        if name not in (self.requires or {}):
+        columns = (self.requires or {}).get(name)
+        if columns is None:
             return np.ones(len(X), dtype=bool)
-        columns = [X[column].to_numpy(dtype=bool) for column in self.requires[name]]
-        return np.logical_or.reduce(columns)
+        return np.logical_or.reduce([X[column].to_numpy(dtype=bool) for column in columns])
 
     def margins(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return each expert's raw margins, shape (n, n_classes); NaN where it has no input."""

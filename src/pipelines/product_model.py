@@ -20,11 +20,12 @@ from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.registry import branch_weights
 from src.pipelines.table import Extractor, extract_table
-from src.pipelines.training_range import IMAGE as IMAGE_REASON
-from src.pipelines.training_range import LANGUAGE, NUMBERS, TrainingRange
+from src.pipelines.text_pipeline import LANGUAGE
+from src.pipelines.training_range import TrainingRange
 
-NOTHING_TO_READ = "nothing_to_read"
-REVIEW_REASONS = (NOTHING_TO_READ, *NUMBERS, LANGUAGE, IMAGE_REASON)
+REVIEW_REASONS = (
+    "nothing_to_read", "title_length", "description_length", "unknown_words", "language", "image",
+)  # fmt: skip
 TEXT, IMAGE, ALL = "text", "image", "all"
 """Experts: one a modality under late fusion, one on everything for any other kind."""
 
@@ -152,7 +153,7 @@ class FullPipeline:
         words for people stand under ``review`` in ``src/i18n``.
         """
         found = self.training_range.reasons(table, self.model)
-        found[NOTHING_TO_READ] = ~self.readable(table)
+        found[REVIEW_REASONS[0]] = ~self.readable(table)
         names = [name for name in REVIEW_REASONS if name in found]
         rows = np.column_stack([found[name] for name in names]).tolist()
         return [tuple(itertools.compress(names, row)) for row in rows]

@@ -12,18 +12,19 @@ import pandas as pd
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask
+from src.pipelines.text_pipeline import LANGUAGE
 
-# A measure is far outside when it is beyond FAR times what all but 1 in 1,000 training products
-# have; of lengths there is no end, of unknown words all of them is.
-USUAL, FAR = 0.999, 2.0
+LENGTHS = ("title_length", "description_length")
+UNKNOWN, IMAGE = "unknown_words", "image"
+# A product is far outside where a measure is beyond what all but 1 in 1,000 training products have,
+# times this: to lengths there is no end, other measures are close to theirs.
+USUAL = 0.999
+FAR = {**dict.fromkeys(LENGTHS, 2.0), UNKNOWN: 1.0, IMAGE: 1.1}
 MOST_UNKNOWN = 0.9
 # A language of fewer training products is one that the model has not learned.
 LEAST_LANGUAGE_SHARE = 0.001
-# Statistics of an image may lie outside of what training images have, but not this share of them.
-STRANGE_SHARE = 0.1
-NUMBERS = ("title_length", "description_length", "unknown_words")
-LANGUAGE, IMAGE = "language", "image"
-IMAGE_BLOCK = "image_stats"
+# Image statistics vary at least by this: what is constant in training need not be.
+LEAST_SPREAD = 1e-3
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,11 +34,11 @@ class TrainingRange:
     Attributes
     ----------
     largest : mapping of str to float
-        The most that each of `NUMBERS` may be.
+        The most that each measure of `FAR` may be; NaN where there is none.
     languages : frozenset of str
         Empty where the model reads no text.
-    images : DataFrame, 2 rows
-        Least and largest value of each image statistic; without columns where none is measured.
+    images : DataFrame
+        Rows mean and std of each image statistic; without columns where none is measured.
     """
 
     largest: Mapping[str, float]
@@ -47,16 +48,15 @@ class TrainingRange:
     @classmethod
     def of(cls, table: pd.DataFrame, model: LateFusion) -> TrainingRange:
         """Learn from the product table that the model was fitted on."""
-        images = table.loc[table["has_image"], block_mask(table, IMAGE_BLOCK)].agg(["min", "max"])
-        texts = table[table["has_text"]]
-        if not (reads(model, "has_text") and len(texts)):
-            return cls({}, frozenset(), images)
+        statistics = table.loc[table["has_image"], block_mask(table, "image_stats")]
+        images = statistics.astype(np.float64).agg(["mean", "std"])
+        images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
         counter = find_word_counter(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
-        usual = _measure(texts, counter, words).quantile(USUAL)
-        largest = usual * FAR
-        largest["unknown_words"] = min(usual["unknown_words"], MOST_UNKNOWN)
-        shares = texts[LANGUAGE].value_counts(normalize=True)
+        usual = _measure(table, model, words, images).quantile(USUAL)
+        largest = usual * pd.Series(FAR)
+        largest[UNKNOWN] = np.minimum(largest[UNKNOWN], MOST_UNKNOWN)
+        shares = table.loc[_has_text(table, model), LANGUAGE].value_counts(normalize=True)
         languages = shares.index[shares >= LEAST_LANGUAGE_SHARE]
         return cls(largest.to_dict(), frozenset(languages), images)
 
@@ -66,34 +66,36 @@ class TrainingRange:
         The language is judged where the table has it.
         """
         counter = find_word_counter(model)
-        words = counter.vocabulary_ if counter else ()
-        measured = _measure(table, counter, words)
+        measured = _measure(table, model, counter.vocabulary_ if counter else (), self.images)
         found = {name: (measured[name] > most).to_numpy() for name, most in self.largest.items()}
         if self.languages and LANGUAGE in table:
-            unlearned = ~table[LANGUAGE].isin(self.languages)
-            found[LANGUAGE] = (unlearned & table["has_text"]).to_numpy(dtype=bool)
-        if len(self.images.columns):
-            values = table[self.images.columns]
-            outside = (values < self.images.loc["min"]) | (values > self.images.loc["max"])
-            found[IMAGE] = (outside.mean(axis=1) > STRANGE_SHARE).to_numpy()
+            found[LANGUAGE] = _has_text(table, model) & ~table[LANGUAGE].isin(self.languages)
         return found
 
 
-def reads(model: LateFusion, column: str) -> bool:
-    """Say whether any expert of a fitted model has input of the products of a bool column."""
+def _has_text(table: pd.DataFrame, model: LateFusion) -> np.ndarray:
+    """Return which products have text that the model reads, shape (n,)."""
     requires = model.requires or {}
-    return any(column in requires.get(name, (column,)) for name in model.experts_)
+    reads = any("has_text" in requires.get(name, ("has_text",)) for name in model.experts_)
+    return table["has_text"].to_numpy(dtype=bool) & reads
 
 
 def _measure(
-    table: pd.DataFrame, counter: TfidfWords | None, words: Collection[str]
+    table: pd.DataFrame, model: LateFusion, words: Collection[str], images: pd.DataFrame
 ) -> pd.DataFrame:
-    unknown = np.full(len(table), np.nan)
+    """Return the measures of `FAR`, NaN where a product or the model has nothing of the kind.
+
+    Of an image it is how many standard deviations its statistics are from their means, on average.
+    """
+    counter, unknown = find_word_counter(model), np.full(len(table), np.nan)
     if counter is not None:
         texts = table["clean_title"] + "\n" + table["clean_description"]
         unknown = unknown_shares(texts.tolist(), words, counter.token_pattern)
     lengths = table["title_length"].to_numpy(), table["description"].str.len().to_numpy()
-    return pd.DataFrame(dict(zip(NUMBERS, (*lengths, unknown), strict=True)), dtype=np.float64)
+    measured = pd.DataFrame(np.column_stack([*lengths, unknown]), columns=[*LENGTHS, UNKNOWN])
+    measured[~_has_text(table, model)] = np.nan
+    distances = (table[images.columns] - images.loc["mean"]).abs() / images.loc["std"]
+    return measured.assign(**{IMAGE: distances.mean(axis=1).to_numpy(dtype=np.float64)})
 
 
 def find_word_counter(model: LateFusion) -> TfidfWords | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -107,15 +108,44 @@ def test_b2_is_the_text_expert_where_it_has_input(transformed: Transformed, labe
     given = trained(transformed, folds, text)
     diagnosed = evaluate(transformed, given, labels).diagnosed
     b2, b4 = diagnosed["b2"], diagnosed["b4"]
-    assert b2.by_class["f1"].tolist() == [1.0, 1.0, 1.0]
-    assert b2.by_class["support"].sum() == N - 100
-    assert b2.confusions.empty
+    assert b2[0]["f1"].tolist() == [1.0, 1.0, 1.0]
+    assert b2[0]["support"].sum() == N - 100
+    assert b2[1].empty
     wrong = (transformed.y == 40).sum()
-    told = b4.by_class.set_index("prdtypecode").loc[40, "top_confusions"]
+    told = b4[0].set_index("prdtypecode").loc[40, "top_confusions"]
     assert told == f"Second-hand books (100.0 %, {wrong})"
     without = dataclasses.replace(given, oof=dataclasses.replace(given.oof, expert_proba={}))
     same = evaluate(transformed, without, labels).diagnosed
-    pd.testing.assert_frame_equal(same["b2"].by_class, same["b4"].by_class)
+    pd.testing.assert_frame_equal(same["b2"][0], same["b4"][0])
+
+
+def test_presence_scores_the_same_products_by_what_is_shown_of_them(
+    transformed: Transformed, labels: Labels
+) -> None:
+    known = Oracle().predict_proba(transformed.train)
+    image = known.copy()
+    image[:100] = np.nan
+    given = trained(transformed, np.where(transformed.holdout, -1, 0), known)
+    given.oof.expert_proba["image"] = image  # type: ignore[index]
+    given.holdout_model.gating_ = SimpleNamespace(prior=np.array([0.2, 0.2, 0.6]))  # type: ignore[assignment]
+    evaluated = evaluate(transformed, given, labels, on_train=True)
+    y = transformed.y[100:]
+    expected = {
+        "both": (y == 10).mean(),
+        "text": 1.0,
+        "image": 1.0,
+        "neither": (y == CLASSES[2]).mean(),
+    }
+    holdout, oof, train = (scored.details.get("presence") for scored in evaluated.scored)
+    assert (holdout, train) == ({}, None)  # the hold-out has no image here
+    assert {name: scores["rows"] for name, scores in oof.items()} == dict.fromkeys(
+        expected, N - 100
+    )
+    assert {name: scores["accuracy"] for name, scores in oof.items()} == pytest.approx(expected)
+    shares = [(y == code).mean() for code in CLASSES]
+    loss = -np.log([0.2, 0.2, 0.6]) @ shares
+    assert oof["neither"]["log_loss"] == pytest.approx(loss)
+    assert set(oof["both"]) == {"rows", "accuracy", "log_loss", "ece", "top3"}
 
 
 def test_predictions_and_slices_tell_what_the_table_knows_of_a_product(

@@ -17,6 +17,7 @@ from src.pipelines.branches import (
     Branch,
     BranchUnion,
     PresentRows,
+    clipped_scaler,
     join_text,
     select_columns,
     stack,
@@ -117,6 +118,15 @@ def test_columns_are_a_float32_matrix(column: str, names: list[str]) -> None:
 def test_select_unknown_column() -> None:
     with pytest.raises(KeyError, match="nothing"):
         select_columns("nothing").fit(X).transform(X)
+
+
+def test_values_beyond_those_of_training_count_as_its_ends() -> None:
+    lengths = np.random.default_rng(0).uniform(5, 250, (100, 1)).astype(np.float32)
+    fitted = clipped_scaler().fit(lengths)
+    plain = StandardScaler().fit(lengths)
+    np.testing.assert_allclose(fitted.transform(lengths), plain.transform(lengths), atol=1e-5)
+    ends = fitted.transform(np.array([[lengths.min()], [lengths.max()]], np.float32))
+    np.testing.assert_allclose(fitted.transform(np.array([[0], [20_000]], np.float32)), ends)
 
 
 ROWS = np.array([[1, 2], [np.nan, np.nan], [3, 8], [5, 5]], np.float32)

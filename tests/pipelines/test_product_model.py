@@ -18,9 +18,11 @@ from src.pipelines.branches import union_of
 from src.pipelines.product_model import FullPipeline, build_expert, build_model, feature_mapping
 from src.pipelines.registry import branch_weights, build_branches, extractors_of
 from src.pipelines.table import extract_table
+from src.pipelines.training_range import TrainingRange
 
 TEXT_ONLY = ["features.image.stats.enabled=false", "features.image.cnn.enabled=false"]
 CFG = load_config(overrides=["features.text.min_df=1", *TEXT_ONLY])
+CFG_SVC = CFG.model_copy(update={"model": CFG.model.model_copy(update={"name": "linear_svc"})})
 BRANCHES = build_branches(CFG)
 EXTRACTORS = extractors_of(CFG, BRANCHES)
 TITLES = ["lampe led", "lampe rouge", "livre ancien", "livre neuf", "jeu console", "jeu manette"]
@@ -82,7 +84,8 @@ def test_names_of_the_columns() -> None:
 
 def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object) -> None:
     titles, codes = [*TITLES] * 4, np.tile(CODES, 4)
-    fitted = LateFusion([("all", expert())], n_folds=2).fit(table(titles), codes)
+    learned = table(titles)
+    fitted = build_model(CFG_SVC, BRANCHES).fit(learned, codes)
     bundle = FullPipeline(
         extractors=EXTRACTORS,
         model=fitted,
@@ -94,6 +97,7 @@ def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object
         run_id="run-1",
         data_hash="0" * 64,
         synthetic=True,
+        training_range=TrainingRange.of(learned, fitted),
     )
     joblib.dump(bundle, f"{tmp_path}/bundle.joblib")
     back = joblib.load(f"{tmp_path}/bundle.joblib")
@@ -102,6 +106,12 @@ def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object
     assert back.predict(products(titles)).tolist()[:2] == [10, 20]
     expected = fitted.predict_proba(table(titles))
     np.testing.assert_array_equal(back.predict_proba(products(titles)), expected)
+    assert back.readable(table(titles)).tolist() == [True, True, False]
+    np.testing.assert_allclose(expected[2], 1 / 3)  # the shares of the classes
+    found = back.review_reasons(table([*titles, "livre " * 40, "xqzt plok"]))
+    assert found[:3] == [(), (), ("nothing_to_read",)]
+    assert found[3:] == [("title_length",), ("unknown_words", "language")]
+    assert back.review_reasons(table([])) == []
 
 
 @pytest.mark.parametrize("kind", ["xgboost", "lightgbm"])

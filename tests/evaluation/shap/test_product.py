@@ -24,6 +24,7 @@ def product(title: str, description: str) -> pd.DataFrame:
             "clean_description": [description],
             "title_length": np.array([len(title)], dtype=np.float32),
             "has_description": [bool(description)],
+            "has_text": [bool(title or description)],
             "has_image": [False],
             **{f"picture__{number}": np.float32([np.nan]) for number in range(6)},
         }
@@ -98,11 +99,16 @@ def test_highlight_colours_the_raw_text(toy_shop) -> None:  # noqa: ANN001
 
 
 def test_a_product_without_any_text(toy_shop) -> None:  # noqa: ANN001
-    found = explain_product(toy_shop.model, product("", ""), 10)
-    assert found.terms_for == found.terms_against == ()
-    assert found.fields["clean_title"].words == ()
-    assert found.base + sum(found.blocks.values()) == pytest.approx(found.margin, rel=1e-4)
-    assert found.weights == {"text": 1.0, "image": 0.0}
+    """Nothing is said of words that are not there, nor of anything where there is no image."""
+    image = {f"picture__{number}": np.float32([number]) for number in range(6)}
+    for X in (product("", ""), product("", "").assign(has_image=True, **image)):
+        found = explain_product(toy_shop.model, X, 10)
+        assert found.terms_for == found.terms_against == ()
+        assert found.fields == {}
+        assert found.base + sum(found.blocks.values()) == pytest.approx(found.margin, rel=1e-4)
+        named = {name for name, value in found.blocks.items() if value}
+        assert named == ({"picture"} if X["has_image"].item() else set())
+        assert found.weights == {"text": 0.0, "image": float(X["has_image"].item())}
 
 
 def test_refusals(toy_shop) -> None:  # noqa: ANN001
