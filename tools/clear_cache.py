@@ -14,6 +14,7 @@ import sys
 from pathlib import Path
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.command_line import parser, run, settings
@@ -76,7 +77,7 @@ def _to_delete(paths: Paths, *, everything: bool, models: bool) -> list[Path]:
 
 
 def _discard_candidate(paths: Paths, verb: str, *, dry_run: bool) -> None:
-    candidate = runs.find(paths, "candidate")
+    candidate = find_run(paths, "candidate")
     if candidate is not None:
         size = _size(candidate)
         print(f"{verb} {candidate}, which was not promoted ({size / 1e6:.1f} MB)")

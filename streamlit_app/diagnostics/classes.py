@@ -65,7 +65,7 @@ def _by_class(ctx: Context, table: pd.DataFrame) -> None:
 def _baselines(ctx: Context) -> None:
     st.subheader(ctx.words("app.classes.baselines"), anchor=False)
     text, fused = (
-        loaders.load(ctx.store, ctx.store.rapport(f"{name}_diagnostics.csv"))
+        loaders.load(ctx.store, ctx.store.baseline(f"{name}_diagnostics.csv"))
         for name in ("b2", "b4")
     )
     if text is None or fused is None:
@@ -98,7 +98,7 @@ def _baselines(ctx: Context) -> None:
 
 def _top_confusions(ctx: Context) -> None:
     tables = {
-        what: loaders.load(ctx.store, ctx.store.rapport(f"{name}_top_confusions.csv"))
+        what: loaders.load(ctx.store, ctx.store.baseline(f"{name}_top_confusions.csv"))
         for what, name in (("text_alone", "b2"), ("both", "b4"))
     }
     columns = st.columns(2, gap="large")

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import load_config
 from src.errors import ArtifactError
@@ -25,7 +26,7 @@ def store_in(workspace: Path) -> ArtifactStore:
 def values(run_id: str) -> dict[str, object]:
     return {
         "kind": KINDS[run_id], "run_id": run_id, "snapshot": "d" * 64, "f1_weighted": 0.8,
-        "half_width": 0.01, "synthetic": True, "promoted_at": None,
+        "half_width": 0.01, "synthetic": True, "promoted_at": None, "rows": 900, "sample": False,
     }  # fmt: skip
 
 
@@ -55,9 +56,7 @@ def run_in(store: ArtifactStore) -> str:
 
 
 def aliases(store: ArtifactStore) -> dict[str, str]:
-    found = [
-        alias for alias in ("served", "previous", "candidate") if runs.find(store.paths, alias)
-    ]
+    found = [alias for alias in ("served", "previous", "candidate") if find_run(store.paths, alias)]
     return {alias: run_in(store.pinned(alias)) for alias in found}
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache, Namespace, content_key
 from src.config import Paths, load_config
@@ -79,9 +80,9 @@ def test_a_run_that_was_not_promoted_goes_and_the_served_ones_stay(paths: Paths)
             runs.promote(new.paths)
     options = ["--set", f"paths.workspace={paths.workspace}"]
     main(["--all", "--dry-run", *options])
-    assert runs.find(store.paths, "candidate") is not None
+    assert find_run(store.paths, "candidate") is not None
     main(["--all", *options])
-    assert runs.find(store.paths, "candidate") is None
+    assert find_run(store.paths, "candidate") is None
     assert store.load(store.serving) == {"run_id": "two"}
     assert store.load(store.pinned("previous").serving) == {"run_id": "one"}
 
