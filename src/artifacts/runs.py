@@ -147,9 +147,13 @@ def _relink_copies(paths: Paths) -> None:
     """Make links again of the folders and files that a copy made of them."""
     root = paths.artifacts_dir
     for alias in [*MISSING, *(f"kinds/{link.name}" for link in root.glob("kinds/*"))]:
-        if not (root / alias).is_symlink() and (run := find_run(paths, alias)):
-            if (root / alias).is_dir():
-                shutil.rmtree(root / alias)
+        copy = root / alias
+        if copy.is_symlink() or not copy.exists():
+            continue
+        run = find_run(paths, alias)
+        if copy.is_dir() and (run or not any(copy.iterdir())):
+            shutil.rmtree(copy)
+        if run:
             _set_alias(paths, alias, run)
 
 
