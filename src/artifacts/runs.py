@@ -68,6 +68,20 @@ def files_of(run: Path) -> list[Path]:
     return sorted(path for path in run.rglob("[!.]*") if path.is_file())
 
 
+def linked_names(paths: Paths) -> list[Path]:
+    """Return every name, in ``artifacts/``, ``results/`` ..., that is a link to a promoted run."""
+    root = str(paths.artifacts_dir.resolve())
+    ours = (f"{root}/served/", f"{root}/kinds/")
+    folders = public_folders(paths).values()
+    found = (link for folder in folders for link in [*folder.glob("*"), *folder.glob("*/*")])
+    return [
+        link
+        for link in found
+        if link.is_symlink()
+        and os.path.normpath(link.parent.resolve() / link.readlink()).startswith(ours)
+    ]
+
+
 def begin(paths: Paths, run_id: str) -> None:
     """Make the folder of a new run, as the candidate; a candidate from before is deleted."""
     with _changing(paths):
@@ -190,14 +204,9 @@ def _link_names(paths: Paths, served: Path) -> None:
     for link, target in wanted.items():
         if not link.is_symlink() or link.readlink() != target:
             _link(link, target)
-    root = str(paths.artifacts_dir.resolve())
-    ours = (f"{root}/served/", f"{root}/kinds/")
-    for folder in public_folders(paths).values():
-        for link in [*folder.glob("*"), *folder.glob("*/*")]:
-            if link.is_symlink() and link not in wanted:
-                target = link.parent.resolve() / link.readlink()
-                if os.path.normpath(target).startswith(ours):
-                    link.unlink()
+    for link in linked_names(paths):
+        if link not in wanted:
+            link.unlink()
 
 
 def _names(paths: Paths, served: Path) -> dict[Path, Path]:

@@ -103,9 +103,10 @@ class ArtifactStore(Names):
             Nothing was trained yet, training did not finish, or the file was altered.
         """
         if not self.serving.exists():
-            none = "no run is served yet: train first"
-            problem = none if self.run_id is None else "this run was not finished"
-            raise ArtifactError(f"{self.serving}: {problem}", next_command=TRAIN_COMMAND)
+            if self.run_id is None:
+                runs.get(self.paths, "served")
+            problem = f"{self.serving}: this run was not finished"
+            raise ArtifactError(problem, next_command=TRAIN_COMMAND)
         try:
             return ServedRun(**self.load(self.serving))
         except TypeError as e:

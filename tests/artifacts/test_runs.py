@@ -72,7 +72,7 @@ def aliases(store: ArtifactStore) -> dict[str, str]:
 
 def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    with pytest.raises(ArtifactError, match=r"no run is served yet: train first\nnext: python"):
+    with pytest.raises(ArtifactError, match=r"served: no run is served\nnext: python"):
         store.served_run()
     with pytest.raises(ArtifactError, match="served: no run is served"):
         store.pinned()
