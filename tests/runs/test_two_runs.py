@@ -87,8 +87,10 @@ def test_every_figure_is_of_the_served_run(
     store = ArtifactStore(cfg.paths)
     first = train(cfg)
     assert shown(cfg) == {first}
-    # Another kind, other features of the images; 300 rows can't tell whether it is worse.
-    other = load_config(settings, ["model.name=late_fusion", "features.image.pixels.enabled=true"])
+    # Another kind, other features of the images, and next to nothing of the text.
+    poor = ["features.text.max_features=1", "features.text.char.max_features=1"]
+    changed = ["model.name=late_fusion", "features.image.pixels.enabled=true", *poor]
+    other = load_config(settings, changed)
     second = train(other)
     assert shown(cfg) == {first}
     assert promote(store, 0.01, force=True).candidate.run_id == second
