@@ -275,7 +275,7 @@ def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.Da
 
 def train(cfg: Config, labels: Labels) -> pd.DataFrame:
     """Run the five stages, as ``scripts/train_pipeline.py`` does; return the catalogue."""
-    run_pipeline(cfg, labels, Options(register=False))
+    run_pipeline(cfg, labels, Options(register=False, force=True))
     store = ArtifactStore(cfg.paths)
     catalogue: pd.DataFrame = store.load(store.catalogue)
     return catalogue
