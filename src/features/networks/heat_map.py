@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import Pixels
+from src.errors import BackboneError
 from src.features.networks.architectures import ROOT_EPSILON
-from src.features.networks.runtime import EmbeddingSession, Floats
+from src.features.networks.runtime import Engine, Floats
 
 # Of the heat map where it is 1.
 OPACITY = 0.5
 
 
 def explain(
-    session: EmbeddingSession, images: Pixels, directions: NDArray[np.floating] | None = None
+    engine: Engine, images: Pixels, directions: NDArray[np.floating] | None = None
 ) -> Floats:
     """Return one heat map an image.
 
@@ -37,7 +38,9 @@ def explain(
     ndarray of shape (n, h, w), float32
         0..1, at the resolution of the network's last map.
     """
-    embeddings, maps = session.run_with_maps(images)
+    embeddings, maps = engine(images, True)
+    if maps is None:
+        raise BackboneError("the network gives no maps")
     if maps.shape[1] == 1:
         return _to_unit(maps[:, 0] - maps[:, 0].min(axis=(1, 2), keepdims=True))
     return grad_cam(embeddings, maps, directions)
@@ -54,7 +57,6 @@ def grad_cam(
         Length 1; the last c columns belong to `maps`.
     maps : ndarray of shape (n, c, h, w), float32
         Before averaging over places.
-    directions : ndarray of shape (d,) or (n, d), or None
 
     Returns
     -------
@@ -89,18 +91,9 @@ def _to_unit(heat: Floats) -> Floats:
 
 
 def overlay(image: Pixels, heat: Floats) -> Pixels:
-    """Lay a heat map over its image.
+    """Lay a heat map, 0..1 at any size, over the square that the network saw, (h, w, 3) uint8.
 
-    Parameters
-    ----------
-    image : ndarray of shape (h, w, 3), uint8
-        The square that the network saw.
-    heat : ndarray of shape (any, any), float32
-        0..1; where it is 0 the image shows through unchanged.
-
-    Returns
-    -------
-    ndarray of shape (h, w, 3), uint8
+    Where it is 0 the image shows through unchanged.
     """
     import cv2
 
@@ -113,13 +106,7 @@ def overlay(image: Pixels, heat: Floats) -> Pixels:
 
 
 def overlay_png(image: Pixels, heat: Floats) -> bytes:
-    """Return `overlay` as a PNG file.
-
-    Raises
-    ------
-    ValueError
-        If the image can't be written.
-    """
+    """Return `overlay` as a PNG file."""
     import cv2
 
     shown = overlay(image, heat)
