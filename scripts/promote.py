@@ -16,18 +16,22 @@ from src.errors import EXIT_FINDINGS, EXIT_FINE
 
 def main(argv: list[str] | None = None) -> int:
     """Promote where that is due and print what is served; return the exit code."""
-    options = parser(__doc__)
+    options = parser(__doc__, source=True)
     options.add_argument("--force", action="store_true", help="promote it whatever its score")
     return run(_promote, options, argv)
 
 
 def _promote(args: argparse.Namespace) -> int:
-    store = ArtifactStore(settings(args).paths)
+    cfg = settings(args)
+    store = ArtifactStore(cfg.paths)
     runs.get(store.paths, "candidate")  # refused at once, before heavy imports
     from src.runs.promotion import promote
+    from src.runs.saving import tell_served
 
     with store.writing():
-        decision = promote(store, force=args.force)
+        decision = promote(store, cfg.promotion.margin, force=args.force)
+    if decision.promoted:
+        tell_served(cfg, decision.candidate.run_id)
     print(f"{'served now' if decision.promoted else 'not promoted'}: {decision.reason}")
     print(f"  candidate  {decision.candidate}")
     if decision.served:

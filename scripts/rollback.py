@@ -11,27 +11,36 @@ import sys
 from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
+from src.config import Config
 from src.errors import EXIT_FINE, ArtifactError
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exchange the served and the previous run and print both; return the exit code."""
-    options = parser(__doc__)
+    options = parser(__doc__, source=True)
     options.add_argument("--show", action="store_true", help="only print the two")
     return run(_roll_back, options, argv)
 
 
 def _roll_back(args: argparse.Namespace) -> int:
-    store = ArtifactStore(settings(args).paths)
+    cfg = settings(args)
+    store = ArtifactStore(cfg.paths)
     with store.writing():
         served, previous = store.pinned("served"), store.pinned("previous")
         current, before = _name(served), str(previous.served_run())
         if not args.show:
             previous.verify()
             runs.roll_back(store.paths)
+            _tell(cfg, previous.served_run().run_id)
     was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE
+
+
+def _tell(cfg: Config, run_id: str) -> None:
+    from src.runs.saving import tell_served  # heavy, and not needed to go back
+
+    tell_served(cfg, run_id)
 
 
 def _name(served: ArtifactStore) -> str:

@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.artifacts.names import public_folders
 from src.command_line import parser, run, runnable, settings
 from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
@@ -18,7 +19,7 @@ from src.labels import load_labels
 if TYPE_CHECKING:
     import pandas as pd
 
-    from src.artifacts.store import Run
+    from src.artifacts.store import ArtifactStore, Run
     from src.config import Config
     from src.runs.types import Scored
 
@@ -68,8 +69,7 @@ def _train(args: argparse.Namespace) -> int:
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
     _print_issues(evaluated.label_issues)
-    _print_files(cfg)
-    return _print_decision(cfg, args)
+    return _print_decision(cfg, run, args)
 
 
 def _print_issues(issues: pd.DataFrame) -> None:
@@ -95,34 +95,39 @@ def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None
         print(f"    {row.prdtypecode:<6}{fit(row.label, 33):<34} {row.f1:>6.3f} {row.support:>6}")
 
 
-def _print_files(cfg: Config) -> None:
-    print("\nfiles")
-    from src.artifacts.store import ArtifactStore
-
-    store = ArtifactStore(cfg.paths)
+def _print_files(cfg: Config, store: ArtifactStore, *, served: bool) -> None:
+    """Print where the run's files lie: under the names that people know once it is served."""
     files = {
-        "models": cfg.paths.artifacts_dir,
+        "models": store.folder("run"),
         "metrics": store.metrics(cfg.model.name, "holdout", ".json").parent,
         "label issues": store.label_issues,
     }
     if cfg.outputs.figures:
-        files["pictures"] = store.figure(cfg.model.name, "holdout", "confusion_en").parent
+        files["figures"] = store.figure(cfg.model.name, "holdout", "confusion_en").parent
     if cfg.outputs.submission:
         files["submission"] = store.submission
+    print("\nfiles")
     for what, path in files.items():
-        print(f"  {what:<14}{_short(path)}")
+        inside = path.relative_to(store.folder("run"))
+        place = cfg.paths.artifacts_dir / "candidate" / inside
+        if served:
+            folder = public_folders(cfg.paths)[inside.parts[0] if inside.parts else ""]
+            place = folder.joinpath(*inside.parts[1:])
+        print(f"  {what:<14}{_short(place)}")
 
 
-def _print_decision(cfg: Config, args: argparse.Namespace) -> int:
+def _print_decision(cfg: Config, run: Run, args: argparse.Namespace) -> int:
     """Print whether this run is served now; if not, how to inspect it and how to promote it."""
     from src.artifacts.store import ArtifactStore
     from src.runs.promotion import read_decision
 
-    store = ArtifactStore(cfg.paths)
+    store = ArtifactStore(cfg.paths, run.run_id)
     decision = read_decision(store)
+    _print_files(cfg, store, served=decision.promoted)
     places = [option for option in args.overrides if option.startswith("paths.")]
     same = [*(["--config", str(args.config)] if args.config else [])]
     same += [word for place in places for word in ("--set", place)]
+    same += ["--source", args.source] if args.source else []
     if decision.promoted:
         print(f"\nserved now{' (forced)' if decision.forced else ''}: {decision.reason}")
         if decision.served:
@@ -135,8 +140,15 @@ def _print_decision(cfg: Config, args: argparse.Namespace) -> int:
         print(f"  served        {decision.served}")
     card = store.paths.artifacts_dir / "candidate" / store.model_card.name
     print(f"  look          cat {shlex.quote(str(_short(card)))}")
-    forced = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
-    print(f"  promote it    {forced}")
+    if cfg.outputs.full_pipeline:
+        forced = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
+        print(f"  promote it    {forced}")
+    else:
+        others = [option for option in args.overrides if not option.startswith("paths.")]
+        given = [option for option in others if not option.startswith("outputs.full_pipeline")]
+        words = [w for o in [*given, "outputs.full_pipeline=true"] for w in ("--set", o)]
+        again = runnable(shlex.join(["python", "scripts/train_pipeline.py", *same, *words]))
+        print(f"  to serve one  {again}")
     return EXIT_FINDINGS
 
 

@@ -322,6 +322,10 @@ class Serving(Section):
     body_timeout_s: Positive = 30
 
 
+class Promotion(Section):
+    margin: Annotated[float, Field(ge=0.001, le=0.1)] = 0.01
+
+
 class Debug(Section):
     sample_rows: NonNegative = 0
 
@@ -339,6 +343,7 @@ class Config(Section):
     sampling: Sampling = Sampling()
     cv: Cv = Cv()
     decision: Decision = Decision()
+    promotion: Promotion = Promotion()
     monitoring: Monitoring = Monitoring()
     compute: Compute = Compute()
     explainability: Explainability = Explainability()

@@ -22,7 +22,7 @@ from src.config import Paths, load_config
 from src.errors import BackboneError
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import HAS_IMAGE
-from src.serving.predictor import Prediction, Predictor, Product, load_predictor
+from src.serving.predictor import Prediction, Predictor, Product
 
 logger = logging.getLogger(__name__)
 
@@ -85,18 +85,16 @@ def predict(
 
 def load_lite(paths: Paths) -> Predictor:
     """Return the predictor of the served run, its demo images known by name."""
-    predictor, store = load_predictor(paths), ArtifactStore(paths)
+    store = ArtifactStore(paths).pinned()  # model and images of one run
+    pipeline = store.load(store.full_pipeline(store.served_run().kind))
     stored, rows = store.load(store.demo_image_features), store.load(store.demo_image_index)
-    if str(stored["run_id"]) != predictor.pipeline.run_id:
-        logger.warning("the demo images are of run %s: not used", stored["run_id"])
-        return predictor
     extractors = tuple(
         StoredImages(e.name, e.featurizer, stored[e.name], rows)
         if isinstance(e, ImageExtractor)
         else e
-        for e in predictor.pipeline.extractors
+        for e in pipeline.extractors
     )
-    return Predictor(dataclasses.replace(predictor.pipeline, extractors=extractors))
+    return Predictor(dataclasses.replace(pipeline, extractors=extractors))
 
 
 @functools.cache

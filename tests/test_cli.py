@@ -118,7 +118,8 @@ def test_ctrl_c_says_what_is_kept_and_the_next_run_works(demo_shop: Path, tmp_pa
     assert "interrupted: no half file was left" in rest
     assert "Traceback" not in rest
     done = subprocess.run([sys.executable, *words], capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr
+    assert done.returncode == 1, done.stderr  # a sample is not served
+    assert "not promoted: trained on a sample of 600 rows" in done.stdout
     assert "SYNTHETIC" in done.stdout
     lines = [line for line in done.stdout.splitlines() if str(tmp_path) not in line]
     assert max(map(len, lines)) <= 80

@@ -1,8 +1,8 @@
 """Deletes what can be made again: extracted features, and with --all what the stages wrote.
 
 python tools/clear_cache.py              # the extraction cache and the exported networks
-python tools/clear_cache.py --all        # results, comparisons, reports, a run not promoted too
-python tools/clear_cache.py --all --yes  # the served run and the one before as well
+python tools/clear_cache.py --all        # comparisons, rejected rows, a run not promoted too
+python tools/clear_cache.py --all --yes  # every promoted run and its results as well
 python tools/clear_cache.py --all --dry-run
 """
 
@@ -14,13 +14,12 @@ import sys
 from pathlib import Path
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.command_line import parser, run, settings
 from src.config import Paths
 from src.errors import EXIT_FINE
-
-GENERATED = {".csv", ".json", ".html"}  # of streamlit_app/rapport
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -28,7 +27,7 @@ def main(argv: list[str] | None = None) -> int:
     options = parser(__doc__)
     options.add_argument("--all", action="store_true", help="what the stages wrote, too")
     options.add_argument(
-        "--yes", action="store_true", help="with --all: the served run and the one before"
+        "--yes", action="store_true", help="with --all: every promoted run and its results"
     )
     options.add_argument("--dry-run", action="store_true", help="only say what would go")
     return run(_delete, options, argv, kept="what is not deleted yet is as it was")
@@ -40,7 +39,7 @@ def _delete(args: argparse.Namespace) -> int:
         _clear(paths, everything=args.all, models=args.yes, dry_run=args.dry_run)
     if args.all and not args.yes:
         print(
-            f"kept: {paths.artifacts_dir} (served run and the one before; --yes deletes them too)"
+            f"kept: {paths.artifacts_dir} (promoted runs and their results; --yes deletes them too)"
         )
     return EXIT_FINE
 
@@ -53,6 +52,9 @@ def _clear(paths: Paths, *, everything: bool, models: bool, dry_run: bool) -> No
     print(f"{verb} the namespaces above in {paths.cache_dir}")
     if not dry_run:
         cache.purge()
+    if everything and models and not dry_run:
+        for link in runs.linked_names(paths):
+            link.unlink()
     for path in _to_delete(paths, everything=everything, models=models):
         print(f"{verb} {path} ({_size(path) / 1e6:.1f} MB)")
         if not dry_run:
@@ -63,20 +65,16 @@ def _clear(paths: Paths, *, everything: bool, models: bool, dry_run: bool) -> No
 
 def _to_delete(paths: Paths, *, everything: bool, models: bool) -> list[Path]:
     folders = [paths.networks_dir]
-    if everything:
-        kept = ArtifactStore(paths).feedback  # what people said can't be made again
-        results = [p for p in sorted(paths.results_dir.glob("*")) if p != kept]
-        folders += results if kept.exists() else [paths.results_dir]
-        folders += [paths.models_dir, paths.reports_dir]
-        # The app's own modules lie there too.
-        folders += [p for p in sorted(paths.rapport_dir.glob("*")) if p.suffix in GENERATED]
+    if everything:  # neither what people said nor drift reports can be made again
+        folders += [paths.models_dir, paths.results_dir / "benchmark.json"]
+        folders += [ArtifactStore(paths).rejects]
     if everything and models:
         folders.append(paths.artifacts_dir)
     return [folder for folder in folders if folder.exists()]
 
 
 def _discard_candidate(paths: Paths, verb: str, *, dry_run: bool) -> None:
-    candidate = runs.find(paths, "candidate")
+    candidate = find_run(paths, "candidate")
     if candidate is not None:
         size = _size(candidate)
         print(f"{verb} {candidate}, which was not promoted ({size / 1e6:.1f} MB)")

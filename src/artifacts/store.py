@@ -17,12 +17,12 @@ from typing import IO, Any, BinaryIO
 
 from src.artifacts import manifest, runs
 from src.artifacts.manifest import TRAIN_COMMAND, Run, unwritable, warn_about_versions
-from src.artifacts.names import Names
-from src.artifacts.runs import Alias
+from src.artifacts.names import Alias, Names
 from src.errors import ArtifactError
 from src.files import sha256, write_atomically
 
 TEXT_SUFFIXES = {".txt", ".md", ".html"}
+IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,6 +35,10 @@ class ServedRun:
         Hold-out score, and half of its 95 % bootstrap interval.
     promoted_at : str or None
         When it was promoted first (UTC, ISO 8601); None for a run that never was.
+    rows : int
+        Labelled products that it was trained on.
+    sample : bool
+        True when ``[debug].sample_rows`` left others out.
     """
 
     kind: str
@@ -44,6 +48,8 @@ class ServedRun:
     half_width: float
     synthetic: bool
     promoted_at: str | None
+    rows: int
+    sample: bool
 
     def __str__(self) -> str:
         score = f"{self.f1_weighted:.4f} +- {self.half_width:.4f}"
@@ -67,9 +73,26 @@ class ArtifactStore(Names):
         runs.begin(self.paths, run.run_id)
         return ArtifactStore(self.paths, run.run_id)
 
-    def pinned(self, alias: Alias = "served") -> ArtifactStore:
-        """Return the store of the run of an alias; it stays with it when another is promoted."""
-        return ArtifactStore(self.paths, runs.get(self.paths, alias).name)
+    def pinned(self, alias: Alias = "served", *, kind: str | None = None) -> ArtifactStore:
+        """Return the store of the run of an alias; it stays with it when another is promoted.
+
+        With `kind`, of the last promoted run of that kind of model, in place of `alias`.
+        """
+        if kind is None:
+            return ArtifactStore(self.paths, runs.get(self.paths, alias).name)
+        promoted = runs.kinds(self.paths)
+        if kind not in promoted:
+            runs.get(self.paths, "served")
+            raise ArtifactError(
+                f"{self.paths.artifacts_dir}: no run of kind {kind!r} was promoted; "
+                f"expected {', '.join(promoted)}",
+                next_command=f"{TRAIN_COMMAND} --set model.name={kind}",
+            )
+        return ArtifactStore(self.paths, promoted[kind].name)
+
+    def kinds(self) -> list[str]:
+        """Return the kinds of model that were promoted and can be loaded, the served one first."""
+        return list(runs.kinds(self.paths))
 
     def served_run(self) -> ServedRun:
         """Return what the store's run is.
@@ -80,9 +103,10 @@ class ArtifactStore(Names):
             Nothing was trained yet, training did not finish, or the file was altered.
         """
         if not self.serving.exists():
-            none = "no run is served yet: train first"
-            problem = none if self.run_id is None else "this run was not finished"
-            raise ArtifactError(f"{self.serving}: {problem}", next_command=TRAIN_COMMAND)
+            if self.run_id is None:
+                runs.get(self.paths, "served")
+            problem = f"{self.serving}: this run was not finished"
+            raise ArtifactError(problem, next_command=TRAIN_COMMAND)
         try:
             return ServedRun(**self.load(self.serving))
         except TypeError as e:
@@ -92,9 +116,8 @@ class ArtifactStore(Names):
 
     def verify(self) -> None:
         """Check every file of the run against the manifest; one that is not listed is an error."""
-        for path in sorted(self.folder("run").iterdir()):
-            if path.is_file() and not path.name.startswith(".") and path != self.manifest:
-                self.describe(path)
+        for path in runs.files_of(self.folder("run")):
+            self.describe(path)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
@@ -118,9 +141,9 @@ class ArtifactStore(Names):
     def save(self, path: Path, value: object, *, run: Run, stage: str) -> None:
         """Write `value` under `path` in the format of its suffix and list it in the manifest.
 
-        `value` is a DataFrame for .csv and .parquet, text for .txt, .md and .html, bytes for .png,
-        JSON values for .json, a dict of arrays for .npz, anything for .joblib. `run` and `stage`
-        are what the manifest says of its origin.
+        `value` is a DataFrame for .csv and .parquet, text for .txt, .md and .html, bytes for an
+        image, JSON values for .json, a dict of arrays for .npz, anything for .joblib. `run` and
+        `stage` are what the manifest says of its origin.
         """
         root = self.paths.artifacts_dir
         target = path.resolve() if path.is_symlink() else path  # a link leads to the served run
@@ -171,7 +194,7 @@ def _write(handle: IO[bytes], suffix: str, value: Any) -> None:  # noqa: ANN401
         value.to_parquet(handle, index=False)
     elif suffix in TEXT_SUFFIXES:
         handle.write(value.encode())
-    elif suffix == ".png":
+    elif suffix.lower() in IMAGE_SUFFIXES:
         handle.write(value)
     elif suffix == ".npz":
         import numpy as np
@@ -190,7 +213,7 @@ def _read(handle: BinaryIO, suffix: str) -> Any:  # noqa: ANN401
         return json.loads(handle.read())
     if suffix in TEXT_SUFFIXES:
         return handle.read().decode()
-    if suffix == ".png":
+    if suffix.lower() in IMAGE_SUFFIXES:
         return handle.read()
     if suffix == ".npz":
         import numpy as np

@@ -172,6 +172,15 @@ def write_model(url: str, data_hash: str, scores: Mapping[str, float], **columns
         _insert(connection, "models", [{**columns, "dataset_id": dataset_id, "scores": finite}])
 
 
+def mark_served(url: str, run_id: str) -> None:
+    """Record which run is served, and that no other is."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE project.models SET served = (run_id = %s) WHERE served <> (run_id = %s)",
+            [run_id, run_id],
+        )
+
+
 def write_rows(url: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a table of the project, all or none; a row maps columns to values."""
     with connect(url) as connection:

@@ -55,7 +55,7 @@ class Options:
 def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Evaluated]:
     """Run the five stages, save what they made, and let the run be served if it is good enough.
 
-    What became of it is read with `src.runs.promotion.read_decision`.
+    What became of it is read with `src.runs.promotion.read_decision` of the run's store.
 
     Raises
     ------
@@ -100,19 +100,20 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 for name, value in explain(transformed, trained, labels, cfg).items():
                     store.save(getattr(store, name), value, run=run, stage="evaluate")
             save_model_card(store, run, cfg.model.name, ingested)
-            groups = transformed.groups[transformed.holdout]
-            finalize(store, run, cfg.model.name, evaluated.scored[0], groups)
+            save_demo_images(store, run, transformed)
+            finalize(
+                store,
+                run,
+                cfg.model.name,
+                evaluated.scored,
+                transformed.groups,
+                sample=ingested.sample,
+            )
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
+        decision = promote(store, cfg.promotion.margin, force=options.force)
         if options.register:
-            register(cfg, run, transformed, evaluated)
-        _serve(store, run, transformed, force=options.force)
+            register(cfg, store, run, transformed, evaluated, served=decision.promoted)
     return run, evaluated
-
-
-def _serve(store: ArtifactStore, run: Run, transformed: Transformed, *, force: bool) -> None:
-    """Let the run be served if it is good enough, and let the demo images be of that run."""
-    if promote(store, force=force).promoted:
-        save_demo_images(store, run, transformed)
 
 
 def _start(ingested: Ingested, cfg: Config) -> Run:
@@ -135,7 +136,7 @@ def _validate(
     if ingested.corrected:
         report["corrections"] = dataclasses.asdict(ingested.corrected)
     store.save(store.validation_report, report, run=run, stage="validate")
-    stage02_data_validation.raise_on_failure(validated.checks)
+    stage02_data_validation.raise_on_failure(validated.checks, store.validation_report)
     return validated
 
 

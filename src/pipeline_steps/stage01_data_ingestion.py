@@ -47,11 +47,12 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     train = _with_images(labelled[[*COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
     test = _with_images(unlabelled[COLUMNS], cfg.images.test_dir, entries)
     train, corrected = _correct(train, cfg, codes)
+    labelled_rows = len(train)
     if cfg.debug.sample_rows:
         y = train["prdtypecode"].to_numpy(dtype=np.int64)
         rows = stratified_sample(y, cfg.debug.sample_rows, cfg.compute.seed)
         train = train.iloc[rows].reset_index(drop=True)
-    return Ingested(train, test, snapshot, rejected, corrected)
+    return Ingested(train, test, snapshot, rejected, corrected, len(train) < labelled_rows)
 
 
 def _correct(

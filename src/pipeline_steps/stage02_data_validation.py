@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 
 from src.config_model import Validation
 from src.data.checks import Check, check_products
@@ -34,11 +35,12 @@ def report(validated: Validated) -> dict[str, object]:
     }
 
 
-def raise_on_failure(checks: Sequence[Check]) -> None:
+def raise_on_failure(checks: Sequence[Check], report: Path) -> None:
     """Refuse data that failed a check: every one with what was expected and observed."""
     failed = [check for check in checks if check.status == "fail"]
     if failed:
         lines = [f"  {c.name}: expected {c.expected}, observed {c.observed}" for c in failed]
+        lines += [f"  all checks: {report}"]
         raise ValidationError(
             "\n".join(["the data is not fit for training:", *lines]), next_command="bash init.sh"
         )

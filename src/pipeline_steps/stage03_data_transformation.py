@@ -13,7 +13,7 @@ import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
 from src.config import Config
-from src.data.splits import split_holdout
+from src.data.splits import stable_holdout
 from src.errors import ValidationError
 from src.pipelines.branches import Branch
 from src.pipelines.product_model import build_model
@@ -50,7 +50,8 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     table = extract_table(products, extractors, cache)
     codes, groups = validated.train["prdtypecode"].to_numpy(np.int64), validated.groups.ids
     train = table.iloc[:n_train].assign(prdtypecode=codes, group=groups)
-    holdout = split_holdout(codes, groups, cfg.data.holdout, cfg.compute.seed)
+    ids = validated.train["productid"].to_numpy()
+    holdout = stable_holdout(codes, groups, ids, cfg.data.holdout, cfg.compute.seed)
     if not holdout.any():
         raise ValidationError(
             f"{n_train} products and a hold-out share of {cfg.data.holdout:g} leave no row to "

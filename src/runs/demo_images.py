@@ -1,6 +1,6 @@
 """Some images to try the app with, and what was extracted of them.
 
-``streamlit_app/demo_images/`` gets the images, ``data/demo_image_features.npz`` what every image
+``streamlit_app/demo_images/`` shows the images, ``data/demo_image_features.npz`` what every image
 extractor gave for them, ``data/demo_image_index.json`` the row of each file name: with these the
 app answers for them where no network can run (see ``streamlit_app/inference_lite.py``).
 """
@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from src.artifacts.store import ArtifactStore, Run
-from src.files import write_atomically
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import block_values
 from src.runs.types import Transformed
@@ -31,9 +30,10 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
     paths = [Path(path) for path in table["image"]]
     names = [e.name for e in transformed.extractors if isinstance(e, ImageExtractor)]
     features = {name: block_values(table, name) for name in names}
-    about = {"run_id": np.array(run.run_id)}
-    _copy(paths, store.paths.demo_images_dir)
-    store.save(store.demo_image_features, {**features, **about}, run=run, stage="train")
+    for path in paths:
+        copy = store.demo_images / path.name
+        store.save(copy, path.read_bytes(), run=run, stage="train")
+    store.save(store.demo_image_features, features, run=run, stage="train")
     index = {path.name: row for row, path in enumerate(paths)}
     store.save(store.demo_image_index, index, run=run, stage="train")
 
@@ -54,15 +54,3 @@ def choose_images(y: np.ndarray, has_image: np.ndarray, most: int) -> np.ndarray
     turn[order] = np.arange(len(rows)) - np.repeat(starts, counts)
     chosen = np.lexsort((codes, -counts[codes], turn))[:most] if len(classes) else rows
     return np.sort(rows[chosen])
-
-
-def _copy(paths: list[Path], folder: Path) -> None:
-    """Make the folder hold these images and no others of an earlier run."""
-    folder.mkdir(parents=True, exist_ok=True)
-    kept = {path.name for path in paths}
-    for old in folder.glob("image_*_product_*.jpg"):
-        if old.name not in kept:
-            old.unlink()
-    for path in paths:
-        with write_atomically(folder / path.name, "wb") as copy:
-            copy.write(path.read_bytes())

@@ -1,10 +1,11 @@
 """Whether the candidate becomes the champion (the served run), and the promotion itself.
 
-A candidate is promoted when its hold-out weighted F1 is not worse than the served run's by more
-than the bootstrap half-width. Two runs that were scored on the same rows of the same snapshot are
-compared row by row, which shows far smaller differences than two intervals do. Scores on the demo
-shop say nothing of official data: an official run always replaces a synthetic one, and a synthetic
-one replaces an official one only when it is forced to.
+A candidate is promoted when it is not inferior: on the products that both runs answered unseen, out
+of fold or held out, its weighted F1 less that of the served run is above -``[promotion].margin`` at
+the lower end of the 95 % interval of a paired bootstrap over groups of duplicates. Where that can't
+be told it waits, and the reason says what would decide it. A run on a sample, or on another
+catalogue than the served one's, is never promoted but by force. Scores on the demo shop say nothing
+of official data: an official run replaces a synthetic one, never the other way round.
 """
 
 from __future__ import annotations
@@ -18,14 +19,16 @@ import numpy as np
 import pandas as pd
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
-from src.evaluation.paired import align, same_rows, score_differences
+from src.evaluation.paired import score_differences
 from src.runs.types import Scored
 
 logger = logging.getLogger(__name__)
 
-COLUMNS = ["row_index", "prdtypecode", "predicted", "group"]
+COLUMNS = ["productid", "prdtypecode", "predicted", "group"]
+SAME_CATALOGUE = 0.5  # share of the served run's products that a candidate has to know
 
 
 @dataclasses.dataclass(frozen=True)
@@ -34,16 +37,14 @@ class Decision:
 
     Attributes
     ----------
-    promoted : bool
-        Whether it is served now.
     reason : str
         One line for people.
-    candidate, served : ServedRun
-        The new run and the one served before; `served` is None where there was none.
-    difference, half_width : float or None
-        Weighted F1 of the candidate minus that of the served run, and half of the 95 % interval.
-    paired : bool
-        True when both were scored on the same rows.
+    served : ServedRun or None
+        The run served before.
+    difference, low : float or None
+        Weighted F1 of the candidate less that of the served run, and its lower bound.
+    rows : int
+        Products that both answered unseen.
     forced : bool
         True when it was promoted against the rule.
     """
@@ -53,35 +54,44 @@ class Decision:
     candidate: ServedRun
     served: ServedRun | None = None
     difference: float | None = None
-    half_width: float | None = None
-    paired: bool = False
+    low: float | None = None
+    rows: int = 0
     forced: bool = False
 
 
 def finalize(
-    store: ArtifactStore, run: Run, kind: str, scored: Scored, groups: np.ndarray
+    store: ArtifactStore,
+    run: Run,
+    kind: str,
+    scored: tuple[Scored, ...],
+    groups: np.ndarray,
+    *,
+    sample: bool,
 ) -> ServedRun:
-    """Write the last two files of a run: its predictions for the hold-out, and ``serving.json``.
+    """Write the last two files of a run: its unseen answers, and ``serving.json``.
 
-    Duplicates share one of `groups`, shape (n_holdout,).
+    `groups` are those of duplicates among the labelled rows.
     """
-    low, high = scored.details["intervals"]["f1_weighted"]
+    holdout, unseen = scored[:2]
+    low, high = holdout.details["intervals"]["f1_weighted"]
     about = ServedRun(
         kind=kind,
         run_id=run.run_id,
         snapshot=run.snapshot,
-        f1_weighted=scored.scores["f1_weighted"],
+        f1_weighted=holdout.scores["f1_weighted"],
         half_width=(high - low) / 2,
         synthetic=run.synthetic,
         promoted_at=None,
+        rows=len(unseen.predictions),
+        sample=sample,
     )
-    kept = scored.predictions.assign(group=groups)[COLUMNS]
-    store.save(store.holdout, kept, run=run, stage="promote")
+    answers = unseen.predictions.assign(group=groups)[COLUMNS]
+    store.save(store.unseen, answers, run=run, stage="promote")
     store.save(store.serving, dataclasses.asdict(about), run=run, stage="promote")
     return about
 
 
-def promote(store: ArtifactStore, *, force: bool) -> Decision:
+def promote(store: ArtifactStore, margin: float, *, force: bool) -> Decision:
     """Promote the candidate if it may be served, or is forced to; the writer's lock is held.
 
     Raises
@@ -90,10 +100,10 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
         There is no candidate, it was not finished, or it was altered.
     """
     new = store.pinned("candidate")
-    candidate, holdout = new.served_run(), new.load(new.holdout)
-    served, served_holdout = _served(store)
+    candidate, answers = new.served_run(), new.load(new.unseen)
+    served, served_answers = _served(store)
     new.verify()
-    decision = decide(candidate, holdout, served, served_holdout)
+    decision = decide(candidate, answers, served, served_answers, margin)
     if not new.full_pipeline(candidate.kind).is_file():
         reason = "outputs.full_pipeline was off: there is nothing that serving could load"
         decision = dataclasses.replace(decision, promoted=False, reason=reason)
@@ -104,14 +114,15 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         candidate = dataclasses.replace(candidate, promoted_at=candidate.promoted_at or now)
         new.save(new.serving, dataclasses.asdict(candidate), run=run, stage="promote")
+        decision = dataclasses.replace(decision, candidate=candidate)
+    new.save(new.promotion, dataclasses.asdict(decision), run=run, stage="promote")
+    if decision.promoted:
         runs.promote(store.paths)
-    decision = dataclasses.replace(decision, candidate=candidate)
-    store.save(store.promotion, dataclasses.asdict(decision), run=run, stage="promote")
     return decision
 
 
 def read_decision(store: ArtifactStore) -> Decision:
-    """Return the decision on the last run."""
+    """Return what was decided on the run of a store."""
     values = store.load(store.promotion)
     compared = {
         name: None if values[name] is None else ServedRun(**values[name])
@@ -122,20 +133,21 @@ def read_decision(store: ArtifactStore) -> Decision:
 
 def decide(
     candidate: ServedRun,
-    holdout: pd.DataFrame,
+    answers: pd.DataFrame,
     served: ServedRun | None,
-    served_holdout: pd.DataFrame | None,
+    served_answers: pd.DataFrame | None,
+    margin: float,
 ) -> Decision:
     """Decide between two runs; writes nothing.
 
-    Parameters
-    ----------
-    candidate, served : ServedRun
-        The new run, and the served one (None for none).
-    holdout, served_holdout : DataFrame
-        Their predictions, columns row_index, prdtypecode (true), predicted, group.
+    `answers` and `served_answers` have the columns productid, prdtypecode (true), predicted, group,
+    one row a labelled product.
     """
-    if served is None or served_holdout is None:
+    enough = math.ceil(3 / margin)
+    if candidate.sample:
+        reason = f"trained on a sample of {candidate.rows:,} rows; a run on all would decide it"
+        return Decision(False, reason, candidate, served)
+    if served is None or served_answers is None:
         return Decision(True, "the first run to be served", candidate)
     if candidate.synthetic != served.synthetic:
         reason = (
@@ -144,31 +156,57 @@ def decide(
             else "official data replaces the demo shop's"
         )
         return Decision(not candidate.synthetic, reason, candidate, served)
-    paired = candidate.snapshot == served.snapshot and same_rows(holdout, served_holdout)
-    if paired:
-        pair = align(served_holdout, holdout, same_labels=False)
-        interval = score_differences(pair).loc["f1_weighted", ["difference", "low", "high"]]
-        difference, low, high = interval.tolist()
-        half_width = (high - low) / 2
-        basis = f"paired on {len(holdout):,} rows"
+    before = served_answers.rename(columns={"predicted": "a"})[["productid", "a"]]
+    pair = answers.rename(columns={"predicted": "b"}).merge(before, on="productid")
+    told = Decision(False, "", candidate, served, rows=len(pair))
+    if len(pair) < enough <= candidate.rows and (served.sample or served.rows < enough):
+        reason = f"the served run's {served.rows:,} rows are too few to tell what it is worth"
+        return dataclasses.replace(told, promoted=True, reason=reason)
+    if len(pair) < SAME_CATALOGUE * served.rows:
+        reason = (
+            f"another catalogue: {len(pair):,} of the served run's {served.rows:,} products are in "
+            "it; a run on data with at least half of them would decide it"
+        )
+        return dataclasses.replace(told, reason=reason)
+    if len(pair) < enough:
+        reason = f"too few rows to tell: {len(pair):,} in both; {enough:,} or more would decide it"
+        return dataclasses.replace(told, reason=reason)
+    return _compare(told, pair, margin)
+
+
+def _compare(told: Decision, pair: pd.DataFrame, margin: float) -> Decision:
+    """Decide on the rows that both runs have, scored on the candidate's labels.
+
+    What did not show in n rows may still be true of 3 in n (the rule of three): the lower bound is
+    at least so far away, also where both runs gave the same answers.
+    """
+    difference, low = score_differences(pair).loc["f1_weighted", ["difference", "low"]].tolist()
+    spread = max(difference - low, 3 / pair["group"].nunique())
+    low = difference - spread
+    promoted = low > -margin
+    sure = f"{difference:+.4f}, at least {low:+.4f}, paired on {len(pair):,} rows"
+    if promoted:
+        reason = f"weighted F1 not worse: {sure}"
+    elif difference > -margin:
+        rows = len(pair) * (spread / (difference + margin)) ** 2
+        reason = (
+            f"weighted F1 not surely within {margin:g} of the served run's: {sure}; "
+            f"some {math.ceil(rows / 100) * 100:,} rows would decide it"
+        )
     else:
-        difference = candidate.f1_weighted - served.f1_weighted
-        half_width = math.hypot(candidate.half_width, served.half_width)
-        basis = "not on the same rows"
-    fine = difference >= -half_width
-    reason = (
-        f"weighted F1 {'not ' * fine}worse: {difference:+.4f}, half-width {half_width:.4f}, {basis}"
+        reason = f"weighted F1 worse: {sure}; more rows of its kind would not change that"
+    return dataclasses.replace(
+        told, promoted=promoted, reason=reason, difference=difference, low=low
     )
-    return Decision(fine, reason, candidate, served, difference, half_width, paired)
 
 
 def _served(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | None]:
-    """Return the served run and its hold-out; one that can't be read is replaced by any other."""
-    if runs.find(store.paths, "served") is None:
+    """Return the served run and its answers; one that can't be read is replaced by any other."""
+    if find_run(store.paths, "served") is None:
         return None, None
     served = store.pinned("served")
     try:
-        return served.served_run(), served.load(served.holdout)
+        return served.served_run(), served.load(served.unseen)
     except ArtifactError as e:
         logger.warning("the served run can't be read, so that any other is better: %s", e.message)
         return None, None

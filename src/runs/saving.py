@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 
 import numpy as np
 
@@ -10,6 +11,7 @@ from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
+from src.errors import DatabaseError
 from src.evaluation.model_card import About as CardAbout
 from src.evaluation.model_card import model_card
 from src.labels import Labels
@@ -20,6 +22,8 @@ from src.pipelines.product_model import FullPipeline
 from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
+
+logger = logging.getLogger(__name__)
 
 
 def save_models(
@@ -93,19 +97,43 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     store.save(store.model_card, card, run=run, stage="evaluate")
 
 
-def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluated) -> None:
-    """Write split and scores beside the data, where the data came from the database."""
+def register(
+    cfg: Config,
+    store: ArtifactStore,
+    run: Run,
+    transformed: Transformed,
+    evaluated: Evaluated,
+    *,
+    served: bool,
+) -> None:
+    """Write split, models and scores beside the data, where the data came from the database."""
     if cfg.data.source != "postgres":
         return
     url = database_url()
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
     postgres.write_splits(url, run.snapshot, transformed.train["productid"].tolist(), names)
-    postgres.write_model(
-        url,
-        run_id=run.run_id,
-        kind=cfg.model.name,
-        phase="holdout",
-        data_hash=run.snapshot,
-        scores=evaluated.scored[0].scores,
-        config_digest=run.config,
-    )
+    for phase in ("holdout", "final"):
+        path = store.model(cfg.model.name, phase)
+        postgres.write_model(
+            url,
+            run_id=run.run_id,
+            kind=cfg.model.name,
+            phase=phase,
+            data_hash=run.snapshot,
+            scores=evaluated.scored[0].scores,
+            config_digest=run.config,
+            artifact=path.name,
+            artifact_sha256=store.describe(path)["sha256"],
+        )
+    if served:
+        postgres.mark_served(url, run.run_id)
+
+
+def tell_served(cfg: Config, run_id: str) -> None:
+    """Record in the database which run is served; where none answers, that is a warning."""
+    if cfg.data.source != "postgres":
+        return
+    try:
+        postgres.mark_served(database_url(), run_id)
+    except DatabaseError as e:
+        logger.warning("project.models does not say which run is served: %s", e.message)

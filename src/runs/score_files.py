@@ -62,8 +62,8 @@ def shared_files(store: ArtifactStore, evaluated: Evaluated) -> Iterator[tuple[P
     """Yield the files that a run has once: doubtful labels, diagnostics of the baselines."""
     yield store.label_issues, evaluated.label_issues
     for name, (by_class, confusions) in evaluated.diagnosed.items():
-        yield store.rapport(f"{name}_diagnostics.csv"), by_class
-        yield store.rapport(f"{name}_top_confusions.csv"), confusions.head(TOP_ERRORS)
+        yield store.baseline(f"{name}_diagnostics.csv"), by_class
+        yield store.baseline(f"{name}_top_confusions.csv"), confusions.head(TOP_ERRORS)
 
 
 def _figures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:

@@ -30,6 +30,8 @@ class Ingested:
         hash is "". Those of `train` have prdtypecode (int64) too.
     corrected : Corrected or None
         What people's corrections did to the labels of `train`; None where they are not used.
+    sample : bool
+        True when ``[debug].sample_rows`` left labelled rows out of `train`.
     """
 
     train: pd.DataFrame
@@ -37,6 +39,7 @@ class Ingested:
     snapshot: Snapshot
     rejected_rows: int
     corrected: Corrected | None = None
+    sample: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -165,7 +168,7 @@ class Evaluated:
     Attributes
     ----------
     scored : tuple of Scored
-        The hold-out first.
+        The hold-out, every labelled row out of fold, and perhaps the training rows.
     submission : DataFrame
         The challenge's format: index = row index, column prdtypecode; one row a test product.
     label_issues : DataFrame

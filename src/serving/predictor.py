@@ -237,11 +237,8 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
     ArtifactError
         Nothing was trained yet, or the file is not what the manifest lists.
     """
-    store = ArtifactStore(paths)
-    if kind is None:
-        store = store.pinned()  # one run, even if another is promoted meanwhile
-        kind = store.served_run().kind
-    return Predictor(store.load(store.full_pipeline(kind)))
+    store = ArtifactStore(paths).pinned(kind=kind)  # one run, even if another is promoted meanwhile
+    return Predictor(store.load(store.full_pipeline(store.served_run().kind)))
 
 
 def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:

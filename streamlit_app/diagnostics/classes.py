@@ -66,7 +66,7 @@ def _by_class(ctx: Context, table: pd.DataFrame) -> None:
 def _baselines(ctx: Context) -> None:
     st.header(ctx.words("app.classes.baselines"), anchor=False)
     text, fused = (
-        loaders.load(ctx.store, ctx.store.rapport(f"{name}_diagnostics.csv"))
+        loaders.load(ctx.store, ctx.store.baseline(f"{name}_diagnostics.csv"))
         for name in ("b2", "b4")
     )
     if text is None or fused is None:

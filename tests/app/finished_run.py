@@ -265,10 +265,10 @@ def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.Da
         store.label_issues: label_issues(predictions, labels),
         store.rapport("2026-01-01_shop.json"): drift_report(alert=False, labels=labels),
         store.rapport("2026-01-02_shop.json"): drift_report(alert=True, labels=labels),
-        store.rapport("b2_diagnostics.csv"): class_table(text_only, labels).iloc[:, :6],
-        store.rapport("b4_diagnostics.csv"): class_table(predictions, labels).iloc[:, :6],
-        store.rapport("b2_top_confusions.csv"): top_confusions(text_only, labels),
-        store.rapport("b4_top_confusions.csv"): top_confusions(predictions, labels),
+        store.baseline("b2_diagnostics.csv"): class_table(text_only, labels).iloc[:, :6],
+        store.baseline("b4_diagnostics.csv"): class_table(predictions, labels).iloc[:, :6],
+        store.baseline("b2_top_confusions.csv"): top_confusions(text_only, labels),
+        store.baseline("b4_top_confusions.csv"): top_confusions(predictions, labels),
     }
     for path, value in values.items():
         store.save(path, value, run=RUN, stage="evaluate")
@@ -277,7 +277,7 @@ def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.Da
 
 def train(cfg: Config, labels: Labels) -> pd.DataFrame:
     """Run the five stages, as ``scripts/train_pipeline.py`` does; return the catalogue."""
-    run_pipeline(cfg, labels, Options(register=False))
+    run_pipeline(cfg, labels, Options(register=False, force=True))
     store = ArtifactStore(cfg.paths)
     catalogue: pd.DataFrame = store.load(store.catalogue)
     return catalogue

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import logging
-import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Paths
 from src.serving.predictor import Product, load_predictor
 from streamlit_app.inference_lite import load_lite
@@ -39,26 +36,6 @@ def test_a_demo_image_is_known_by_its_name(served_paths: Paths, images: list[Pat
     there = [Product(**ROW, image=path) for path in images]
     assert lite.predict(gone) == lite.predict(there)
     assert all(answer.used_image for answer in lite.predict(gone))
-
-
-def test_images_of_another_run_are_not_looked_up(
-    served_paths: Paths, images: list[Path], tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
-    shutil.copytree(served_paths.artifacts_dir, tmp_path / "artifacts", symlinks=True)
-    places = {
-        "workspace": tmp_path, "artifacts_dir": tmp_path / "artifacts", "demo_dir": tmp_path
-    }  # fmt: skip
-    paths = served_paths.model_copy(update=places)
-    store, old = ArtifactStore(paths), ArtifactStore(served_paths)
-    stored = {**old.load(old.demo_image_features), "run_id": "another"}
-    run = Run.start("hash", synthetic=True, config="0" * 16)
-    store.save(store.demo_image_features, stored, run=run, stage="train")
-    store.save(store.demo_image_index, {}, run=run, stage="train")
-    with caplog.at_level(logging.WARNING, logger="streamlit_app"):
-        lite = load_lite(paths)
-    assert "the demo images are of run another" in caplog.text
-    product = Product(**ROW, image=images[0])
-    assert lite.predict([product]) == load_predictor(served_paths).predict([product])
 
 
 BLOCKED = (

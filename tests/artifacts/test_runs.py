@@ -6,16 +6,20 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import load_config
 from src.errors import ArtifactError
 
 KINDS = {"run-1": "linear_svc", "run-2": "late_fusion", "run-3": "logreg"}
+KINDS |= {"run-4": "logreg", "run-5": "logreg"}
 
 
 def store_in(workspace: Path) -> ArtifactStore:
@@ -25,7 +29,7 @@ def store_in(workspace: Path) -> ArtifactStore:
 def values(run_id: str) -> dict[str, object]:
     return {
         "kind": KINDS[run_id], "run_id": run_id, "snapshot": "d" * 64, "f1_weighted": 0.8,
-        "half_width": 0.01, "synthetic": True, "promoted_at": None,
+        "half_width": 0.01, "synthetic": True, "promoted_at": None, "rows": 900, "sample": False,
     }  # fmt: skip
 
 
@@ -35,6 +39,12 @@ def write_run(workspace: Path, run_id: str) -> ArtifactStore:
     store = store_in(workspace).begin(run)
     store.save(store.full_pipeline(KINDS[run_id]), [run_id], run=run, stage="train")
     store.save(store.model_card, run_id, run=run, stage="train")
+    store.save(store.label_issues, pd.DataFrame({"run": [run_id]}), run=run, stage="evaluate")
+    figure = store.figure(KINDS[run_id], "holdout", "confusion_en")
+    store.save(figure, run_id.encode(), run=run, stage="evaluate")
+    store.save(store.baseline("b4_diagnostics.csv"), pd.DataFrame({"run": [run_id]}), run=run,
+               stage="evaluate")  # fmt: skip
+    store.save(store.demo_images / "image_1_product_2.jpg", b"\xff", run=run, stage="train")
     store.save(store.serving, values(run_id), run=run, stage="promote")
     return store
 
@@ -51,19 +61,18 @@ def run_in(store: ArtifactStore) -> str:
     store.verify()
     assert store.load(store.full_pipeline(served.kind)) == [served.run_id]
     assert store.load(store.model_card) == served.run_id
+    assert store.load(store.label_issues)["run"].tolist() == [served.run_id]
     return served.run_id
 
 
 def aliases(store: ArtifactStore) -> dict[str, str]:
-    found = [
-        alias for alias in ("served", "previous", "candidate") if runs.find(store.paths, alias)
-    ]
+    found = [alias for alias in ("served", "previous", "candidate") if find_run(store.paths, alias)]
     return {alias: run_in(store.pinned(alias)) for alias in found}
 
 
 def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    with pytest.raises(ArtifactError, match=r"no run is served yet: train first\nnext: python"):
+    with pytest.raises(ArtifactError, match=r"served: no run is served\nnext: python"):
         store.served_run()
     with pytest.raises(ArtifactError, match="served: no run is served"):
         store.pinned()
@@ -89,12 +98,109 @@ def test_plain_names_are_those_of_the_served_run_alone(tmp_path: Path) -> None:
 
 
 def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> None:
-    store = serve(tmp_path, "run-1", "run-2", "run-3")
-    assert aliases(store) == {"served": "run-3", "previous": "run-2"}
+    store = serve(tmp_path, "run-3", "run-4", "run-5")
+    assert aliases(store) == {"served": "run-5", "previous": "run-4"}
     folders = sorted(path.name for path in (store.paths.artifacts_dir / "runs").iterdir())
-    assert folders == ["run-2", "run-3"]
+    assert folders == ["run-4", "run-5"]
     listed = {name.split("/")[1] for name in json.loads(store.manifest.read_text())}
-    assert listed == {"run-2", "run-3"}
+    assert listed == {"run-4", "run-5"}
+
+
+def test_one_run_of_every_promoted_kind_is_kept_and_can_be_loaded(tmp_path: Path) -> None:
+    store = serve(tmp_path, "run-1", "run-2", "run-3", "run-4", "run-5")
+    assert store.kinds() == ["logreg", "late_fusion", "linear_svc"]
+    for kind, run_id in (("logreg", "run-5"), ("late_fusion", "run-2"), ("linear_svc", "run-1")):
+        assert run_in(store.pinned(kind=kind)) == run_id
+        plain = store.paths.artifacts_dir / f"{kind}_full_pipeline.joblib"
+        assert store.load(plain) == [run_id]
+    assert aliases(store) == {"served": "run-5", "previous": "run-4"}
+    with pytest.raises(
+        ArtifactError, match=r"no run of kind 'xgboost' .* logreg, late_fusion, lin"
+    ):
+        store.pinned(kind="xgboost")
+    runs.roll_back(store.paths)
+    assert run_in(store.pinned(kind="logreg")) == "run-4"
+
+
+def test_results_figures_and_demo_images_are_of_the_served_run(tmp_path: Path) -> None:
+    """Before and after a refused run, a promotion and a rollback; what is not a run's own stays."""
+    own = tmp_path / "results" / "feedback.jsonl"
+    own.parent.mkdir()
+    own.write_text("said")
+
+    def shown() -> set[str]:
+        files = [tmp_path / "results/label_issues.csv", *tmp_path.glob("reports/figures/*"),
+                 tmp_path / "streamlit_app/rapport/b4_diagnostics.csv"]  # fmt: skip
+        pictures = sorted(tmp_path.glob("streamlit_app/demo_images/*"))
+        assert [path.read_bytes() for path in pictures] == [b"\xff"]
+        return {path.read_text().split()[-1] for path in files}
+
+    store = serve(tmp_path, "run-1")
+    assert shown() == {"run-1"}
+    write_run(tmp_path, "run-2")  # refused
+    assert shown() == {"run-1"}
+    runs.promote(store.paths)
+    assert shown() == {"run-2"}
+    runs.roll_back(store.paths)
+    assert shown() == {"run-1"}
+    assert own.read_text() == "said"
+    assert len(list((tmp_path / "reports/figures").iterdir())) == 1
+
+
+def test_a_file_that_the_served_run_did_not_write_has_no_name(tmp_path: Path) -> None:
+    new = write_run(tmp_path, "run-1")
+    run = Run("run-1", "d" * 64, synthetic=True, config="c")
+    new.save(new.shap_summary, pd.DataFrame({"a": [1]}), run=run, stage="evaluate")
+    runs.promote(new.paths)
+    name = tmp_path / "results" / "shap" / "shap_summary.csv"
+    assert name.read_text() == "a\n1\n"
+    serve(tmp_path, "run-2")
+    assert not name.is_symlink()
+
+
+def by_cp(source: Path, target: Path) -> None:
+    subprocess.run(["cp", "-rL", source, target], check=True)
+
+
+def by_archive(source: Path, target: Path) -> None:
+    """As shutil does it: what a link to a folder leads to is left out, the folder is empty."""
+    shutil.unpack_archive(shutil.make_archive(f"{target}-packed", "zip", source), target)
+
+
+def by_text(source: Path, target: Path) -> None:
+    """As some archives and file systems keep links: a small file that holds where they lead."""
+    shutil.copytree(source, target, symlinks=True)
+    for link in [path for path in target.rglob("*") if path.is_symlink()]:
+        leads = link.readlink()
+        link.unlink()
+        link.write_text(f"{leads}\n")
+
+
+@pytest.mark.parametrize("copy", [by_cp, by_archive, by_text])
+def test_a_copy_without_links_serves_and_gets_them_again(
+    tmp_path: Path, copy: Callable[[Path, Path], None]
+) -> None:
+    store = serve(tmp_path / "a", "run-1", "run-2")
+    (tmp_path / "b").mkdir()
+    copy(store.paths.artifacts_dir, tmp_path / "b" / "artifacts")
+    copied = store_in(tmp_path / "b")
+    assert run_in(copied.pinned()) == run_in(copied) == "run-2"
+    serve(tmp_path / "b", "run-3")
+    assert aliases(copied) == {"served": "run-3", "previous": "run-2"}
+    assert (copied.paths.artifacts_dir / "served").is_symlink()
+
+
+def test_a_copy_that_left_the_links_out_says_how_to_make_them(tmp_path: Path) -> None:
+    store = serve(tmp_path / "a", "run-1")
+    run = Run("run-1", "d" * 64, synthetic=True, config="c")
+    noon = {**values("run-1"), "promoted_at": "2026-01-01T12:00:00+00:00"}
+    store.save(store.serving, noon, run=run, stage="promote")
+    for link in [path for path in (tmp_path / "a").rglob("*") if path.is_symlink()]:
+        link.unlink()
+    with pytest.raises(ArtifactError, match="a copy lost its links") as caught:
+        store.pinned()
+    subprocess.run(["bash", "-c", str(caught.value.next_command)], check=True)
+    assert run_in(store_in(tmp_path / "a").pinned()) == "run-1"
 
 
 def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
@@ -171,7 +277,7 @@ def test_a_pinned_store_stays_with_its_run(tmp_path: Path) -> None:
 def test_saving_under_a_plain_name_writes_into_the_served_run(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1")
     store.save(store.model_card, "run-1", run=Run("run-1", "d", True, "c"), stage="train")
-    assert store.model_card.is_symlink()
+    assert store.model_card.resolve() == store.pinned().model_card
     assert run_in(store.pinned()) == "run-1"
 
 
@@ -186,7 +292,8 @@ def test_a_link_does_not_lend_a_file_another_name(tmp_path: Path) -> None:
 def test_files_from_before_there_were_runs_give_way(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     run = Run("old", "d", synthetic=True, config="c")
-    store.save(store.full_pipeline("linear_svc"), ["old"], run=run, stage="train")
+    old = store.paths.artifacts_dir / "linear_svc_full_pipeline.joblib"
+    store.save(old, ["old"], run=run, stage="train")
     serve(tmp_path, "run-1")
     assert run_in(store) == "run-1"
 

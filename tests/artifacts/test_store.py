@@ -30,12 +30,16 @@ def store_in(workspace: Path) -> ArtifactStore:
 
 def test_names(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    assert store.model("logreg", "final") == tmp_path / "artifacts/model_logreg_final.joblib"
-    assert store.full_pipeline("logreg") == tmp_path / "artifacts/logreg_full_pipeline.joblib"
+    served = tmp_path / "artifacts" / "served"
+    assert store.model("logreg", "final") == served / "model_logreg_final.joblib"
+    assert store.full_pipeline("logreg") == served / "logreg_full_pipeline.joblib"
     assert store.metrics("logreg", "holdout", "_per_class.csv") == (
-        tmp_path / "results/metrics/logreg_holdout_per_class.csv"
+        served / "results/metrics/logreg_holdout_per_class.csv"
     )
-    assert store.submission == tmp_path / "results/predictions/test_predictions.csv"
+    assert store.submission == served / "results/predictions/test_predictions.csv"
+    one = ArtifactStore(store.paths, "run-1")
+    assert one.label_issues == tmp_path / "artifacts/runs/run-1/results/label_issues.csv"
+    assert one.feedback == tmp_path / "results/feedback.jsonl"
 
 
 @pytest.mark.parametrize(
@@ -60,12 +64,11 @@ def test_values_come_back(tmp_path: Path, name: str, value: object) -> None:
 
 
 def test_manifest_tells_the_origin(tmp_path: Path) -> None:
-    store = store_in(tmp_path)
+    store = ArtifactStore(store_in(tmp_path).paths, "run-1")
     path = store.metrics("logreg", "holdout", ".json")
     store.save(path, {"f1": 1}, run=RUN, stage="evaluate")
-    entry = json.loads(store.manifest.read_text())["../results/metrics/logreg_holdout.json"][
-        "current"
-    ]
+    key = "runs/run-1/results/metrics/logreg_holdout.json"
+    entry = json.loads(store.manifest.read_text())[key]["current"]
     assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (entry["run_id"], entry["snapshot"]) == (RUN.run_id, RUN.snapshot)
     assert (entry["synthetic"], entry["stage"]) == (True, "evaluate")

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import StratifiedGroupKFold
 
-from src.data.splits import deal, split_folds, split_holdout, stratified_sample
+from src.data.splits import deal, split_folds, split_holdout, stable_holdout, stratified_sample
 
 
 def shop(seed: int, n: int = 3000) -> tuple[np.ndarray, np.ndarray]:
@@ -139,3 +139,31 @@ def test_no_class_is_held_out_whole(seed: int) -> None:
     held = split_holdout(y, groups, 0.15, seed)
     assert not held[groups == 1].any()
     assert held.sum() == 3  # of class 1
+
+
+def test_the_runs_holdout_does_not_move_with_labels_or_rows() -> None:
+    y, groups = shop(0)
+    products = np.random.default_rng(1).permutation(10**6)[: len(y)]
+    held = stable_holdout(y, groups, products, 0.15, 42)
+    assert held.mean() == pytest.approx(0.15, abs=0.02)
+    assert not set(groups[held]) & set(groups[~held])
+    corrected = np.where(np.arange(len(y)) % 20 == 0, 3, y)
+    np.testing.assert_array_equal(stable_holdout(corrected, groups, products, 0.15, 42), held)
+    # Rows that are added, duplicates of others among them.
+    grown = np.r_[groups, groups[:50], groups.max() + 1 + np.arange(200)]
+    more_products = np.r_[products, 10**6 + np.arange(250)]
+    more = stable_holdout(np.r_[y, y[:250]], grown, more_products, 0.15, 42)
+    np.testing.assert_array_equal(more[: len(y)], held)
+    # Rows that are gone, the others in another order.
+    single = np.flatnonzero(np.bincount(groups)[groups] == 1)
+    kept = np.random.default_rng(2).permutation(single)[:1500]
+    fewer = stable_holdout(y[kept], groups[kept], products[kept], 0.15, 42)
+    np.testing.assert_array_equal(fewer, held[kept])
+    assert (stable_holdout(y, groups, products, 0.15, 43) != held).any()
+
+
+def test_the_runs_holdout_takes_no_class_whole() -> None:
+    y = np.r_[np.zeros(200, int), np.arange(1, 60)]
+    held = stable_holdout(y, np.arange(259), np.arange(259), 0.3, 0)
+    assert set(y[~held]) == set(range(60))
+    assert held[:200].mean() == pytest.approx(0.3, abs=0.1)

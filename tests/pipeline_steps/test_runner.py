@@ -31,6 +31,7 @@ from src.errors import ArtifactError, DataError, ValidationError
 from src.features.text.cleaner import TextCleaner
 from src.features.text.language import detect_languages
 from src.features.text.markup import strip_markup
+from src.files import sha256
 from src.labels import Labels, load_labels
 from src.pipeline_steps import (
     stage01_data_ingestion,
@@ -39,6 +40,7 @@ from src.pipeline_steps import (
 )
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.pipeline_steps.stage04_model_training import ModelTrainingPipeline
+from src.runs.saving import tell_served
 
 Configure = Callable[..., Config]
 OPTIONS = Options()
@@ -312,9 +314,11 @@ def test_unfit_data_is_refused_with_a_report(configure: Configure, tmp_path: Pat
         table.to_csv(folder / name, index_label="")
     paths = cfg.paths.model_copy(update={"import_dir": folder})
     changed = cfg.model_copy(update={"paths": paths})
-    with pytest.raises(ValidationError, match="classes: expected at least 2, observed 1"):
+    with pytest.raises(
+        ValidationError, match=r"classes: expected at least 2, observed 1\n  all checks: /.*report"
+    ):
         run_pipeline(changed, labels_of(cfg), OPTIONS)
-    report = json.loads(ArtifactStore(cfg.paths).validation_report.read_text())
+    report = json.loads(ArtifactStore(cfg.paths).pinned("candidate").validation_report.read_text())
     assert [c["name"] for c in report["checks"] if c["status"] == "fail"] == ["classes"]
 
 
@@ -355,11 +359,24 @@ def test_postgres_gives_the_predictions_of_the_csvs(
         splits = connection.execute(
             "SELECT split, count(*) FROM project.splits GROUP BY split ORDER BY split"
         ).fetchall()
-        stored = connection.execute("SELECT run_id, scores FROM project.models").fetchall()
+        stored = connection.execute(
+            "SELECT run_id, phase, scores, artifact, artifact_sha256, served FROM project.models"
+            " ORDER BY phase DESC"
+        ).fetchall()
     held = len(second.scored[0].predictions)
     n_train = len(read(by_csv, "X_train_update.csv"))
     assert splits == [("holdout", held), ("train", n_train - held)]
-    assert stored == [(run.run_id, second.scored[0].scores)]
+    folder = ArtifactStore(by_csv.paths, run.run_id).folder("run")
+    names = {phase: f"model_linear_svc_{phase}.joblib" for phase in ("holdout", "final")}
+    assert stored == [
+        (run.run_id, phase, second.scored[0].scores, name, sha256(folder / name), True)
+        for phase, name in names.items()
+    ]
+    tell_served(configure(*nowhere), "another")
+    with psycopg.connect(database) as connection:
+        assert connection.execute("SELECT DISTINCT served FROM project.models").fetchall() == [
+            (False,)
+        ]
 
 
 def test_catalogue_lists_every_product(configure: Configure) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -14,33 +15,49 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
-from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import REPOSITORY, Config, load_config
 from src.errors import ArtifactError
 from src.evaluation.paired import score_differences
-from src.runs.promotion import decide, finalize, promote, read_decision
+from src.runs.promotion import Decision, decide, finalize, promote, read_decision
 from src.runs.types import Scored
 
 RUN = Run("run-1", "d" * 64, synthetic=True, config="c")
-RNG = np.random.default_rng(0)
-Y = RNG.choice([10, 40, 50], 400)
+CODES = np.array([10, 40, 50, 60, 1140, 2583])
+MARGIN = 0.01
+N = 2000
 
 
-def holdout(share_right: float, seed: int, rows: np.ndarray | None = None) -> pd.DataFrame:
-    """Predictions of which about that share is right."""
+def answers(share_right: float, seed: int = 0, n: int = N, first: int = 0) -> pd.DataFrame:
+    """Unseen answers of which about that share is right; the labels are always the same."""
+    true = np.random.default_rng(99).choice(CODES, n)
     rng = np.random.default_rng(seed)
-    wrong = rng.random(len(Y)) > share_right
-    predicted = np.where(wrong, rng.choice([10, 40, 50], len(Y)), Y)
-    index = np.arange(len(Y)) if rows is None else rows
+    predicted = np.where(rng.random(n) > share_right, rng.choice(CODES, n), true)
+    product = np.arange(first, first + n)
     return pd.DataFrame(
-        {"row_index": index, "prdtypecode": Y, "predicted": predicted, "group": index // 2}
+        {"productid": product, "prdtypecode": true, "predicted": predicted, "group": product // 2}
     )
 
 
-def served(frame: pd.DataFrame, run: Run = RUN) -> ServedRun:
+def changed(frame: pd.DataFrame, share: float, right: float, seed: int) -> pd.DataFrame:
+    """Another run's answers: a share of the rows is answered anew, that part of them rightly."""
+    rng = np.random.default_rng(seed)
+    anew = rng.random(len(frame)) < share
+    wrong = CODES[(np.searchsorted(CODES, frame.prdtypecode) + 1) % len(CODES)]
+    fresh = np.where(rng.random(len(frame)) < right, frame.prdtypecode, wrong)
+    return frame.assign(predicted=np.where(anew, fresh, frame.predicted))
+
+
+def about(frame: pd.DataFrame, run: Run = RUN, *, sample: bool = False) -> ServedRun:
     f1 = f1_score(frame.prdtypecode, frame.predicted, average="weighted")
-    return ServedRun("logreg", run.run_id, run.snapshot, f1, 0.03, run.synthetic, None)
+    return ServedRun(
+        "logreg", run.run_id, run.snapshot, f1, 0.03, run.synthetic, None, len(frame), sample
+    )
+
+
+def decided(new: pd.DataFrame, old: pd.DataFrame, *, sample: bool = False) -> Decision:
+    return decide(about(new, sample=sample), new, about(old), old, MARGIN)
 
 
 def store_in(workspace: Path) -> ArtifactStore:
@@ -57,89 +74,135 @@ def scored(frame: pd.DataFrame) -> Scored:
 def write_run(workspace: Path, frame: pd.DataFrame, run: Run, kind: str = "logreg") -> ServedRun:
     store = store_in(workspace).begin(run)
     store.save(store.full_pipeline(kind), [run.run_id], run=run, stage="train")
-    return finalize(store, run, kind, scored(frame), frame["group"].to_numpy())
+    both = (scored(frame.head(300)), scored(frame.drop(columns="group")))
+    return finalize(store, run, kind, both, frame["group"].to_numpy(), sample=False)
 
 
-def test_on_the_same_rows_the_comparison_is_paired() -> None:
-    old, new = holdout(0.80, 1), holdout(0.79, 2)
-    shuffled = new.sample(frac=1, random_state=0)
-    decision = decide(served(new), shuffled, served(old), old)
-    pair = {"prdtypecode": Y, "a": old.predicted, "b": new.predicted, "group": new.group}
-    expected = score_differences(pd.DataFrame(pair)).loc["f1_weighted"]
-    half_width = (expected["high"] - expected["low"]) / 2
-    assert (decision.difference, decision.half_width) == (expected["difference"], half_width)
-    assert decision.difference == pytest.approx(
-        f1_score(Y, new.predicted, average="weighted")
-        - f1_score(Y, old.predicted, average="weighted")
-    )
-    assert decision.paired
-    assert decision.promoted == (expected["difference"] >= -half_width)
-    assert "paired on 400 rows" in decision.reason
+def test_the_comparison_is_paired_on_the_products_of_both() -> None:
+    old, new = answers(0.80), answers(0.84, seed=1, n=N + 500).iloc[500:]
+    decision = decided(new.sample(frac=1, random_state=0), old)
+    both = old.merge(new, on=["productid", "group"], suffixes=("_old", ""))
+    pair = both.rename(columns={"predicted_old": "a", "predicted": "b"})
+    expected = score_differences(pair).loc["f1_weighted"]
+    assert decision.rows == len(both) == N - 500
+    assert decision.difference == pytest.approx(expected["difference"], abs=1e-12)
+    assert decision.low == pytest.approx(expected["low"], abs=0.004)
+    assert decision.promoted
+    assert "paired on 1,500 rows" in decision.reason
 
 
-@pytest.mark.parametrize(("share", "promoted"), [(0.8, True), (0.79, True), (0.6, False)])
-def test_worse_by_more_than_the_half_width_is_not_promoted(share: float, promoted: bool) -> None:
-    old, new = holdout(0.8, 1), holdout(share, 1)
-    assert decide(served(new), new, served(old), old).promoted is promoted
-
-
-def test_other_rows_or_another_snapshot_are_compared_by_their_half_widths() -> None:
-    old = holdout(0.8, 1)
-    elsewhere = holdout(0.8, 2, rows=np.arange(1000, 1400))
-    other = dataclasses.replace(RUN, snapshot="e" * 64)
-    for new, run in ((elsewhere, RUN), (holdout(0.8, 2), other)):
-        decision = decide(served(new, run), new, served(old), old)
-        assert not decision.paired
-        assert decision.half_width == pytest.approx((2 * 0.03**2) ** 0.5)
-        assert decision.difference == served(new).f1_weighted - served(old).f1_weighted
-    for worse, promoted in ((0.042, True), (0.043, False)):
-        candidate = dataclasses.replace(served(old), f1_weighted=served(old).f1_weighted - worse)
-        assert decide(candidate, elsewhere, served(old), old).promoted is promoted
-
-
-def test_two_runs_are_scored_on_the_newer_labels() -> None:
+def test_rows_that_are_added_and_labels_that_are_corrected_leave_the_pair() -> None:
     """A person corrected what the old run has wrong: against these labels it falls behind."""
-    old = holdout(0.8, 1)
-    new = old.assign(prdtypecode=np.where(Y == 10, 40, Y))
-    decision = decide(served(new), new, served(old), old)
-    assert (decision.difference, decision.promoted) == (0.0, True)
+    old = answers(0.8)
+    corrected = old.assign(prdtypecode=np.where(old.index < 20, 60, old.prdtypecode))
+    more = pd.concat([corrected, answers(0.8, n=500, first=N)])
+    decision = decided(more, old)
+    assert (decision.rows, decision.difference, decision.promoted) == (N, 0.0, True)
+
+
+def test_what_is_not_sure_waits_and_says_how_many_rows_would_decide_it() -> None:
+    old = answers(0.8, n=600)
+    decision = decided(changed(old, 0.2, 0.84, seed=3), old)
+    assert not decision.promoted
+    told = re.search(r"some ([\d,]+) rows would decide it", decision.reason)
+    assert told, decision.reason
+    many = int(told[1].replace(",", ""))
+    assert 600 < many < 20_000
+    big = answers(0.8, n=2 * many)
+    assert decided(changed(big, 0.2, 0.84, seed=3), big).promoted
+
+
+def test_a_worse_run_is_kept_as_candidate() -> None:
+    """A run of .76 on a third of the rows took the place of one of .79 on all, unpaired."""
+    old = answers(0.79, n=3000)
+    third = changed(old, 0.2, 0.6, seed=1).head(1600)
+    decision = decided(third, old)
+    assert (decision.promoted, decision.rows) == (False, 1600)
+    assert decision.reason.startswith("weighted F1 worse: -0.0")
+
+
+def test_a_sample_is_never_promoted() -> None:
+    good, poor = answers(0.9), answers(0.3, seed=1)
+    refused = decided(good, poor, sample=True)
+    first = decide(about(good, sample=True), good, None, None, MARGIN)
+    assert not refused.promoted
+    assert not first.promoted
+    assert first.reason == "trained on a sample of 2,000 rows; a run on all would decide it"
+
+
+def test_another_catalogue_is_never_promoted() -> None:
+    decision = decided(answers(0.9, first=5 * N), answers(0.3))
+    assert not decision.promoted
+    assert decision.reason.startswith("another catalogue: 0 of the served run's 2,000 products")
+    part = decided(answers(0.9, n=900), answers(0.3))
+    assert not part.promoted
+    assert part.reason.startswith("another catalogue: 900 of the served run's 2,000 products")
+
+
+def test_too_few_rows_are_never_promoted_and_give_way_to_enough() -> None:
+    """A run of 40 rows, scored 1.0 on one, was served and then refused every full run."""
+    few = answers(1.0, n=40)
+    refused = decided(answers(1.0, n=60), few)
+    assert not refused.promoted
+    assert refused.reason == "too few rows to tell: 40 in both; 300 or more would decide it"
+    assert not decided(few, answers(0.3)).promoted
+    full = decided(answers(0.7), few)
+    assert full.promoted
+    assert full.reason == "the served run's 40 rows are too few to tell what it is worth"
+
+
+def test_200_pairs_of_runs() -> None:
+    """Equal ones are promoted or wait; of those three points worse at most 1 of 100 is promoted."""
+    equal, worse = [], []
+    for seed in range(200):
+        old = answers(0.8, seed=seed, n=1500)
+        share = float((old.prdtypecode == old.predicted).mean())
+        same = decided(changed(old, 0.1, share, seed=1000 + seed), old)
+        assert same.promoted or "rows would decide it" in same.reason or same.difference < -MARGIN
+        equal.append(same.promoted)
+        lower = changed(old, 0.1, share - 0.3, seed=2000 + seed)  # 0.1 x 0.3: three points
+        worse.append(decided(lower, old).promoted)
+    assert sum(worse) <= 2
+    assert 20 <= sum(equal) <= 180
 
 
 def test_the_demo_shop_and_official_data() -> None:
-    good, poor = holdout(0.9, 1), holdout(0.3, 2)
+    good, poor = answers(0.9), answers(0.3, seed=2)
     official = dataclasses.replace(RUN, synthetic=False)
-    replaced = decide(served(poor, official), poor, served(good), good)
-    refused = decide(served(good), good, served(poor, official), poor)
+    replaced = decide(about(poor, official), poor, about(good), good, MARGIN)
+    refused = decide(about(good), good, about(poor, official), poor, MARGIN)
     assert (replaced.promoted, refused.promoted) == (True, False)
     assert refused.reason == "drawn by the demo shop: it does not replace a run on official data"
 
 
 def test_serving_json_holds_score_and_half_width(tmp_path: Path) -> None:
-    frame = holdout(0.8, 1)
-    about = write_run(tmp_path, frame, RUN)
-    f1 = f1_score(Y, frame.predicted, average="weighted")
-    assert about == ServedRun(
-        "logreg", "run-1", "d" * 64, f1, pytest.approx(0.025), True, promoted_at=None
+    frame = answers(0.8)
+    told = write_run(tmp_path, frame, RUN)
+    first = frame.head(300)
+    f1 = f1_score(first.prdtypecode, first.predicted, average="weighted")
+    assert told == ServedRun(
+        "logreg", "run-1", "d" * 64, f1, pytest.approx(0.025), True, None, N, sample=False
     )
     store = store_in(tmp_path).pinned("candidate")
-    assert store.served_run() == about
-    pd.testing.assert_frame_equal(store.load(store.holdout), frame)
+    assert store.served_run() == told
+    pd.testing.assert_frame_equal(store.load(store.unseen), frame)
 
 
 def test_promotion_force_and_what_is_written_of_it(tmp_path: Path) -> None:
     store = store_in(tmp_path)
-    write_run(tmp_path, holdout(0.8, 1), RUN)
+    write_run(tmp_path, answers(0.8), RUN)
     with store.writing():
-        first = promote(store, force=False)
+        first = promote(store, MARGIN, force=False)
     assert (first.promoted, first.reason) == (True, "the first run to be served")
     assert store.served_run().promoted_at is not None
     worse = dataclasses.replace(RUN, run_id="run-2")
-    write_run(tmp_path, holdout(0.5, 2), worse, kind="late_fusion")
-    decision = promote(store, force=False)
+    write_run(tmp_path, answers(0.5, seed=2), worse, kind="late_fusion")
+    decision = promote(store, MARGIN, force=False)
     assert (decision.promoted, decision.forced) == (False, False)
-    assert read_decision(store) == decision
+    assert read_decision(store.pinned("candidate")) == decision
+    assert read_decision(store) == first
     assert (store.served_run().run_id, store.served_run().kind) == ("run-1", "logreg")
-    forced = promote(store, force=True)
+    forced = promote(store, MARGIN, force=True)
     assert (forced.promoted, forced.forced) == (True, True)
     assert read_decision(store) == forced
     assert store.served_run().run_id == "run-2"
@@ -149,32 +212,32 @@ def test_promotion_force_and_what_is_written_of_it(tmp_path: Path) -> None:
 
 
 def test_a_run_without_the_file_that_serving_loads_is_never_served(tmp_path: Path) -> None:
-    write_run(tmp_path, holdout(0.8, 1), RUN)
+    write_run(tmp_path, answers(0.8), RUN)
     store = store_in(tmp_path)
     store.pinned("candidate").full_pipeline("logreg").unlink()
-    decision = promote(store, force=True)
+    decision = promote(store, MARGIN, force=True)
     assert (decision.promoted, decision.forced, decision.served) == (False, False, None)
     assert decision.reason.startswith("outputs.full_pipeline was off")
-    assert runs.find(store.paths, "served") is None
+    assert find_run(store.paths, "served") is None
 
 
 def test_a_candidate_that_was_altered_is_not_promoted(tmp_path: Path) -> None:
-    write_run(tmp_path, holdout(0.8, 1), RUN)
+    write_run(tmp_path, answers(0.8), RUN)
     store = store_in(tmp_path)
     store.pinned("candidate").full_pipeline("logreg").write_bytes(b"other")
     with pytest.raises(ArtifactError, match=r"logreg_full_pipeline\.joblib: refused"):
-        promote(store, force=True)
+        promote(store, MARGIN, force=True)
 
 
 def test_a_served_run_that_can_not_be_read_gives_way(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     store = store_in(tmp_path)
-    write_run(tmp_path, holdout(0.8, 1), RUN)
-    promote(store, force=False)
-    store.holdout.write_text("damaged")
-    write_run(tmp_path, holdout(0.3, 2), dataclasses.replace(RUN, run_id="run-2"))
-    assert promote(store, force=False).promoted
+    write_run(tmp_path, answers(0.8), RUN)
+    promote(store, MARGIN, force=False)
+    store.unseen.write_text("damaged")
+    write_run(tmp_path, answers(0.3, seed=2), dataclasses.replace(RUN, run_id="run-2"))
+    assert promote(store, MARGIN, force=False).promoted
     assert "the served run can't be read" in caplog.text
 
 
@@ -194,8 +257,8 @@ def test_from_a_damaged_run_one_can_go_back(tmp_path: Path) -> None:
     cfg = load_config(overrides=[f"paths.workspace={tmp_path}"])
     store = ArtifactStore(cfg.paths)
     for run_id in ("run-1", "run-2"):
-        write_run(tmp_path, holdout(0.8, 1), dataclasses.replace(RUN, run_id=run_id))
-        promote(store, force=False)
+        write_run(tmp_path, answers(0.8), dataclasses.replace(RUN, run_id=run_id))
+        promote(store, MARGIN, force=False)
     store.serving.write_text("{}")
     back = command("rollback.py", cfg)
     assert back.returncode == 0, back.stderr

@@ -135,7 +135,7 @@ def test_wrong_options(predictor: Predictor) -> None:
 
 def test_nothing_trained(tmp_path: Path, served_paths: Paths) -> None:
     nowhere = served_paths.model_copy(update={"artifacts_dir": tmp_path})
-    for kind, message in ((None, "no run is served"), ("logreg", "no such file")):
+    for kind, message in ((None, "no run is served"), ("logreg", "no run is served")):
         with pytest.raises(ArtifactError, match=message) as caught:
             load_predictor(nowhere, kind)
         assert caught.value.next_command == "python scripts/train_pipeline.py"

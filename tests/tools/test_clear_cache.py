@@ -5,9 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.artifacts import runs
+from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache, Namespace, content_key
 from src.config import Paths, load_config
@@ -23,6 +25,7 @@ def paths(tmp_path: Path) -> Paths:
     for folder in (*folders, paths.models_dir, paths.reports_dir, paths.rapport_dir):
         folder.mkdir(parents=True)
         (folder / "file").write_bytes(b"x" * 1000)
+    (paths.results_dir / "rejects.csv").write_bytes(b"x")
     return paths
 
 
@@ -30,9 +33,10 @@ def left(paths: Paths) -> dict[str, bool]:
     folders = {
         "cache": paths.cache_dir / Namespace.of("demo", {}).folder,
         "networks": paths.networks_dir,
-        "results": paths.results_dir,
+        "results": paths.results_dir / "file",
+        "rejects": paths.results_dir / "rejects.csv",
         "models": paths.models_dir,
-        "reports": paths.reports_dir,
+        "reports": paths.reports_dir / "file",
         "artifacts": paths.artifacts_dir / "file",
     }
     return {name: folder.exists() for name, folder in folders.items()}
@@ -41,11 +45,11 @@ def left(paths: Paths) -> dict[str, bool]:
 @pytest.mark.parametrize(
     ("options", "expected"),
     [
-        ([], (False, False, True, True, True, True)),
-        (["--all"], (False, False, False, False, False, True)),
-        (["--all", "--yes"], (False,) * 6),
-        (["--yes"], (False, False, True, True, True, True)),
-        (["--all", "--yes", "--dry-run"], (True,) * 6),
+        ([], (False, False, True, True, True, True, True)),
+        (["--all"], (False, False, True, False, False, True, True)),
+        (["--all", "--yes"], (False, False, True, False, False, True, False)),
+        (["--yes"], (False, False, True, True, True, True, True)),
+        (["--all", "--yes", "--dry-run"], (True,) * 7),
     ],
 )
 def test_what_is_left(options: list[str], expected: tuple[bool, ...], paths: Paths) -> None:
@@ -56,17 +60,28 @@ def test_what_is_left(options: list[str], expected: tuple[bool, ...], paths: Pat
 def test_it_says_what_it_frees(paths: Paths, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--all", "--dry-run", "--set", f"paths.workspace={paths.workspace}"])
     output = capsys.readouterr().out
-    assert f"would delete {paths.results_dir} (0.0 MB)" in output
+    assert f"would delete {paths.models_dir} (0.0 MB)" in output
     assert output.splitlines()[-1].startswith(f"kept: {paths.artifacts_dir}")
 
 
-def test_only_generated_files_of_the_rapport_go_and_no_correction(paths: Paths) -> None:
-    for name in ("compare.py", "b2_diagnostics.csv", "2026-01-01_lot.json", "2026-01-01_lot.html"):
+def test_neither_drift_reports_nor_corrections_go_and_results_go_with_their_run(
+    paths: Paths,
+) -> None:
+    run = Run("one", "d", synthetic=True, config="c")
+    new = ArtifactStore(paths).begin(run)
+    new.save(new.baseline("b2_diagnostics.csv"), pd.DataFrame({"a": [1]}), run=run, stage="x")
+    new.save(new.serving, {"run_id": "one", "kind": "logreg"}, run=run, stage="promote")
+    runs.promote(paths)
+    kept = ["2026-01-01_lot.html", "2026-01-01_lot.json", "compare.py", "file"]
+    for name in kept:
         (paths.rapport_dir / name).write_text("")
-    ArtifactStore(paths).feedback.write_text("{}\n")
+    new.feedback.write_text("{}\n")
     main(["--all", "--set", f"paths.workspace={paths.workspace}"])
-    assert sorted(path.name for path in paths.rapport_dir.iterdir()) == ["compare.py", "file"]
-    assert list(paths.results_dir.iterdir()) == [ArtifactStore(paths).feedback]
+    found = sorted(path.name for path in paths.rapport_dir.iterdir())
+    assert found == [*kept[:2], "b2_diagnostics.csv", *kept[2:]]
+    main(["--all", "--yes", "--set", f"paths.workspace={paths.workspace}"])
+    assert sorted(path.name for path in paths.rapport_dir.iterdir()) == kept
+    assert new.feedback.exists()
 
 
 def test_a_run_that_was_not_promoted_goes_and_the_served_ones_stay(paths: Paths) -> None:
@@ -79,9 +94,9 @@ def test_a_run_that_was_not_promoted_goes_and_the_served_ones_stay(paths: Paths)
             runs.promote(new.paths)
     options = ["--set", f"paths.workspace={paths.workspace}"]
     main(["--all", "--dry-run", *options])
-    assert runs.find(store.paths, "candidate") is not None
+    assert find_run(store.paths, "candidate") is not None
     main(["--all", *options])
-    assert runs.find(store.paths, "candidate") is None
+    assert find_run(store.paths, "candidate") is None
     assert store.load(store.serving) == {"run_id": "two"}
     assert store.load(store.pinned("previous").serving) == {"run_id": "one"}
 
