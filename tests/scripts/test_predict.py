@@ -143,7 +143,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
         (["."], "Is a directory"),
         (["header.csv"], "header.csv: expected products, found none below the header"),
         (["good.csv", "--language", "de"], "argument --language: invalid choice: 'de'"),
-        (["good.csv", "--kind", "xgboost"], "xgboost"),
+        (["good.csv", "--kind", "xgboost"], "no run of kind 'xgboost' was promoted; expected late"),
         (["cut.csv"], "cut.csv, line 2: expected 2 fields, found 1: x"),
         (["cut.csv", "--top-k", "0"], "--top-k 0: expected 1 or more"),
         (["cut.csv", "--images", "nowhere"], "--images nowhere: no such folder"),
