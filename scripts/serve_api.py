@@ -67,7 +67,7 @@ def _services(cfg: Config, kind: str | None) -> Services:
     from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
-    url, model = database_url(), ServedModel(cfg.paths, kind)
+    url, model = database_url(cfg.paths.workspace), ServedModel(cfg.paths, kind)
     return Services(
         model=model,
         log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),

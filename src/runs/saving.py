@@ -109,7 +109,7 @@ def register(
     """Write split, models and scores beside the data, where the data came from the database."""
     if cfg.data.source != "postgres":
         return
-    url = database_url()
+    url = database_url(cfg.paths.workspace)
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
     postgres.write_splits(url, run.snapshot, transformed.train["productid"].tolist(), names)
     for phase in ("holdout", "final"):
