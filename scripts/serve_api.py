@@ -22,6 +22,7 @@ def main(argv: list[str] | None = None) -> int:
     """Parse, serve until told to stop; return the exit code."""
     options = parser(__doc__, verbose="log every request")
     options.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
+    options.add_argument("--kind", metavar="NAME", help="another kind of model than the served one")
     options.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
     kept = "answers that waited for the log were written"
     return run(_serve, options, argv, kept=kept)
@@ -36,7 +37,7 @@ def _serve(args: argparse.Namespace) -> int:
         raise UsageError(
             f"--port {args.port}: expected 1 to 65535", next_command="python scripts/serve_api.py"
         )
-    services = _services(settings(args))
+    services = _services(settings(args), args.kind)
     services.model.refresh()
     services.model.follow()
     if not services.api_key:
@@ -56,7 +57,7 @@ def _serve(args: argparse.Namespace) -> int:
     return EXIT_FINE
 
 
-def _services(cfg: Config) -> Services:
+def _services(cfg: Config, kind: str | None) -> Services:
     from src.artifacts.store import ArtifactStore
     from src.data import postgres
     from src.data.database_url import database_url
@@ -66,7 +67,7 @@ def _services(cfg: Config) -> Services:
     from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
-    url, model = database_url(cfg.paths.workspace), ServedModel(cfg.paths)
+    url, model = database_url(cfg.paths.workspace), ServedModel(cfg.paths, kind)
     return Services(
         model=model,
         log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),

@@ -18,6 +18,8 @@ from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from src.artifacts.store import ArtifactStore, Run
     from src.config import Config
     from src.runs.types import Scored
@@ -67,8 +69,16 @@ def _train(args: argparse.Namespace) -> int:
     run, evaluated = run_pipeline(cfg, labels, options)
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
-    print(f"\n{len(evaluated.label_issues):,} labels are doubtful")
+    _print_issues(evaluated.label_issues)
     return _print_decision(cfg, run, args)
+
+
+def _print_issues(issues: pd.DataFrame) -> None:
+    from src.evaluation.label_issues import expected_precisions
+
+    print(f"\n{len(issues):,} doubtful labels")
+    for rows, share in expected_precisions(issues).items():
+        print(f"  of the first {rows:<6,} {share:>4.0%} are expected to be wrong")
 
 
 def _print_scores(cfg: Config, run: Run, scored: Scored, worst: int = 5) -> None:

@@ -289,6 +289,7 @@ class Cv(Section):
 
 class Decision(Section):
     target_accuracy: Share = 0.95
+    label_precision: Share = 0.4
 
 
 class Monitoring(Section):

@@ -203,7 +203,7 @@ def test_a_wheel_answers_where_the_user_stands(
     there = subprocess.run(
         command, cwd=served_paths.workspace, env=env, capture_output=True, text=True, check=False
     )
-    assert (there.returncode, there.stdout[:11]) == (0, "prdtypecode"), there.stderr
+    assert (there.returncode, there.stdout[:23]) == (0, "designation,prdtypecode"), there.stderr
     nowhere = subprocess.run(
         command, cwd=tmp_path, env=env, capture_output=True, text=True, check=False
     )

@@ -1,10 +1,15 @@
-"""Products whose label is probably wrong, found from out-of-fold probabilities.
+"""Doubtful labels, ranked by the probability that they are wrong, from out-of-fold probabilities.
 
-Confident learning (Northcutt, Jiang and Chuang, "Confident learning: estimating uncertainty in
-dataset labels", JAIR 2021): a class's *self-confidence* is the mean probability that rows labelled
-so are given of it. A row is an issue when another class is at least as likely as that class's
-self-confidence, and the label's own probability is below its own. Thresholds a class, not one for
-all, because a model is surer of some classes than of others.
+A label follows the model's probabilities p, or with probability e it is wrong, and then it is one
+that products of the true class are taken for (a contaminated model, as in Copas, "Binary regression
+models for contaminated data", JRSS B 1988, with the class-wise noise of confident learning:
+Northcutt, Jiang and Chuang, JAIR 2021)::
+
+    P(label i | x) = (1 - e) p_i(x) + e sum_j p_j(x) U_ji
+
+U_ji is what rows whose likeliest class is j give to class i, of what they give to others. The share
+e is that of the highest likelihood. What it is worth on known wrong labels, and beside cleanlab:
+docs/experiments.md, "Doubtful labels".
 """
 
 from __future__ import annotations
@@ -15,6 +20,9 @@ import pandas as pd
 from src.evaluation.metrics import columns_of
 from src.labels import Labels
 
+STATED = (50, 100, 200)
+EM_STEPS = 200
+
 
 def label_issues(
     y_true: np.ndarray,
@@ -23,65 +31,61 @@ def label_issues(
     *,
     products: pd.DataFrame,
     labels: Labels,
+    least_precision: float,
 ) -> pd.DataFrame:
-    """Return the rows where the model confidently disagrees with the label.
+    """Return the labels that are likeliest wrong, down to where too few of the list would be.
 
-    Parameters
-    ----------
-    y_true : ndarray, shape (n,)
-        Given codes, each one of `classes`.
-    proba : ndarray, shape (n, n_classes)
-        Out-of-fold: a model that was fitted on a row would believe its label.
-    classes : ndarray, shape (n_classes,)
-        Code of each column, ascending.
-    products : DataFrame, n rows
-        Columns row_index and productid.
-    labels : Labels
-        Names of the codes.
-
-    Returns
-    -------
-    DataFrame
-        Columns rank, row_index, productid, given, given_label, given_probability, suggested,
-        suggested_label, suggested_probability; the widest gap of probabilities first.
+    `proba`, (n, n_classes), is out-of-fold: a model that was fitted on a row would believe its
+    label. Columns rank, row_index, productid, given, given_label, given_probability, suggested,
+    suggested_label, suggested_probability, wrong_probability, and expected_precision: the share
+    of wrong labels to expect from the first row to this one, `least_precision` or more.
     """
-    rows, suggested = find_issues(columns_of(y_true, classes), proba)
-    codes = classes[suggested]
-    given_probability = proba[rows, columns_of(y_true[rows], classes)]
+    columns, rows = columns_of(y_true, classes), np.arange(len(proba))
+    wrong = wrong_probabilities(columns, proba)
+    order = np.argsort(-wrong, kind="stable")
+    expected = wrong[order].cumsum() / np.arange(1, len(order) + 1)
+    order = order[expected >= least_precision]
+    others = proba.copy()
+    others[rows, columns] = -1.0
+    suggested = others.argmax(axis=1)[order]
     return pd.DataFrame(
         {
-            "rank": np.arange(1, len(rows) + 1),
-            "row_index": products["row_index"].to_numpy()[rows],
-            "productid": products["productid"].to_numpy()[rows],
-            "given": y_true[rows],
-            "given_label": [labels.label(code) for code in y_true[rows]],
-            "given_probability": given_probability,
-            "suggested": codes,
-            "suggested_label": [labels.label(code) for code in codes],
-            "suggested_probability": proba[rows, suggested],
+            "rank": np.arange(1, len(order) + 1),
+            "row_index": products["row_index"].to_numpy()[order],
+            "productid": products["productid"].to_numpy()[order],
+            "given": y_true[order],
+            "given_label": [labels.label(code) for code in y_true[order]],
+            "given_probability": proba[order, columns[order]],
+            "suggested": classes[suggested],
+            "suggested_label": [labels.label(code) for code in classes[suggested]],
+            "suggested_probability": proba[order, suggested],
+            "wrong_probability": wrong[order],
+            "expected_precision": expected[: len(order)],
         }
     )
 
 
-def find_issues(columns: np.ndarray, proba: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return rows at issue, the surest first, and the column that each should rather be.
+def wrong_probabilities(columns: np.ndarray, proba: np.ndarray) -> np.ndarray:
+    """Return the probability that each label, given by its column, is wrong; shape (n,)."""
+    n, n_classes = proba.shape
+    taken_for = np.zeros((n_classes, n_classes))
+    np.add.at(taken_for, proba.argmax(axis=1), proba)
+    np.fill_diagonal(taken_for, 0.0)
+    # A thousandth of the rows' weight more: a class that no row is taken for may still be one.
+    taken_for += 1e-3 * np.maximum(taken_for.sum(axis=1, keepdims=True), 1.0)
+    np.fill_diagonal(taken_for, 0.0)
+    taken_for /= taken_for.sum(axis=1, keepdims=True)
+    by_model = proba[np.arange(n), columns]
+    by_mistake = (proba * taken_for[:, columns].T).sum(axis=1)
+    share = 0.05
+    for _ in range(EM_STEPS):
+        mistaken = share * by_mistake
+        wrong = mistaken / np.maximum((1 - share) * by_model + mistaken, 1e-300)
+        share = float(wrong.mean())
+    return np.asarray(wrong)
 
-    Parameters
-    ----------
-    columns : ndarray of int, shape (n,)
-        Column of the given label.
-    proba : ndarray, shape (n, n_classes)
-        Out-of-fold probabilities.
-    """
-    every, n_classes = np.arange(len(proba)), proba.shape[1]
-    of_label = proba[every, columns]
-    rows_of_class = np.bincount(columns, minlength=n_classes)
-    sums = np.bincount(columns, of_label, minlength=n_classes)
-    confidence = np.divide(sums, rows_of_class, out=np.ones(n_classes), where=rows_of_class > 0)
-    likely = np.where(proba >= confidence, proba, 0.0)
-    likely[every, columns] = 0.0
-    suggested = likely.argmax(axis=1)
-    gap = likely[every, suggested] - of_label
-    rows = np.flatnonzero((gap > 0) & (of_label < confidence[columns]))
-    rows = rows[np.argsort(-gap[rows], kind="stable")]
-    return rows, suggested[rows]
+
+def expected_precisions(issues: pd.DataFrame) -> dict[int, float]:
+    """Return the expected share of wrong labels among the first 50, 100, 200, and all, by rows."""
+    rows = sorted({n for n in STATED if n < len(issues)} | ({len(issues)} - {0}))
+    return {n: float(issues["expected_precision"].iloc[n - 1]) for n in rows}

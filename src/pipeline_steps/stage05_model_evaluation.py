@@ -33,6 +33,7 @@ class ModelEvaluationPipeline:
     products: pd.DataFrame
     labels: Labels
     target_accuracy: float
+    label_precision: float
     seed: int
 
     def run(self, *, on_train: bool) -> Evaluated:
@@ -41,11 +42,19 @@ class ModelEvaluationPipeline:
         splits = {"holdout": holdout, "oof": np.ones(len(y), dtype=bool)}
         splits |= {"train": ~holdout} if on_train else {}
         scored = [self._score(split, rows) for split, rows in splits.items()]
+        issues = label_issues(
+            y,
+            oof.proba,
+            oof.classes,
+            products=self.products,
+            labels=self.labels,
+            least_precision=self.label_precision,
+        )
         text_alone = oof.expert_proba.get(TEXT_EXPERT, oof.proba)
         return Evaluated(
             tuple(scored),
             self._submission(),
-            label_issues(y, oof.proba, oof.classes, products=self.products, labels=self.labels),
+            issues,
             {"b2": self._diagnose(text_alone), "b4": self._diagnose(oof.proba)},
         )
 
@@ -141,6 +150,7 @@ def run(
         products=transformed.train[columns],
         labels=labels,
         target_accuracy=cfg.decision.target_accuracy,
+        label_precision=cfg.decision.label_precision,
         seed=cfg.compute.seed,
     )
     return pipeline.run(on_train=on_train)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
-from src.pipelines.table import block_mask
+from src.pipelines.table import block_mask, block_values
 from src.pipelines.text_pipeline import LANGUAGE
 
 LENGTHS = ("title_length", "description_length")
@@ -67,7 +67,8 @@ class TrainingRange:
         """
         counter = find_word_counter(model)
         measured = _measure(table, model, counter.vocabulary_ if counter else (), self.images)
-        found = {name: (measured[name] > most).to_numpy() for name, most in self.largest.items()}
+        beyond = measured.to_numpy() > [self.largest[name] for name in measured.columns]
+        found = dict(zip(measured.columns, beyond.T, strict=True))
         if self.languages and LANGUAGE in table:
             found[LANGUAGE] = _has_text(table, model) & ~table[LANGUAGE].isin(self.languages)
         return found
@@ -94,8 +95,12 @@ def _measure(
     lengths = table["title_length"].to_numpy(), table["description"].str.len().to_numpy()
     measured = pd.DataFrame(np.column_stack([*lengths, unknown]), columns=[*LENGTHS, UNKNOWN])
     measured[~_has_text(table, model)] = np.nan
-    distances = (table[images.columns] - images.loc["mean"]).abs() / images.loc["std"]
-    return measured.assign(**{IMAGE: distances.mean(axis=1).to_numpy(dtype=np.float64)})
+    distances, seen = np.full(len(table), np.nan), table["has_image"].to_numpy(dtype=bool)
+    if seen.any() and len(images.columns):
+        mean, std = images.loc[["mean", "std"]].to_numpy()
+        values = np.abs(block_values(table, "image_stats")[seen] - mean) / std
+        distances[seen] = pd.DataFrame(values).mean(axis=1)
+    return measured.assign(**{IMAGE: distances})
 
 
 def find_word_counter(model: LateFusion) -> TfidfWords | None:

@@ -174,7 +174,7 @@ class Evaluated:
     submission : DataFrame
         The challenge's format: index = row index, column prdtypecode; one row a test product.
     label_issues : DataFrame
-        Products whose label is probably wrong, the surest first.
+        Doubtful labels, the likeliest wrong first.
     diagnosed : mapping of str to (DataFrame, DataFrame)
         Of "b2", the text alone, and "b4", everything together, on every labelled row out of fold:
         scores of each class, and one row a confusion, the most frequent first.

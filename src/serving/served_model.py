@@ -18,10 +18,10 @@ logger = logging.getLogger(__name__)
 
 
 class ServedModel:
-    """Holds a `Predictor` and follows what the files say."""
+    """Holds the `Predictor` of the served run, or of the last one of a kind; follows the files."""
 
-    def __init__(self, paths: Paths) -> None:
-        self._paths = paths
+    def __init__(self, paths: Paths, kind: str | None = None) -> None:
+        self._paths, self._kind = paths, kind
         self._store = ArtifactStore(paths)
         self._predictor: Predictor | None = None
         self._problem: ArtifactError | None = None
@@ -47,7 +47,7 @@ class ServedModel:
             signature = self._current_signature()
             if signature is not None and signature == self._signature:
                 return
-            self._predictor = load_predictor(self._paths)
+            self._predictor = load_predictor(self._paths, self._kind)
             self._gauges = self._reference_gauges()
             self._signature, self._problem = signature, None
             pipeline = self._predictor.pipeline
@@ -82,15 +82,16 @@ class ServedModel:
 
     def _reference_gauges(self) -> DriftGauges | None:
         """Return gauges against the served run's reference; None where it wrote none."""
-        store = self._store.pinned()
+        store = self._store.pinned(kind=self._kind)
         if not store.reference_profile.is_file():
             return None
         return DriftGauges(from_json(store.load(store.reference_profile)))
 
     def _current_signature(self) -> tuple[Path, int, int] | None:
         """Return what tells one promoted file from another."""
+        store = self._store.pinned(kind=self._kind) if self._kind else self._store
         try:
-            path = self._store.serving.resolve()
+            path = store.serving.resolve()
             status = path.stat()
         except OSError:
             return None

@@ -217,6 +217,8 @@ def label_issues(predictions: pd.DataFrame, labels: Labels) -> pd.DataFrame:
             "suggested": worst["predicted"],
             "suggested_label": worst["predicted"].map(labels.label),
             "suggested_probability": worst["probability"],
+            "wrong_probability": worst["probability"],
+            "expected_precision": worst["probability"].expanding().mean(),
         }
     )
 

@@ -181,6 +181,8 @@ def test_label_issues_and_diagnostics(finished: Finished) -> None:
     assert issues["given"].tolist() == own["prdtypecode"].tolist()
     assert issues["given_probability"].tolist() == own["true_probability"].tolist()
     assert (issues["given"] != issues["suggested"]).all()
+    assert issues["wrong_probability"].is_monotonic_decreasing
+    assert issues["expected_precision"].min() >= finished.cfg.decision.label_precision
     classes = finished.metrics("oof", "_per_class.csv")
     told = finished.store.load(finished.store.rapport("b4_diagnostics.csv"))
     shared = ["prdtypecode", "label", "precision", "recall", "f1", "support"]

@@ -71,3 +71,16 @@ def test_a_run_that_comes_later_is_found(paths: Paths, tmp_path: Path) -> None:
         assert served.get().pipeline.kind == "late_fusion"
     finally:
         served.close()
+
+
+def test_a_kind_beside_the_served_one(paths: Paths) -> None:
+    served = ServedModel(paths, "late_fusion")
+    served.refresh()
+    assert served.get().pipeline.kind == "late_fusion"
+    first = served.get()
+    served.refresh()
+    assert served.get() is first
+    other = ServedModel(paths, "xgboost")
+    other.refresh()
+    with pytest.raises(ArtifactError, match="no run of kind 'xgboost' was promoted"):
+        other.get()
