@@ -9,14 +9,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from src import palette
-from src.evaluation.shap.product import Contributions, Term, highlight
+from src.evaluation.shap.product import Contributions, highlight
+from src.features.text.markup import strip_markup
 from src.serving.predictor import Prediction, Predictor, Product
 from streamlit_app.shared import charts, components
 from streamlit_app.shared.context import Context
 
 TERMS = 8
-# Pieces of words repeat each other: whole words come first, from a longer list.
-TERMS_ASKED = 40
 # Longer descriptions are cut on the screen: the highlighted text is for reading, not for storage.
 MAX_CHARACTERS = 3_000
 # A branch below this share of the largest contribution is not drawn.
@@ -33,7 +32,7 @@ def show(ctx: Context, predictor: Predictor, asked: Product, prediction: Predict
         ctx.named,
         key=f"why_{prediction.code}_{hash(asked.designation)}",
     )
-    found, heat_map = predictor.explain(asked, code, TERMS_ASKED)
+    found, heat_map = predictor.explain(asked, code, TERMS)
     left, right = st.columns([6, 5], gap="large")
     if asked.designation.strip() or asked.description.strip():
         with left:
@@ -50,7 +49,10 @@ def _words(ctx: Context, asked: Product, found: Contributions) -> None:
     st.markdown(f"**{ctx.words('app.predict.why_words')}**")
     scores = list(found.words().values())
     largest = max((abs(score) for score in scores), default=0.0)
-    texts = (("clean_title", asked.designation), ("clean_description", asked.description))
+    texts = (
+        ("clean_title", strip_markup(asked.designation)),
+        ("clean_description", strip_markup(asked.description)),
+    )
     marked = [
         f'<p class="{field}">{marked_text(text[:MAX_CHARACTERS], found, field, largest)}</p>'
         for field, text in texts
@@ -61,7 +63,7 @@ def _words(ctx: Context, asked: Product, found: Contributions) -> None:
         components.note(ctx.words("app.predict.why_words_note"))
     left, right = st.columns(2)
     terms = (*found.terms_for, *found.terms_against)
-    top = max((abs(term.contribution) for term in terms), default=1.0)
+    top = max((abs(contribution) for _, contribution in terms), default=1.0)
     _terms(ctx, left, "for", found.terms_for, top)
     _terms(ctx, right, "against", found.terms_against, top)
 
@@ -92,20 +94,19 @@ def marked_text(text: str, found: Contributions, field: str, largest: float) -> 
 
 
 def _terms(
-    ctx: Context, place: DeltaGenerator, side: str, terms: tuple[Term, ...], top: float
+    ctx: Context, place: DeltaGenerator, side: str, terms: tuple[tuple[str, float], ...], top: float
 ) -> None:
-    shown = sorted(terms, key=lambda term: term.kind != "words")[:TERMS]
-    if not shown:
+    if not terms:
         return
     color = palette.GOOD if side == "for" else palette.BAD
     rows = [
         components.bar(
-            f"<code>{html.escape(term.text)}</code>",
-            abs(term.contribution) / top,
-            _signed(ctx, term.contribution),
+            f"<code>{html.escape(word)}</code>",
+            abs(contribution) / top,
+            _signed(ctx, contribution),
             color,
         )
-        for term in shown
+        for word, contribution in terms
     ]
     with place:
         st.markdown(f"**{ctx.words(f'app.predict.why_{side}')}**")
