@@ -1,16 +1,23 @@
-"""Predict: the likeliest classes of the products in a CSV, as a CSV."""
+"""Predict: the likeliest classes of the products in a table, as a CSV.
+
+Exit status: 0 fine, 1 images were given and none belongs to a product, 2 wrong use or input.
+"""
 
 from __future__ import annotations
 
 import argparse
 import contextlib
+import io
+import itertools
+import json
 import sys
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from src.command_line import parser, run, settings
-from src.errors import EXIT_FINE, FileFault, ProjectError, UsageError
+from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, UsageError
 from src.files import write_atomically
 from src.i18n import LANGUAGES
 
@@ -18,61 +25,88 @@ if TYPE_CHECKING:
     from src.data.readers import ProductReader
     from src.serving.predictor import Predictor
 
-HELP_COMMAND = "python scripts/predict.py --help"
-
-
 def main(argv: list[str] | None = None) -> int:
     """Parse, predict, write; return the exit code."""
-    return run(_work, _parser(), argv, kept="an output file was left as it was before")
-
-
-def _work(args: argparse.Namespace) -> int:
-    try:
-        return _predict(args)
-    except ProjectError as e:
-        e.next_command = e.next_command or HELP_COMMAND
-        raise
+    return run(_predict, _parser(), argv, kept="an output file was left as it was before")
 
 
 def _parser() -> argparse.ArgumentParser:
     options = parser(__doc__, verbose="show timers and shapes")
     options.add_argument(
         "file",
-        metavar="FILE.csv",
-        help="a column designation, and description, productid, imageid where known; - is stdin",
+        metavar="FILE",
+        help="a table (CSV, .xlsx, .parquet, .gz) with a column designation, and description, "
+        "image, productid, imageid where known; - is stdin",
     )
     options.add_argument(
-        "--images", type=Path, metavar="DIR", help="pictures image_IMAGEID_product_PRODUCTID.jpg"
+        "--images",
+        type=Path,
+        metavar="DIR|ZIP",
+        help="images under the names of the column image, of an id, or the official ones",
     )
     options.add_argument("--top-k", type=int, default=3, metavar="K", help="candidates a product")
     options.add_argument("--out", type=Path, metavar="F", help="where to write; default: stdout")
     options.add_argument("--language", choices=LANGUAGES, default="en", help="of the labels")
+    options.add_argument(
+        "--format", choices=("csv", "excel"), default="csv", help="excel: semicolons and a BOM"
+    )
+    options.add_argument("--kind", metavar="NAME", help="another kind of model than the served one")
+    options.add_argument(
+        "--explain", type=Path, metavar="DIR", help="write why, DIR/000001.json and .png a product"
+    )
     return options
 
 
 def _predict(args: argparse.Namespace) -> int:
     if args.top_k < 1:
-        problem = f"--top-k {args.top_k}: expected 1 or more"
-        raise UsageError(problem, next_command=HELP_COMMAND)
-    if args.images is not None and not args.images.is_dir():
-        raise UsageError(f"--images {args.images}: no such folder", next_command=HELP_COMMAND)
+        raise UsageError(f"--top-k {args.top_k}: expected 1 or more")
+    if args.images is not None and not args.images.exists():
+        raise UsageError(f"--images {args.images}: no such folder")
     cfg = settings(args)
     from src.data.readers import ProductReader
     from src.serving.predictor import load_predictor
 
-    with _opened(args.file) as stream:
+    with _opened(args.file) as stream, _images(args.images) as places:
         name = "stdin" if args.file == "-" else Path(args.file).resolve()
-        reader = ProductReader(stream, name, [args.images] if args.images else [])
-        predictor = load_predictor(cfg.paths)
+        reader = ProductReader(stream, name, **places)
+        predictor = load_predictor(cfg.paths, args.kind)
+        args.top_k = min(args.top_k, len(predictor.pipeline.model.classes_))
         with _output(args.out) as out:
-            n, n_review = _write(reader, predictor, out, args)
+            n_review = _write(reader, predictor, out, args)
     where, served = args.out or "stdout", predictor.pipeline
     synthetic = ", SYNTHETIC: trained on the demo shop" if served.synthetic else ""
-    sys.stderr.write(
-        f"{n:,} products, {n_review:,} to review (probability under {served.threshold:.3f})"
-        f" -> {where}\nrun {served.run_id}, {served.kind}{synthetic}\n"
-    )
-    return EXIT_FINE
+    talk = [reader.assumed("en"), reader.images_line("en"), _renamed(reader.header, args.top_k)]
+    talk += [
+        f"{reader.rows:,} products, {n_review:,} to review (probability under "
+        f"{served.threshold:.3f}, or review_reason) -> {where}",
+        f"run {served.run_id}, {served.kind}{synthetic}",
+    ]
+    sys.stderr.write("".join(f"{line}\n" for line in talk if line))
+    return EXIT_FINDINGS if reader.none_matched else EXIT_FINE
+
+
+@contextlib.contextmanager
+def _images(place: Path | None) -> Iterator[dict[str, Any]]:
+    """Return where `ProductReader` looks for images; those of a zip are unpacked meanwhile."""
+    if place is None or place.is_dir():
+        yield {"folders": [place] if place else []}
+        return
+    from src.serving.uploads import unpack_images
+
+    with _opened(str(place)) as stream, tempfile.TemporaryDirectory() as folder:
+        files, skipped = unpack_images(stream.read(), Path(folder))
+        if skipped:
+            sys.stderr.write(f"{place}: {skipped:,} files are no images or can't be read\n")
+        yield {"images": files}
+
+
+def _renamed(columns: Sequence[str], top_k: int) -> str:
+    """Say which of the input's columns come back under another name."""
+    from src.serving.answers import own_columns
+
+    names = zip(columns, own_columns(columns, top_k), strict=True)
+    renamed = ", ".join(f"{old} -> {new}" for old, new in names if old != new)
+    return f"columns of the input that are named as ours: {renamed}" if renamed else ""
 
 
 @contextlib.contextmanager
@@ -90,6 +124,8 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's language is
         yield sys.stdout
         return
     if not path.parent.is_dir():
@@ -103,23 +139,41 @@ def _output(path: Path | None) -> Iterator[IO[str]]:
 
 def _write(
     reader: ProductReader, predictor: Predictor, out: IO[str], args: argparse.Namespace
-) -> tuple[int, int]:
-    """Write the answers; return the number of products and of those to review."""
+) -> int:
+    """Write the answers; return the number of products to review."""
     from tqdm import tqdm
 
     from src.serving.answers import answers_header, answers_rows
+    from src.serving.explanation import explanation
+    from src.serving.predictor import Product
 
-    top_k = min(args.top_k, len(predictor.pipeline.model.classes_))
-    out.write(answers_header(reader.header, top_k))
-    n = n_review = 0
+    labels, numbers, n_review = predictor.pipeline.labels, itertools.count(1), 0
+    out.write(answers_header(reader.header, args.top_k, args.format))
     with tqdm(unit=" products", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for chunk in reader.chunks(200 if args.images else 4_000):
-            answers = predictor.predict(chunk, top_k=top_k, language=args.language)
-            out.write(answers_rows(reader.header, chunk["cells"], answers))
-            n += len(answers)
+        for chunk in reader.chunks(200 if args.images or args.explain else 4_000):
+            answers = predictor.predict(chunk, top_k=args.top_k, language=args.language)
+            options = (args.top_k, labels, args.language, args.format)
+            out.write(answers_rows(chunk["cells"], answers, *options))
+            for row, answer, number in zip(chunk.itertuples(), answers, numbers, strict=False):
+                if args.explain and answer.code is not None:
+                    image = Path(row.image) if row.image else None
+                    product = Product(row.designation, row.description, image)
+                    found, png = explanation(predictor, product, answer.code, args.language)
+                    _save_explanation(found, png, args.explain / f"{number:06d}.json")
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))
-    return n, n_review
+    return n_review
+
+
+def _save_explanation(found: dict[str, Any], png: bytes | None, target: Path) -> None:
+    try:
+        with write_atomically(target) as file:
+            json.dump(found, file, ensure_ascii=False, indent=1)
+        if png is not None:
+            with write_atomically(target.with_suffix(".png"), "wb") as file:
+                file.write(png)
+    except OSError as e:
+        raise FileFault.of(target, f"can't be written ({e})", next_command="df -h .") from e
 
 
 if __name__ == "__main__":

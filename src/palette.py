@@ -27,17 +27,8 @@ INK = "#22252b"
 
 
 def theme_color(theme: str, ordered: Sequence[str]) -> str:
-    """Return the color of a theme key.
+    """Return the color of a theme key; one that is not in `ordered`, the theme map's, is grey.
 
-    Parameters
-    ----------
-    theme : str
-        The key; one that is not in `ordered` is grey.
-    ordered : sequence of str
-        All theme keys in the order of the theme map.
-
-    Examples
-    --------
     >>> theme_color("toys", ["books", "toys"])
     '#7a4fb5'
     """

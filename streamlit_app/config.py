@@ -12,7 +12,7 @@ from streamlit_app.diagnostics import page as diagnostics
 from streamlit_app.exploration import page as exploration
 from streamlit_app.method import page as method
 from streamlit_app.predict import page as predict
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 from streamlit_app.team import page as team
 
@@ -24,14 +24,16 @@ PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
     ("predict", ":material/sell:", predict.show),
     ("team", ":material/group:", team.show),
 )
+NAME = "Rakuten Multimodal"
 
 
 def main() -> None:
     """Draw the frame and the page that is chosen."""
-    st.set_page_config("Rakuten Multimodal", loaders.asset("icon.svg"), layout="wide")
+    st.set_page_config(NAME, loaders.asset("icon.svg"), layout="wide")
     st.html(loaders.APP / "style.css")
     st.logo(loaders.asset("logo.svg"), icon_image=loaders.asset("icon.svg"), size="large")
-    language = components.choose_language()
+    language = choices.choose_language()
+    components.tell_language(language)
     try:
         ctx = loaders.context(language)
     except ProjectError as error:
@@ -46,9 +48,14 @@ def main() -> None:
         )
         for name, icon, show in PAGES
     ]
-    chosen = st.navigation(pages)
+    # The page at "/" has no other address: it sends on to the first, which has.
+    home = st.Page(partial(st.switch_page, pages[0]), url_path="home", default=True,
+                   visibility="hidden", title=NAME)  # fmt: skip
+    chosen = st.navigation([home, *pages])
+    st.set_page_config(page_title=f"{chosen.title} - {NAME}")
     components.sidebar(ctx)
     chosen.run()
+    choices.write_address()
 
 
 def _guarded(ctx: Context, show: Callable[[Context], None]) -> None:

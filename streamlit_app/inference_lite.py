@@ -31,12 +31,7 @@ logger = logging.getLogger(__name__)
 class StoredImages(ImageExtractor):
     """An image extractor that looks images up by file name before it decodes them.
 
-    Attributes
-    ----------
-    values : ndarray of float32, shape (n_stored, width)
-        What the extractor gave for the stored images.
-    rows : mapping of str to int
-        Row of each file name.
+    `rows` gives the row of each file name in `values`, shape (n_stored, width).
     """
 
     values: np.ndarray
@@ -74,16 +69,9 @@ def predict(
     top_k: int = 3,
     language: str = "en",
 ) -> Prediction:
-    """Answer for one product.
+    """Answer for one product: "designation", "description" where there is one, and its image.
 
-    Parameters
-    ----------
-    text_row : mapping
-        "designation" and, where there is one, "description".
-    image_path : str, Path or None
-        Its image. A demo image need not be there: its name is enough.
-    top_k, language
-        As in `src.serving.predictor.Predictor.predict`.
+    A demo image need not be there: its name is enough.
 
     Raises
     ------

@@ -40,8 +40,7 @@ def load_members(language: str, path: Path = TEAM_FILE) -> tuple[Member, ...]:
     Raises
     ------
     ConfigError
-        The file is missing, is no JSON list, or a profile lacks a text or has a link that is not
-        https.
+        The file is no JSON list, or a profile lacks a text or has a link that is not https.
     """
     try:
         profiles = json.loads(path.read_text(encoding="utf-8"))
@@ -77,6 +76,6 @@ def profile_card(member: Member, number: int) -> str:
     places = "".join(f"<code>{html.escape(place)}</code> " for place in member.works_on)
     return (
         f'<article class="member" style="--theme:{color}"><i>{html.escape(member.initials)}</i>'
-        f"<h4>{name}</h4><b>{html.escape(member.role)}</b><p>{html.escape(member.about)}</p>"
+        f"<h2>{name}</h2><b>{html.escape(member.role)}</b><p>{html.escape(member.about)}</p>"
         f"<footer>{places}</footer></article>"
     )

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ from src.files import read_toml
 LANGUAGES = ("fr", "en")
 """Languages of labels, screens and reports."""
 
-NARROW_SPACE = "\u202f"
+NARROW_SPACE, NO_BREAK_SPACE = "\u202f", "\u00a0"
 DASH = "–"
 
 
@@ -37,7 +38,8 @@ class Translator:
 
     def __init__(self, language: str) -> None:
         self.language = language
-        self._texts = read_toml(Path(__file__).with_name(f"{language}.toml"))
+        texts = read_toml(Path(__file__).with_name(f"{language}.toml"))
+        self._texts = _spaced(texts) if language == "fr" else texts
 
     def __call__(self, key: str, **values: object) -> str:
         """Return the text of a dotted key, its ``{names}`` filled in.
@@ -88,6 +90,16 @@ class Translator:
         if self.language == "fr":
             text = text.replace(",", NARROW_SPACE).replace(".", ",")
         return text
+
+
+def _spaced(texts: Any) -> Any:  # noqa: ANN401 - a table of texts, or one
+    """Return French texts with the spaces that no line breaks at before and inside punctuation."""
+    if isinstance(texts, dict):
+        return {key: _spaced(text) for key, text in texts.items()}
+    if isinstance(texts, list):
+        return [_spaced(text) for text in texts]
+    text = re.sub(r" (?=[;!?%×])", NARROW_SPACE, texts)
+    return re.sub(r" (?=[:»])|(?<=«) ", NO_BREAK_SPACE, text)
 
 
 @functools.cache

@@ -80,7 +80,7 @@ def _with_images(
     products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
 ) -> pd.DataFrame:
     """Add where each product's image lies, its SHA256, and a value that equal images share."""
-    paths = images.image_paths(products, images.list_images([folder]))
+    paths = images.image_paths(products, folder)
     of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),

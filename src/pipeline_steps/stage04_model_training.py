@@ -7,9 +7,9 @@ import dataclasses
 import numpy as np
 from sklearn.base import clone
 
+from src.models.calibration import review_threshold
 from src.models.gating import OutOfFold
 from src.models.late_fusion import LateFusion
-from src.models.threshold import review_threshold
 from src.runs.types import OutOfFoldScores, Trained, Transformed
 
 

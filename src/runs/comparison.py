@@ -22,8 +22,7 @@ from src.config import Config
 from src.data.splits import split_folds
 from src.errors import ArtifactError
 from src.evaluation.systems import score_pairs, score_systems
-from src.models.baselines import by_share
-from src.models.cross_validation import Cost, can_cross_fit, cross_fit
+from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
 from src.pipelines.branches import Branch
 from src.pipelines.product_model import IMAGE, branches_of, build_expert

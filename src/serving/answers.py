@@ -1,51 +1,88 @@
-"""Answers as CSV: the input's own columns but for the texts, then the classes and flags."""
+"""Answers as CSV: every column of the input, then the classes and flags.
+
+A column of the input that is named as one of ours comes back as ``input_label`` and the like. The
+form "excel" is what Excel opens with a double click: semicolons, a byte-order mark, and decimal
+commas where the language has them.
+"""
 
 from __future__ import annotations
 
 import csv
-import io
-import re
-from collections.abc import Iterable, Sequence
-from itertools import compress
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from types import SimpleNamespace
 
 from src.serving.predictor import Prediction
 
-TEXT_COLUMNS = ("designation", "description")
-_OURS = re.compile(
-    r"prdtypecode|label|probability|needs_review|known|used_image|(code|label|probability)_\d+"
-)
+FORMS = ("csv", "excel")
 
 
-def answers_header(header: Sequence[str], top_k: int) -> str:
-    """Return the first line of the answers for an input with this header."""
+def answer_columns(top_k: int) -> list[str]:
+    """Return the names of our columns."""
     more = [f"{name}_{k}" for k in range(2, top_k + 1) for name in ("code", "label", "probability")]
-    ours = ["prdtypecode", "label", "probability", *more, "needs_review", "known", "used_image"]
-    return _to_csv([[*compress(header, _kept(header)), *ours]])
+    flags = ["needs_review", "review_reason", "known", "used_image"]
+    return ["prdtypecode", "label", "probability", *more, *flags]
+
+
+def own_columns(columns: Sequence[str], top_k: int) -> list[str]:
+    """Return the names under which the input's columns come back.
+
+    >>> own_columns(["sku", "label"], top_k=1)
+    ['sku', 'input_label']
+    """
+    ours, taken, names = set(answer_columns(top_k)), {*columns}, []
+    for name in columns:
+        if name in ours:
+            name = f"input_{name}"
+            while name in taken:
+                name = f"input_{name}"
+            taken.add(name)
+        names.append(name)
+    return names
+
+
+def answers_header(columns: Sequence[str], top_k: int, form: str = "csv") -> str:
+    """Return the first line of the answers for an input with these columns."""
+    line = _to_csv([[*own_columns(columns, top_k), *answer_columns(top_k)]], form)
+    return "\ufeff" + line if form == "excel" else line
 
 
 def answers_rows(
-    header: Sequence[str], cells: Iterable[Sequence[str]], predictions: Iterable[Prediction]
+    cells: Iterable[Sequence[str]],
+    predictions: Iterable[Prediction],
+    top_k: int,
+    labels: Mapping[int, Mapping[str, str]],
+    language: str,
+    form: str = "csv",
 ) -> str:
-    """Return a line for each product, whose `cells` stand under `header`; all digits."""
-    kept = _kept(header)
+    """Return a line for each product: its cells, then the answer with all digits.
+
+    Labels are in `language`, whatever that of the predictions is. Without a class their cells are
+    empty, and the reason stands in the row.
+    """
+    comma = form == "excel" and language == "fr"
+
+    def values(prediction: Prediction) -> Iterator[str]:
+        for code, _, probability in prediction.top_k:
+            digits = repr(probability)
+            yield from (str(code), labels.get(code, {}).get(language, str(code)))
+            yield digits.replace(".", ",") if comma else digits
+        yield from [""] * (3 * (top_k - len(prediction.top_k)))
+        yield str(prediction.needs_review).lower()
+        yield " ".join(prediction.review_reason)
+        yield from (str(flag).lower() for flag in (prediction.known, prediction.used_image))
+
     rows = zip(cells, predictions, strict=True)
-    return _to_csv([*compress(row, kept), *_values(prediction)] for row, prediction in rows)
+    return _to_csv(([*row, *values(prediction)] for row, prediction in rows), form)
 
 
-def _kept(header: Sequence[str]) -> list[bool]:
-    """Tell which columns are handed on: all but the texts, and those named as one of ours."""
-    return [name not in TEXT_COLUMNS and not _OURS.fullmatch(name) for name in header]
-
-
-def _values(prediction: Prediction) -> list[str]:
-    candidates = [
-        text for code, label, p in prediction.top_k for text in (str(code), label, repr(p))
-    ]
-    flags = (prediction.needs_review, prediction.known, prediction.used_image)
-    return [*candidates, *(str(flag).lower() for flag in flags)]
-
-
-def _to_csv(rows: Iterable[Sequence[str]]) -> str:
-    text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
-    return text.getvalue()
+def _to_csv(rows: Iterable[Sequence[str]], form: str) -> str:
+    lines: list[str] = []
+    # Before Python 3.13 a field is quoted for the characters of the line's end alone: that of a
+    # line with \r\n quotes both.
+    writer = csv.writer(
+        SimpleNamespace(write=lines.append),
+        delimiter=";" if form == "excel" else ",",
+        lineterminator="\r\n",
+    )
+    writer.writerows(rows)
+    return "".join(f"{line[:-2]}\n" for line in lines)

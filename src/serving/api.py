@@ -7,8 +7,10 @@ sentence; 503 says that no model is served.
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import dataclasses
+import logging
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import IO, Annotated, Any
 from fastapi import Depends, FastAPI, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, StreamingResponse
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, StreamingResponse
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
@@ -28,26 +30,38 @@ from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
 from src.serving import feedback
 from src.serving.answers import answers_header, answers_rows
+from src.serving.explanation import explanation
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import Answered, PredictionLog
-from src.serving.predictor import Product
+from src.serving.predictor import NOTHING_TO_READ, Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.schemas import (
     ClassOut,
     ErrorResponse,
+    ExplainRequest,
+    ExplainResponse,
     FeedbackRequest,
+    Form,
     Language,
     ModelResponse,
     PredictRequest,
     PredictResponse,
     TopK,
     describe,
-    read_predict_request,
+    read_product,
 )
 from src.serving.served_model import ServedModel
 from src.serving.uploads import check_image
 
-CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
+logger = logging.getLogger(__name__)
+
+DOCS = Path(__file__).with_name("docs.html")
+UNAVAILABLE = "no answer is possible now; the service's log says why, and what its operator can do"
+TABLE_TYPES = (
+    "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/gzip",
+    "application/vnd.ms-excel", "application/vnd.apache.parquet", "application/octet-stream",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -76,10 +90,11 @@ def create_app(services: Services) -> FastAPI:
     }
     app = FastAPI(
         title="Product classifier",
-        description="From a product's title, description and picture to its category.",
+        description="From a product's title, description and image to its category.",
         version="1",
         responses=wrong,
         dependencies=[Depends(APIKeyHeader(name=KEY_HEADER, auto_error=False))],
+        docs_url=None,  # FastAPI's own page comes from another server
         redoc_url=None,
     )
     app.add_middleware(
@@ -92,12 +107,21 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     _add_operations(app, services)
     _add_predict(app, services)
+    _add_explain(app, services)
     _add_batch(app, services)
     _add_feedback(app, services)
     return app
 
 
 def _add_operations(app: FastAPI, services: Services) -> None:
+    @app.get("/", include_in_schema=False)
+    def root() -> RedirectResponse:
+        return RedirectResponse("docs")
+
+    @app.get("/docs", include_in_schema=False)
+    def docs() -> HTMLResponse:
+        return HTMLResponse(DOCS.read_text(encoding="utf-8"))
+
     @app.get("/health", summary="Is the process alive?")
     def health() -> dict[str, str]:
         return {"status": "alive"}
@@ -132,39 +156,53 @@ def _add_operations(app: FastAPI, services: Services) -> None:
         )
 
 
-def _check_image(data: bytes, max_pixels: int) -> None:
-    try:
-        check_image(data, max_pixels)
-    except ImageFault as e:
-        raise HTTPException(413 if e.reason == TOO_LARGE else 422, f"image: {e.message}") from e
-
-
 def _add_predict(app: FastAPI, services: Services) -> None:
     def answer(asked: PredictRequest, image: bytes | None) -> PredictResponse:
-        predictor = services.model.get()
-        if image is not None:
-            _check_image(image, services.limits.image_pixels)
-        product = Product(asked.designation, asked.description, image)
+        predictor, product = services.model.get(), _product(services, asked, image)
         answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
+        if answered[0][0].code is None:
+            raise HTTPException(422, NOTHING_TO_READ)
         services.keep(answered, [asked.productid])
         return PredictResponse.of(answered[0][0])
 
-    schema = PredictRequest.model_json_schema()
-    fields = {k: v for k, v in schema["properties"].items() if k != "image_base64"}
+    @app.post(
+        "/predict", summary="Classify one product", openapi_extra=_product_body(PredictRequest)
+    )
+    async def predict(request: Request) -> PredictResponse:
+        return await run_in_threadpool(answer, *await read_product(request, PredictRequest))
+
+
+def _add_explain(app: FastAPI, services: Services) -> None:
+    def explain(asked: ExplainRequest, image: bytes | None) -> dict[str, object]:
+        predictor, product = services.model.get(), _product(services, asked, image)
+        found, png = explanation(predictor, product, asked.code, asked.language)
+        return {**found, "heat_map_base64": png and base64.b64encode(png).decode()}
+
+    @app.post(
+        "/explain", summary="Say why a product gets a class",
+        response_model=ExplainResponse, openapi_extra=_product_body(ExplainRequest),
+    )  # fmt: skip
+    async def explain_one(request: Request) -> dict[str, object]:
+        return await run_in_threadpool(explain, *await read_product(request, ExplainRequest))
+
+
+def _product(services: Services, asked: PredictRequest, image: bytes | None) -> Product:
+    if image is not None:
+        try:
+            check_image(image, services.limits.image_pixels)
+        except ImageFault as e:
+            raise HTTPException(413 if e.reason == TOO_LARGE else 422, f"image: {e.message}") from e
+    return Product(asked.designation, asked.description, image)
+
+
+def _product_body(schema: type[PredictRequest]) -> dict[str, Any]:
+    """Return what OpenAPI says of a product as JSON or as a form with a file."""
+    whole = schema.model_json_schema()
+    fields = {k: v for k, v in whole["properties"].items() if k != "image_base64"}
     image = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."}
     form = {"type": "object", "properties": {**fields, "image": image}}
-    body = {
-        "required": True,
-        "content": {
-            "application/json": {"schema": schema},
-            "multipart/form-data": {"schema": form},
-        },
-    }
-
-    @app.post("/predict", summary="Classify one product", openapi_extra={"requestBody": body})
-    async def predict(request: Request) -> PredictResponse:
-        asked, image = await read_predict_request(request)
-        return await run_in_threadpool(answer, asked, image)
+    content = {"application/json": {"schema": whole}, "multipart/form-data": {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
 
 
 def _add_batch(app: FastAPI, services: Services) -> None:
@@ -177,7 +215,7 @@ def _add_batch(app: FastAPI, services: Services) -> None:
 
     @app.post(
         "/predict/batch",
-        summary="Classify the products of a CSV",
+        summary="Classify the products of a table",
         response_class=StreamingResponse,
         responses=ok,  # type: ignore[arg-type]
         openapi_extra={"requestBody": body},
@@ -186,39 +224,51 @@ def _add_batch(app: FastAPI, services: Services) -> None:
         request: Request,
         top_k: Annotated[TopK, Query()] = 3,
         language: Annotated[Language, Query()] = "en",
+        form: Annotated[Form, Query(alias="format")] = "csv",
     ) -> StreamingResponse:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind not in CSV_TYPES:
-            raise HTTPException(415, f"content type {kind!r}: expected text/csv")
+        if kind not in TABLE_TYPES:
+            raise HTTPException(415, f"content type {kind!r}: expected text/csv, or another table")
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile())
             async for part in request.stream():
                 spool.write(part)
-            await run_in_threadpool(_check_csv, spool)
-            parts = _answers(services, spool, top_k, language)
+            assumed = await run_in_threadpool(_check_table, spool)
+            parts = _answers(services, spool, top_k, language, form)
             header = await run_in_threadpool(next, parts)
             spooled = stack.pop_all()
-        return StreamingResponse(_stream(header, parts, spooled), media_type="text/csv")
+        headers = {"X-Read-As": assumed} if assumed else {}
+        return StreamingResponse(_stream(header, parts, spooled), 200, headers, "text/csv")
 
 
-def _check_csv(spool: IO[bytes]) -> None:
-    """Read the whole file once: what is wrong is said before the first answer leaves."""
-    spool.seek(0)
-    for _ in ProductReader(spool, "body").chunks():
-        pass
+def _check_table(spool: IO[bytes]) -> str:
+    """Read the whole table once: what is wrong is said before the first answer leaves.
 
-
-def _answers(services: Services, spool: IO[bytes], top_k: int, language: Language) -> Iterator[str]:
-    """Yield the header, then the answers of one chunk after the other."""
-    predictor = services.model.get()
-    top_k = min(top_k, len(predictor.pipeline.model.classes_))
+    Returns what was assumed of it, in ASCII for a header.
+    """
     spool.seek(0)
     reader = ProductReader(spool, "body")
-    yield answers_header(reader.header, top_k)
+    for _ in reader.chunks():
+        pass
+    return reader.assumed("en").encode("ascii", "replace").decode()
+
+
+def _answers(
+    services: Services, spool: IO[bytes], top_k: int, language: Language, form: Form
+) -> Iterator[str]:
+    """Yield the header, then the answers of one chunk after the other."""
+    predictor = services.model.get()
+    pipeline = predictor.pipeline
+    top_k = min(top_k, len(pipeline.model.classes_))
+    spool.seek(0)
+    reader = ProductReader(spool, "body")
+    yield answers_header(reader.header, top_k, form)
     for chunk in reader.chunks():
         answered = predictor.answer(chunk, top_k=top_k, language=language)
         services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
-        yield answers_rows(reader.header, chunk["cells"], answered[0])
+        yield answers_rows(
+            chunk["cells"], answered[0], top_k, pipeline.labels, language, form
+        )
 
 
 def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
@@ -239,12 +289,11 @@ def _add_feedback(app: FastAPI, services: Services) -> None:
 
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:
-    """Say what was found; what the client can't mend is 503 with the operator's next command."""
-    detail = encodable(getattr(error, "message", str(error)))
+    """Say what was found; what the client can't mend is 503, and its reason is for the log."""
     if isinstance(error, (UsageError, FileFault)):
-        return JSONResponse({"detail": detail}, 422)
-    next_command = getattr(error, "next_command", None)
-    return JSONResponse({"detail": detail, "next_command": next_command}, 503)
+        return JSONResponse({"detail": encodable(error.message)}, 422)
+    logger.warning("answered with 503: %s", error)
+    return JSONResponse({"detail": UNAVAILABLE}, 503)
 
 
 def _answer_invalid(_: Request, error: Exception) -> JSONResponse:

@@ -1,9 +1,9 @@
-"""Where in an image a class was found: the heat map of a network that a linear model reads."""
+"""Why a product gets a class, as JSON values, and where in its image the class was found."""
 
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,34 @@ from src.pipelines.image_pipeline import ImageExtractor
 
 if TYPE_CHECKING:
     from src.pipelines.product_model import FullPipeline
+    from src.serving.predictor import Predictor, Product
+
+
+def explanation(
+    predictor: Predictor, product: Product, code: int | None, language: str
+) -> tuple[dict[str, Any], bytes | None]:
+    """Return JSON values of what spoke for and against a class, and the heat map as a PNG.
+
+    Raises
+    ------
+    UsageError
+        As `Predictor.explain`.
+    """
+    found, png = predictor.explain(product, code)
+    terms = {
+        side: [{"text": text, "contribution": contribution} for text, contribution in terms]
+        for side, terms in (("terms_for", found.terms_for), ("terms_against", found.terms_against))
+    }
+    labels = predictor.pipeline.labels.get(found.code, {})
+    values = {
+        "code": found.code,
+        "label": labels.get(language, str(found.code)),
+        "margin": found.margin,
+        "base": found.base,
+        "branches": found.blocks,
+        "weights": found.weights,
+    }
+    return {**values, **terms}, png
 
 
 def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | None:

@@ -111,13 +111,16 @@ class PredictionLog:
 
     def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
         predictions, table, proba, model = answered
-        signals = _reader(model).read(table, proba)
+        known = [number for number, answer in enumerate(predictions) if answer.code is not None]
+        if not known:
+            return []
+        signals = _reader(model).read(table.iloc[known], proba[known])
         if self._observe is not None:
             self._observe(predictions[0].model, signals)
         titles = table["designation"].tolist()
         return [
-            _row(*answer, profile_of(signals, number))
-            for number, answer in enumerate(zip(predictions, titles, productids, strict=True))
+            _row(predictions[row], titles[row], productids[row], profile_of(signals, number))
+            for number, row in enumerate(known)
         ]
 
     def _flush(self, rows: Sequence[Row]) -> None:
@@ -143,7 +146,7 @@ def _row(
         "productid": productid,
         "designation_hash": designation_hash(title),
         "prdtypecode": prediction.code,
-        "probability": min(max(prediction.probability, 0.0), 1.0),
+        "probability": min(max(prediction.probability or 0.0, 0.0), 1.0),
         "needs_review": prediction.needs_review,
         "top_k": [{"code": code, "probability": p} for code, _, p in prediction.top_k],
         "run_id": prediction.model,

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
+NOTHING_TO_READ = (
+    "nothing to read: expected a title or description with a letter or digit, or an image"
+)
 COLUMNS = ("designation", "description", "image")
 
 
@@ -54,12 +57,14 @@ class Prediction:
     ----------
     code, label, probability
         Of the likeliest class: prdtypecode, its name in the language that was asked for, and its
-        calibrated probability.
+        calibrated probability; None, "" and None where there is nothing to read.
     top_k : tuple of (int, str, float)
         Code, label and probability of the likeliest classes; the first is the answer itself.
     needs_review : bool
         Whether the probability is below the threshold that training chose for
-        ``[decision].target_accuracy``.
+        ``[decision].target_accuracy``, or there is a reason.
+    review_reason : tuple of str
+        How the product differs from all that training saw, see `FullPipeline.review_reasons`.
     known : bool
         Whether a product with the same text and the same image was in the training data.
     used_image : bool
@@ -70,11 +75,12 @@ class Prediction:
         True when those were drawn by the demo shop.
     """
 
-    code: int
+    code: int | None
     label: str
-    probability: float
+    probability: float | None
     top_k: tuple[tuple[int, str, float], ...]
     needs_review: bool
+    review_reason: tuple[str, ...]
     known: bool
     used_image: bool
     model: str
@@ -106,7 +112,7 @@ class Predictor:
     def predict(
         self, products: Sequence[Product] | pd.DataFrame, *, top_k: int = 3, language: str = "en"
     ) -> list[Prediction]:
-        """Answer for n products.
+        """Answer for n products; one without a letter, a digit or an image gets no class.
 
         Parameters
         ----------
@@ -126,8 +132,8 @@ class Predictor:
         _check_options(top_k, language)
         answers: list[Prediction] = []
         for start in range(0, len(products), CHUNK_ROWS):
-            frame = as_frame(products[start : start + CHUNK_ROWS])
-            answers += self._answers(frame, *self._probabilities(frame), top_k, language)
+            chunk = products[start : start + CHUNK_ROWS]
+            answers += self.answer(chunk, top_k=top_k, language=language)[0]
         return answers
 
     def answer(
@@ -139,7 +145,9 @@ class Predictor:
         """
         _check_options(top_k, language)
         frame = as_frame(products)
-        table, proba = self._probabilities(frame, monitored=True)
+        with self._lock:
+            table = self.pipeline.table(frame)
+            proba = self.pipeline.model.predict_proba(table)
         answers = self._answers(frame, table, proba, top_k, language)
         return answers, table, proba, self.pipeline.model
 
@@ -165,25 +173,20 @@ class Predictor:
         Raises
         ------
         UsageError
-            The model does not know the class.
+            The model does not know the class, or there is nothing to read.
         """
         from src.evaluation.shap.product import explain_product
         from src.serving.explanation import heat_map
 
         model = self.pipeline.model
         with self._lock:
-            table = self.pipeline.table(as_frame([product]), language=False)
+            table = self.pipeline.table(as_frame([product]))
+            if not self.pipeline.readable(table)[0]:
+                raise UsageError(NOTHING_TO_READ)
             chosen = int(model.predict(table)[0]) if code is None else code
             contributions = explain_product(model, table, chosen, top)
             image = table["image"].iloc[0] or None
             return contributions, heat_map(self.pipeline, image, chosen)
-
-    def _probabilities(
-        self, frame: pd.DataFrame, *, monitored: bool = False
-    ) -> tuple[pd.DataFrame, np.ndarray]:
-        with self._lock:
-            table = self.pipeline.table(frame, language=monitored)
-            return table, self.pipeline.model.predict_proba(table)
 
     def _answers(
         self, frame: pd.DataFrame, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
@@ -192,19 +195,27 @@ class Predictor:
         codes = pipeline.model.classes_.tolist()
         names = [pipeline.labels.get(code, {}).get(language, str(code)) for code in codes]
         best = (-proba).argsort(axis=1, kind="stable")[:, :top_k].tolist()
-        used = (table["has_image"].to_numpy() & self.sees_images).tolist()
+        columns = {
+            "known": self._known(frame),
+            "used_image": (table["has_image"].to_numpy() & self.sees_images).tolist(),
+            "readable": pipeline.readable(table).tolist(),
+            "review_reason": pipeline.review_reasons(table),
+        }
         answers = []
-        for places, row, known, image in zip(best, proba, self._known(frame), used, strict=True):
-            candidates = tuple((codes[c], names[c], float(row[c])) for c in places)
-            code, label, probability = candidates[0]
+        for places, row, known, used_image, readable, reasons in zip(
+            best, proba, *columns.values(), strict=True
+        ):
+            candidates = tuple((codes[c], names[c], float(row[c])) for c in places if readable)
+            code, label, probability = candidates[0] if readable else (None, "", None)
             answer = Prediction(
                 code=code,
                 label=label,
                 probability=probability,
                 top_k=candidates,
-                needs_review=probability < pipeline.threshold,
+                needs_review=bool(reasons) or (probability or 0.0) < pipeline.threshold,
+                review_reason=reasons,
                 known=known,
-                used_image=image,
+                used_image=used_image,
                 model=pipeline.run_id,
                 snapshot=pipeline.data_hash,
                 synthetic=pipeline.synthetic,

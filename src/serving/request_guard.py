@@ -17,7 +17,7 @@ from starlette.datastructures import Headers
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-OPEN_PATHS = ("/health", "/ready", "/docs", "/openapi.json")
+OPEN_PATHS = ("/", "/health", "/ready", "/docs", "/openapi.json")
 KEY_HEADER = "X-API-Key"
 BATCH_PATH = "/predict/batch"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -21,6 +21,7 @@ MOST_NUMBER = 2**63 - 1
 
 Number = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
 Language = Literal["fr", "en"]
+Form = Literal["csv", "excel"]
 TopK = Annotated[int, Field(ge=1, le=MOST_TOP_K)]
 
 TITLE = "Harry Potter à l'école des sorciers, tome 1"
@@ -64,7 +65,8 @@ class PredictResponse(BaseModel):
     label: str
     probability: float
     top_k: list[CandidateOut]
-    needs_review: bool = Field(description="The probability is below the review threshold.")
+    needs_review: bool = Field(description="The probability is low, or there is a reason.")
+    review_reason: list[str] = Field(description="How it differs from all that training saw.")
     known: bool = Field(description="The same text and image were in the training data.")
     used_image: bool
     model: str = Field(description="Run that trained the model.")
@@ -77,6 +79,38 @@ class PredictResponse(BaseModel):
         names = tuple(CandidateOut.model_fields)
         top_k = [dict(zip(names, found, strict=True)) for found in prediction.top_k]
         return cls.model_validate({**vars(prediction), "top_k": top_k})
+
+
+class ExplainRequest(PredictRequest):
+    """One product, and the class to explain."""
+
+    code: int | None = Field(
+        default=None, ge=-MOST_NUMBER, le=MOST_NUMBER, description="None: the likeliest."
+    )
+
+
+Asked = TypeVar("Asked", bound=PredictRequest)
+
+
+class TermOut(BaseModel):
+    """A word or n-gram of the product."""
+
+    text: str
+    contribution: float = Field(description="What it adds to the class's margin.")
+
+
+class ExplainResponse(BaseModel):
+    """What spoke for and against one class."""
+
+    code: int
+    label: str
+    margin: float = Field(description="The base and the sum of the branches.")
+    base: float
+    branches: dict[str, float] = Field(description="What each branch adds to the margin.")
+    weights: dict[str, float] = Field(description="Of the experts; 0 for one without input.")
+    terms_for: list[TermOut]
+    terms_against: list[TermOut]
+    heat_map_base64: str | None = Field(description="A PNG: where in the image the class is seen.")
 
 
 class FeedbackRequest(BaseModel):
@@ -121,10 +155,9 @@ class ErrorResponse(BaseModel):
     """What was wrong."""
 
     detail: str
-    next_command: str | None = Field(default=None, description="For whoever runs the service.")
 
 
-async def read_predict_request(request: Request) -> tuple[PredictRequest, bytes | None]:
+async def read_product(request: Request, schema: type[Asked]) -> tuple[Asked, bytes | None]:
     """Return what was asked, and the bytes of the image as they came.
 
     Raises
@@ -134,19 +167,19 @@ async def read_predict_request(request: Request) -> tuple[PredictRequest, bytes 
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == JSON:
-        asked = validated(await request.body())
+        asked = _validated(schema, await request.body())
         return asked, None if asked.image_base64 is None else _from_base64(asked.image_base64)
     if kind == MULTIPART:
-        return await _from_form(request)
+        return await _from_form(request, schema)
     raise HTTPException(415, f"content type {kind!r}: expected {JSON} or {MULTIPART}")
 
 
-def validated(body: bytes | dict[str, Any]) -> PredictRequest:
+def _validated(schema: type[Asked], body: bytes | dict[str, Any]) -> Asked:
     """Check a body; the message names fields, never what was sent."""
     try:
         if isinstance(body, bytes):
-            return PredictRequest.model_validate_json(body)
-        return PredictRequest.model_validate(body)
+            return schema.model_validate_json(body)
+        return schema.model_validate(body)
     except ValidationError as e:
         faults = e.errors(include_url=False, include_input=False, include_context=False)
         raise HTTPException(422, describe(faults)) from e
@@ -169,7 +202,7 @@ def _from_base64(text: str) -> bytes:
         raise HTTPException(422, f"image_base64: {e}") from e
 
 
-async def _from_form(request: Request) -> tuple[PredictRequest, bytes | None]:
+async def _from_form(request: Request, schema: type[Asked]) -> tuple[Asked, bytes | None]:
     async with request.form(max_files=1, max_fields=8) as form:
         image = form.get("image")
         data = await image.read() if isinstance(image, UploadFile) else None
@@ -178,4 +211,4 @@ async def _from_form(request: Request) -> tuple[PredictRequest, bytes | None]:
         raise HTTPException(422, "image: expected a file, found a text field")
     if any(isinstance(value, UploadFile) for value in fields.values()):
         raise HTTPException(422, "only the field 'image' may be a file")
-    return validated(fields), data or None
+    return _validated(schema, fields), data or None

@@ -1,18 +1,23 @@
 """What visitors upload, checked before it is used: one image, a zip of images.
 
-Nothing of a zip's own paths reaches the disk: a member counts when its bare name is that of a
-product image, and it is written under that name into a folder of ours.
+Nothing of a zip's own paths reaches the disk: images are written under numbers into a folder of
+ours, and found by their path in the zip.
 """
 
 from __future__ import annotations
 
+import contextlib
 import io
+import lzma
+import re
+import struct
+import unicodedata
 import zipfile
 import zlib
 from pathlib import Path
 
 from src.data.image_decode import NOT_AN_IMAGE, ImageFault, decode_image
-from src.data.images import ids_of
+from src.data.images import is_image_name
 from src.errors import FileFault
 
 MAX_FILES = 20_000
@@ -22,8 +27,14 @@ MAX_BYTES = 1_000_000_000
 _SIGNATURES = ((b"\xff\xd8\xff", 0), (b"\x89PNG\r\n\x1a\n", 0), (b"WEBP", 8))
 _CHECK_SIDE_PX = 64
 _BLOCK_BYTES = 1 << 20
-# What zipfile raises on members that are cut, encrypted or packed in ways that it does not know.
-_MEMBER_FAULTS = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError)
+_SAYS_UTF8 = 0x800
+# What zipfile raises where a zip is cut, encrypted, damaged or packed in ways that it does not know.
+_MEMBER_FAULTS = (
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
+    ValueError, IndexError, KeyError, OverflowError,
+)  # fmt: skip
+# Folders, and what macOS, Windows and file managers put beside what somebody zipped.
+_PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.[^./]|Thumbs\.db$|desktop\.ini$)|/$")
 
 
 def check_image(data: bytes, max_pixels: int) -> None:
@@ -39,16 +50,14 @@ def check_image(data: bytes, max_pixels: int) -> None:
     decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
 
 
-def unpack_images(data: bytes, folder: Path) -> tuple[int, int]:
-    """Write the product images of a zip into an empty folder.
-
-    Members named otherwise than ``image_{imageid}_product_{productid}.jpg``, in whatever folder of
-    the zip, and those that can't be read are skipped.
+def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
+    """Write the images of a zip into an empty folder.
 
     Returns
     -------
-    int, int
-        Images written, files skipped.
+    dict of str to str, int
+        File of each image by its path in the zip; how many other files there were, and images
+        that can't be read.
 
     Raises
     ------
@@ -57,24 +66,33 @@ def unpack_images(data: bytes, folder: Path) -> tuple[int, int]:
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
-    except (zipfile.BadZipFile, ValueError, OSError) as e:
+    except _MEMBER_FAULTS as e:
         raise FileFault(f"the file is no zip ({e}); expected a zip of images") from e
     with archive:
-        members = [member for member in archive.infolist() if not member.is_dir()]
+        members = {_path(member): member for member in archive.infolist()}
+        members = {path: m for path, m in members.items() if not _PASSED_OVER.search(path)}
         if len(members) > MAX_FILES:
             raise FileFault(f"the zip holds {len(members):,} files; expected {MAX_FILES:,} at most")
-        left, written = MAX_BYTES, 0
-        for member in members:
-            name = member.filename.replace("\\", "/").rsplit("/", 1)[-1]
-            content = _read(archive, member) if ids_of(name) else None
+        left, files = MAX_BYTES, {}
+        for number, (path, member) in enumerate(members.items()):
+            content = _read(archive, member) if is_image_name(path) else None
             if content is None:
                 continue
             left -= len(content)
             if left < 0:
                 raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
-            (folder / name).write_bytes(content)
-            written += 1
-    return written, len(members) - written
+            files[path] = str(folder / str(number))
+            Path(files[path]).write_bytes(content)
+    return files, len(members) - len(files)
+
+
+def _path(member: zipfile.ZipInfo) -> str:
+    """Return a member's path; programs that write UTF-8 without saying so are understood."""
+    path = member.filename
+    if not member.flag_bits & _SAYS_UTF8:
+        with contextlib.suppress(UnicodeError):
+            path = path.encode("cp437").decode("utf-8")
+    return unicodedata.normalize("NFC", path.replace("\\", "/"))
 
 
 def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:

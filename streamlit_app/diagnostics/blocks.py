@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from src import palette
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 ALL = "all"
@@ -18,19 +18,19 @@ def show(ctx: Context) -> None:
     if summary is None:
         components.empty(ctx, ctx.words("app.blocks.missing"))
         return
-    st.subheader(ctx.words("app.blocks.title"), anchor=False)
-    code = components.choose_class(ctx, ctx.labels.codes, key="blocks_class")
+    st.header(ctx.words("app.blocks.title"), anchor=False)
+    code = choices.choose_class(ctx, ctx.labels.codes, key="blocks_class")
     chosen = summary[summary["class"].astype(str) == (ALL if code is None else str(code))]
     if chosen.empty:
         st.info(ctx.words("app.blocks.unknown"))
         return
     chosen = chosen.sort_values("share", ascending=False)
-    st.html("".join(_bar(ctx, row, chosen["share"].max()) for row in chosen.itertuples()))
+    components.bars(_bar(ctx, row, chosen["share"].max()) for row in chosen.itertuples())
     components.note(ctx.words("app.blocks.note"))
 
 
-def _bar(ctx: Context, row: pd.Series, largest: float) -> str:
+def _bar(ctx: Context, row: pd.Series, largest: float) -> tuple[str, float, str, str]:
     title, text = ctx.branch(row.block)
     color = palette.IMAGE_COLOR if row.block.startswith("image") else palette.TEXT_COLOR
     label = f"<b>{title}</b> <small>{text}</small>"
-    return components.bar(label, row.share / largest, ctx.words.percent(row.share), color)
+    return label, row.share / largest, ctx.words.percent(row.share), color

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
@@ -23,7 +25,7 @@ def show(ctx: Context, scored: Scored) -> None:
 
 
 def _by_class(ctx: Context, table: pd.DataFrame) -> None:
-    st.subheader(ctx.words("app.classes.title"), anchor=False)
+    st.header(ctx.words("app.classes.title"), anchor=False)
     named = table.assign(
         name=[ctx.label(code) for code in table["prdtypecode"]],
         theme=[ctx.theme(code) for code in table["prdtypecode"]],
@@ -37,12 +39,11 @@ def _by_class(ctx: Context, table: pd.DataFrame) -> None:
     components.legend(colors)
     titles = {"name": ctx.words("app.word.class"), "prdtypecode": ctx.words("app.word.code")}
     titles |= {"shown": "F1", "rows": ctx.words("app.word.products")}
-    st.altair_chart(
+    components.chart(ctx,
         charts.intervals(
             named, name="name", value="f1", color="theme", colors=colors, titles=titles,
             value_title="F1", least=max(0.0, named["f1"].min() - 0.1), **ends,
-        )
-    )  # fmt: skip
+        ), ctx.words("app.classes.title"))  # fmt: skip
     with st.expander(ctx.words("app.exploration.table")):
         columns = {
             "name": ctx.words("app.word.class"),
@@ -53,17 +54,17 @@ def _by_class(ctx: Context, table: pd.DataFrame) -> None:
             "recall": ctx.words("app.classes.recall"),
             "support": ctx.words("app.word.products"),
         }
-        formats = {"prdtypecode": "%d", "f1": "%.3f", "precision": "percent", "recall": "percent"}
-        config = {
-            columns[name]: st.column_config.NumberColumn(format=how)
-            for name, how in formats.items()
+        formats: dict[str, Callable[[float], str]] = {
+            "prdtypecode": str,
+            "f1": lambda value: ctx.words.number(value, 3),
+            "support": ctx.words.number,
+            **dict.fromkeys(("precision", "recall"), ctx.words.percent),
         }
-        frame = named[list(columns)].rename(columns=columns)
-        st.dataframe(frame, hide_index=True, column_config=config, height=420)
+        components.table(ctx, named, columns, formats, height=420)
 
 
 def _baselines(ctx: Context) -> None:
-    st.subheader(ctx.words("app.classes.baselines"), anchor=False)
+    st.header(ctx.words("app.classes.baselines"), anchor=False)
     text, fused = (
         loaders.load(ctx.store, ctx.store.rapport(f"{name}_diagnostics.csv"))
         for name in ("b2", "b4")
@@ -81,7 +82,8 @@ def _baselines(ctx: Context) -> None:
         "f1_both": (ctx.words("app.classes.both"), palette.IMAGE_COLOR),
     }
     components.legend(dict(columns.values()))
-    st.altair_chart(
+    components.chart(
+        ctx,
         charts.points(
             both.sort_values("gain", ascending=False),
             name="name",
@@ -89,31 +91,8 @@ def _baselines(ctx: Context) -> None:
             titles=(ctx.words("app.word.class"), "F1"),
             show=lambda value: ctx.words.number(value, 2),
             axis=".2f",
-        )
+        ),
+        ctx.words("app.classes.baselines"),
     )
     better, worse = int((both["gain"] > 0).sum()), int((both["gain"] < 0).sum())
     components.note(ctx.words("app.classes.baselines_note", better=better, worse=worse))
-    _top_confusions(ctx)
-
-
-def _top_confusions(ctx: Context) -> None:
-    tables = {
-        what: loaders.load(ctx.store, ctx.store.rapport(f"{name}_top_confusions.csv"))
-        for what, name in (("text_alone", "b2"), ("both", "b4"))
-    }
-    columns = st.columns(2, gap="large")
-    for column, (what, table) in zip(columns, tables.items(), strict=True):
-        if table is None or table.empty:
-            continue
-        rows = [
-            components.bar(
-                f"{ctx.chip(row.true)} → {ctx.chip(row.predicted)}", row.rate / table["rate"].max(),
-                ctx.words.percent(row.rate), palette.BAD,
-            )
-            for row in table.sort_values("rate", ascending=False).head(8).itertuples()
-        ]  # fmt: skip
-        with column:
-            st.markdown(
-                f"**{ctx.words('app.classes.top', what=ctx.words(f'app.classes.{what}'))}**"
-            )
-            st.html("".join(rows))

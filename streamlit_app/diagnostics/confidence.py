@@ -9,13 +9,13 @@ import streamlit as st
 
 from streamlit_app.diagnostics import mistakes
 from streamlit_app.diagnostics.source import Scored
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import charts, choices, components
 from streamlit_app.shared.context import Context
 
 
 def show(ctx: Context, scored: Scored) -> None:
     """Draw the section."""
-    scores = scored.scores or {}
+    scores = scored.scores
     bins, curve = scores.get("reliability"), scores.get("selective")
     if not bins or not curve:
         components.empty(ctx, ctx.words("app.confidence.missing"))
@@ -29,7 +29,7 @@ def show(ctx: Context, scored: Scored) -> None:
 
 def _reliability(ctx: Context, bins: pd.DataFrame, ece: float) -> None:
     words = ctx.words
-    st.subheader(words("app.confidence.reliability"), anchor=False)
+    st.header(words("app.confidence.reliability"), anchor=False)
     bins = bins.assign(
         shown=[words.number(n) for n in bins["rows"]],
         said=[words.percent(value) for value in bins["confidence"]],
@@ -40,19 +40,27 @@ def _reliability(ctx: Context, bins: pd.DataFrame, ece: float) -> None:
         "was": words("app.confidence.was"),
         "shown": words("app.word.products"),
     }
-    st.altair_chart(charts.reliability(bins, titles=titles))
+    components.chart(
+        ctx, charts.reliability(bins, titles=titles), words("app.confidence.reliability")
+    )
     components.note(words("app.confidence.reliability_note", ece=words.percent(ece)))
 
 
 def _selective(ctx: Context, scored: Scored, curve: pd.DataFrame) -> None:
     words = ctx.words
-    st.subheader(words("app.confidence.selective"), anchor=False)
-    decision = (scored.scores or {}).get("decision") or {}
+    st.header(words("app.confidence.selective"), anchor=False)
+    decision = scored.scores.get("decision") or {}
     chosen = decision.get("threshold")
-    threshold = st.slider(
-        words("app.confidence.threshold"), 0.0, 1.0, float(chosen or 0.5), 0.01, key="threshold",
-        format="percent",
-    )  # fmt: skip
+    threshold = choices.choose(
+        ctx,
+        words("app.confidence.threshold"),
+        sorted({*(step / 100 for step in range(101)), *([chosen] if chosen else [])}),
+        words.percent,
+        key="threshold",
+        default=chosen or 0.5,
+        address="threshold",
+        widget="select_slider",
+    )
     share, accuracy = _at(scored, curve, threshold)
     curve = curve.assign(
         at=[words.percent(value, 0) for value in curve["threshold"]],
@@ -64,7 +72,11 @@ def _selective(ctx: Context, scored: Scored, curve: pd.DataFrame) -> None:
         "decided": words("app.confidence.decided"),
         "right": words("app.confidence.was"),
     }
-    st.altair_chart(charts.selective(curve, share, accuracy, titles=titles))
+    components.chart(
+        ctx,
+        charts.selective(curve, share, accuracy, titles=titles),
+        words("app.confidence.selective"),
+    )
     if math.isnan(accuracy):
         components.note(words("app.confidence.nothing"))
         return

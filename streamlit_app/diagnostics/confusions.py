@@ -1,4 +1,4 @@
-"""The confusion explorer: a heat map, and behind each cell the products it counts."""
+"""The most confused pairs, a heat map of all, and the products behind each."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pandas as pd
 import streamlit as st
 
 from streamlit_app.diagnostics import mistakes
-from streamlit_app.diagnostics.mistakes import ELSEWHERE, Grouping
+from streamlit_app.diagnostics.mistakes import ELSEWHERE, Groups
 from streamlit_app.diagnostics.source import Scored
-from streamlit_app.shared import charts, components, loaders
+from streamlit_app.shared import charts, choices, components, loaders
 from streamlit_app.shared.context import Context
 
 THEMES, CLASSES = "themes", "classes"
 PAGE_PRODUCTS = 12
-_TRUE, _PREDICTED, _PAGE = "cell_true", "cell_predicted", "cell_page"
+_SCOPE, _RANKED = "scope", "ranked_pairs"
 
 
 def show(ctx: Context, scored: Scored) -> None:
@@ -23,22 +23,63 @@ def show(ctx: Context, scored: Scored) -> None:
     if scored.predictions is None:
         components.empty(ctx, ctx.words("app.diagnostics.no_predictions"))
         return
-    left, right = st.columns([3, 2], vertical_alignment="bottom")
-    scope = components.choose(
-        ctx.words("app.confusions.scope"),
-        [THEMES, *ctx.theme_keys(), CLASSES],
-        lambda name: _scope_name(ctx, name),
-        key="scope",
-        place=left,
-        on_change=_forget_cell,
+    every = mistakes.all_classes(dict(ctx.labels.themes), ctx.theme_keys())
+    left, right = st.columns([5, 6], gap="large")
+    with left:
+        _ranked(ctx, mistakes.ranked(scored.predictions, every))
+    with right:
+        st.header(ctx.words("app.confusions.map"), anchor=False)
+        scope = choices.choose(
+            ctx,
+            ctx.words("app.confusions.scope"),
+            [THEMES, *ctx.theme_keys(), CLASSES],
+            lambda name: _scope_name(ctx, name),
+            key=_SCOPE,
+            address=_SCOPE,
+        )
+        groups = every if scope == CLASSES else _groups(ctx, scope)
+        cells = mistakes.confusion(scored.predictions, groups)
+        # The chart is drawn before the boxes that say which cell is chosen, and outlines that cell.
+        place = st.container()
+    true, predicted = _choose_cell(ctx, scope, groups, cells)
+    with place:
+        _heat_map(ctx, cells, groups, scope, (true, predicted))
+    _products(ctx, mistakes.behind(scored.predictions, groups, true, predicted))
+
+
+def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
+    st.header(ctx.words("app.confusions.ranked"), anchor=False)
+    components.note(ctx.words("app.confusions.ranked_note"))
+    columns = {
+        "true": ctx.words("app.confusions.true"),
+        "predicted": ctx.words("app.confusions.predicted"),
+        "count": ctx.words("app.word.products"),
+        "rate": ctx.words("app.confusions.rate_short"),
+    }
+    named = pairs.assign(
+        true=[ctx.label(int(code)) for code in pairs["true"]],
+        predicted=[ctx.label(int(code)) for code in pairs["predicted"]],
     )
-    only_wrong = right.toggle(ctx.words("app.confusions.only_wrong"), value=True, key="only_wrong")
-    grouping = _grouping(ctx, scope)
-    cells = mistakes.confusion(scored.predictions, grouping)
-    _choose_worst(cells)
-    _heat_map(ctx, cells, grouping, only_wrong=only_wrong)
-    components.note(ctx.words("app.confusions.note"))
-    _cell(ctx, scored.predictions, grouping)
+    key = f"{_RANKED}:{ctx.language}"
+
+    def open_pair() -> None:
+        if rows := st.session_state[key].selection.rows:
+            pair = pairs.iloc[rows[0]]
+            choices.put(_SCOPE, CLASSES)
+            _put_cell(CLASSES, pair["true"], pair["predicted"])
+
+    components.table(
+        ctx, named, columns, {"count": ctx.words.number, "rate": ctx.words.percent},
+        height=420, key=key, on_select=open_pair, selection_mode="single-row",
+    )  # fmt: skip
+    st.download_button(
+        ctx.words("app.confusions.download"),
+        pairs.assign(true_label=named["true"], predicted_label=named["predicted"]).to_csv(
+            index=False, columns=["true", "true_label", "predicted", "predicted_label", "count",
+                                  "rate"],
+        ),
+        "confusions.csv", "text/csv", icon=":material/download:", on_click="ignore",
+    )  # fmt: skip
 
 
 def _scope_name(ctx: Context, scope: str) -> str:
@@ -47,12 +88,10 @@ def _scope_name(ctx: Context, scope: str) -> str:
     return ctx.words("app.confusions.scope_inside", theme=ctx.theme_label(scope))
 
 
-def _grouping(ctx: Context, scope: str) -> Grouping:
+def _groups(ctx: Context, scope: str) -> Groups:
     themes = dict(ctx.labels.themes)
     if scope == THEMES:
         return mistakes.by_theme(themes, ctx.theme_keys())
-    if scope == CLASSES:
-        return mistakes.all_classes(themes, ctx.theme_keys())
     return mistakes.inside(scope, themes)
 
 
@@ -62,26 +101,46 @@ def _name(ctx: Context, group: str) -> str:
     return ctx.label(int(group)) if group.isdigit() else ctx.theme_label(group)
 
 
-def _forget_cell() -> None:
-    for key in (_TRUE, _PREDICTED, _PAGE):
-        st.session_state.pop(key, None)
+def _put_cell(scope: str, true: str, predicted: str) -> None:
+    choices.put(f"cell_true_{scope}", true)
+    choices.put(f"cell_predicted_{scope}", predicted)
 
 
-def _choose_worst(cells: pd.DataFrame) -> None:
-    """Open on the cell with most mistakes, until the visitor chooses one."""
+def _choose_cell(ctx: Context, scope: str, groups: Groups, cells: pd.DataFrame) -> tuple[str, str]:
+    """Show the two boxes of the cell that is looked at: at first that with most mistakes."""
     wrong = cells[~cells["right"]]
-    if _TRUE not in st.session_state and len(wrong):
-        worst = wrong.loc[wrong["count"].idxmax()]
-        st.session_state[_TRUE], st.session_state[_PREDICTED] = worst["true"], worst["predicted"]
+    worst = wrong.loc[wrong["count"].idxmax()] if len(wrong) else {}
+    boxes = zip(st.columns(2), ("true", "predicted"), strict=True)
+    true, predicted = (
+        choices.choose(
+            ctx,
+            ctx.words(f"app.confusions.{what}"),
+            dict.fromkeys(groups.values()),
+            lambda group: _name(ctx, group),
+            key=f"cell_{what}_{scope}",
+            default=worst.get(what),
+            address=what,
+            place=place,
+        )
+        for place, what in boxes
+    )
+    return true, predicted
 
 
-def _heat_map(ctx: Context, cells: pd.DataFrame, grouping: Grouping, *, only_wrong: bool) -> None:
-    names = {group: _name(ctx, group) for group in grouping.order}
+def _heat_map(
+    ctx: Context, cells: pd.DataFrame, groups: Groups, scope: str, chosen: tuple[str, str]
+) -> None:
+    only_wrong = st.toggle(
+        ctx.words("app.confusions.only_wrong"), value=True, key="only_wrong",
+        persist_state="session",
+    )  # fmt: skip
+    order = list(dict.fromkeys(groups.values()))
     shown = (cells[~cells["right"]] if only_wrong else cells).assign(
-        true_name=lambda table: table["true"].map(names),
-        predicted_name=lambda table: table["predicted"].map(names),
+        true_name=lambda table: [_name(ctx, group) for group in table["true"]],
+        predicted_name=lambda table: [_name(ctx, group) for group in table["predicted"]],
         percent=lambda table: [ctx.words.percent(rate) for rate in table["rate"]],
         shown=lambda table: [ctx.words.number(count) for count in table["count"]],
+        chosen=lambda table: (table["true"] == chosen[0]) & (table["predicted"] == chosen[1]),
     )
     titles = {
         "true_name": ctx.words("app.confusions.true"),
@@ -89,46 +148,34 @@ def _heat_map(ctx: Context, cells: pd.DataFrame, grouping: Grouping, *, only_wro
         "shown": ctx.words("app.word.products"),
         "percent": ctx.words("app.confusions.rate"),
     }
-    chart = charts.heat_map(shown, order=[names[group] for group in grouping.order], titles=titles)
-    key = f"heat_map_{len(grouping.order)}_{grouping.order[0]}"
-    st.altair_chart(
-        chart, on_select=lambda: _take_click(st.session_state[key]), selection_mode="cell", key=key
-    )
+    names = {group: _name(ctx, group) for group in order}
+    key = f"heat_map_{scope}"
+
+    def open_cell() -> None:
+        event: Any = st.session_state[key]
+        if cell := event.selection.get("cell"):
+            _put_cell(scope, cell[0]["true"], cell[0]["predicted"])
+
+    components.chart(
+        ctx, charts.heat_map(shown, names=names, titles=titles), ctx.words("app.confusions.map"),
+        on_select=open_cell, selection_mode="cell", key=key,
+    )  # fmt: skip
+    components.note(ctx.words("app.confusions.note"))
 
 
-def _take_click(event: Any) -> None:  # noqa: ANN401 - Streamlit's own mapping
-    """Carry the clicked cell over to the two boxes below the map."""
-    chosen = event.selection.get("cell") or []
-    if chosen:
-        st.session_state[_TRUE] = chosen[0]["true"]
-        st.session_state[_PREDICTED] = chosen[0]["predicted"]
-        st.session_state[_PAGE] = 1
-
-
-def _cell(ctx: Context, predictions: pd.DataFrame, grouping: Grouping) -> None:
-    boxes = zip(st.columns(2), ("true", "predicted"), (_TRUE, _PREDICTED), strict=True)
-    true, predicted = (
-        components.choose(
-            ctx.words(f"app.confusions.{what}"),
-            grouping.order,
-            lambda group: _name(ctx, group),
-            key=key,
-            place=place,
-        )
-        for place, what, key in boxes
-    )
-    found = mistakes.behind(predictions, grouping, true, predicted)
-    st.markdown(f"**{ctx.words('app.confusions.behind', n=ctx.words.number(len(found)))}**")
+def _products(ctx: Context, found: pd.DataFrame) -> None:
+    st.header(ctx.words("app.confusions.behind", n=ctx.words.number(len(found))), anchor=False)
     if found.empty:
         return
     pages = -(-len(found) // PAGE_PRODUCTS)
     page = 1
     if pages > 1:
-        # A smaller cell may have fewer pages than the one looked at before.
-        st.session_state[_PAGE] = min(st.session_state.get(_PAGE, 1), pages)
+        # One number a cell: each starts at its first page.
+        cell = "_".join(found.iloc[0][["prdtypecode", "predicted"]].astype(str))
         page = st.number_input(
-            ctx.words("app.confusions.page", n=pages), 1, pages, key=_PAGE, width=180
-        )
+            ctx.words("app.confusions.page", n=pages), 1, pages, key=f"cell_page_{cell}_{pages}",
+            width=180,
+        )  # fmt: skip
     first = (page - 1) * PAGE_PRODUCTS
     rows = mistakes.with_products(found.iloc[first : first + PAGE_PRODUCTS], loaders.catalogue(ctx))
     components.cards(_product(ctx, row) for row in rows.itertuples())

@@ -8,7 +8,7 @@ import pandas as pd
 import streamlit as st
 
 from src import palette
-from streamlit_app.shared import charts, components, loaders
+from streamlit_app.shared import charts, choices, components, loaders
 from streamlit_app.shared.context import Context
 
 COMMAND = "python tools/drift_report.py import/X_test_update.csv"
@@ -25,11 +25,13 @@ def show(ctx: Context) -> None:
         components.empty(ctx, ctx.words("app.drift.missing"), COMMAND)
         return
     _history(ctx, reports)
-    name = components.choose(
+    name = choices.choose(
+        ctx,
         ctx.words("app.drift.report"),
         list(reports)[::-1],
         lambda key: f"{_state(ctx, reports[key])}  {key.replace('_', '  ', 1)}",
         key="drift_report",
+        address="report",
     )
     _report(ctx, reports[name])
 
@@ -47,6 +49,7 @@ def _history(ctx: Context, reports: dict[str, dict[str, Any]]) -> None:
             {
                 **{key: estimate[key] for key in ("accuracy", "low", "high")},
                 "name": name.replace("_", "  ", 1),
+                "date": name.partition("_")[0],
                 "state": _state(ctx, report),
                 "rows": ctx.words.number(report["rows"]),
                 "shown": shown,
@@ -55,26 +58,22 @@ def _history(ctx: Context, reports: dict[str, dict[str, Any]]) -> None:
     data = pd.DataFrame(rows).dropna(subset=["accuracy"])
     if data.empty:
         return
-    st.subheader(ctx.words("app.drift.history"), anchor=False)
+    st.header(ctx.words("app.drift.history"), anchor=False)
     colors = {
         ctx.words("app.drift.calm"): palette.GOOD,
         ctx.words("app.drift.alert"): palette.BAD,
     }
     components.legend(colors)
     title = ctx.words("app.drift.accuracy")
-    st.altair_chart(
-        charts.intervals(
-            data, name="name", value="accuracy", low="low", high="high", color="state",
-            colors=colors, value_title=title, axis="%",
-            least=max(0.0, float(data["low"].min()) - 0.05),
-            titles={"name": ctx.words("app.drift.report"), "shown": title,
-                    "rows": ctx.words("app.word.products")},
-        )
-    )  # fmt: skip
+    titles = {"name": ctx.words("app.drift.report"), "shown": title}
+    titles["rows"] = ctx.words("app.word.products")
+    chart = charts.timeline(data, color="state", colors=colors, value_title=title, titles=titles)
+    components.chart(ctx, chart, ctx.words("app.drift.history"))
 
 
 def _report(ctx: Context, report: dict[str, Any]) -> None:
     alerts = [finding for finding in report["findings"] if finding["alert"]]
+    components.run_of(ctx, str(report.get("run_id", "")))
     kind = "review" if report["alert"] else "sure"
     moved = ", ".join(_signal(ctx, finding) for finding in alerts)
     what = ctx.words("app.drift.moved", what=moved) if alerts else ctx.words("app.drift.nothing")
@@ -114,16 +113,15 @@ def _findings(ctx: Context, findings: list[dict[str, Any]]) -> None:
     strengths = [f["statistic"] / f["threshold"] if f["threshold"] else 0.0 for f in findings]
     longest = min(max([1.0, *strengths]), MAX_BAR)
     ranked = sorted(zip(strengths, findings, strict=True), key=lambda pair: -pair[0])
-    bars = [
-        components.bar(
+    components.bars(
+        (
             _signal(ctx, finding),
             strength / longest,
             f"{ctx.words.number(strength, 2)} ×",
             palette.BAD if finding["alert"] else palette.GOOD,
         )
         for strength, finding in ranked
-    ]
-    st.html("".join(bars))
+    )
     components.note(ctx.words("app.drift.findings_note"))
 
 
@@ -139,12 +137,14 @@ def _mix(ctx: Context, mix: list[dict[str, Any]]) -> None:
         "now": (ctx.words("app.drift.now"), palette.ACCENT),
     }
     components.legend(dict(columns.values()))
-    st.altair_chart(
+    components.chart(
+        ctx,
         charts.points(
             data.nlargest(MAX_CLASSES, "change"),
             name="name",
             columns=columns,
             titles=(ctx.words("app.word.class"), ctx.words("app.word.share")),
             show=ctx.words.percent,
-        )
+        ),
+        ctx.words("app.drift.mix"),
     )

@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from streamlit_app.diagnostics import mistakes
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 PAGE_PRODUCTS = 12
@@ -19,11 +19,11 @@ def show(ctx: Context) -> None:
     if table is None:
         components.empty(ctx, ctx.words("app.issues.missing"))
         return
-    st.subheader(ctx.words("app.issues.title", n=ctx.words.number(len(table))), anchor=False)
+    st.header(ctx.words("app.issues.title", n=ctx.words.number(len(table))), anchor=False)
     components.note(ctx.words("app.issues.note"))
     if table.empty:
         return
-    code = components.choose_class(
+    code = choices.choose_class(
         ctx, set(table["given"]), key="issues_class", label="app.issues.given"
     )
     chosen = table if code is None else table[table["given"] == code]

@@ -2,62 +2,45 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
 
 ELSEWHERE = "~"
+# Group of each code, a theme, a code as text or `ELSEWHERE`; in the order of the axes.
+Groups = dict[int, str]
 
 
-@dataclasses.dataclass(frozen=True)
-class Grouping:
-    """How classes are put together on both axes of the confusion explorer.
-
-    Attributes
-    ----------
-    group_of : mapping of int to str
-        Group of each code: a theme, a code as text, or `ELSEWHERE`.
-    order : tuple of str
-        The groups as the axes show them.
-    """
-
-    group_of: Mapping[int, str]
-    order: tuple[str, ...]
-
-
-def by_theme(themes: Mapping[int, str], order: list[str]) -> Grouping:
+def by_theme(themes: Mapping[int, str], theme_order: list[str]) -> Groups:
     """Put classes together by theme."""
-    return Grouping(dict(themes), tuple(order))
+    return {code: themes[code] for code in _ordered(themes, theme_order)}
 
 
-def inside(theme: str, themes: Mapping[int, str]) -> Grouping:
-    """Keep the classes of a theme apart and put all others together."""
-    own = [code for code in themes if themes[code] == theme]
-    group_of = {code: str(code) if code in own else ELSEWHERE for code in themes}
-    others = () if len(own) == len(themes) else (ELSEWHERE,)
-    return Grouping(group_of, (*map(str, own), *others))
+def inside(theme: str, themes: Mapping[int, str]) -> Groups:
+    """Keep the classes of a theme apart and put all others, which come last, together."""
+    codes = sorted(themes, key=lambda code: themes[code] != theme)
+    return {code: str(code) if themes[code] == theme else ELSEWHERE for code in codes}
 
 
-def all_classes(themes: Mapping[int, str], theme_order: list[str]) -> Grouping:
+def all_classes(themes: Mapping[int, str], theme_order: list[str]) -> Groups:
     """Keep every class apart, ordered by theme."""
-    codes = sorted(themes, key=lambda code: (theme_order.index(themes[code]), code))
-    return Grouping({code: str(code) for code in codes}, tuple(map(str, codes)))
+    return {code: str(code) for code in _ordered(themes, theme_order)}
 
 
-def confusion(predictions: pd.DataFrame, grouping: Grouping) -> pd.DataFrame:
+def _ordered(themes: Mapping[int, str], theme_order: list[str]) -> list[int]:
+    return sorted(themes, key=lambda code: (theme_order.index(themes[code]), code))
+
+
+def confusion(predictions: pd.DataFrame, groups: Groups) -> pd.DataFrame:
     """Return counts and rates of every pair of groups that occurs.
 
-    Returns
-    -------
-    DataFrame
-        true, predicted (groups), count, rate (of the true group's rows), right (bool). Rows whose
-        true group is `ELSEWHERE` are left out when they were also predicted elsewhere.
+    Columns: true, predicted (groups), count, rate (of the true group's rows), right (bool). Rows
+    whose true group is `ELSEWHERE` are left out when they were also predicted elsewhere.
     """
     pairs = pd.DataFrame(
         {
-            name: predictions[column].map(dict(grouping.group_of))
+            name: predictions[column].map(groups)
             for name, column in (("true", "prdtypecode"), ("predicted", "predicted"))
         }
     )
@@ -68,13 +51,17 @@ def confusion(predictions: pd.DataFrame, grouping: Grouping) -> pd.DataFrame:
     return counts[(counts["true"] != ELSEWHERE) | ~counts["right"]].reset_index(drop=True)
 
 
-def behind(
-    predictions: pd.DataFrame, grouping: Grouping, true: str, predicted: str
-) -> pd.DataFrame:
+def ranked(predictions: pd.DataFrame, groups: Groups) -> pd.DataFrame:
+    """Return the pairs that are confused, as `confusion` does, the most frequent first."""
+    cells = confusion(predictions, groups)
+    wrong = cells[~cells["right"]].drop(columns="right")
+    return wrong.sort_values(["count", "rate"], ascending=False, ignore_index=True)
+
+
+def behind(predictions: pd.DataFrame, groups: Groups, true: str, predicted: str) -> pd.DataFrame:
     """Return the predictions of one cell, the surest first."""
-    group_of = dict(grouping.group_of)
-    here = (predictions["prdtypecode"].map(group_of) == true) & (
-        predictions["predicted"].map(group_of) == predicted
+    here = (predictions["prdtypecode"].map(groups) == true) & (
+        predictions["predicted"].map(groups) == predicted
     )
     return predictions[here].sort_values("probability", ascending=False)
 

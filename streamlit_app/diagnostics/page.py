@@ -14,7 +14,7 @@ from streamlit_app.diagnostics import (
     scores,
     source,
 )
-from streamlit_app.shared import components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 # Sections of scored rows, and those that read files of their own.
@@ -34,7 +34,7 @@ OF_FILES: dict[str, Callable[[Context], None]] = {
 def show(ctx: Context) -> None:
     """Draw the page."""
     components.heading(ctx, "diagnostics")
-    section = components.section(ctx, "diagnostics", (*OF_ROWS, *OF_FILES))
+    section = choices.section(ctx, "diagnostics", (*OF_ROWS, *OF_FILES))
     if section in OF_FILES:
         OF_FILES[section](ctx)
         return

@@ -9,7 +9,7 @@ import streamlit as st
 
 from src import palette
 from streamlit_app.diagnostics.source import Scored
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import charts, choices, components
 from streamlit_app.shared.context import Context
 
 # Scores that are shares are shown in per cent of rows; F1 as a number, as the challenge does.
@@ -19,7 +19,7 @@ SHOWN = ("f1_weighted", "f1_macro", *SHARES, "log_loss", "ece")
 
 def show(ctx: Context, scored: Scored) -> None:
     """Draw the section."""
-    scores = scored.scores or {}
+    scores = scored.scores
     components.figures(
         (_value(ctx, name, scores[name]), _described(ctx, name, scores))
         for name in SHOWN
@@ -30,16 +30,19 @@ def show(ctx: Context, scored: Scored) -> None:
     slices: dict[str, dict[str, Any]] = scores.get("slices", {})
     if not slices:
         return
-    st.subheader(ctx.words("app.diagnostics.slices"), anchor=False)
+    st.header(ctx.words("app.diagnostics.slices"), anchor=False)
     left, right = st.columns(2)
-    by = components.choose(
+    by = choices.choose(
+        ctx,
         ctx.words("app.diagnostics.slices_by"),
         list(slices),
         lambda name: ctx.words(f"app.diagnostics.slice_{name}"),
         key="slice_by",
+        address="by",
         place=left,
     )
-    score = components.choose(
+    score = choices.choose(
+        ctx,
         ctx.words("app.diagnostics.slices_score"),
         ("accuracy", "f1_weighted"),
         lambda name: ctx.words(f"app.diagnostics.{name}"),
@@ -71,7 +74,7 @@ def _slice(ctx: Context, by: str, slices: dict[str, Any], score: str) -> None:
         colors = {key: ctx.theme_colors()[ctx.theme_label(key)] for key in data["key"]}
     title = ctx.words(f"app.diagnostics.{score}")
     least = max(0.0, min(data["low"].min(), 0.9) - 0.05)
-    st.altair_chart(
+    components.chart(ctx,
         charts.intervals(
             data, name="name", value="value", low="low", high="high", color="key", colors=colors,
             value_title=title, least=least, axis="%" if score in SHARES else ".2f",
@@ -81,8 +84,7 @@ def _slice(ctx: Context, by: str, slices: dict[str, Any], score: str) -> None:
                 "interval": ctx.words("app.method.interval"),
                 "rows": ctx.words("app.word.products"),
             },
-        )
-    )  # fmt: skip
+        ), ctx.words("app.diagnostics.slices"))  # fmt: skip
 
 
 def _slice_name(ctx: Context, by: str, key: str) -> str:

@@ -13,19 +13,13 @@ from streamlit_app.shared.context import Context
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scored:
-    """Scores of one split of the served run; a part is None where its file is missing.
+    """Scores of one split ("oof" or "holdout") of the served run.
 
-    Attributes
-    ----------
-    split : {"oof", "holdout"}
-    scores : dict or None
-        ``results/metrics/{kind}_{split}.json``.
-    by_class, predictions : DataFrame or None
-        One row a class; one row a product.
+    One row a class, one row a product; None where the file is missing.
     """
 
     split: str
-    scores: dict[str, Any] | None
+    scores: dict[str, Any]
     by_class: pd.DataFrame | None
     predictions: pd.DataFrame | None
 

@@ -35,11 +35,8 @@ def overview(catalogue: pd.DataFrame) -> dict[str, float]:
 def by_class(catalogue: pd.DataFrame) -> pd.DataFrame:
     """Return one row a class, largest first.
 
-    Returns
-    -------
-    DataFrame
-        code, products, share (of the labelled ones), no_description, no_image (shares of the
-        class), title_length (median, characters).
+    Columns: code, products, share (of the labelled ones), no_description, no_image (shares of the
+    class), title_length (median, characters).
     """
     train = labelled(catalogue)
     lengths = train["designation"].str.len()
@@ -59,12 +56,7 @@ def by_class(catalogue: pd.DataFrame) -> pd.DataFrame:
 def lengths(catalogue: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
     """Return a histogram of text lengths, and the median of each field.
 
-    Returns
-    -------
-    DataFrame
-        field, low, high (characters), share (of the texts that are not empty).
-    dict of str to float
-        Median length of each field.
+    Columns: field, low, high (characters), share (of the texts that are not empty).
     """
     parts, medians = [], {}
     for field in ("designation", "description"):
@@ -84,25 +76,14 @@ def by_theme(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return what is missing and which language is written, by theme.
 
-    Parameters
-    ----------
-    catalogue : DataFrame
-    themes : mapping of int to str
-        Theme of each code.
-
-    Returns
-    -------
-    missing : DataFrame
-        theme, products, no_description, no_image (shares).
-    languages : DataFrame
-        theme, language, share.
+    The first has the columns theme, no_description, no_image (shares), the second theme, language,
+    share. `themes` gives the theme of each code.
     """
     train = labelled(catalogue)
     theme = train["prdtypecode"].map(dict(themes)).fillna("other").rename("theme")
     grouped = train.groupby(theme)
     missing = pd.DataFrame(
         {
-            "products": grouped.size(),
             "no_description": 1 - grouped["has_description"].mean(),
             "no_image": 1 - grouped["has_image"].mean(),
         }
@@ -127,15 +108,8 @@ def sample(
 class WordCounts:
     """In how many titles of each class a word stands.
 
-    Attributes
-    ----------
-    words : ndarray of str, shape (n_words,)
-    codes : tuple of int
-        One a row of `counts`.
-    counts : ndarray of int64, shape (n_codes, n_words)
-        Titles with the word; a word that stands twice in a title counts once.
-    titles : ndarray of int64, shape (n_codes,)
-        Titles of each class.
+    `counts`, shape (n_codes, n_words), counts a word that stands twice in a title once; `titles`,
+    shape (n_codes,), are those of each class.
     """
 
     words: np.ndarray
@@ -158,11 +132,11 @@ class WordCounts:
         )
 
     def typical(self, code: int, n: int) -> pd.DataFrame:
-        """Return the `n` words that set a class apart: word, titles, times.
+        """Return the `n` words that set a class apart: word, titles, times, alone.
 
-        Ranked by the word's term of the Kullback-Leibler divergence between the class and the
-        others, p log(p / q): a word must be both common and telling. `times` is p / q, with half
-        a title added to either side, for words that no other class has.
+        Chosen by the word's term of the Kullback-Leibler divergence between the class and the
+        others, p log(p / q): a word must be both common and telling. `times` is p / q, the largest
+        first, with half a title added to either side, for words that stand `alone` in the class.
         """
         here = self.codes.index(code)
         inside, outside = self.counts[here], self.counts.sum(axis=0) - self.counts[here]
@@ -171,15 +145,19 @@ class WordCounts:
         gain = np.where(inside >= _MIN_TITLES, p * np.log(p / q), 0)
         best = np.argsort(-gain, kind="stable")[:n]
         best = best[gain[best] > 0]
-        return pd.DataFrame(
-            {"word": self.words[best], "titles": inside[best], "times": (p / q)[best]}
+        table = pd.DataFrame(
+            {
+                "word": self.words[best],
+                "titles": inside[best],
+                "times": (p / q)[best],
+                "alone": outside[best] == 0,
+            }
         )
+        return table.sort_values("times", ascending=False, ignore_index=True)
 
 
 def words(catalogue: pd.DataFrame) -> WordCounts:
-    """Count the words of the titles by class.
-
-    Stop words, numbers and what is shorter than three letters (units) are left out.
+    """Count the words of the titles by class, but for stop words, numbers and units.
 
     Arrow splits the titles several times faster than a loop over Python strings.
     """

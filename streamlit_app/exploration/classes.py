@@ -2,45 +2,38 @@
 
 from __future__ import annotations
 
+import html
+from collections.abc import Callable
+
 import pandas as pd
 import streamlit as st
 
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 
 def show(ctx: Context, by_class: pd.DataFrame) -> None:
     """Draw the section."""
     words = ctx.words
-    by = st.segmented_control(
+    by = choices.choose(
+        ctx,
         words("app.exploration.by"),
         ("class", "theme"),
-        format_func=lambda name: words(f"app.word.{name}"),
-        default="class",
+        lambda name: words(f"app.word.{name}"),
         key="exploration_by",
+        address="by",
+        widget="segmented_control",
         required=True,
     )
     named = by_class.assign(
         name=[ctx.label(code) for code in by_class["code"]],
         theme=[ctx.theme(code) for code in by_class["code"]],
     )
-    shown = named if by == "class" else _by_theme(named)
-    shown = shown.assign(
-        shown=[words.number(n) for n in shown["products"]],
-        percent=[words.percent(share) for share in shown["share"]],
-    )
-    st.subheader(words(f"app.exploration.title_{by}"), anchor=False)
-    titles = {"name": words(f"app.word.{by}"), "theme": words("app.word.theme")}
-    titles |= {"code": words("app.word.code")} if by == "class" else {}
-    titles |= {"shown": words("app.word.products"), "percent": words("app.word.share")}
-    colors = ctx.theme_colors()
-    components.legend(colors)
-    st.altair_chart(
-        charts.bars(
-            shown, name="name", value="products", shown="shown", color="theme", colors=colors,
-            titles=titles,
-        )
-    )  # fmt: skip
+    st.header(words(f"app.exploration.title_{by}"), anchor=False)
+    if by == "class":
+        components.class_bars(ctx, zip(by_class["code"], by_class["products"], strict=True))
+    else:
+        _by_theme(ctx, named)
     big, small = named.iloc[0], named.iloc[-1]
     ratio = words.number(big["products"] / small["products"])
     components.note(
@@ -53,9 +46,13 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
         _table(ctx, named)
 
 
-def _by_theme(named: pd.DataFrame) -> pd.DataFrame:
-    summed = named.groupby("theme", as_index=False)[["products", "share"]].sum()
-    return summed.assign(name=summed["theme"]).sort_values("products", ascending=False)
+def _by_theme(ctx: Context, named: pd.DataFrame) -> None:
+    counts = named.groupby("theme")["products"].sum().sort_values(ascending=False)
+    colors = ctx.theme_colors()
+    components.bars(
+        (html.escape(theme), n / counts.max(), ctx.words.number(n), colors[theme])
+        for theme, n in counts.items()
+    )
 
 
 def _table(ctx: Context, named: pd.DataFrame) -> None:
@@ -69,10 +66,11 @@ def _table(ctx: Context, named: pd.DataFrame) -> None:
         "no_image": ctx.words("app.exploration.no_image"),
         "title_length": ctx.words("app.exploration.title_length"),
     }
-    config = {
-        columns[name]: st.column_config.NumberColumn(format="percent")
-        for name in ("share", "no_description", "no_image")
+    words = ctx.words
+    formats: dict[str, Callable[[float], str]] = {
+        "code": str,
+        "products": words.number,
+        "title_length": words.number,
+        **dict.fromkeys(("share", "no_description", "no_image"), words.percent),
     }
-    config[columns["code"]] = st.column_config.NumberColumn(format="%d")
-    shown = named[list(columns)].rename(columns=columns)
-    st.dataframe(shown, hide_index=True, column_config=config, height=480)
+    components.table(ctx, named, columns, formats, height=480)

@@ -6,7 +6,7 @@ import pandas as pd
 import streamlit as st
 
 from streamlit_app.exploration import aggregates
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 PRODUCTS = 18
@@ -16,9 +16,12 @@ _SEED = "gallery_seed"
 def show(ctx: Context, by_class: pd.DataFrame) -> None:
     """Draw the section."""
     left, middle, right = st.columns([3, 2, 2], vertical_alignment="bottom")
-    code = components.choose_class(ctx, by_class["code"], key="gallery_class", place=left)
+    code = choices.choose_class(ctx, by_class["code"], key="gallery_class", place=left)
     with_image = middle.toggle(
-        ctx.words("app.exploration.gallery_only"), value=True, key="gallery_pic"
+        ctx.words("app.exploration.gallery_only"),
+        value=True,
+        key="gallery_pic",
+        persist_state="session",
     )
     if right.button(ctx.words("app.exploration.gallery_another"), icon=":material/shuffle:"):
         st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from streamlit_app.exploration import aggregates, classes, gallery, texts, words
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 SECTIONS = {
@@ -24,7 +24,7 @@ def show(ctx: Context) -> None:
         return
     by_class = loaders.derive(ctx, aggregates.by_class)
     _figures(ctx, by_class)
-    section = components.section(ctx, "exploration", tuple(SECTIONS))
+    section = choices.section(ctx, "exploration", tuple(SECTIONS))
     SECTIONS[section](ctx, by_class)
 
 

@@ -41,25 +41,27 @@ def _lengths(ctx: Context) -> None:
         field=histogram["field"].map(names),
         percent=[words.percent(share) for share in histogram["share"]],
     )
-    st.subheader(words("app.exploration.lengths_title"), anchor=False)
+    st.header(words("app.exploration.lengths_title"), anchor=False)
     colors = dict(zip(names.values(), (TEXT_COLOR, IMAGE_COLOR), strict=True))
     components.legend(colors)
     y_title = words("app.exploration.lengths_y")
-    st.altair_chart(
+    components.chart(
+        ctx,
         charts.histogram(
             histogram,
             series="field",
             colors=colors,
             titles=(words("app.exploration.lengths_x"), y_title),
             tooltip={"field": " ", "low": ">=", "high": "<", "percent": y_title},
-        )
+        ),
+        words("app.exploration.lengths_title"),
     )
     title, description = (words.number(medians[name]) for name in ("designation", "description"))
     components.note(words("app.exploration.lengths_note", title=title, description=description))
 
 
 def _languages(ctx: Context, languages: pd.DataFrame) -> None:
-    st.subheader(ctx.words("app.exploration.languages_title"), anchor=False)
+    st.header(ctx.words("app.exploration.languages_title"), anchor=False)
     parts = {ctx.words(f"app.languages.{key}"): color for key, color in LANGUAGE_COLORS.items()}
     shown = languages.assign(
         name=[ctx.theme_label(key) for key in languages["theme"]],
@@ -73,19 +75,24 @@ def _languages(ctx: Context, languages: pd.DataFrame) -> None:
         "shown": ctx.words("app.word.share"),
     }
     order = [ctx.theme_label(key) for key in ctx.theme_keys()]
-    st.altair_chart(
-        charts.stacked(shown, name="name", part="language", parts=parts, order=order, titles=titles)
+    components.chart(
+        ctx,
+        charts.stacked(
+            shown, name="name", part="language", parts=parts, order=order, titles=titles
+        ),
+        ctx.words("app.exploration.languages_title"),
     )
 
 
 def _missing(ctx: Context, missing: pd.DataFrame) -> None:
-    st.subheader(ctx.words("app.exploration.missing_title"), anchor=False)
+    st.header(ctx.words("app.exploration.missing_title"), anchor=False)
     columns = {
         "no_description": (ctx.words("app.exploration.no_description"), IMAGE_COLOR),
         "no_image": (ctx.words("app.exploration.no_image"), TEXT_COLOR),
     }
     components.legend(dict(columns.values()))
-    st.altair_chart(
+    components.chart(
+        ctx,
         charts.points(
             missing.assign(name=missing["theme"].map(ctx.theme_label)),
             name="name",
@@ -93,5 +100,6 @@ def _missing(ctx: Context, missing: pd.DataFrame) -> None:
             titles=(ctx.words("app.word.theme"), ctx.words("app.word.share")),
             show=ctx.words.percent,
             order=[ctx.theme_label(key) for key in ctx.theme_keys()],
-        )
+        ),
+        ctx.words("app.exploration.missing_title"),
     )

@@ -26,6 +26,7 @@ SYSTEM_COLORS = dict(
 def show(ctx: Context) -> None:
     """Draw the section."""
     table = loaders.load(ctx.store, ctx.store.comparison)
+    st.header(ctx.words("app.method.compare"), anchor=False)
     if table is None:
         components.empty(ctx, ctx.words("app.method.compare_missing"), COMPARE_COMMAND)
         return
@@ -40,14 +41,14 @@ def show(ctx: Context) -> None:
     score = ctx.words("app.method.f1_weighted")
     titles = {"name": ctx.words("app.method.system"), "shown": score}
     titles["interval"] = ctx.words("app.method.interval")
-    st.altair_chart(
-        charts.intervals(
-            shown, name="name", value="f1_weighted", low="f1_weighted_low",
-            high="f1_weighted_high", color="system", colors=SYSTEM_COLORS, titles=titles,
-            value_title=score,
-        )
+    chart = charts.intervals(
+        shown, name="name", value="f1_weighted", low="f1_weighted_low", high="f1_weighted_high",
+        color="system", colors=SYSTEM_COLORS, titles=titles, value_title=score,
     )  # fmt: skip
-    components.note(ctx.words("app.method.compare_note"))
+    components.chart(ctx, chart, ctx.words("app.method.compare"))
+    rows = ctx.words.number(table["rows"].max())
+    components.note(ctx.words("app.method.compare_note", n=rows))
+    components.run_of(ctx, table["run_id"].iloc[0] if "run_id" in table else "")
     left, right = st.columns(2, gap="large")
     with left:
         _differences(ctx, shown)
@@ -95,20 +96,20 @@ def _table(ctx: Context, shown: pd.DataFrame) -> None:
     costs = ("fit_s", "predict_rows_s", "peak_mb")
     columns = {"name": ctx.words("app.method.system")}
     columns |= {name: ctx.words(f"app.method.{name}") for name in (*scores, *costs)}
-    config = {columns[name]: st.column_config.NumberColumn(format="%.3f") for name in scores}
-    config |= {columns[name]: st.column_config.NumberColumn(format="%.0f") for name in costs}
-    frame = shown[[name for name in columns if name in shown]].rename(columns=columns)
-    st.dataframe(frame, hide_index=True, column_config=config)
+    formats = {name: lambda value: ctx.words.number(value, 3) for name in scores}
+    formats |= dict.fromkeys(costs, ctx.words.number)
+    components.table(ctx, shown, columns, formats)
 
 
 def _cost(ctx: Context, shown: pd.DataFrame) -> None:
     st.markdown(f"**{ctx.words('app.method.cost')}**")
-    titles = {"name": ctx.words("app.method.system"), "shown": ctx.words("app.method.f1_weighted")}
-    data = shown.assign(seconds=[f"{ctx.words.number(value, 1)} s" for value in shown["fit_s"]])
-    st.altair_chart(
-        charts.scatter(
-            data, x="fit_s", y="f1_weighted", color="system", colors=SYSTEM_COLORS, label="system",
-            axes=(ctx.words("app.method.cost_x"), ctx.words("app.method.f1_weighted")),
-            titles={**titles, "seconds": ctx.words("app.method.fit_s")},
+    longest = shown["fit_s"].max()
+    components.bars(
+        (
+            html.escape(row["name"]),
+            row["fit_s"] / longest,
+            f"{ctx.words.number(row['fit_s'], 1)} s<small> F1 {row['shown']}</small>",
+            SYSTEM_COLORS[row["system"]],
         )
-    )  # fmt: skip
+        for row in shown.to_dict("records")
+    )

@@ -14,14 +14,13 @@ from streamlit_app.shared.context import Context
 def show(ctx: Context) -> None:
     """Draw the page."""
     components.heading(ctx, "method")
-    st.subheader(ctx.words("app.method.flow"), anchor=False)
+    st.header(ctx.words("app.method.flow"), anchor=False)
     drawing = loaders.flow_diagram(ctx.language)
     st.html(f'<div class="flow"><img src="{drawing}" alt="{ctx.words("app.method.flow")}"></div>')
-    st.subheader(ctx.words("app.method.stages_title"), anchor=False)
+    st.header(ctx.words("app.method.stages_title"), anchor=False)
     _stages(ctx)
-    st.subheader(ctx.words("app.method.compare"), anchor=False)
     comparison.show(ctx)
-    st.subheader(ctx.words("app.method.branches"), anchor=False)
+    st.header(ctx.words("app.method.branches"), anchor=False)
     _branches(ctx)
 
 
@@ -44,13 +43,16 @@ def _branches(ctx: Context) -> None:
             continue
         title, text = ctx.branch(name)
         columns = (
-            ctx.words("app.method.columns", n=ctx.words.number(widths[name]))
+            ctx.words(
+                f"app.method.column{'s' if widths[name] != 1 else ''}",
+                n=ctx.words.number(widths[name]),
+            )
             if name in widths
             else ""
         )
         label = f"<b>{title}</b> <small>{text}</small>"
         value = f"{ctx.words.number(weights[name], 2)}<small> {columns}</small>"
         color = TEXT_COLOR if modality == "text" else IMAGE_COLOR
-        rows.append(components.bar(label, weights[name] / heaviest, value, color))
+        rows.append((label, weights[name] / heaviest, value, color))
     components.note(ctx.words("app.method.branches_note"))
-    st.html("".join(rows))
+    components.bars(rows)

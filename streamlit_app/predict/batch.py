@@ -6,12 +6,15 @@ import pandas as pd
 import streamlit as st
 
 from src.errors import FileFault
+from src.serving.answers import FORMS
 from src.serving.predictor import Predictor
 from streamlit_app.predict.scoring import ScoredFile, score_file
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
-_SCORED = "scored_file"
+_TABLE, _ZIP, _SCORED = "batch_table", "batch_zip", "scored_file"
+TABLE_TYPES = ("csv", "tsv", "txt", "gz", "xlsx", "parquet")
+SHOWN_ROWS = 200
 EXAMPLE = (
     "designation,description,productid,imageid\n"
     '"Piscine gonflable ronde 3 m","Avec pompe et bâche",1,\n'
@@ -22,8 +25,10 @@ EXAMPLE = (
 def show(ctx: Context, predictor: Predictor) -> None:
     """Draw the section."""
     left, right = st.columns(2, gap="large")
-    table = left.file_uploader(ctx.words("app.predict.file_csv"), ["csv"], key="batch_csv")
-    images = right.file_uploader(ctx.words("app.predict.file_zip"), ["zip"], key="batch_zip")
+    with left:
+        table = _file(ctx, "file_csv", TABLE_TYPES, _TABLE)
+    with right:
+        images = _file(ctx, "file_zip", ("zip",), _ZIP)
     left, right = st.columns(2, gap="large")
     go = left.button(
         ctx.words("app.predict.file_score"), type="primary", disabled=table is None, width="stretch"
@@ -35,16 +40,29 @@ def show(ctx: Context, predictor: Predictor) -> None:
     if table is None:
         st.session_state.pop(_SCORED, None)
         return
+    # The answers are of these very files: others take them away.
+    asked = (table, images)
     if go:
-        zipped = images.getvalue() if images else None
-        st.session_state[_SCORED] = _score(ctx, predictor, table.getvalue(), table.name, zipped)
-    scored: ScoredFile | None = st.session_state.get(_SCORED)
-    if scored is not None:
-        _summary(ctx, scored)
+        scored = _score(ctx, predictor, *table, images[1] if images else None)
+        st.session_state[_SCORED] = (asked, scored)
+    kept = st.session_state.get(_SCORED)
+    if kept is not None and kept[0] == asked and kept[1] is not None:
+        _summary(ctx, predictor, kept[1])
+
+
+def _file(ctx: Context, label: str, types: tuple[str, ...], key: str) -> tuple[str, bytes] | None:
+    given = choices.upload(ctx.words(f"app.predict.{label}"), types, key=key)
+    if given is not None:
+        st.button(
+            ctx.words("app.predict.file_kept", name=components.plain(given[0])),
+            key=f"{key}_forget", on_click=choices.forget_upload, args=(key,),
+            icon=":material/close:",
+        )  # fmt: skip
+    return given
 
 
 def _score(
-    ctx: Context, predictor: Predictor, data: bytes, name: str, zipped: bytes | None
+    ctx: Context, predictor: Predictor, name: str, data: bytes, zipped: bytes | None
 ) -> ScoredFile | None:
     bar = st.progress(0.0, ctx.words("app.predict.file_progress", n=0))
 
@@ -52,7 +70,7 @@ def _score(
         bar.progress(share, ctx.words("app.predict.file_progress", n=ctx.words.number(rows)))
 
     try:
-        return score_file(predictor, data, name, zipped, language=ctx.language, progress=advance)
+        return score_file(predictor, data, name, zipped, progress=advance)
     except FileFault as fault:
         components.problem(fault, ctx.language)
         return None
@@ -60,62 +78,72 @@ def _score(
         bar.empty()
 
 
-def _summary(ctx: Context, scored: ScoredFile) -> None:
-    share = (scored.rows - scored.to_review) / max(scored.rows, 1)
+def _summary(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
+    rows, reader = len(scored.predictions), scored.reader
+    if assumed := reader.assumed(ctx.language):
+        components.note(components.plain(assumed))
+    if found := reader.images_line(ctx.language):
+        (st.warning if reader.none_matched else st.info)(components.plain(found))
+    to_review = sum(prediction.needs_review for prediction in scored.predictions)
     figures = [
-        (ctx.words.number(scored.rows), ctx.words("app.predict.file_rows")),
-        (ctx.words.percent(share), ctx.words("app.predict.file_sure")),
-        (ctx.words.number(scored.to_review), ctx.words("app.predict.file_review")),
+        (ctx.words.number(rows), ctx.words("app.predict.file_rows")),
+        (ctx.words.percent(1 - to_review / rows), ctx.words("app.predict.file_sure")),
+        (ctx.words.number(to_review), ctx.words("app.predict.file_review")),
         (ctx.words.number(len(scored.classes)), ctx.words("app.predict.file_classes")),
     ]
-    if scored.unpacked is not None:
-        images, skipped = map(ctx.words.number, scored.unpacked)
-        figures.append((images, ctx.words("app.predict.file_images", skipped=skipped)))
+    if scored.skipped is not None:
+        skipped = ctx.words.number(scored.skipped)
+        what = ctx.words("app.predict.file_images", skipped=skipped)
+        figures.append((ctx.words.number(reader.matched), what))
     components.figures(figures)
-    st.download_button(
-        ctx.words("app.predict.file_download"), scored.csv, "scored.csv", "text/csv",
+    _download(ctx, predictor, scored)
+    st.header(ctx.words("app.predict.file_mix"), anchor=False)
+    components.class_bars(ctx, scored.classes.most_common())
+    shown = min(rows, SHOWN_ROWS)
+    st.header(ctx.words("app.predict.file_first", n=ctx.words.number(shown)), anchor=False)
+    _table(ctx, scored)
+
+
+def _download(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
+    left, right = st.columns(2, gap="large", vertical_alignment="bottom")
+    form = choices.choose(
+        ctx,
+        ctx.words("app.predict.file_form"),
+        FORMS,
+        lambda form: ctx.words(f"app.predict.file_form_{form}"),
+        key="batch_form",
+        widget="segmented_control",
+        required=True,
+        place=left,
+    )
+    right.download_button(
+        ctx.words("app.predict.file_download"),
+        scored.written(predictor.pipeline.labels, ctx.language, form), "scored.csv", "text/csv",
         type="primary", icon=":material/download:", on_click="ignore",
     )  # fmt: skip
-    if not scored.rows:
-        return
-    st.subheader(ctx.words("app.predict.file_mix"), anchor=False)
-    _mix(ctx, scored)
-    st.subheader(
-        ctx.words("app.predict.file_first", n=ctx.words.number(len(scored.shown))), anchor=False
-    )
+
+
+def _table(ctx: Context, scored: ScoredFile) -> None:
     columns = {
         "title": ctx.words("app.predict.title"),
         "name": ctx.words("app.word.class"),
         "probability": ctx.words("app.word.probability"),
-        "needs_review": ctx.words("app.predict.file_column_review"),
-        "used_image": ctx.words("app.predict.file_column_image"),
+        "review": ctx.words("app.predict.file_column_review"),
+        "image": ctx.words("app.predict.file_column_image"),
     }
-    frame = pd.DataFrame(scored.shown)
-    frame["name"] = [ctx.named(code) for code in frame["code"]]
-    frame["title"] = [components.shortened(title, 120) for title in frame["title"]]
-    shown = frame[list(columns)].rename(columns=columns)
-    config = {
-        columns["title"]: st.column_config.TextColumn(width="medium"),
-        columns["name"]: st.column_config.TextColumn(width="medium"),
-        columns["probability"]: st.column_config.ProgressColumn(
-            format="percent", min_value=0, max_value=1, width="small"
-        ),
-    }
-    st.dataframe(shown, hide_index=True, column_config=config)
+    answers = scored.predictions[:SHOWN_ROWS]
+    data = pd.DataFrame(
+        {
+            "title": [components.shortened(title, 120) for title in scored.titles[:SHOWN_ROWS]],
+            "name": ["" if a.code is None else ctx.named(a.code) for a in answers],
+            "probability": [a.probability for a in answers],
+            "review": [_review(ctx, a.needs_review, a.review_reason) for a in answers],
+            "image": [a.used_image for a in answers],
+        }
+    )
+    components.table(ctx, data, columns, {"probability": ctx.words.percent})
 
 
-def _mix(ctx: Context, scored: ScoredFile) -> None:
-    counts = scored.classes.most_common()
-    data = pd.DataFrame(counts, columns=["code", "products"])
-    data["name"] = [ctx.label(code) for code in data["code"]]
-    data["theme"] = [ctx.theme(code) for code in data["code"]]
-    data["shown"] = [ctx.words.number(n) for n in data["products"]]
-    titles = {"name": ctx.words("app.word.class"), "code": ctx.words("app.word.code")}
-    colors = ctx.theme_colors()
-    components.legend(colors)
-    st.altair_chart(
-        charts.bars(
-            data, name="name", value="products", shown="shown", color="theme", colors=colors,
-            titles={**titles, "shown": ctx.words("app.word.products")},
-        )
-    )  # fmt: skip
+def _review(ctx: Context, needed: bool, reasons: tuple[str, ...]) -> str:
+    told = ", ".join(ctx.words(f"review.{code}") for code in reasons)
+    return (told or ctx.words("app.predict.file_column_review")) if needed else ""

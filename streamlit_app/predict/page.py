@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from streamlit_app.predict import batch, single
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 SECTIONS = {"one": single.show, "file": batch.show}
@@ -16,5 +16,5 @@ def show(ctx: Context) -> None:
     if predictor is None:
         components.empty(ctx, ctx.words("app.predict.missing"))
         return
-    section = components.section(ctx, "predict", tuple(SECTIONS))
+    section = choices.section(ctx, "predict", tuple(SECTIONS))
     SECTIONS[section](ctx, predictor)

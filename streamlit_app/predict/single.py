@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hmac
 import html
+import os
 from pathlib import Path
 
 import numpy as np
@@ -10,26 +12,27 @@ import pandas as pd
 import streamlit as st
 
 from src.data.image_decode import ImageFault
+from src.features.text.markup import strip_markup
 from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
 from streamlit_app.predict import why
-from streamlit_app.shared import components, loaders
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 TOP_K = 5
-MAX_TITLE_CHARACTERS = 2_000
-MAX_CHARACTERS = 50_000
-IMAGE_PX = 420
-STRIP_PX = 120
-_TITLE, _DESCRIPTION, _ASKED, _DEMO = "ask_title", "ask_description", "asked", "ask_demo"
-_SEED, _DRAWN = "example_seed", "example"
+IMAGE_PX, DEMO_PX = 420, 120
+IMAGE_TYPES = ("jpg", "jpeg", "png", "webp")
+# As for the service: who writes shows this key where there is one.
+KEY_VARIABLE = "API_KEY"
+_TITLE, _DESCRIPTION, _UPLOAD, _IMAGE = "ask_title", "ask_description", "ask_upload", "ask_image"
+_ASKED, _NUMBER, _SEED, _CORRECTED = "asked", "asked_number", "example_seed", "corrected"
 
 
 def show(ctx: Context, predictor: Predictor) -> None:
     """Draw the section."""
     left, right = st.columns([5, 6], gap="large")
     with left:
-        _form(ctx)
+        written = _form(ctx, predictor)
     asked: Product | None = st.session_state.get(_ASKED)
     if asked is None:
         with right:
@@ -37,52 +40,47 @@ def show(ctx: Context, predictor: Predictor) -> None:
         return
     prediction = predictor.predict([asked], top_k=TOP_K, language=ctx.language)[0]
     with right:
+        if written != asked:
+            components.note(ctx.words("app.predict.changed"))
         _answer(ctx, predictor, prediction, asked)
-    why.show(ctx, predictor, asked, prediction)
-    _correction(ctx, asked, prediction)
+    number = st.session_state.get(_NUMBER, 0)
+    why.show(ctx, predictor, asked, prediction, number)
+    _correction(ctx, asked, prediction, number)
 
 
-def _form(ctx: Context) -> None:
+def _form(ctx: Context, predictor: Predictor) -> Product:
+    """Show the fields and return the product that stands in them, whether asked for or not."""
     if loaders.catalogue(ctx) is not None:
         st.button(
             ctx.words("app.predict.example"), on_click=_draw_example, args=(ctx,),
             icon=":material/casino:",
         )  # fmt: skip
-    with st.form("product"):
-        title = st.text_input(
-            ctx.words("app.predict.title"), key=_TITLE, max_chars=MAX_TITLE_CHARACTERS,
-            placeholder=ctx.words("app.predict.title_hint"),
-        )  # fmt: skip
-        description = st.text_area(
-            ctx.words("app.predict.description"),
-            key=_DESCRIPTION,
-            max_chars=MAX_CHARACTERS,
-            height=130,
-        )
-        file = st.file_uploader(ctx.words("app.predict.image"), ["jpg", "jpeg", "png", "webp"])
-        demo = _demo_image(ctx)
-        if st.form_submit_button(ctx.words("app.predict.ask"), type="primary", width="stretch"):
-            image = _readable(ctx, file.getvalue()) if file else demo
-            _ask(ctx, Product(title, description, image or _example_image(title, description)))
-
-
-def _demo_image(ctx: Context) -> Path | None:
-    images = loaders.demo_images(ctx)
-    if not images:
-        return None
-    options: list[Path | None] = [None, *images]
-    chosen = components.choose(
-        ctx.words("app.predict.demo"),
-        options,
-        lambda path: (
-            ctx.words("app.predict.demo_number", n=options.index(path))
-            if path
-            else ctx.words("app.predict.demo_none")
-        ),
-        key=_DEMO,
+    title = st.text_input(
+        ctx.words("app.predict.title"), key=_TITLE, persist_state="session",
+        placeholder=ctx.words("app.predict.title_hint"),
+    )  # fmt: skip
+    description = st.text_area(
+        ctx.words("app.predict.description"), key=_DESCRIPTION, persist_state="session", height=130
     )
-    components.strip([loaders.data_uri(path, STRIP_PX) for path in images])
-    return chosen
+    product = Product(title, description, _image(ctx))
+    if st.button(ctx.words("app.predict.ask"), type="primary", width="stretch"):
+        _ask(ctx, predictor, product)
+    _demo_images(ctx)
+    return product
+
+
+def _image(ctx: Context) -> Path | bytes | None:
+    """Show where an image can be given, and the one that was, until it is removed."""
+    given = choices.upload(ctx.words("app.predict.image"), IMAGE_TYPES, key=_UPLOAD)
+    image = _readable(ctx, given[1]) if given else st.session_state.get(_IMAGE)
+    if image is not None and (uri := loaders.data_uri(image, DEMO_PX)):
+        name = ctx.words("app.predict.image_given")
+        st.html(f'<img class="given" src="{uri}" alt="{html.escape(name)}">')
+        st.button(
+            ctx.words("app.predict.image_remove"), on_click=_put_image, args=(None,),
+            icon=":material/close:",
+        )  # fmt: skip
+    return image
 
 
 def _readable(ctx: Context, data: bytes) -> bytes | None:
@@ -96,11 +94,33 @@ def _readable(ctx: Context, data: bytes) -> bytes | None:
     return data
 
 
-def _ask(ctx: Context, product: Product) -> None:
-    if not (product.designation.strip() or product.description.strip() or product.image):
+def _put_image(image: Path | None) -> None:
+    choices.forget_upload(_UPLOAD)
+    st.session_state[_IMAGE] = image
+
+
+def _demo_images(ctx: Context) -> None:
+    images = loaders.demo_images(ctx)
+    if not images:
+        return
+    st.markdown(f"**{ctx.words('app.predict.demo')}**")
+    with st.container(horizontal=True, gap="small", key="demo_images"):
+        for number, path in enumerate(images, 1):
+            name = ctx.words("app.predict.demo_number", n=number)
+            with st.container(width=76, gap=None):
+                if uri := loaders.data_uri(path, DEMO_PX):
+                    st.html(f'<img src="{uri}" alt="">')
+                st.button(name, key=f"demo_{number}", on_click=_put_image, args=(path,))
+
+
+def _ask(ctx: Context, predictor: Predictor, product: Product) -> None:
+    """Answer for a product from now on; what nobody can read leaves no older answer standing."""
+    if predictor.predict([product])[0].code is None:
+        st.session_state.pop(_ASKED, None)
         st.warning(ctx.words("app.predict.nothing"))
         return
     st.session_state[_ASKED] = product
+    st.session_state[_NUMBER] = st.session_state.get(_NUMBER, 0) + 1
 
 
 def _draw_example(ctx: Context) -> None:
@@ -108,10 +128,11 @@ def _draw_example(ctx: Context) -> None:
     seed = st.session_state.get(_SEED, 0) + 1
     row = draw_unlabelled(loaders.products(ctx), seed)
     image = Path(row["image"]) if row["image"] else None
-    title = row["designation"][:MAX_TITLE_CHARACTERS]
-    product = Product(title, row["description"][:MAX_CHARACTERS], image)
-    st.session_state.update({_SEED: seed, _TITLE: title, _DESCRIPTION: product.description})
-    st.session_state.update({_DRAWN: product, _ASKED: product})
+    product = Product(row["designation"], row["description"], image)
+    _put_image(image)
+    st.session_state.update({_TITLE: product.designation, _DESCRIPTION: product.description})
+    number = st.session_state.get(_NUMBER, 0) + 1
+    st.session_state.update({_SEED: seed, _ASKED: product, _NUMBER: number})
 
 
 def draw_unlabelled(catalogue: pd.DataFrame, seed: int) -> pd.Series:
@@ -121,62 +142,84 @@ def draw_unlabelled(catalogue: pd.DataFrame, seed: int) -> pd.Series:
     return catalogue.iloc[int(np.random.default_rng(seed).choice(rows))]
 
 
-def _example_image(title: str, description: str) -> Path | bytes | None:
-    """Return the drawn product's image as long as its texts stand in the form."""
-    drawn: Product | None = st.session_state.get(_DRAWN)
-    if drawn is None or (drawn.designation, drawn.description) != (title, description):
-        return None
-    return drawn.image
-
-
 def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: Product) -> None:
     verdict = "review" if prediction.needs_review else "sure"
-    sure = ctx.words(
-        f"app.predict.{verdict}_why",
-        p=html.escape(ctx.probability(prediction.probability)),
-        threshold=ctx.words.percent(predictor.pipeline.threshold),
-    )  # fmt: skip
+    threshold = predictor.pipeline.threshold
+    side = "sure" if prediction.probability >= threshold else "review"
+    reasons = [
+        ctx.words(
+            f"app.predict.{side}_why",
+            p=html.escape(ctx.probability(prediction.probability)),
+            threshold=ctx.words.percent(threshold),
+        ),
+        *(ctx.words(f"review.{code}") for code in prediction.review_reason),
+    ]
     st.html(
         f'<div class="verdict {verdict}"><b>{ctx.words(f"app.predict.{verdict}")}</b>'
-        f"<span>{sure}</span></div>"
+        f"<span>{'<br>'.join(reasons)}</span></div>"
     )
-    st.html(
-        "".join(
-            components.bar(
-                ctx.chip(code), probability, html.escape(ctx.probability(probability)),
-                ctx.color(code),
-            )
-            for code, _, probability in prediction.top_k
-        )
-    )  # fmt: skip
-    text = asked.designation.strip() or asked.description.strip()
+    components.bars(
+        (ctx.chip(code), probability, html.escape(ctx.probability(probability)), ctx.color(code))
+        for code, _, probability in prediction.top_k
+    )
+    text = any(map(str.isalnum, strip_markup(f"{asked.designation} {asked.description}")))
     used = ("both" if text else "image") if prediction.used_image else "text"
     components.note(ctx.words(f"app.predict.used_{used}"))
     if prediction.known:
         components.note(ctx.words("app.predict.known"))
     if asked.image is not None and (image := loaders.data_uri(asked.image, IMAGE_PX)):
-        st.html(f'<img class="asked" src="{image}" alt="{ctx.words("app.predict.image")}">')
+        st.html(f'<img class="asked" src="{image}" alt="{ctx.words("app.predict.image_given")}">')
 
 
-def _correction(ctx: Context, asked: Product, prediction: Prediction) -> None:
-    """Draw the form that corrects the label of the product that was asked for."""
-    with st.expander(ctx.words("app.predict.correct"), icon=":material/edit:"):
+def _correction(ctx: Context, asked: Product, prediction: Prediction, number: int) -> None:
+    """Draw the fields that correct the label of the product that was asked for, once."""
+    with st.expander(ctx.words("app.predict.correct"), icon=":material/edit:", key="correction"):
+        corrected = st.session_state.get(_CORRECTED, (0, ""))
+        if corrected[0] == number:
+            st.success(ctx.words(f"app.predict.correct_{corrected[1]}"))
+            return
         if not asked.designation.strip():
             st.info(ctx.words("app.predict.correct_untitled"))
             return
         # The likeliest of the others first: the right class is among the top three nearly always.
         likely = [code for code, _, _ in prediction.top_k[1:]]
         others = sorted(set(ctx.labels.codes) - set(likely), key=ctx.label)
-        with st.form("correction", border=False):
-            code = components.choose(
-                ctx.words("app.predict.correct_class"), [*likely, *others], ctx.named,
-                key="right_class",
-            )  # fmt: skip
-            left, right = st.columns(2)
-            author = left.text_input(ctx.words("app.predict.correct_author"), max_chars=80)
-            comment = right.text_input(ctx.words("app.predict.correct_comment"), max_chars=500)
-            if st.form_submit_button(ctx.words("app.predict.correct_send")):
-                where = loaders.keep_correction(
-                    ctx, asked.designation, code, prediction.code, author=author, comment=comment
-                )
-                st.success(ctx.words(f"app.predict.correct_{where}"))
+        code = choices.choose(
+            ctx,
+            ctx.words("app.predict.correct_class"),
+            [None, *likely, *others],
+            lambda code: ctx.words("app.predict.correct_none") if code is None else ctx.named(code),
+            key=f"right_class_{number}",
+        )
+        left, right = st.columns(2)
+        author = left.text_input(
+            ctx.words("app.predict.correct_author"), key="correct_author", max_chars=80,
+            persist_state="session",
+        )  # fmt: skip
+        comment = right.text_input(
+            ctx.words("app.predict.correct_comment"), key=f"correct_comment_{number}",
+            max_chars=500, persist_state="session",
+        )  # fmt: skip
+        allowed = _may_write(ctx)
+        if st.button(ctx.words("app.predict.correct_send"), disabled=code is None or not allowed):
+            where = loaders.keep_correction(
+                ctx, asked.designation, code, prediction.code, author=author, comment=comment
+            )
+            st.session_state[_CORRECTED] = (number, where)
+            st.rerun()
+
+
+def _may_write(ctx: Context) -> bool:
+    """Say who may write corrections; ask for the key where one is set."""
+    expected = os.environ.get(KEY_VARIABLE)
+    if not expected:
+        components.note(ctx.words("app.predict.correct_open"))
+        return True
+    key = st.text_input(
+        ctx.words("app.predict.correct_key"), key="correct_key", type="password",
+        persist_state="session",
+    )  # fmt: skip
+    right = hmac.compare_digest(key.encode(), expected.encode())
+    if key and not right:
+        st.warning(ctx.words("app.predict.correct_wrong_key"))
+    return right

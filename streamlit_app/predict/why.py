@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import html
 
-import pandas as pd
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
@@ -12,7 +11,7 @@ from src import palette
 from src.evaluation.shap.product import Contributions, highlight
 from src.features.text.markup import strip_markup
 from src.serving.predictor import Prediction, Predictor, Product
-from streamlit_app.shared import charts, components
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 TERMS = 8
@@ -22,40 +21,43 @@ MAX_CHARACTERS = 3_000
 MIN_SHARE = 0.005
 
 
-def show(ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction) -> None:
-    """Draw the reasons for the likeliest class, or for another that the visitor chooses."""
-    st.subheader(ctx.words("app.predict.why"), anchor=False)
+def show(
+    ctx: Context, predictor: Predictor, asked: Product, prediction: Prediction, number: int
+) -> None:
+    """Draw the reasons for the likeliest class, or for another that the visitor chooses.
+
+    `number` counts what was asked: each answer starts at its own likeliest class.
+    """
+    st.header(ctx.words("app.predict.why"), anchor=False)
     codes = [code for code, _, _ in prediction.top_k]
-    code = components.choose(
-        ctx.words("app.predict.why_class"),
-        codes,
-        ctx.named,
-        key=f"why_{prediction.code}_{hash(asked.designation)}",
+    code = choices.choose(
+        ctx, ctx.words("app.predict.why_class"), codes, ctx.named, key=f"why_class_{number}"
     )
     found, heat_map = predictor.explain(asked, code, TERMS)
     left, right = st.columns([6, 5], gap="large")
-    if asked.designation.strip() or asked.description.strip():
+    texts = {
+        "clean_title": strip_markup(asked.designation),
+        "clean_description": strip_markup(asked.description),
+    }
+    if any(map(str.strip, texts.values())):
         with left:
-            _words(ctx, asked, found)
+            _words(ctx, texts, found)
     with right:
         if heat_map is not None:
             st.markdown(f"**{ctx.words('app.predict.why_heat')}**")
-            st.image(heat_map, width=300)
+            components.image(heat_map, "image/png", ctx.words("app.predict.why_heat"))
+            components.note(ctx.words("app.predict.why_heat_note"))
         _blocks(ctx, found)
         _weights(ctx, found)
 
 
-def _words(ctx: Context, asked: Product, found: Contributions) -> None:
+def _words(ctx: Context, texts: dict[str, str], found: Contributions) -> None:
     st.markdown(f"**{ctx.words('app.predict.why_words')}**")
     scores = list(found.words().values())
     largest = max((abs(score) for score in scores), default=0.0)
-    texts = (
-        ("clean_title", strip_markup(asked.designation)),
-        ("clean_description", strip_markup(asked.description)),
-    )
     marked = [
         f'<p class="{field}">{marked_text(text[:MAX_CHARACTERS], found, field, largest)}</p>'
-        for field, text in texts
+        for field, text in texts.items()
         if text.strip()
     ]
     if marked:
@@ -69,16 +71,9 @@ def _words(ctx: Context, asked: Product, found: Contributions) -> None:
 
 
 def marked_text(text: str, found: Contributions, field: str, largest: float) -> str:
-    """Return HTML of a text whose words are colored by what they add to the class's margin.
+    """Return HTML of a text, escaped here, colored by what its words add to the class's margin.
 
-    Parameters
-    ----------
-    text : str
-        From data; escaped here.
-    found : Contributions
-    field : {"clean_title", "clean_description"}
-    largest : float
-        Score that gets the full color.
+    `field` is "clean_title" or "clean_description", `largest` the score that gets the full color.
     """
     parts, at = [], 0
     for span in highlight(text, found, field):
@@ -99,31 +94,32 @@ def _terms(
     if not terms:
         return
     color = palette.GOOD if side == "for" else palette.BAD
-    rows = [
-        components.bar(
-            f"<code>{html.escape(word)}</code>",
-            abs(contribution) / top,
-            _signed(ctx, contribution),
-            color,
-        )
-        for word, contribution in terms
-    ]
     with place:
         st.markdown(f"**{ctx.words(f'app.predict.why_{side}')}**")
-        st.html("".join(rows))
+        components.bars(
+            (
+                f"<code>{html.escape(word)}</code>",
+                abs(contribution) / top,
+                _signed(ctx, contribution),
+                color,
+            )
+            for word, contribution in terms
+        )
 
 
 def _blocks(ctx: Context, found: Contributions) -> None:
     st.markdown(f"**{ctx.words('app.predict.why_blocks')}**")
     largest = max((abs(value) for value in found.blocks.values()), default=0.0)
-    shown = {k: v for k, v in found.blocks.items() if abs(v) > MIN_SHARE * largest}
-    data = pd.DataFrame({"block": list(shown), "value": list(shown.values())})
-    data = data.sort_values("value", ascending=False)
-    data["name"] = [ctx.branch(name)[0] for name in data["block"]]
-    data["side"] = ["for" if value > 0 else "against" for value in data["value"]]
-    data["shown"] = [_signed(ctx, value) for value in data["value"]]
-    if len(data):
-        st.altair_chart(charts.diverging(data))
+    components.bars(
+        (
+            ctx.branch(name)[0],
+            abs(value) / largest,
+            _signed(ctx, value),
+            palette.GOOD if value > 0 else palette.BAD,
+        )
+        for name, value in sorted(found.blocks.items(), key=lambda pair: -pair[1])
+        if abs(value) > MIN_SHARE * largest
+    )
     components.note(ctx.words("app.predict.why_blocks_note"))
 
 
@@ -132,14 +128,15 @@ def _weights(ctx: Context, found: Contributions) -> None:
         return
     total = sum(found.weights.values()) or 1.0
     st.markdown(f"**{ctx.words('app.predict.why_weights')}**")
-    rows = [
-        components.bar(
-            ctx.branch(name)[0], weight / total, ctx.words.number(weight, 2),
+    components.bars(
+        (
+            ctx.branch(name)[0],
+            weight / total,
+            ctx.words.number(weight, 2),
             palette.IMAGE_COLOR if name == "image" else palette.TEXT_COLOR,
         )
         for name, weight in found.weights.items()
-    ]  # fmt: skip
-    st.html("".join(rows))
+    )
 
 
 def _signed(ctx: Context, value: float) -> str:

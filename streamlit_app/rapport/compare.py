@@ -10,7 +10,6 @@ beyond the interval, 2 wrong input.
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import json
 import sys
 from collections.abc import Mapping, Sequence
@@ -26,23 +25,10 @@ if TYPE_CHECKING:
 HERE = Path(__file__).resolve().parent
 FALSE_ALARM_RATE = 0.01
 WORST_CONFUSIONS = 5
+# Correct and labelled products of each code.
 Counts = dict[int, tuple[int, int]]
-
-
-@dataclasses.dataclass(frozen=True)
-class BatchCounts:
-    """What a report says of a batch's labels.
-
-    Attributes
-    ----------
-    recalls : dict of int to (int, int)
-        Correct and labelled products of each code.
-    confusions : dict of (int, int) to (int, float)
-        Count and rate of (true, predicted); empty for a report in CSV.
-    """
-
-    recalls: Counts
-    confusions: Mapping[tuple[int, int], tuple[int, float]]
+# Count and rate of each confusion (true, predicted).
+Confusions = dict[tuple[int, int], tuple[int, float]]
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -60,26 +46,26 @@ def main(argv: list[str] | None = None) -> int:
 
 def _compare(args: argparse.Namespace) -> int:
     path = args.batch if args.batch.exists() else args.folder / args.batch
-    batch = read_batch(path)
+    recalls, found = read_batch(path)
     known = args.folder / f"{args.baseline}_diagnostics.csv"
     baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
-    changes = compare(batch, baseline)
+    changes = compare(recalls, baseline)
     overall = compare_all(changes)
     if overall is None:
         raise FileFault.of(path, f"no class that {known} knows: another model's report")
     names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
     lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
     confusions = args.folder / f"{args.baseline}_top_confusions.csv"
-    if batch.confusions and confusions.exists():
+    if found and confusions.exists():
         pairs = _read_csv(confusions, "true", "predicted", "rate")
-        lines += confusion_lines(batch, pairs, names)
+        lines += confusion_lines(found, pairs, names)
     sys.stdout.write("\n".join(lines) + "\n")
     fell = (changes["change"] == "fell").any()
     return EXIT_FINDINGS if fell or overall["fell"] else EXIT_FINE
 
 
-def read_batch(path: Path) -> BatchCounts:
-    """Read a batch's report.
+def read_batch(path: Path) -> tuple[Counts, Confusions]:
+    """Read a batch's report; in CSV it holds no confusions.
 
     Raises
     ------
@@ -89,7 +75,7 @@ def read_batch(path: Path) -> BatchCounts:
     if path.suffix == ".csv":
         rows = _read_csv(path, "part", "name", "now", "support")
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
-        return BatchCounts(_labelled(path, _counts(rows, "name", "now")), {})
+        return _labelled(path, _counts(rows, "name", "now")), {}
     try:
         labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
         recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
@@ -103,16 +89,16 @@ def read_batch(path: Path) -> BatchCounts:
         for p, count in enumerate(row)
         if count and p != t
     }
-    return BatchCounts(recalls, confusions)
+    return recalls, confusions
 
 
-def compare(batch: BatchCounts, baseline: pd.DataFrame) -> pd.DataFrame:
+def compare(recalls: Counts, baseline: pd.DataFrame) -> pd.DataFrame:
     """Compare recalls of the codes that batch and baseline share, the worst first."""
     from src.monitoring.labelled_drift import compare_classes
 
     known = _counts(baseline, "prdtypecode", "recall")
-    codes = [code for code in batch.recalls if code in known]
-    pairs = [batch.recalls[c] for c in codes], [known[c] for c in codes]
+    codes = [code for code in recalls if code in known]
+    pairs = [recalls[c] for c in codes], [known[c] for c in codes]
     changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
     fall = changes["high"].where(changes["change"] == "fell", 1.0)
     return changes.assign(fall=fall).sort_values(["fall", "delta"], ignore_index=True)
@@ -150,12 +136,12 @@ def table(changes: pd.DataFrame, overall: Mapping[str, Any], names: Mapping[int,
     return lines
 
 
-def confusion_lines(batch: BatchCounts, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
+def confusion_lines(found: Confusions, known: pd.DataFrame, names: Mapping[int, str]) -> list[str]:
     """Return the confusions that grew most against the baseline's own list."""
     pairs = zip(known["true"].tolist(), known["predicted"].tolist(), strict=True)
     rates = dict(zip(pairs, known["rate"].tolist(), strict=True))
     grown = sorted(
-        batch.confusions.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
+        found.items(), key=lambda kv: -kv[1][0] * (1 - rates.get(kv[0], 0.0) / kv[1][1])
     )[:WORST_CONFUSIONS]
     lines = ["", f"{'taken for another':<56}{'rows':>6}{'base':>8}{'batch':>8}"]
     for (true, predicted), (count, rate) in grown:

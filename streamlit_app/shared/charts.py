@@ -1,65 +1,26 @@
 """Altair charts of the pages: frames in, charts out; colors from `src.palette`.
 
-Vega writes numbers the English way, so axes show per cent or plain digits, and tooltips show text
-columns that the `Translator` formatted.
+`localized` gives axes the numbers of the language; tooltips show text columns that the `Translator`
+formatted.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import json
+import textwrap
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 import altair as alt
 import pandas as pd
 
 from src import palette
+from src.i18n import NARROW_SPACE
 
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
-LABEL_PX = 210
-ROW_PX = 23
-# 12,000 as 12k: the same in both languages.
-COUNT_AXIS = "~s"
-
-
-def bars(
-    data: pd.DataFrame,
-    *,
-    name: str,
-    value: str,
-    shown: str,
-    color: str,
-    colors: Mapping[str, str],
-    titles: Mapping[str, str],
-    axis: str = COUNT_AXIS,
-) -> alt.LayerChart:
-    """Return horizontal bars in the order of the rows, with the value written behind each.
-
-    Parameters
-    ----------
-    data : DataFrame
-        One row a bar.
-    name, value, shown, color : str
-        Columns: what the bar is called, its length, its length as text, what colors it.
-    colors : mapping of str to str
-        Color of each value of `color`.
-    titles : mapping of str to str
-        Words for the columns in the tooltip; columns that are not here are not shown.
-    axis : str
-        d3 format of the value axis.
-    """
-    order = data[name].tolist()
-    y = alt.Y(name, sort=order, title=None, axis=_names())
-    x = alt.X(value, title=titles.get(value), axis=alt.Axis(format=axis, tickCount=4))
-    tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
-    base = alt.Chart(data).encode(
-        y=y, x=x.scale(domainMin=0, domainMax=float(data[value].max()) * 1.18, nice=False)
-    )
-    marks = base.mark_bar(cornerRadiusEnd=3).encode(
-        color=_color(color, colors), tooltip=[t for t in tooltip if t.shorthand != value]
-    )
-    text = base.mark_text(align="left", dx=4, color=palette.INK, fontSize=11).encode(text=shown)
-    return _sized(marks + text, len(data))
+LINE_CHARACTERS = 19
+ROW_PX = 36
 
 
 def stacked(
@@ -77,7 +38,7 @@ def stacked(
         alt.Chart(ranked)
         .mark_bar()
         .encode(
-            y=alt.Y(name, sort=list(order), title=None, axis=_names()),
+            y=alt.Y(name, sort=list(order), title=None, axis=_names(_same(order))),
             x=alt.X("share", stack="zero", title=None, axis=alt.Axis(format="%", tickCount=4)),
             color=_color(part, parts),
             order=alt.Order("rank"),
@@ -99,30 +60,15 @@ def points(
 ) -> alt.LayerChart:
     """Return one line a row with a point for each of some columns: what is how much.
 
-    The points of a row are joined by a grey line.
-
-    Parameters
-    ----------
-    data : DataFrame
-    name : str
-        Column of the rows' names.
-    columns : mapping of str to (str, str)
-        What each column is called, and its color.
-    titles : (str, str)
-        Words for the names and for the values in the tooltip.
-    show : callable
-        Value to text.
-    axis : str
-        d3 format of the value axis.
-    order : sequence of str or None
-        Names from top to bottom; None takes the order of the rows.
+    The points of a row are joined by a grey line. `columns` gives what each column is called and
+    its color, `axis` the d3 format of the values, `order` the names from top to bottom.
     """
     named = data.rename(columns={column: what for column, (what, _) in columns.items()})
     colors = dict(columns.values())
     long = named.melt(name, list(colors), "what", "value")
     long["shown"] = [show(value) for value in long["value"]]
     order = data[name].tolist() if order is None else list(order)
-    y = alt.Y(name, sort=order, title=None, axis=_names(grid=True))
+    y = alt.Y(name, sort=order, title=None, axis=_names(_same(order), grid=True))
     x = alt.X("value", title=None, axis=alt.Axis(format=axis, tickCount=5))
     x = x.scale(zero=axis == "%", padding=10)
     base = alt.Chart(long)
@@ -155,7 +101,8 @@ def intervals(
 
     The axis goes from `least` to 1, with room for the text of a value of 1.
     """
-    y = alt.Y(name, sort=data[name].tolist(), title=None, axis=_names())
+    order = data[name].tolist()
+    y = alt.Y(name, sort=order, title=None, axis=_names(_same(order)))
     scale = alt.Scale(domain=(least, 1 + 0.04 * (1 - least)), clamp=True, nice=False)
     x = alt.X(value, title=value_title, scale=scale).axis(format=axis, tickCount=6)
     base = alt.Chart(data).encode(y=y)
@@ -166,100 +113,75 @@ def intervals(
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
     dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
     text = base.mark_text(dy=-11, fontSize=11, color=palette.INK).encode(x=x, text="shown")
-    return _sized(line + dot + text, len(data) + len(data) // 3, extra=75)
+    return _sized(line + dot + text, len(data), extra=75)
 
 
-def scatter(
+def timeline(
     data: pd.DataFrame,
     *,
-    x: str,
-    y: str,
     color: str,
     colors: Mapping[str, str],
-    label: str,
-    axes: tuple[str, str],
+    value_title: str,
     titles: Mapping[str, str],
 ) -> alt.LayerChart:
-    """Return labelled points; the x axis is logarithmic."""
+    """Return one point a row at its date, with its interval (columns accuracy, low, high)."""
+    days = pd.to_datetime(data["date"])
+    # One report alone still has a day before and a day after it.
+    around = [days.min() - pd.Timedelta(days=1), days.max() + pd.Timedelta(days=1)]
+    ends = [alt.DateTime(year=day.year, month=day.month, date=day.day) for day in around]
+    scale = alt.Scale(domain=(max(0.0, float(data["low"].min()) - 0.05), 1.0), clamp=True)
     base = alt.Chart(data).encode(
-        x=alt.X(x, title=axes[0], scale=alt.Scale(type="log")).axis(
-            tickCount=3, format="~s", grid=False
+        x=alt.X("yearmonthdate(date):T", title=None, scale=alt.Scale(domain=ends)).axis(
+            format="%d/%m/%y", tickCount="day", labelOverlap=True
         ),
-        y=alt.Y(y, title=axes[1], scale=alt.Scale(zero=False, padding=18)),
+        color=_color(color, colors),
     )
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
-    dots = base.mark_point(filled=True, size=110, opacity=1).encode(
-        color=_color(color, colors), tooltip=tooltip
+    rule = base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low", scale=scale), y2="high")
+    dot = base.mark_point(filled=True, size=110, opacity=1).encode(
+        y=alt.Y("accuracy", title=value_title, scale=scale).axis(format="%", tickCount=5),
+        tooltip=tooltip,
     )
-    text = base.mark_text(dy=-12, fontSize=12, color=palette.INK).encode(text=label)
-    return (dots + text).properties(height=290)
-
-
-def diverging(data: pd.DataFrame) -> alt.LayerChart:
-    """Return bars to the right (column side "for") and to the left ("against") of zero."""
-    reach = float(data["value"].abs().max()) * 1.35
-    base = alt.Chart(data).encode(
-        y=alt.Y("name", sort=data["name"].tolist(), title=None, axis=_names()),
-        x=alt.X("value", title=None, scale=alt.Scale(domain=(-reach, reach)), axis=None),
-    )
-    colors = {"for": palette.GOOD, "against": palette.BAD}
-    marks = base.mark_bar(cornerRadius=2).encode(
-        color=_color("side", colors),
-        tooltip=[alt.Tooltip("name", title=" "), alt.Tooltip("shown", title=" ")],
-    )
-    left, right = (
-        base.transform_filter(f"datum.value {sign} 0")
-        .mark_text(align=align, dx=dx, fontSize=11, color=palette.INK)
-        .encode(text="shown")
-        for sign, align, dx in (("<", "right", -4), (">", "left", 4))
-    )
-    return _sized(marks + left + right, len(data))
+    return (rule + dot).properties(height=260)
 
 
 def heat_map(
-    data: pd.DataFrame, *, order: Sequence[str], titles: Mapping[str, str]
+    data: pd.DataFrame, *, names: Mapping[str, str], titles: Mapping[str, str]
 ) -> alt.LayerChart:
-    """Return cells (columns true_name, predicted_name, count, rate) that can be clicked.
+    """Return cells of (true, predicted) that can be clicked; color and figure are the column count.
 
-    A click gives the columns true and predicted of the cell, under the name "cell".
+    `names` gives the name of each group in the order of the axes: codes stand there instead where
+    there are many. The cell that the column chosen marks is outlined. A click gives the columns
+    true and predicted of the cell, under the name "cell".
     """
-    rows = len(order)
-    # No room for figures in the cells, nor, on a phone, for every name below them.
-    crowded = rows > 12
+    groups = list(names)
+    # No room for names on both axes: the tooltips say them.
+    crowded = len(groups) > 12
+    shown = {group: group for group in groups} if crowded else names
     cell = alt.selection_point(name="cell", fields=["true", "predicted"], empty=False)
-    names = alt.Axis(labelLimit=150, labelOverlap=False, labelFlush=False)
     base = alt.Chart(data).encode(
-        y=alt.Y("true_name", title=titles["true_name"], axis=names).scale(domain=list(order)),
-        x=alt.X("predicted_name", title=titles["predicted_name"])
-        .scale(domain=list(order))
-        .axis(
-            labelLimit=120,
-            labelAngle=-90 if crowded else -50,
-            labelOverlap="greedy" if crowded else False,
-            labelFlush=False,
+        y=alt.Y("true", title=titles["true_name"], axis=_names(shown)).scale(domain=groups),
+        x=alt.X("predicted", title=titles["predicted_name"]).scale(domain=groups).axis(
+            _names(shown, angle=-90)
         ),
-    )
-    scale = alt.Scale(scheme="orangered", domainMin=0)
-    outline = alt.condition(cell, alt.value(palette.INK), alt.value("white"))
+    )  # fmt: skip
+    most = float(data["count"].max()) if len(data) else 1.0
+    color = alt.Color("count", title=titles["shown"]).scale(scheme="orangered", domain=(0, most))
     rect = (
-        base.mark_rect(cursor="pointer", strokeWidth=2)
+        base.mark_rect(cursor="pointer", strokeWidth=2.5)
         .encode(
-            color=alt.Color("rate", scale=scale, legend=None),
-            stroke=outline,
+            color=color.legend(orient="top", gradientLength=150, tickCount=3),
+            stroke=alt.condition(alt.datum.chosen, alt.value(palette.ACCENT), alt.value(None)),
             tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
         )
         .add_params(cell)
     )
-    size = max(26, min(44, 420 // rows))
+    size = 18 if crowded else 40
     if crowded:
-        return alt.layer(rect).properties(height=rows * size + 120)
-    dark = alt.condition(
-        alt.datum.rate > 0.6 * float(data["rate"].max() if len(data) else 1),
-        alt.value("white"),
-        alt.value(palette.INK),
-    )
+        return alt.layer(rect).properties(height=len(groups) * size + 150)
+    dark = alt.condition(alt.datum.count > 0.6 * most, alt.value("white"), alt.value(palette.INK))
     text = base.mark_text(fontSize=11).encode(text="shown", color=dark)
-    return (rect + text).properties(height=rows * size + 150)
+    return (rect + text).properties(height=len(groups) * size + 200)
 
 
 def reliability(data: pd.DataFrame, *, titles: Mapping[str, str]) -> alt.LayerChart:
@@ -330,9 +252,31 @@ def histogram(
     )
 
 
-def _names(*, grid: bool = False) -> alt.Axis:
-    """Return an axis on which every name is written, however many there are."""
-    return alt.Axis(labelLimit=LABEL_PX, labelOverlap=False, labelFlush=False, grid=grid)
+def localized(chart: alt.Chart | alt.LayerChart, language: str) -> alt.Chart | alt.LayerChart:
+    """Return the chart with the language's own numbers and dates on its axes."""
+    if language == "en":
+        return chart
+    number = alt.NumberLocale(
+        decimal=",", thousands=NARROW_SPACE, grouping=[3], currency=["", " €"],
+        percent=f"{NARROW_SPACE}%",
+    )  # fmt: skip
+    return chart.configure(locale=alt.Locale(number=number))
+
+
+def _names(names: Mapping[str, str], *, grid: bool = False, angle: int = 0) -> alt.Axis:
+    """Return an axis on which every name is written whole, on lines of some characters.
+
+    Names so take a third of the width of a phone at most.
+    """
+    lines = {value: textwrap.wrap(name, LINE_CHARACTERS) for value, name in names.items()}
+    return alt.Axis(
+        labelExpr=f"({json.dumps(lines)})[datum.value]", labelLimit=0, labelOverlap=False,
+        labelFlush=False, labelLineHeight=12, labelFontSize=11, labelAngle=angle, grid=grid,
+    )  # fmt: skip
+
+
+def _same(names: Iterable[str]) -> dict[str, str]:
+    return {name: name for name in names}
 
 
 def _color(column: str, colors: Mapping[str, str]) -> alt.Color:

@@ -6,20 +6,25 @@ Text from data is escaped here, once: it enters HTML through `html.escape` and M
 
 from __future__ import annotations
 
+import base64
 import html
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any
 
 import streamlit as st
 
 from src.artifacts.store import TRAIN_COMMAND
+from src.data.csv_files import X_TRAIN
 from src.errors import ProjectError
-from src.i18n import translator
+from src.i18n import DASH, translator
+from streamlit_app.shared import charts
 from streamlit_app.shared.context import Context
 
-T = TypeVar("T")
+if TYPE_CHECKING:
+    import altair as alt
+    import pandas as pd
 
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&])")
 
@@ -35,20 +40,10 @@ def plain(text: str) -> str:
     return _MARKDOWN.sub(r"\\\1", text)
 
 
-def choose_language() -> str:
-    """Show the switch in the sidebar and return the language; the address keeps it (?lang=fr)."""
-    asked = st.query_params.get("lang") or (st.context.locale or "en")[:2]
-    st.session_state.setdefault("language", "fr" if asked == "fr" else "en")
-    chosen = st.sidebar.segmented_control(
-        "Langue / Language",
-        ("fr", "en"),
-        format_func={"fr": "Français", "en": "English"}.__getitem__,
-        key="language",
-        label_visibility="collapsed",
-        required=True,
-    )
-    st.query_params["lang"] = str(chosen)
-    return str(chosen)
+def tell_language(language: str) -> None:
+    """Say to screen readers which language the page is in; Streamlit says English on every page."""
+    script = f"document.documentElement.lang = '{language}'"
+    st.html(f"<script>{script}</script>", unsafe_allow_javascript=True)
 
 
 def sidebar(ctx: Context) -> None:
@@ -59,6 +54,7 @@ def sidebar(ctx: Context) -> None:
             ctx.words("app.frame.model"),
             f"<b>{ctx.kind(ctx.run.kind)}</b>",
             ctx.words("app.frame.f1", score=ctx.words.number(ctx.run.f1_weighted, 3)),
+            ctx.words("app.frame.run", run=ctx.run.run_id),
         ]
         if ctx.run.promoted_at:
             date = datetime.fromisoformat(ctx.run.promoted_at)
@@ -80,8 +76,29 @@ def heading(ctx: Context, page: str) -> None:
     st.html(f'<p class="lead">{ctx.words(f"app.{page}.lead")}</p>')
 
 
-def empty(ctx: Context, what: str, command: str = TRAIN_COMMAND) -> None:
-    """Say that there is nothing to show yet, and which command changes that."""
+def run_of(ctx: Context, run_id: str) -> None:
+    """Say which run the figures above are of, and whether it is the one in service."""
+    if run_id:
+        served = ctx.run is not None and ctx.run.run_id == run_id
+        which = "run_served" if served else "run_other"
+        note(ctx.words(f"app.frame.{which}", run=html.escape(run_id)))
+
+
+def next_command(ctx: Context) -> str:
+    """Return the command that comes next on the way to a run, from what is there already."""
+    paths = ctx.cfg.paths
+    if (paths.workspace / "snapshot.json").exists():
+        return TRAIN_COMMAND
+    return "bash init.sh" if (paths.import_dir / X_TRAIN).exists() else "make demo"
+
+
+def empty(ctx: Context, what: str, command: str = "") -> None:
+    """Say that there is nothing to show yet, and which command changes that.
+
+    Before the first run no other `command` comes first.
+    """
+    if ctx.run is None or not command:
+        command = next_command(ctx)
     with st.container(border=True):
         st.markdown(f"**{ctx.words('app.frame.empty')}**")
         st.markdown(what)
@@ -105,6 +122,35 @@ def figures(items: Iterable[tuple[str, str]]) -> None:
     st.html(f'<div class="figures{many}">{"".join(cells)}</div>')
 
 
+def chart(
+    ctx: Context,
+    drawn: alt.Chart | alt.LayerChart,
+    what: str,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Show a chart, and say to those who can't see it `what` it shows."""
+    st.altair_chart(charts.localized(drawn, ctx.language), alt=what, **options)
+
+
+def table(
+    ctx: Context,
+    data: pd.DataFrame,
+    columns: Mapping[str, str],
+    formats: Mapping[str, Callable[[float], str]],
+    **options: Any,  # noqa: ANN401 - as `st.dataframe` takes them
+) -> None:
+    """Show some columns of a table under their names, numbers as the language writes them."""
+    shown = data[[name for name in columns if name in data]].rename(columns=columns)
+    by_name = {columns[name]: how for name, how in formats.items() if name in data}
+    st.dataframe(shown.style.format(by_name, na_rep=DASH), hide_index=True, **options)
+
+
+def image(data: bytes, mime: str, what: str) -> None:
+    """Show an image made here, and say to those who can't see it `what` it shows."""
+    uri = f"data:{mime};base64,{base64.b64encode(data).decode()}"
+    st.html(f'<img class="made" src="{uri}" alt="{html.escape(what)}">')
+
+
 def legend(colors: Mapping[str, str]) -> None:
     """Show which color stands for which name."""
     items = (
@@ -118,68 +164,18 @@ def note(text: str) -> None:
     st.html(f'<p class="note">{text}</p>')
 
 
-def choose(
-    label: str,
-    options: Sequence[T],
-    name: Callable[[T], str],
-    *,
-    key: str,
-    place: Any = st,  # noqa: ANN401 - streamlit itself or one of its containers
-    on_change: Callable[[], None] | None = None,
-) -> T:
-    """Show a box to choose one of the options in, and return the one that is chosen."""
-    chosen = place.selectbox(label, options, format_func=name, key=key, on_change=on_change)
-    return cast(T, chosen)
-
-
-def choose_class(
-    ctx: Context, codes: Iterable[int], *, key: str, label: str = "app.word.class",
-    place: Any = st,  # noqa: ANN401 - as in `choose`
-) -> int | None:  # fmt: skip
-    """Show a box of classes, by name; None stands for all of them."""
-    options: list[int | None] = [None, *sorted(codes, key=ctx.label)]
-    return choose(
-        ctx.words(label),
-        options,
-        lambda code: ctx.words("app.word.all") if code is None else ctx.named(code),
-        key=key,
-        place=place,
-    )
-
-
-def section(ctx: Context, page: str, names: Sequence[str]) -> str:
-    """Show the switch between the sections of a page; only the chosen one is computed."""
-    chosen = st.segmented_control(
-        ctx.words(f"app.{page}.name"),
-        names,
-        format_func=lambda name: ctx.words(f"app.{page}.section_{name}"),
-        default=names[0],
-        key=f"{page}_section",
-        label_visibility="collapsed",
-        required=True,
-    )
-    return str(chosen)
-
-
 def card(image: str | None, ctx: Context, title: str, below: str, text: str = "") -> str:
-    """Return HTML of one product.
+    """Return HTML of one product; `title` and `text` are escaped here, `below` is HTML made by us.
 
-    Parameters
-    ----------
-    image : str or None
-        Data URI; None says that there is none, "" shows no place for one.
-    title, text : str
-        From data; escaped here.
-    below : str
-        HTML made by us.
+    `image` is a data URI; None says that there is none, "" shows no place for one.
     """
     shown = f'<img src="{image}" alt="">' if image else ""
     if image is None:
         shown = f'<div class="blank">{ctx.words("app.word.no_image")}</div>'
     body = f"<p>{html.escape(shortened(text, 180))}</p>" if text else ""
     return (
-        f'<article class="card">{shown}<h4 title="{html.escape(title[:400])}">'
-        f"{html.escape(shortened(title, 110))}</h4>{body}<footer>{below}</footer></article>"
+        f'<article class="card">{shown}<p class="title" title="{html.escape(title[:400])}">'
+        f"{html.escape(shortened(title, 110))}</p>{body}<footer>{below}</footer></article>"
     )
 
 
@@ -196,18 +192,29 @@ def shortened(text: str, limit: int) -> str:
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " …"
 
 
-def strip(images: Sequence[str | None]) -> None:
-    """Show small numbered images (data URIs) side by side; those that can't be read are blank."""
-    tags = (f'<img src="{uri}" alt="">' if uri else "" for uri in images)
-    cells = (f"<figure>{tag}<figcaption>{n}</figcaption></figure>" for n, tag in enumerate(tags, 1))
-    st.html(f'<div class="strip">{"".join(cells)}</div>')
+def bars(items: Iterable[tuple[str, float, str, str]], *, inline: bool = False) -> None:
+    """Show horizontal bars: label (HTML made by us), length up to 1, value as text, color.
 
-
-def bar(label: str, share: float, value: str, color: str) -> str:
-    """Return HTML of one horizontal bar; `label` is HTML made by us, `share` its length."""
-    width = 100 * min(max(share, 0.0), 1.0)
-    return (
+    Many short bars stand `inline`: the label beside its bar, where the screen is wide enough.
+    """
+    rows = (
         f'<div class="bar"><span class="bar-label">{label}</span><span class="bar-value">{value}'
-        f'</span><span class="bar-track"><i style="width:{width:.1f}%;background:{color}"></i>'
-        "</span></div>"
+        f'</span><span class="bar-track"><i style="width:{100 * min(max(share, 0.0), 1.0):.1f}%;'
+        f'background:{color}"></i></span></div>'
+        for label, share, value, color in items
+    )
+    st.html(f'<div class="bars{" inline" if inline else ""}">{"".join(rows)}</div>')
+
+
+def class_bars(ctx: Context, counts: Iterable[tuple[int, int]]) -> None:
+    """Show how many products each class has, in its theme's color."""
+    legend(ctx.theme_colors())
+    pairs = list(counts)
+    most = max((n for _, n in pairs), default=1)
+    bars(
+        (
+            (html.escape(ctx.named(code)), n / most, ctx.words.number(n), ctx.color(code))
+            for code, n in pairs
+        ),
+        inline=True,
     )

@@ -17,17 +17,7 @@ MIN_SHOWN = 0.001
 
 @dataclasses.dataclass(frozen=True)
 class Context:
-    """Settings and files of the platform, shown in one language.
-
-    Attributes
-    ----------
-    language : {"fr", "en"}
-    cfg : Config
-    store : ArtifactStore
-    labels : Labels
-    run : ServedRun or None
-        None before the first training.
-    """
+    """Settings and files of the platform, shown in one language; no `run` before the first."""
 
     language: str
     cfg: Config

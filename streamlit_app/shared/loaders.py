@@ -3,7 +3,8 @@
 A cache entry is keyed by the file's time and size (a parameter whose name begins with an underscore
 is no part of the key), so a page shows a new run without a restart.
 Values are shared between visitors and never written to. A missing file is None: the page then says
-which command makes it. A file that is not what the manifest lists is an `ArtifactError`.
+which command makes it. A file that is not what the manifest lists is an `ArtifactError`, settings
+at fault are a `ConfigError`: `streamlit_app.config` shows both.
 """
 
 from __future__ import annotations
@@ -48,13 +49,7 @@ def flow_diagram(language: str) -> str:
 
 
 def context(language: str) -> Context:
-    """Return what pages need, for the current settings.
-
-    Raises
-    ------
-    ConfigError
-        The settings or the maps of labels and themes are at fault.
-    """
+    """Return what pages need, for the current settings."""
     given = os.environ.get(CONFIG_VARIABLE)
     cfg = _config(given, _stamp(Path(given)) if given else None)
     maps = cfg.paths.labels_map, cfg.paths.theme_map
@@ -64,13 +59,7 @@ def context(language: str) -> Context:
 
 
 def load(store: ArtifactStore, path: Path) -> Any | None:  # noqa: ANN401 - as the suffix says
-    """Return what a file of the run holds, or None where there is none.
-
-    Raises
-    ------
-    ArtifactError
-        The file is not what the manifest lists.
-    """
+    """Return what a file of the run holds, or None where there is none."""
     stamp = _stamp(path)
     return None if stamp is None else _load(store, path, stamp)
 
@@ -82,13 +71,7 @@ def catalogue(ctx: Context) -> pd.DataFrame | None:
 
 
 def products(ctx: Context) -> pd.DataFrame:
-    """Return the catalogue where it is known to be there.
-
-    Raises
-    ------
-    ArtifactError
-        It is not.
-    """
+    """Return the catalogue where it is known to be there."""
     table = catalogue(ctx)
     if table is None:
         raise ArtifactError(f"{ctx.store.catalogue}: no such file", next_command=TRAIN_COMMAND)
@@ -126,13 +109,7 @@ def word_cloud(weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[
 
 
 def predictor(ctx: Context) -> Predictor | None:
-    """Return the served model, loaded once and shared; None before the first training.
-
-    Raises
-    ------
-    ArtifactError
-        The file is not what the manifest lists.
-    """
+    """Return the served model, loaded once and shared; None before the first training."""
     if ctx.run is None:
         return None
     path = ctx.store.full_pipeline(ctx.run.kind)
@@ -142,13 +119,7 @@ def predictor(ctx: Context) -> Predictor | None:
 def keep_correction(
     ctx: Context, designation: str, code: int, predicted: int, *, author: str, comment: str
 ) -> str:
-    """Keep a visitor's correction; return where it is: "database" or "file".
-
-    Raises
-    ------
-    ProjectError
-        It can be kept neither here nor there.
-    """
+    """Keep a visitor's correction; return where it is: "database" or "file"."""
     from src.data.database_url import database_url
     from src.serving.feedback import new_correction, store
 
@@ -171,13 +142,7 @@ def demo_images(ctx: Context) -> list[Path]:
 
 
 def served_run(store: ArtifactStore) -> ServedRun | None:
-    """Return the run that is served; None before the first training.
-
-    Raises
-    ------
-    ArtifactError
-        What says so was altered.
-    """
+    """Return the run that is served; None before the first training."""
     stamp = _stamp(store.serving)
     return None if stamp is None else _served(store, store.serving, stamp)
 

@@ -16,7 +16,7 @@ def show(ctx: Context) -> None:
     cards = (member.profile_card(profile, number) for number, profile in profiles)
     st.html(f'<div class="members">{"".join(cards)}</div>')
     components.note(ctx.words("app.team.edit"))
-    st.subheader(ctx.words("app.team.glossary_title"), anchor=False)
+    st.header(ctx.words("app.team.glossary_title"), anchor=False)
     glossary = ctx.words.section("app.team.glossary").values()
     st.html(
         '<div class="glossary">'
@@ -25,6 +25,6 @@ def show(ctx: Context) -> None:
     )
     card = loaders.load(ctx.store, ctx.store.model_card)
     if card is not None:
-        st.subheader(ctx.words("app.team.model_card"), anchor=False)
+        st.header(ctx.words("app.team.model_card"), anchor=False)
         with st.expander(ctx.words("app.team.model_card_open")):
             st.markdown(card)

@@ -73,7 +73,6 @@ def test_by_theme(catalogue: pd.DataFrame) -> None:
     missing, languages = aggregates.by_theme(catalogue, {2583: "garden", 10: "books"})
     assert missing.to_dict("list") == {
         "theme": ["books", "garden"],
-        "products": [3, 4],
         "no_description": [pytest.approx(2 / 3), 0.5],
         "no_image": [pytest.approx(2 / 3), 0.25],
     }

@@ -41,8 +41,13 @@ def test_a_card_escapes_what_comes_from_data(empty: Config, labels: Labels) -> N
 
 
 @pytest.mark.parametrize(("share", "width"), [(-1, "0.0"), (0.123, "12.3"), (7, "100.0")])
-def test_a_bar_stays_within_its_track(share: float, width: str) -> None:
-    assert f"width:{width}%;background:red" in components.bar("x", share, "1", "red")
+def test_a_bar_stays_within_its_track(
+    monkeypatch: pytest.MonkeyPatch, share: float, width: str
+) -> None:
+    shown: list[str] = []
+    monkeypatch.setattr(components.st, "html", shown.append)
+    components.bars([("x", share, "1", "red")])
+    assert f"width:{width}%;background:red" in shown[0]
 
 
 def test_a_strip_numbers_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
