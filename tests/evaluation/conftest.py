@@ -54,6 +54,7 @@ def draw_products(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
             columns[name].append(" ".join(rng.choice(WORDS[code] + COMMON, size)))
     image = rng.normal(size=(n, 6)) + 1.5 * np.eye(6)[codes]
     table = pd.DataFrame(columns, dtype=object).assign(
+        has_text=True,
         has_description=[bool(text) for text in columns["clean_description"]],
         has_image=picture,
         title_length=np.array([len(t) for t in columns["clean_title"]], dtype=np.float32),

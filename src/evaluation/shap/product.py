@@ -25,6 +25,9 @@ from src.evaluation.shap.words import (
 )
 from src.features.tfidf.vectorizers import TfidfBase
 from src.models.late_fusion import LateFusion
+from src.pipelines.image_pipeline import BUILDERS
+from src.pipelines.table import HAS_IMAGE
+from src.pipelines.text_pipeline import TRANSFORMERS
 
 _EDGES = re.compile(r"^\W+|\W+$")
 # The text as it came, of each clean text.
@@ -50,9 +53,10 @@ class Contributions:
     Attributes
     ----------
     margin, base : float
-        Fused margin, and that of the mean product: their difference is the sum of `blocks`.
-    weights : dict of str to float
-        Weight of each expert; 0 where it has no input.
+        Fused margin, and that of the mean product (with what this one lacks): their difference is
+        the sum of `blocks`.
+    blocks, weights : dict of str to float
+        Contribution of each block of columns and weight of each expert, of those that were read.
     terms_for, terms_against : tuple of (str, float)
         The words and sequences of words that add and take away most, the strongest first, each
         once: pieces of a word count to the word. All of them are in the product's text.
@@ -97,19 +101,35 @@ def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10
     fused = take_apart(model, X)
     by_block = block_contributions(model, fused)
     column = int(np.searchsorted(model.classes_, code))
+    weights = dict(zip(by_block.experts, by_block.weights[0].tolist(), strict=True))
+    values = by_block.values[0, :, column]
+    was_read = np.array(
+        [
+            weights[expert] > 0 and _was_read(X, block)
+            for block, expert in zip(by_block.blocks, by_block.block_experts, strict=True)
+        ],
+        dtype=bool,
+    )
+    blocks = zip(by_block.blocks, values.tolist(), was_read, strict=True)
     texts = [text for part in filter(None, fused.experts) for text in _texts(part, X, column)]
     fields = _fields(texts, X)
     terms = sorted(_terms(texts, fields).items(), key=lambda term: -abs(term[1]))
     return Contributions(
         code=int(code),
         margin=float(by_block.margins[0, column]),
-        base=float(by_block.base[0, column]),
-        blocks=dict(zip(by_block.blocks, by_block.values[0, :, column].tolist(), strict=True)),
-        weights=dict(zip(by_block.experts, by_block.weights[0].tolist(), strict=True)),
+        base=float(by_block.base[0, column] + values[~was_read].sum()),
+        blocks={name: value for name, value, of_product in blocks if of_product},
+        weights={name: weight for name, weight in weights.items() if weight > 0},
         terms_for=tuple(term for term in terms if term[1] > 0)[:top],
         terms_against=tuple(term for term in terms if term[1] < 0)[:top],
         fields=fields,
     )
+
+
+def _was_read(X: pd.DataFrame, block: str) -> bool:
+    """Tell whether the product has what a branch reads."""
+    flag = "has_text" if block in TRANSFORMERS else HAS_IMAGE if block in BUILDERS else ""
+    return flag not in X or bool(X[flag].iloc[0])
 
 
 def highlight(text: str, contributions: Contributions, field: str = "clean_title") -> list[Span]:

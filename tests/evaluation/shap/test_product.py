@@ -5,10 +5,16 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
 from src.errors import UsageError
 from src.evaluation.shap.product import Contributions, explain_product, highlight
+from src.features.tfidf.vectorizers import TfidfWords
 from src.models.gating import gating_conditions
+from src.models.late_fusion import LateFusion
+from src.pipelines.branches import BranchUnion, PresentRows, join_text, select_columns
+from tests.evaluation.conftest import draw_products, expert_of
 
 N_GRAM_BLOCKS = ("words", "characters", "title_words")
 
@@ -23,6 +29,7 @@ def product(title: str, description: str) -> pd.DataFrame:
             "clean_title": [title],
             "clean_description": [description],
             "title_length": np.array([len(title)], dtype=np.float32),
+            "has_text": [bool(title + description)],
             "has_description": [bool(description)],
             "has_image": [False],
             **{f"picture__{number}": np.float32([np.nan]) for number in range(6)},
@@ -40,7 +47,11 @@ def test_blocks_add_up_and_weights_are_the_models(toy_shop, row: int) -> None:  
         assert found.base + sum(found.blocks.values()) == pytest.approx(margin, rel=1e-4, abs=1e-4)
         margins = list(model.margins(X).values())
         weights = model.gating_.weights(margins, gating_conditions(X))[0]
-        assert list(found.weights.values()) == pytest.approx(weights.tolist())
+        experts = zip(("text", "image"), weights.tolist(), strict=True)
+        assert found.weights == pytest.approx({name: w for name, w in experts if w})
+        assert (
+            ("picture" in found.blocks) == ("image" in found.weights) == bool(X["has_image"].all())
+        )
 
 
 def test_terms_are_words_with_their_pieces_and_sequences_of_words(toy_shop) -> None:  # noqa: ANN001
@@ -115,12 +126,42 @@ def test_highlight_colours_the_raw_text(toy_shop) -> None:  # noqa: ANN001
     assert highlight("whatever", found, "no such text") == []
 
 
-def test_a_product_without_any_text(toy_shop) -> None:  # noqa: ANN001
+def test_a_product_that_nothing_can_be_read_of(toy_shop) -> None:  # noqa: ANN001
     found = explain_product(toy_shop.model, product("", ""), 10)
     assert found.terms_for == found.terms_against == ()
-    assert found.fields["clean_title"].words == ()
-    assert found.base + sum(found.blocks.values()) == pytest.approx(found.margin, rel=1e-4)
-    assert found.weights == {"text": 1.0, "image": 0.0}
+    assert (found.blocks, found.weights, found.fields) == ({}, {}, {})
+    assert found.base == pytest.approx(found.margin, rel=1e-6)
+    assert found.words() == {}
+
+
+def test_an_image_alone_is_explained_by_the_image_alone(toy_shop) -> None:  # noqa: ANN001
+    pixels = {f"picture__{number}": np.float32([number]) for number in range(6)}
+    X = product("", "").assign(has_image=True, **pixels)
+    found = explain_product(toy_shop.model, X, 10)
+    assert (set(found.blocks), found.weights) == ({"picture"}, {"image": 1.0})
+    assert found.base + found.blocks["picture"] == pytest.approx(found.margin, rel=1e-4, abs=1e-4)
+    assert found.terms_for == found.terms_against == ()
+
+
+def test_one_expert_of_all_branches_names_what_it_read() -> None:
+    """Its columns of an image that is not there count to the base."""
+    X, y = draw_products(300, 0)
+    images = (
+        X.filter(like="picture__")
+        .add_prefix("image_")
+        .rename(columns=lambda name: name.replace("image_picture", "image_stats"))
+    )
+    X = X.join(images)
+    both = [("tfidf_word", make_pipeline(join_text("clean_title"), TfidfWords()))]
+    both += [("image_stats", make_pipeline(select_columns("image_stats"), PresentRows()))]
+    expert = expert_of(BranchUnion(both), LogisticRegression(max_iter=500))
+    model = LateFusion([("all", expert)], n_folds=3).fit(X, y)
+    for row in range(12):
+        found = explain_product(model, X.iloc[[row]], 10)
+        assert ("image_stats" in found.blocks) == X["has_image"].iloc[row]
+        total = found.base + sum(found.blocks.values())
+        assert total == pytest.approx(found.margin, rel=1e-4, abs=1e-4)
+    assert not X["has_image"].iloc[:12].all()
 
 
 def test_refusals(toy_shop) -> None:  # noqa: ANN001
