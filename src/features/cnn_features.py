@@ -1,27 +1,40 @@
-"""Embeddings of product images by a pretrained network.
+"""Embeddings of product images by a pretrained network, frozen or fine-tuned.
 
 `CNNFeaturizer` is an extractor: what it says of an image depends on that image and the network
 alone. Its state is the network as ONNX bytes; torch is loaded only to make those (once, kept in
-`cache_dir`), to fine-tune, or to run on a graphics card.
+`cache_dir`), to fine-tune, or to run on a graphics card. `FineTunedCNN` learns from many products,
+so it is an estimator: each fold tunes its own copy, and no row that is scored has been seen.
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from src.data.image_decode import ImageSource
-from src.features.image.loader import ImageLoader
+from src.data.image_decode import ImageSource, Pixels
+from src.features.image.loader import load_batches, load_image, load_settings
 from src.features.networks.backbones import PRETRAINED, backbone_spec
 from src.features.networks.export import build_onnx
-from src.features.networks.fine_tuning import FineTuning, TuningHistory, fine_tune
-from src.features.networks.runtime import EmbeddingSession, Floats
+from src.features.networks.fine_tuning import fine_tune
+from src.features.networks.runtime import (
+    Engine,
+    Floats,
+    choose_device,
+    choose_precision,
+    choose_runtime,
+    start_engine,
+)
 from src.files import sha256
+
+if TYPE_CHECKING:
+    from src.features.networks.fine_tuning import FineTuning
 
 
 class CNNFeaturizer:
@@ -36,13 +49,9 @@ class CNNFeaturizer:
     image_size_px : int or None
         None takes the size the network was trained at.
     mode : {"letterbox", "stretch"}
-        As in `ImageLoader`.
-    device, runtime, precision : str
-        As in `EmbeddingSession`.
-    batch_size : int
-        Images that the network sees at a time.
-    n_threads : int or None
-        None takes every core.
+        As in `load_image`.
+    device, runtime, precision, n_threads
+        As in `start_engine`.
     cache_dir : Path or None
         Where exported networks are kept; None exports each time.
     random_state : int
@@ -52,8 +61,6 @@ class CNNFeaturizer:
     ----------
     onnx_ : bytes
         The network, after `prepare`.
-    history_ : TuningHistory or None
-        Losses of the fine-tuning, if it is a tuned copy.
 
     Examples
     --------
@@ -88,13 +95,12 @@ class CNNFeaturizer:
         self.n_threads = n_threads
         self.cache_dir = cache_dir
         self.random_state = random_state
-        self.history_: TuningHistory | None = None
-        self._session: EmbeddingSession | None = None
+        self._engine: Engine | None = None
         self._n_features: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the session behind: it is threads and native memory, and is made again."""
-        return {**self.__dict__, "_session": None}
+        """Leave the engine behind: it is threads and native memory, and is made again."""
+        return {**self.__dict__, "_engine": None}
 
     @property
     def size_px(self) -> int:
@@ -102,22 +108,17 @@ class CNNFeaturizer:
         return self.image_size_px or backbone_spec(self.backbone).image_size_px
 
     @property
-    def session(self) -> EmbeddingSession:
+    def engine(self) -> Engine:
         """The network in its runtime, loaded at first use."""
-        if self._session is None:
-            self._session = EmbeddingSession(
+        if self._engine is None:
+            self._engine = start_engine(
                 self.prepare().onnx_,
                 runtime=self.runtime,
                 device=self.device,
                 precision=self.precision,
                 n_threads=self.n_threads,
             )
-        return self._session
-
-    @property
-    def loader(self) -> ImageLoader:
-        """What decodes the images."""
-        return ImageLoader(self.size_px, self.mode, n_threads=self.n_threads)
+        return self._engine
 
     @property
     def settings(self) -> dict[str, str | int]:
@@ -125,12 +126,13 @@ class CNNFeaturizer:
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
         """
-        digest = sha256(self.prepare().onnx_)
+        device = choose_device(self.device)
+        runtime = choose_runtime(self.runtime, device)
         return {
-            **self.loader.settings,
+            **load_settings(self.size_px, self.mode),
             "features": f"cnn_{self.backbone}",
-            "network": digest[:32],
-            "precision": self.session.precision,
+            "network": sha256(self.prepare().onnx_)[:32],
+            "precision": choose_precision(self.precision, runtime, device),
         }
 
     @property
@@ -143,17 +145,11 @@ class CNNFeaturizer:
         """Length of an embedding."""
         if self._n_features is None:
             blank = np.zeros((1, self.size_px, self.size_px, 3), dtype=np.uint8)
-            self._n_features = int(self.session.run(blank).shape[1])
+            self._n_features = int(self.engine(blank, False)[0].shape[1])
         return self._n_features
 
     def prepare(self) -> CNNFeaturizer:
-        """Make or read the ONNX bytes; nothing to do after the first time.
-
-        Raises
-        ------
-        BackboneError
-            If the weights can't be had.
-        """
+        """Make or read the ONNX bytes; BackboneError if the weights can't be had."""
         if not hasattr(self, "onnx_"):
             self.onnx_ = build_onnx(
                 self.backbone,
@@ -164,12 +160,19 @@ class CNNFeaturizer:
             )
         return self
 
+    def load(self, source: ImageSource) -> Pixels:
+        """Return the square that the network sees, (size, size, 3) uint8."""
+        return load_image(source, self.size_px, self.mode)
+
+    def load_batches(
+        self, sources: Sequence[ImageSource], batch_size: int
+    ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
+        """Yield the squares that the network sees, as `src.features.image.loader` does."""
+        options = {"size_px": self.size_px, "mode": self.mode, "n_threads": self.n_threads}
+        return load_batches(sources, batch_size, **options)  # type: ignore[arg-type]
+
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
         """Embed images; the next batches are decoded while the network computes.
-
-        Parameters
-        ----------
-        sources : sequence of path, bytes or None
 
         Returns
         -------
@@ -180,42 +183,47 @@ class CNNFeaturizer:
         """
         values = np.zeros((len(sources), self.n_features), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
-        for batch in self.loader.batches(sources, self.batch_size):
-            rows = slice(batch.start, batch.stop)
-            mask[rows] = batch.mask
-            if batch.mask.all():
-                values[rows] = self.session.run(batch.images)
-            elif batch.mask.any():
-                values[rows][batch.mask] = self.session.run(batch.images[batch.mask])
+        for rows, images, found in self.load_batches(sources, self.batch_size):
+            mask[rows] = found
+            if found.any():
+                values[rows][found] = self.engine(images[found], False)[0]
         return values, mask
 
-    def fine_tune(
-        self,
-        sources: Sequence[ImageSource],
-        y: NDArray[Any],
-        settings: FineTuning | None = None,
-        *,
-        groups: NDArray[Any] | None = None,
-    ) -> CNNFeaturizer:
-        """Return a copy whose last blocks were trained on these rows, and on these alone.
 
-        Parameters
-        ----------
-        sources : sequence of path, bytes or None
-            Training rows; those without an image are left out.
-        y : ndarray of shape (n,)
-            Their classes.
-        settings : FineTuning or None
-            None takes the defaults.
-        groups : ndarray of shape (n,) or None
-            Rows of one group stay on one side of the inner validation split.
+class FineTunedCNN(TransformerMixin, BaseEstimator):
+    """Embeddings of a network whose last blocks were tuned on the rows of `fit`.
 
-        Returns
-        -------
-        CNNFeaturizer
-        """
-        tuned = copy.copy(self)
-        tuned.onnx_, tuned.history_ = fine_tune(
-            self.prepare().onnx_, self.loader, sources, y, settings=settings, groups=groups
+    Attributes
+    ----------
+    featurizer_ : CNNFeaturizer
+        The tuned copy.
+    history_ : dict
+        Losses and accuracy, as `fine_tune` gives them.
+    """
+
+    def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
+        self.featurizer = featurizer
+        self.tuning = tuning
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> FineTunedCNN:
+        """Tune on the products of `X` that have an image; duplicates stay on one inner side."""
+        present = X["has_image"].to_numpy(dtype=bool)
+        groups = X["group"].to_numpy()[present] if "group" in X else None
+        self.featurizer_ = copy.copy(self.featurizer.prepare())
+        self.featurizer_.onnx_, self.history_ = fine_tune(
+            self.featurizer.onnx_,
+            self.featurizer.load_batches,
+            X["image"][present].tolist(),
+            y[present],
+            settings=self.tuning,
+            groups=groups,
         )
-        return tuned
+        return self
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        """Return embeddings, shape (n, n_features), float32; zeros where there is no image."""
+        return self.featurizer_.extract([source or None for source in X["image"]])[0]
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the embedding's values."""
+        return np.array(self.featurizer_.names, dtype=object)

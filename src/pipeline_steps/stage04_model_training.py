@@ -15,17 +15,7 @@ from src.runs.types import OutOfFoldScores, Trained, Transformed
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ModelTrainingPipeline:
-    """Fit both phases from one transformed value.
-
-    Attributes
-    ----------
-    transformed : Transformed
-        Stage 3.
-    target_accuracy : float
-        ``[decision].target_accuracy``.
-    cv : bool
-        True cross-validates over all labelled rows, too.
-    """
+    """Fit both phases from one transformed value; `cv` cross-validates over all rows, too."""
 
     transformed: Transformed
     target_accuracy: float

@@ -131,7 +131,7 @@ def build_cnn(cfg: Config) -> list[Branch]:
     branch = _branch("image_cnn", featurizer, None)
     if not tune.enabled:
         return [branch]
-    from src.features.networks.fine_tuned import FineTunedCNN
+    from src.features.cnn_features import FineTunedCNN
     from src.features.networks.fine_tuning import FineTuning
 
     settings = tune.model_dump(exclude={"enabled"})

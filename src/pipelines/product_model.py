@@ -13,7 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import Config
 from src.data.sampling import Sampling
-from src.features.tfidf.svd import DenseRows
+from src.features.tfidf.svd import CappedSVD
 from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
@@ -66,7 +66,7 @@ def build_expert(cfg: Config, branches: Sequence[Branch], kind: str) -> Pipeline
     Trees get every sparse branch reduced, whatever ``[features.text.svd].enabled`` says.
     """
     if kind in TREES:
-        dense = DenseRows(cfg.features.text.svd.n_components)
+        dense = CappedSVD(cfg.features.text.svd.n_components)
         branches = [
             dataclasses.replace(branch, transformer=make_pipeline(branch.transformer, dense))
             for branch in branches

@@ -182,13 +182,9 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
 
     if not cfg.svd.enabled:
         return make_pipeline(join_text(*columns), counter)
-    from sklearn.preprocessing import Normalizer
-
     from src.features.tfidf.svd import CappedSVD
 
-    return make_pipeline(
-        join_text(*columns), counter, CappedSVD(cfg.svd.n_components), Normalizer()
-    )
+    return make_pipeline(join_text(*columns), counter, CappedSVD(cfg.svd.n_components))
 
 
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 
@@ -10,10 +11,13 @@ from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
-from src.evaluation.model_card import About, model_card
+from src.evaluation.model_card import About as CardAbout
+from src.evaluation.model_card import model_card
 from src.labels import Labels
+from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
+from src.monitoring.signals import SignalReader
 from src.pipelines.product_keys import product_keys
-from src.pipelines.product_model import FullPipeline
+from src.pipelines.product_model import TEXT, FullPipeline
 from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
@@ -50,6 +54,32 @@ def save_models(
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 
 
+def save_reference(
+    store: ArtifactStore, run: Run, cfg: Config, transformed: Transformed, trained: Trained
+) -> None:
+    """Save the reference profile: a sample of labelled products, hold-out first.
+
+    Beside it, where a text expert answers alone, the same of its answers: a batch that comes
+    without its images is compared with them.
+    """
+    oof, about = trained.oof, About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
+    reader = SignalReader.of(trained.final_model, in_training=True)
+
+    def profile(proba: np.ndarray) -> dict[str, Any]:
+        """Return the reference of the rows that have an answer."""
+        answered = np.flatnonzero(~np.isnan(proba[:, 0]))
+        most, seed = cfg.monitoring.reference_rows, cfg.compute.seed
+        rows = answered[choose_rows(oof.folds[answered], most, seed)]
+        signals = reader.read(transformed.train.iloc[rows], proba[rows])
+        answers = judge_answers(proba[answered], transformed.y[answered], oof.classes)
+        return to_json(build_reference(signals, answers, about))
+
+    content = profile(oof.proba)
+    if TEXT in oof.expert_proba and len(oof.expert_proba) > 1:
+        content["text_alone"] = profile(oof.expert_proba[TEXT])
+    store.save(store.reference_profile, content, run=run, stage="train")
+
+
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
@@ -71,7 +101,7 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
     items = ingested.train
     corrections = str(ingested.corrected) if ingested.corrected else ""
-    about = About(run.config, len(items), int((items["image"] != "").sum()), corrections)
+    about = CardAbout(run.config, len(items), int((items["image"] != "").sum()), corrections)
     card = model_card(metrics, by_class, about)
     store.save(store.model_card, card, run=run, stage="evaluate")
 

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from src.data.image_decode import ImageFault, ImageSource
-from src.features.cnn_features import CNNFeaturizer
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.networks import heat_map as cnn_explain
-from src.features.networks.fine_tuned import FineTunedCNN
 from src.pipelines.branches import BranchUnion
 from src.pipelines.image_pipeline import ImageExtractor
 
@@ -56,8 +55,8 @@ def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | 
             if direction is not None:
                 network = extractor.featurizer
                 with contextlib.suppress(ImageFault):
-                    image = network.loader.load(source)
-                    (heat,) = cnn_explain.explain(network.session, image[None], direction)
+                    image = network.load(source)
+                    (heat,) = cnn_explain.explain(network.engine, image[None], direction)
                     return cnn_explain.overlay_png(image, heat)
     return None
 

@@ -6,11 +6,12 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 from src.errors import BackboneError
-from src.features.cnn_features import CNNFeaturizer
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.image.loader import resize
 from src.features.networks.fine_tuning import FineTuning
 
@@ -46,8 +47,8 @@ def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeatu
     one = make(runtime="onnxruntime", batch_size=1, n_threads=1)
     expected = np.concatenate([one.extract([source])[0] for source in sources])
     np.testing.assert_allclose(values, expected, atol=1e-5)
-    (loaded,) = one.loader.batches(sources, 11)
-    np.testing.assert_allclose(one.session.run(loaded.images)[mask], values[mask], atol=1e-5)
+    ((_, images, _),) = one.load_batches(sources, 11)
+    np.testing.assert_allclose(one.engine(images, False)[0][mask], values[mask], atol=1e-5)
 
 
 def test_whole_batches_without_an_image(make: Callable[..., CNNFeaturizer]) -> None:
@@ -121,11 +122,12 @@ def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]
     sources = [draw_image(seed) for seed in range(12)]
     before, _ = featurizer.extract(sources)
     settings = FineTuning(epochs=1, batch_size=4, device="cpu")
-    tuned = featurizer.fine_tune(sources, np.arange(12) % 2, settings)
+    products = pd.DataFrame({"image": sources, "has_image": True})
+    tuning = FineTunedCNN(featurizer, settings).fit(products, np.arange(12) % 2)
+    tuned = tuning.featurizer_
     after, mask = tuned.extract(sources)
-    assert tuned.history_ is not None
-    assert tuned.history_.n_train == 10
-    assert featurizer.history_ is None
+    np.testing.assert_array_equal(tuning.transform(products), after)
+    assert tuning.history_["n_train"] == 10
     assert mask.all()
     assert np.abs(after - before).max() > 1e-4
     np.testing.assert_array_equal(featurizer.extract(sources)[0], before)

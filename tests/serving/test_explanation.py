@@ -44,9 +44,9 @@ def test_heat_map_is_grad_cam_of_the_experts_coefficients(
     columns = np.char.startswith(names.astype(str), "image_cnn__")
     slopes = expert["classifier"].classifier_.coef_[:, columns]
     network = network_of(predictor)
-    image = network.loader.load(pictured.image)
+    image = network.load(pictured.image)
     directions = slopes - slopes.mean(axis=0)
-    heats = explain(network.session, np.repeat(image[None], len(slopes), axis=0), directions)
+    heats = explain(network.engine, np.repeat(image[None], len(slopes), axis=0), directions)
     chosen = int(heats.max(axis=(1, 2)).argmax())  # random weights: of most classes, nothing
     heat, code = heats[chosen], int(expert.classes_[chosen])
     assert heat.max() == 1

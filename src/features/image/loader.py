@@ -1,7 +1,6 @@
 """Images of one size, decoded in threads while the caller computes.
 
-`ImageLoader` is the only way in which networks and pixel features read an image: a batch of it is
-an array and a mask that tells which rows hold an image.
+`load_batches` is the only way in which networks and pixel features read images.
 """
 
 from __future__ import annotations
@@ -10,131 +9,86 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import ImageFault, ImageSource, Pixels, decode_image
-from src.errors import UsageError
 
 Result = TypeVar("Result")
-MODES = ("letterbox", "stretch")
 # Images a thread takes at a time: handing over one by one would cost a twentieth of decoding.
 CHUNK = 8
 # Grey of the letterbox: products stand on white.
 FILL = 255
 
 
-@dataclass(frozen=True)
-class ImageBatch:
-    """Some consecutive images.
+def load_settings(size_px: int, mode: str) -> dict[str, str | int]:
+    """Return all that changes a pixel: part of the address of whatever is cached."""
+    return {"size_px": size_px, "mode": mode, "fill": FILL, "decoder": 1}
 
-    Attributes
+
+def load_image(source: ImageSource, size_px: int, mode: str) -> Pixels:
+    """Return one image, (size, size, 3) uint8.
+
+    The reduced JPEG is at most twice the wanted size, where bilinear sampling sees every pixel;
+    larger ratios (PNG, WebP) are averaged over areas.
+
+    Parameters
     ----------
-    start : int
-        Position of the first one among all the sources.
+    mode : {"letterbox", "stretch"}
+        Keep the proportions on a white square, or stretch to the square.
+
+    Raises
+    ------
+    ImageFault
+        If it can't be decoded.
+    """
+    side = "long" if mode == "letterbox" else "short"
+    pixels = decode_image(source, min_side_px=size_px, side=side)
+    if mode == "stretch":
+        return resize(pixels, size_px, size_px)
+    return letterbox(pixels, size_px)
+
+
+def load_batches(
+    sources: Sequence[ImageSource],
+    batch_size: int,
+    *,
+    size_px: int,
+    mode: str = "letterbox",
+    n_threads: int | None = None,
+) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
+    """Yield batches in order; the threads decode two batches beyond the one in use.
+
+    Yields
+    ------
+    rows : slice
+        Places of the batch among the sources.
     images : ndarray of shape (n, size, size, 3), uint8
-        White where `mask` is False.
+        White where there is none.
     mask : ndarray of shape (n,), bool
         True where the image could be read.
     """
 
-    start: int
-    images: Pixels
-    mask: NDArray[np.bool_]
-
-    @property
-    def stop(self) -> int:
-        """Position after the last image."""
-        return self.start + len(self.mask)
-
-
-class ImageLoader:
-    """Decode images and bring them to one size.
-
-    Parameters
-    ----------
-    size_px : int
-        Side of the square.
-    mode : {"letterbox", "stretch"}
-        Keep the proportions on a white square, or stretch to the square.
-    n_threads : int or None
-        None takes every core this process may use.
-
-    Raises
-    ------
-    UsageError
-        For an unknown mode or a size under 1.
-
-    Notes
-    -----
-    The reduced JPEG is at most twice the wanted size, where bilinear sampling sees every pixel;
-    larger ratios (PNG, WebP) are averaged over areas.
-
-    Examples
-    --------
-    >>> [batch.mask.tolist() for batch in ImageLoader(8).batches([None, None, b""], 2)]
-    [[False, False], [False]]
-    """
-
-    def __init__(
-        self, size_px: int = 224, mode: str = "letterbox", *, n_threads: int | None = None
-    ) -> None:
-        if mode not in MODES:
-            raise UsageError(f"image mode {mode!r} is not one of {', '.join(MODES)}")
-        if size_px < 1:
-            raise UsageError(f"image size {size_px} px; it must be 1 or more")
-        self.size_px = size_px
-        self.mode = mode
-        self.n_threads = n_threads
-
-    @property
-    def settings(self) -> dict[str, str | int]:
-        """All that changes a pixel: part of the address of whatever is cached."""
-        return {"size_px": self.size_px, "mode": self.mode, "fill": FILL, "decoder": 1}
-
-    def load(self, source: ImageSource) -> Pixels:
-        """Return one image, (size, size, 3) uint8.
-
-        Raises
-        ------
-        ImageFault
-            If it can't be decoded.
-        """
-        side = "long" if self.mode == "letterbox" else "short"
-        pixels = decode_image(source, min_side_px=self.size_px, side=side)
-        if self.mode == "stretch":
-            return resize(pixels, self.size_px, self.size_px)
-        return letterbox(pixels, self.size_px)
-
-    def batches(
-        self, sources: Sequence[ImageSource], batch_size: int, *, n_ahead: int = 2
-    ) -> Iterator[ImageBatch]:
-        """Yield batches in order; the threads decode `n_ahead` batches beyond the one in use."""
-        chunk = min(CHUNK, batch_size)
-        ahead = max(2 * available_cores(self.n_threads), n_ahead * batch_size // chunk)
-        loaded = map_ordered(
-            self._load_or_none, sources, n_threads=self.n_threads, chunk=chunk, n_ahead=ahead
-        )
-        for start in range(0, len(sources), batch_size):
-            n = min(batch_size, len(sources) - start)
-            yield self._assemble(start, [next(loaded) for _ in range(n)])
-
-    def _load_or_none(self, source: ImageSource) -> Pixels | None:
+    def load_or_none(source: ImageSource) -> Pixels | None:
         try:
-            return self.load(source)
+            return load_image(source, size_px, mode)
         except ImageFault:
             return None
 
-    def _assemble(self, start: int, loaded: list[Pixels | None]) -> ImageBatch:
-        images = np.full((len(loaded), self.size_px, self.size_px, 3), FILL, dtype=np.uint8)
-        for row, pixels in enumerate(loaded):
+    chunk = min(CHUNK, batch_size)
+    ahead = max(2 * available_cores(n_threads), 2 * batch_size // chunk)
+    loaded = map_ordered(load_or_none, sources, n_threads=n_threads, chunk=chunk, n_ahead=ahead)
+    for start in range(0, len(sources), batch_size):
+        n = min(batch_size, len(sources) - start)
+        images = np.full((n, size_px, size_px, 3), FILL, dtype=np.uint8)
+        mask = np.zeros(n, dtype=bool)
+        for row in range(n):
+            pixels = next(loaded)
             if pixels is not None:
-                images[row] = pixels
-        mask = np.array([pixels is not None for pixels in loaded], dtype=bool)
-        return ImageBatch(start, images, mask)
+                images[row], mask[row] = pixels, True
+        yield slice(start, start + n), images, mask
 
 
 def resize(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
@@ -180,15 +134,9 @@ def map_ordered(
     chunk: int = CHUNK,
     n_ahead: int = 16,
 ) -> Iterator[Result]:
-    """Apply `function` in threads and yield the results in order.
+    """Apply `function`, which leaves the interpreter lock to others, and yield results in order.
 
-    Parameters
-    ----------
-    function : callable
-        Spends its time outside the interpreter lock, as decoding does.
-    sources : sequence of path, bytes or None
-    n_threads, chunk, n_ahead : int
-        Threads; sources a task; tasks in flight, so that memory stays bounded.
+    A task is `chunk` sources; at most `n_ahead` are in flight, so that memory stays bounded.
     """
     import cv2
 

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.data.image_decode import ImageSource
 from src.errors import UsageError
-from src.features.image.loader import ImageLoader
+from src.features.image.loader import load_batches, load_settings
 
 if TYPE_CHECKING:
     from sklearn.decomposition import PCA, TruncatedSVD
@@ -27,15 +27,7 @@ METHODS = ("pca", "svd")
 
 
 class PixelExtractor:
-    """Small images as rows of numbers.
-
-    Parameters
-    ----------
-    size_px : int
-        Side of the square; a row has 3 size^2 values.
-    mode : {"letterbox", "stretch"}
-    batch_size : int
-    n_threads : int or None
+    """Small images as rows of 3 size^2 numbers.
 
     Examples
     --------
@@ -51,41 +43,36 @@ class PixelExtractor:
         batch_size: int = 256,
         n_threads: int | None = None,
     ) -> None:
-        self.loader = ImageLoader(size_px, mode, n_threads=n_threads)
+        self.size_px = size_px
+        self.mode = mode
         self.batch_size = batch_size
+        self.n_threads = n_threads
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns: row, column, channel."""
-        side = range(self.loader.size_px)
+        side = range(self.size_px)
         return tuple(f"pixel_{row}_{col}_{c}" for row in side for col in side for c in "rgb")
 
     @property
     def settings(self) -> dict[str, str | int]:
         """All that changes a value: part of the address of whatever is cached."""
-        return {**self.loader.settings, "features": "image_pixels"}
+        return {**load_settings(self.size_px, self.mode), "features": "image_pixels"}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Read images.
-
-        Parameters
-        ----------
-        sources : sequence of path, bytes or None
-
-        Returns
-        -------
-        values : ndarray of shape (n, 3 size^2), float32
-            0..1; zeros where there is no image.
-        mask : ndarray of shape (n,), bool
-            True where there is one.
-        """
-        values = np.zeros((len(sources), 3 * self.loader.size_px**2), dtype=np.float32)
+        """Return 0..1, shape (n, 3 size^2), zeros without an image, and where there is one."""
+        values = np.zeros((len(sources), 3 * self.size_px**2), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
-        for batch in self.loader.batches(sources, self.batch_size):
-            flat = batch.images.reshape(len(batch.mask), -1)
-            rows = slice(batch.start, batch.stop)
-            np.divide(flat, 255, out=values[rows], where=batch.mask[:, None])
-            mask[rows] = batch.mask
+        batches = load_batches(
+            sources,
+            self.batch_size,
+            size_px=self.size_px,
+            mode=self.mode,
+            n_threads=self.n_threads,
+        )
+        for rows, images, found in batches:
+            np.divide(images.reshape(len(found), -1), 255, out=values[rows], where=found[:, None])
+            mask[rows] = found
         return values, mask
 
 
@@ -98,13 +85,6 @@ class PixelReducer(TransformerMixin, BaseEstimator):
         PCA subtracts the mean image first, SVD does not.
     n_components : int
         Cut to what the training rows allow.
-    random_state : int
-        Of the randomised solver.
-
-    Attributes
-    ----------
-    reducer_ : PCA or TruncatedSVD
-    n_components_ : int
 
     Examples
     --------

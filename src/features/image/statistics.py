@@ -39,12 +39,7 @@ VERSION = 1
 
 
 class ImageStatsCombinedFeaturizer:
-    """Statistics of each image.
-
-    Parameters
-    ----------
-    n_threads : int or None
-        None takes every core.
+    """Statistics of each image, in `n_threads` threads; None takes every core.
 
     Examples
     --------
@@ -67,19 +62,7 @@ class ImageStatsCombinedFeaturizer:
         return {"features": "image_stats", "version": VERSION, "side_px": WORK_SIDE_PX}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Measure images.
-
-        Parameters
-        ----------
-        sources : sequence of path, bytes or None
-
-        Returns
-        -------
-        values : ndarray of shape (n, 158), float32
-            Zeros where there is no image.
-        mask : ndarray of shape (n,), bool
-            True where there is one.
-        """
+        """Return shape (n, 158), zeros where there is no image, and where there is one."""
         values = np.zeros((len(sources), len(STAT_NAMES)), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
         rows = map_ordered(self._measure_or_none, sources, n_threads=self.n_threads)

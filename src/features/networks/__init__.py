@@ -3,11 +3,10 @@
 The order of the room: a file imports files of the lines above its own, and no others. Torch is
 loaded inside functions, where a network is built, trained or run on a graphics card.
 
-    backbones, onnx_file, mixing    names and sizes; reading exported files; MixUp and CutMix
+    backbones                       names and sizes
     architectures                   bodies, pooling, normalisation
     vit                             the same for transformers
     weights                         a name, a file or ONNX bytes -> a torch network
     export, runtime                 torch network -> ONNX bytes -> embeddings and feature maps
     fine_tuning, heat_map           better weights; where in the image an answer comes from
-    fine_tuned                      the estimator that tunes in every fold
 """

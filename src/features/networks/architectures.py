@@ -6,8 +6,7 @@ a network is trained or exported.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from src.features.networks.backbones import BackboneSpec, TorchModule
@@ -17,25 +16,6 @@ if TYPE_CHECKING:
 
 # Keeps the slope of the square root finite where a channel is silent.
 ROOT_EPSILON = 1e-8
-
-
-@dataclass(frozen=True)
-class Family:
-    """How to take one family of networks apart.
-
-    Attributes
-    ----------
-    build : callable (name, size_px) -> module
-        Random weights, classifier cut off.
-    maps : callable (module, x) -> list of tensors
-        Feature maps (n, c, h, w) at three depths, the last one last.
-    blocks : callable (module) -> list of modules
-        From input to output: what fine-tuning counts from the end.
-    """
-
-    build: Callable[[str, int], Any]
-    maps: Callable[[Any, Any], list[Any]]
-    blocks: Callable[[Any], list[Any]]
 
 
 def _build_resnet(name: str, size_px: int) -> TorchModule:  # noqa: ARG001 - one signature
@@ -90,9 +70,11 @@ def _lite_blocks(body: TorchModule) -> list[Any]:
     return [stem, *body._blocks, nn.ModuleList([body._conv_head, body._bn1])]
 
 
+# How to build a body with random weights, (name, size_px), classifier cut off; its feature maps
+# (n, c, h, w) at three depths, (body, x), the last one last; its blocks from input to output.
 FAMILIES = {
-    "resnet": Family(_build_resnet, _resnet_maps, _resnet_blocks),
-    "efficientnet_lite": Family(_build_lite, _lite_maps, _lite_blocks),
+    "resnet": (_build_resnet, _resnet_maps, _resnet_blocks),
+    "efficientnet_lite": (_build_lite, _lite_maps, _lite_blocks),
 }
 
 
@@ -115,16 +97,7 @@ def root_and_length(pooled: torch.Tensor) -> torch.Tensor:
 
 
 def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
-    """Wrap a convolutional body.
-
-    Parameters
-    ----------
-    body : torch.nn.Module
-        From `Family.build`.
-    spec : BackboneSpec
-        Gives the family and the scaling of the input.
-    size_px : int
-        Side of the images that the body was built for.
+    """Wrap a convolutional body that was built for images of `size_px`.
 
     Returns
     -------
@@ -135,7 +108,7 @@ def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule
     """
     import torch
 
-    family = FAMILIES[spec.family]
+    _, maps_of, blocks_of = FAMILIES[spec.family]
 
     class Embedder(torch.nn.Module):
         def __init__(self) -> None:
@@ -145,10 +118,10 @@ def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule
             self.image_size_px = size_px
 
         def blocks(self) -> list[Any]:
-            return family.blocks(self.body)
+            return blocks_of(self.body)
 
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            maps = family.maps(self.body, scale_pixels(images, spec.mean, spec.std))
+            maps = maps_of(self.body, scale_pixels(images, spec.mean, spec.std))
             pooled = torch.cat([depth.float().mean(dim=(2, 3)) for depth in maps], dim=1)
             return root_and_length(pooled), maps[-1].float()
 

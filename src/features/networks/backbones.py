@@ -22,7 +22,6 @@ class BackboneSpec:
 
     Parameters
     ----------
-    family : {"resnet", "efficientnet_lite", "vit"}
     image_size_px : int
         The size it was trained at.
     mean, std : tuple of float
@@ -65,13 +64,7 @@ BACKBONES = {
 
 
 def backbone_spec(name: str) -> BackboneSpec:
-    """Return the description of a backbone.
-
-    Raises
-    ------
-    BackboneError
-        For an unknown name.
-    """
+    """Return the description of a backbone; BackboneError for an unknown name."""
     if name not in BACKBONES:
         raise BackboneError(f"unknown backbone {name!r}; there are {', '.join(BACKBONES)}")
     return BACKBONES[name]

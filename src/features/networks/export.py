@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from src.features.networks.backbones import TorchModule, backbone_spec
-from src.features.networks.onnx_file import METADATA
-from src.features.networks.weights import build_network, weights_file
+from src.features.networks.weights import METADATA, build_network, weights_file
 from src.files import sha256, write_atomically
 
 OPSET = 17
@@ -26,18 +25,10 @@ OUTPUTS = ("embedding", "maps")
 
 
 def export_onnx(network: TorchModule) -> bytes:
-    """Write a network as ONNX.
+    """Write a network as ONNX; the same network gives the same bytes.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        From `build_network` or fine-tuning.
-
-    Returns
-    -------
-    bytes
-        Input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and `maps`
-        (n, c, h, w) float32; any n. The same network gives the same bytes.
+    Input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and `maps`
+    (n, c, h, w) float32; any n.
     """
     import onnx
     import torch
@@ -94,11 +85,6 @@ def build_onnx(
     """Return a backbone as ONNX bytes, from `cache_dir` if it was exported there before.
 
     Torch is only loaded where there is no such file.
-
-    Raises
-    ------
-    BackboneError
-        If the name is unknown or the weights can't be had.
     """
     size_px = image_size_px or backbone_spec(backbone).image_size_px
     content = _content_digests(weights_file(backbone, weights))

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import copy
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.image_decode import ImageSource
+from src.data.image_decode import ImageSource, Pixels
 from src.data.splits import split_holdout
-from src.errors import UsageError, ValidationError
-from src.features.image.loader import ImageLoader
+from src.errors import ValidationError
 from src.features.networks.backbones import TorchModule
 from src.features.networks.export import export_onnx
-from src.features.networks.mixing import mix
 from src.features.networks.runtime import choose_device
 from src.features.networks.weights import network_from_onnx
 
@@ -31,6 +29,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Loader = Callable[[Sequence[ImageSource], int], Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]]
 # Embeddings of length 1 differ by about 0.1 between classes; this makes logits of a few units.
 INVERSE_TEMPERATURE = 30.0
 LEAST_ROWS = 10
@@ -38,100 +37,47 @@ LEAST_ROWS = 10
 
 @dataclass(frozen=True)
 class FineTuning:
-    """Settings of fine-tuning.
-
-    Parameters
-    ----------
-    n_blocks : int
-        Blocks to train, counted from the output.
-    epochs : int
-        Epochs at the most.
-    patience : int
-        Epochs without a lower validation loss before training stops.
-    learning_rate : float
-        Of the blocks; the new classifier learns ten times as fast.
-    mixup_alpha, cutmix_alpha : float
-        Parameters of the Beta distributions (Zhang et al. 2018; Yun et al. 2019); 0 switches one
-        off, with both on a batch takes either with even odds.
-    label_smoothing : float
-        Share of the target spread over all classes (Szegedy et al. 2016).
-    validation_share : float
-        Of the training rows, held out for early stopping.
-    device : {"auto", "cpu", "cuda"}
-
-    Raises
-    ------
-    UsageError
-        For a value out of range.
-    """
+    """Settings of fine-tuning; those of ``[features.image.cnn.fine_tune]``, and constants."""
 
     n_blocks: int = 2
+    """Blocks to train, counted from the output."""
     epochs: int = 8
     patience: int = 2
+    """Epochs without a lower validation loss before training stops."""
     batch_size: int = 32
     learning_rate: float = 3e-4
+    """Of the blocks; the new classifier learns ten times as fast."""
     weight_decay: float = 1e-4
     mixup_alpha: float = 0.2
     cutmix_alpha: float = 1.0
+    """Parameters of Beta distributions; with both above 0 a batch takes either with even odds."""
     label_smoothing: float = 0.1
+    """Share of the target spread over all classes (Szegedy et al. 2016)."""
     validation_share: float = 0.15
+    """Of the training rows, held out for early stopping."""
     device: str = "auto"
     random_state: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("n_blocks", "epochs", "patience", "batch_size"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"fine-tuning: {name} = {getattr(self, name)}; at least 1")
-        for name in ("validation_share", "learning_rate"):
-            if not 0 < getattr(self, name) < 1:
-                raise UsageError(f"fine-tuning: {name} = {getattr(self, name)}; between 0 and 1")
-        for name in ("mixup_alpha", "cutmix_alpha", "label_smoothing", "weight_decay"):
-            if getattr(self, name) < 0:
-                raise UsageError(f"fine-tuning: {name} = {getattr(self, name)}; at least 0")
-
-
-@dataclass(frozen=True)
-class TuningHistory:
-    """Losses of a fine-tuning.
-
-    Attributes
-    ----------
-    train_loss, validation_loss : tuple of float
-        One value an epoch. Training loss is on mixed images with smoothed labels, so it stays
-        above the other.
-    best_epoch : int
-        Whose weights were kept, from 0.
-    n_train : int
-        Images that were trained on.
-    """
-
-    train_loss: tuple[float, ...]
-    validation_loss: tuple[float, ...]
-    best_epoch: int
-    n_train: int
 
 
 def fine_tune(
     onnx: bytes,
-    loader: ImageLoader,
+    load: Loader,
     sources: Sequence[ImageSource],
     y: NDArray[Any],
     *,
-    settings: FineTuning | None = None,
+    settings: FineTuning,
     groups: NDArray[Any] | None = None,
-) -> tuple[bytes, TuningHistory]:
+) -> tuple[bytes, dict[str, Any]]:
     """Train the last blocks of an exported network.
 
     Parameters
     ----------
-    onnx : bytes
-        From `export_onnx`.
+    load : callable (sources, batch_size) -> batches
+        As `load_batches`, at the network's size.
     sources : sequence of path, bytes or None
         Training rows; those without an image are left out.
     y : ndarray of shape (n,)
         Their classes.
-    settings : FineTuning or None
-        None takes the defaults.
     groups : ndarray of int, shape (n,), or None
         Rows of one group stay on one side of the inner split.
 
@@ -139,7 +85,10 @@ def fine_tune(
     -------
     onnx : bytes
         The network of the best epoch; the classifier is dropped.
-    history : TuningHistory
+    history : dict
+        ``n_train``, images trained on; ``best_epoch``, from 1; ``epochs``, of each its
+        ``train_loss`` (on mixed images with smoothed labels, so it stays above the other), and
+        ``loss`` and ``accuracy`` on the rows held out.
 
     Raises
     ------
@@ -148,13 +97,12 @@ def fine_tune(
     """
     import torch
 
-    cfg = settings or FineTuning()
-    train, held = inner_split(np.asarray(y), groups, cfg.validation_share, cfg.random_state)
+    train, held = inner_split(y, groups, settings.validation_share, settings.random_state)
     codes = np.unique(y, return_inverse=True)[1]
-    cuda = [torch.cuda.current_device()] if choose_device(cfg.device) == "cuda" else []
+    cuda = [torch.cuda.current_device()] if choose_device(settings.device) == "cuda" else []
     with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(cfg.random_state)
-        trainer = _Trainer(network_from_onnx(onnx), loader, sources, codes, cfg)
+        torch.manual_seed(settings.random_state)
+        trainer = _Trainer(network_from_onnx(onnx), load, sources, codes, settings)
         history = trainer.fit(train, held)
     return export_onnx(trainer.network), history
 
@@ -162,13 +110,7 @@ def fine_tune(
 def inner_split(
     y: NDArray[Any], groups: NDArray[Any] | None, share: float, random_state: int
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Return training and validation rows, stratified and grouped; tiny classes stay in training.
-
-    Raises
-    ------
-    ValidationError
-        If there are fewer than two classes, fewer than ten rows, or none can be held out.
-    """
+    """Return training and validation rows, stratified, grouped; tiny classes stay in training."""
     n_classes = len(np.unique(y))
     if n_classes < 2 or len(y) < LEAST_ROWS:
         raise ValidationError(
@@ -188,14 +130,14 @@ class _Trainer:
     def __init__(
         self,
         network: TorchModule,
-        loader: ImageLoader,
+        load: Loader,
         sources: Sequence[ImageSource],
         codes: NDArray[np.intp],
         cfg: FineTuning,
     ) -> None:
         import torch
 
-        self.loader, self.sources, self.codes, self.cfg = loader, sources, codes, cfg
+        self.load, self.sources, self.codes, self.cfg = load, sources, codes, cfg
         self.device = device = choose_device(cfg.device)
         self.rng = np.random.default_rng(cfg.random_state)
         self.network = network.to(device)
@@ -217,37 +159,35 @@ class _Trainer:
         ]
         self.optimizer = torch.optim.AdamW(rates, weight_decay=cfg.weight_decay)
 
-    def fit(self, train: NDArray[np.intp], held: NDArray[np.intp]) -> TuningHistory:
+    def fit(self, train: NDArray[np.intp], held: NDArray[np.intp]) -> dict[str, Any]:
         """Train until the loss on `held` stops falling; leave the best weights in the network."""
-        epochs: list[tuple[float, float, float]] = []
+        epochs: list[dict[str, float]] = []
         n_train = self.warm_start(train)
-        best_epoch, best_state = 0, copy.deepcopy(self.network.state_dict())
+        best, best_state = 0, copy.deepcopy(self.network.state_dict())
         for epoch in range(self.cfg.epochs):
             train_loss = self.train_epoch(self.rng.permutation(train))
             loss, accuracy = self.validate(held)
-            epochs.append((train_loss, loss, accuracy))
-            if epoch == 0 or loss < epochs[best_epoch][1]:
-                best_epoch, best_state = epoch, copy.deepcopy(self.network.state_dict())
-            elif epoch - best_epoch >= self.cfg.patience:
+            epochs.append({"train_loss": train_loss, "loss": loss, "accuracy": accuracy})
+            if epoch == 0 or loss < epochs[best]["loss"]:
+                best, best_state = epoch, copy.deepcopy(self.network.state_dict())
+            elif epoch - best >= self.cfg.patience:
                 break
         self.network.load_state_dict(best_state)
-        train_losses, losses, accuracies = zip(*epochs, strict=True)
         logger.info(
             "fine-tuned on %d images: epoch %d of %d, validation loss %.3f, accuracy %.3f",
-            n_train, best_epoch + 1, len(epochs), losses[best_epoch], accuracies[best_epoch],
+            n_train, best + 1, len(epochs), epochs[best]["loss"], epochs[best]["accuracy"],
         )  # fmt: skip
-        return TuningHistory(train_losses, losses, best_epoch, n_train)
+        return {"n_train": n_train, "best_epoch": best + 1, "epochs": epochs}
 
     def batches(self, rows: NDArray[np.intp]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
         """Yield images and class codes of `rows` on the device, without those that have none."""
         import torch
 
         sources = [self.sources[row] for row in rows]
-        for batch in self.loader.batches(sources, self.cfg.batch_size):
-            if batch.mask.any():
-                codes = self.codes[rows[batch.start : batch.stop]][batch.mask]
-                images = torch.from_numpy(batch.images[batch.mask])
-                yield images.to(self.device), torch.from_numpy(codes).long().to(self.device)
+        for part, images, mask in self.load(sources, self.cfg.batch_size):
+            if mask.any():
+                codes = torch.from_numpy(self.codes[rows[part]][mask]).long()
+                yield torch.from_numpy(images[mask]).to(self.device), codes.to(self.device)
 
     def logits(self, images: torch.Tensor) -> torch.Tensor:
         """Return the classifier's logits, shape (n, n_classes)."""
@@ -282,15 +222,13 @@ class _Trainer:
         """Train on `rows` once and return the mean loss."""
         from torch.nn.functional import cross_entropy, one_hot
 
-        total, n = 0.0, 0
+        mix, total, n = self.mixing(), 0.0, 0
         for images, codes in self.batches(rows):
-            mixed, targets = mix(
-                images,
-                one_hot(codes, self.classifier.out_features).float(),
-                mixup_alpha=self.cfg.mixup_alpha,
-                cutmix_alpha=self.cfg.cutmix_alpha,
-                rng=self.rng,
-            )
+            mixed, targets = images, one_hot(codes, self.classifier.out_features).float()
+            if mix is not None:
+                # The transforms want channels first, and cut and fade in place.
+                faded, targets = mix(images.permute(0, 3, 1, 2).float(), codes)
+                mixed = faded.permute(0, 2, 3, 1)
             smoothing = self.cfg.label_smoothing
             loss = cross_entropy(self.logits(mixed), targets, label_smoothing=smoothing)
             self.optimizer.zero_grad()
@@ -298,6 +236,15 @@ class _Trainer:
             self.optimizer.step()
             total, n = total + loss.item() * len(codes), n + len(codes)
         return total / n
+
+    def mixing(self) -> Any:  # noqa: ANN401 - torchvision's transforms have no such type
+        """Return MixUp (Zhang et al. 2018), CutMix (Yun et al. 2019), either, or None."""
+        from torchvision.transforms import v2
+
+        kinds = ((v2.MixUp, self.cfg.mixup_alpha), (v2.CutMix, self.cfg.cutmix_alpha))
+        classes = self.classifier.out_features
+        chosen = [kind(alpha=alpha, num_classes=classes) for kind, alpha in kinds if alpha > 0]
+        return v2.RandomChoice(chosen) if chosen else None
 
     def validate(self, rows: NDArray[np.intp]) -> tuple[float, float]:
         """Return mean loss and accuracy over the rows with an image."""

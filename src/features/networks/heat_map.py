@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import Pixels
+from src.errors import BackboneError
 from src.features.networks.architectures import ROOT_EPSILON
-from src.features.networks.runtime import EmbeddingSession, Floats
+from src.features.networks.runtime import Engine, Floats
 
 # Of the hottest place, and its colour.
 OPACITY = 0.7
@@ -24,7 +25,7 @@ GROUND_LEAST = 0.6
 
 
 def explain(
-    session: EmbeddingSession, images: Pixels, directions: NDArray[np.floating] | None = None
+    engine: Engine, images: Pixels, directions: NDArray[np.floating] | None = None
 ) -> Floats:
     """Return one heat map an image.
 
@@ -41,7 +42,9 @@ def explain(
     ndarray of shape (n, h, w), float32
         0..1, at the resolution of the network's last map.
     """
-    embeddings, maps = session.run_with_maps(images)
+    embeddings, maps = engine(images, True)
+    if maps is None:
+        raise BackboneError("the network gives no maps")
     if maps.shape[1] == 1:
         return _to_unit(maps[:, 0] - maps[:, 0].min(axis=(1, 2), keepdims=True))
     return grad_cam(embeddings, maps, directions)
@@ -58,7 +61,6 @@ def grad_cam(
         Length 1; the last c columns belong to `maps`.
     maps : ndarray of shape (n, c, h, w), float32
         Before averaging over places.
-    directions : ndarray of shape (d,) or (n, d), or None
 
     Returns
     -------
@@ -126,13 +128,7 @@ def _ground(image: Pixels) -> NDArray[np.bool_]:
 
 
 def overlay_png(image: Pixels, heat: Floats) -> bytes:
-    """Return `overlay` as a PNG file.
-
-    Raises
-    ------
-    ValueError
-        If the image can't be written.
-    """
+    """Return `overlay` as a PNG file."""
     import cv2
 
     shown = overlay(image, heat)

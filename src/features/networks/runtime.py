@@ -30,13 +30,18 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16")
 
 
-class EmbeddingSession:
-    """An exported network, ready to run.
+def start_engine(
+    onnx: bytes,
+    *,
+    runtime: str = "auto",
+    device: str = "auto",
+    precision: str = "auto",
+    n_threads: int | None = None,
+) -> Engine:
+    """Load an exported network into what runs it.
 
     Parameters
     ----------
-    onnx : bytes
-        Written by `export.export_onnx`.
     runtime : {"auto", "torch", "onnxruntime", "openvino"}
         auto: torch on a graphics card, else openvino, onnxruntime, torch, whichever is installed.
     device : {"auto", "cpu", "cuda"}
@@ -46,6 +51,12 @@ class EmbeddingSession:
     n_threads : int or None
         None takes every core.
 
+    Returns
+    -------
+    callable
+        (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the maps (n, c, h, w)
+        that explanations start from, None unless asked for.
+
     Raises
     ------
     UsageError
@@ -53,49 +64,18 @@ class EmbeddingSession:
     BackboneError
         If the runtime or device is missing, or the bytes are not such a network.
     """
-
-    def __init__(
-        self,
-        onnx: bytes,
-        *,
-        runtime: str = "auto",
-        device: str = "auto",
-        precision: str = "auto",
-        n_threads: int | None = None,
-    ) -> None:
-        self.device = choose_device(device)
-        self.runtime = choose_runtime(runtime, self.device)
-        self.precision = choose_precision(precision, self.runtime, self.device)
-        threads = available_cores(n_threads)
-        if self.runtime == "torch":
-            self._engine = _torch_engine(onnx, self.device, self.precision)
-        elif self.runtime == "openvino":
-            self._engine = _openvino_engine(onnx, self.precision, threads)
-        else:
-            self._engine = _onnxruntime_engine(onnx, threads)
-
-    def run(self, images: Pixels) -> Floats:
-        """Return embeddings (n, d) of images (n, size, size, 3) uint8."""
-        return self._engine(images, False)[0]
-
-    def run_with_maps(self, images: Pixels) -> tuple[Floats, Floats]:
-        """Return embeddings (n, d) and the maps (n, c, h, w) that explanations start from."""
-        embeddings, maps = self._engine(images, True)
-        if maps is None:
-            raise BackboneError("the network gives no maps")
-        return embeddings, maps
+    device = choose_device(device)
+    runtime = choose_runtime(runtime, device)
+    precision = choose_precision(precision, runtime, device)
+    if runtime == "torch":
+        return _torch_engine(onnx, device, precision)
+    if runtime == "openvino":
+        return _openvino_engine(onnx, precision, available_cores(n_threads))
+    return _onnxruntime_engine(onnx, available_cores(n_threads))
 
 
 def choose_device(device: str) -> str:
-    """Return "cpu" or "cuda".
-
-    Raises
-    ------
-    UsageError
-        For an unknown name.
-    BackboneError
-        If a graphics card is asked for and there is none.
-    """
+    """Return "cpu" or "cuda"."""
     if device not in DEVICES:
         raise UsageError(f"device {device!r} is not one of {', '.join(DEVICES)}")
     if device == "cpu" or (device == "auto" and not _has_driver()):
@@ -120,15 +100,7 @@ def _installed(name: str) -> bool:
 
 
 def choose_runtime(runtime: str, device: str) -> str:
-    """Return the runtime that "auto" stands for, or the one named.
-
-    Raises
-    ------
-    UsageError
-        For an unknown name.
-    BackboneError
-        If it is not installed.
-    """
+    """Return the runtime that "auto" stands for, or the one named."""
     if runtime not in RUNTIMES:
         raise UsageError(f"runtime {runtime!r} is not one of {', '.join(RUNTIMES)}")
     if runtime == "auto":
@@ -143,13 +115,7 @@ def choose_runtime(runtime: str, device: str) -> str:
 
 
 def choose_precision(precision: str, runtime: str, device: str) -> str:
-    """Return "fp32" or "bf16".
-
-    Raises
-    ------
-    UsageError
-        For an unknown name, or bf16 in onnxruntime, which has no such kernels for processors.
-    """
+    """Return "fp32" or "bf16"; onnxruntime has no bf16 kernels for processors."""
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     if precision == "bf16" and runtime == "onnxruntime":

@@ -25,7 +25,9 @@ EAGER = "eager"
 
 
 def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> TorchModule:
-    """Load or make a vision transformer.
+    """Load or make a vision transformer, wrapped as by `architectures.embedder`.
+
+    The map is the attention rollout, (n, 1, h, w).
 
     Parameters
     ----------
@@ -33,16 +35,6 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
         "pretrained", "random" or a folder written by `save_pretrained`.
     image_size_px : int or None
         None takes the size of the weights; another one interpolates the position embeddings.
-
-    Returns
-    -------
-    torch.nn.Module
-        As `architectures.embedder`; the map is the attention rollout, (n, 1, h, w).
-
-    Raises
-    ------
-    BackboneError
-        If the weights can't be had.
     """
     from transformers import ViTModel
 
@@ -131,12 +123,8 @@ def attention_rollout(attentions: tuple[torch.Tensor, ...]) -> torch.Tensor:
 
     Abnar & Zuidema 2020, "Quantifying attention flow in transformers", eq. 1: in each layer half
     of a token comes from itself (the residual) and half from what it attends to, averaged over
-    heads; the product over layers says where the top comes from.
-
-    Parameters
-    ----------
-    attentions : tuple of tensors (n, heads, tokens, tokens)
-        From the first layer to the last.
+    heads; the product over layers says where the top comes from. `attentions` are tensors
+    (n, heads, tokens, tokens), from the first layer to the last.
     """
     import torch
 

@@ -9,9 +9,14 @@ from __future__ import annotations
 
 import dataclasses
 import importlib.util
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import BackboneError
 from src.features.networks.architectures import FAMILIES, embedder
 from src.features.networks.backbones import (
     PRETRAINED,
@@ -22,8 +27,13 @@ from src.features.networks.backbones import (
     first_line,
     no_weights,
 )
-from src.features.networks.onnx_file import onnx_description, weights_from_onnx
 from src.features.networks.vit import build_vit, vit_from_config
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+METADATA = "embedder"
+"""Key of the model's metadata that holds the description, as JSON."""
 
 
 def build_network(
@@ -37,8 +47,6 @@ def build_network(
 
     Parameters
     ----------
-    name : str
-        A key of `BACKBONES`.
     weights : str or Path
         "pretrained", "random" (tests), or a local file; for "vit" a local folder.
     image_size_px : int or None
@@ -66,20 +74,14 @@ def build_network(
         torch.manual_seed(random_state)
         if spec.family == "vit":
             return build_vit(spec, str(weights), image_size_px).eval()
-        body = FAMILIES[spec.family].build(spec.name, size_px)
+        body = FAMILIES[spec.family][0](spec.name, size_px)
     if str(weights) != RANDOM:
         load_weights(body, read_weights(spec, str(weights)), spec.name, str(weights))
     return embedder(body, spec, size_px).eval()
 
 
 def network_from_onnx(data: bytes) -> TorchModule:
-    """Build the torch network of an exported file again, in evaluation mode.
-
-    Raises
-    ------
-    BackboneError
-        If the bytes were not written by `export_onnx`.
-    """
+    """Build the torch network of an exported file again, in evaluation mode."""
     import torch
 
     about = onnx_description(data)
@@ -90,20 +92,14 @@ def network_from_onnx(data: bytes) -> TorchModule:
         if spec.family == "vit":
             network = vit_from_config(spec, about["config"], size_px)
         else:
-            network = embedder(FAMILIES[spec.family].build(spec.name, size_px), spec, size_px)
+            network = embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
     tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
     load_weights(network.body, tensors, spec.name, "ONNX bytes")
     return network.eval()
 
 
 def read_weights(spec: BackboneSpec, weights: str) -> dict[str, Any]:
-    """Return the tensors of a network by name.
-
-    Raises
-    ------
-    BackboneError
-        If they can't be had or read.
-    """
+    """Return the tensors of a network by name; BackboneError if they can't be had or read."""
     if weights != PRETRAINED:
         return _read_file(spec.name, Path(weights))
     if spec.family == "resnet":
@@ -165,13 +161,7 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
 
 
 def load_weights(body: TorchModule, tensors: dict[str, Any], name: str, weights: str) -> None:
-    """Copy `tensors` into `body`; what belongs to the classifier that was cut off is left out.
-
-    Raises
-    ------
-    BackboneError
-        If a tensor is missing or has another shape.
-    """
+    """Copy `tensors` into `body`; what belongs to the classifier that was cut off is left out."""
     own = body.state_dict()
     own = {k: v for k, v in own.items() if not k.endswith("num_batches_tracked")}
     given = {key.removeprefix("body."): value for key, value in tensors.items()}
@@ -181,3 +171,35 @@ def load_weights(body: TorchModule, tensors: dict[str, Any], name: str, weights:
         found = f"{len(missing)} of {len(own)} tensors are missing, {len(wrong)} have another shape"
         raise no_weights(name, weights, f"{found} (first: {(missing + wrong)[0]})")
     body.load_state_dict({key: given[key] for key in own}, strict=False)
+
+
+def weights_from_onnx(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the trained tensors of an exported network by name."""
+    import onnx
+
+    graph = _read_proto(data).graph
+    found = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
+    # The exporter keeps one of several equal tensors and points the others at it.
+    for node in graph.node:
+        if node.op_type == "Identity" and node.input[0] in found:
+            found[node.output[0]] = found[node.input[0]]
+    return {name: np.array(value) for name, value in found.items() if name.startswith("body.")}
+
+
+def onnx_description(data: bytes) -> dict[str, Any]:
+    """Return what `export_onnx` wrote about the network."""
+    found = {item.key: item.value for item in _read_proto(data).metadata_props}
+    if METADATA not in found:
+        raise BackboneError("an ONNX model that was not exported here: it lacks its description")
+    described: dict[str, Any] = json.loads(found[METADATA])
+    return described
+
+
+def _read_proto(data: bytes) -> ModelProto:
+    import onnx
+    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
+
+    try:
+        return onnx.load_model_from_string(data)
+    except DecodeError as error:
+        raise BackboneError(f"{len(data):,} bytes that are not an ONNX model") from error

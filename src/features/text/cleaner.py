@@ -18,7 +18,6 @@ from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
 
-from src.errors import UsageError
 from src.features.text.language import LANGUAGES, detect_languages
 from src.features.text.markup import spell_emoji, strip_markup
 from src.files import encodable
@@ -30,9 +29,10 @@ SNOWBALL_NAMES = {
     "es": "spanish",
 }  # fmt: skip
 TEXTS_PER_CHUNK = 2000
+# Of texts whose language is none of the six.
+DEFAULT_LANGUAGE = "fr"
 
 _WORD = re.compile(r"\d+(?:[.,]\d+)+\w*|\w+")
-_WORD_OR_PUNCTUATION = re.compile(r"\d+(?:[.,]\d+)+\w*|\w+|[^\w\s]+")
 _UNITS = (
     "mm|cm|dm|km|m|mg|kg|g|ml|cl|dl|l|mah|ah|wh|kwh|kw|w|v|hz|khz|mhz|ghz|go|gb|mo|mb|to|tb|"
     "ans|mois|jours|heures|min|years|jahre|jaar|anni|pcs|pc|pieces|pièces|p|k|lumens|lm|psi|bar"
@@ -62,12 +62,7 @@ def stop_words_of(language: str) -> frozenset[str]:
 def stemmer_of(language: str, *, library: str = "auto") -> Callable[[list[str]], list[str]]:
     """Give a function that stems a list of words.
 
-    Parameters
-    ----------
-    language : str
-        One of the six codes.
-    library : {"auto", "PyStemmer", "nltk"}
-        PyStemmer is about eight times faster; nltk's Snowball takes its place where it is missing.
+    PyStemmer is about eight times faster; nltk's Snowball takes its place where it is missing.
     """
     if library == "auto":
         library = stemming_library()
@@ -114,10 +109,6 @@ class TextCleaner:
         Whole words, lower case, to French; applied in every language. Empty: off.
     stemming : bool
         Stem the words of the text's language; translated words are French.
-    punctuation : bool
-        Keep runs of punctuation as tokens of their own.
-    default_language : str
-        For texts whose language is none of the six.
 
     Examples
     --------
@@ -134,16 +125,6 @@ class TextCleaner:
     stop_words: bool = False
     translations: Mapping[str, str] = field(default_factory=dict)
     stemming: bool = False
-    punctuation: bool = False
-    default_language: str = "fr"
-
-    def __post_init__(self) -> None:
-        """Refuse a default language that has neither stop words nor a stemmer."""
-        if self.default_language not in LANGUAGES:
-            raise UsageError(
-                f"default_language={self.default_language!r}: expected one of "
-                f"{', '.join(LANGUAGES)}"
-            )
 
     def settings(self) -> dict[str, object]:
         """Give everything that the result depends on beside the text: the cache's key."""
@@ -164,31 +145,12 @@ class TextCleaner:
         return values
 
     def clean(self, texts: Sequence[str], languages: Sequence[str] | None = None) -> list[str]:
-        """Clean texts.
-
-        Parameters
-        ----------
-        texts : sequence of str
-        languages : sequence of str or None
-            Language codes; None detects them where a step needs them.
-
-        Returns
-        -------
-        list of str
-            Tokens joined by one space each.
-
-        Raises
-        ------
-        UsageError
-            If there are not as many languages as texts.
-        """
+        """Return each text as tokens joined by one space; None detects languages where needed."""
         plain = [self._plain(text) for text in texts]
         if not (self.stop_words or self.stemming):
-            languages = [self.default_language] * len(plain)
+            languages = [DEFAULT_LANGUAGE] * len(plain)
         elif languages is None:
             languages = detect_languages(plain)
-        if len(languages) != len(plain):
-            raise UsageError(f"{len(languages)} languages for {len(plain)} texts")
         tables: dict[str, dict[str, str]] = {code: {} for code in LANGUAGES}
         cleaned: list[str] = []
         for start in range(0, len(plain), TEXTS_PER_CHUNK):
@@ -216,11 +178,10 @@ class TextCleaner:
         self, texts: Sequence[str], languages: Sequence[str], tables: dict[str, dict[str, str]]
     ) -> list[str]:
         """Replace words through a table a language, which grows by the words not yet seen."""
-        split = (_WORD_OR_PUNCTUATION if self.punctuation else _WORD).findall
         if self.units and self.stop_words:
             texts = [_LOOSE_UNIT.sub("", text) for text in texts]
-        token_lists = [split(text) for text in texts]
-        codes = [code if code in tables else self.default_language for code in languages]
+        token_lists = [_WORD.findall(text) for text in texts]
+        codes = [code if code in tables else DEFAULT_LANGUAGE for code in languages]
         by_language: dict[str, set[str]] = {}
         for code, tokens in zip(codes, token_lists, strict=True):
             by_language.setdefault(code, set()).update(tokens)

@@ -17,7 +17,7 @@ LANGUAGES = ("fr", "en", "de", "nl", "it", "es")
 OTHER = "other"
 LANGUAGE_NAMES = (*LANGUAGES, OTHER)
 
-# Brand names and single words give 0.17 to 0.35 (six equal chances give 0.167).
+# Probability among the six (equal chances: 0.167); brand names and single words give 0.17 to 0.35.
 MIN_CONFIDENCE = 0.35
 # The first sentences tell the language; reading on costs time in proportion and changes nothing.
 MAX_CHARS = 200
@@ -33,23 +33,8 @@ def _identifier() -> Any:  # noqa: ANN401 - py3langid has no type hints
     return identifier
 
 
-def detect_languages(
-    texts: Sequence[str], *, min_confidence: float = MIN_CONFIDENCE, max_chars: int = MAX_CHARS
-) -> list[str]:
-    """Name the language of each text.
-
-    Parameters
-    ----------
-    texts : sequence of str
-    min_confidence : float
-        Probability among the six languages under which a text is "other".
-    max_chars : int
-        Only the first characters are read.
-
-    Returns
-    -------
-    list of str
-        One of `LANGUAGE_NAMES` each.
+def detect_languages(texts: Sequence[str]) -> list[str]:
+    """Name the language of each text: one of `LANGUAGE_NAMES`.
 
     Examples
     --------
@@ -60,10 +45,10 @@ def detect_languages(
     languages = []
     for text in texts:
         # Capitals and digits carry no language; surrogates can't be encoded.
-        start = encodable(text[:max_chars].lower())
+        start = encodable(text[:MAX_CHARS].lower())
         if not any(map(str.isalpha, start)):
             languages.append(OTHER)
             continue
         language, confidence = classify(start)
-        languages.append(language if confidence >= min_confidence else OTHER)
+        languages.append(language if confidence >= MIN_CONFIDENCE else OTHER)
     return languages

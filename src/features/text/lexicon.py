@@ -7,7 +7,6 @@ share. A text becomes its number of hits a class.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
@@ -17,17 +16,10 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from src.features.tfidf.vectorizers import (
-    EmptyVocabularyError,
-    EncodedTexts,
-    check_texts,
-    encode_words,
-)
+from src.features.tfidf.vectorizers import TfidfWords, check_texts
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
-
-_WORD = re.compile(r"(?u)\b\w\w+\b")
 
 
 def chi2_one_vs_rest(
@@ -79,8 +71,6 @@ class Chi2Lexicon(TransformerMixin, BaseEstimator):
     classes_ : ndarray, shape (n_classes,)
     lexicon_ : dict
         Class to its words, the most telling first.
-    columns_ : dict
-        Word to the columns in which it counts.
 
     Examples
     --------
@@ -96,91 +86,41 @@ class Chi2Lexicon(TransformerMixin, BaseEstimator):
         self.lowercase = lowercase
 
     def fit(self, texts: Iterable[str], y: Sequence[object]) -> Chi2Lexicon:
-        """Choose the words of each class.
-
-        Parameters
-        ----------
-        texts : iterable of str
-        y : sequence, shape (n_texts,)
-            Class of each text.
-
-        Returns
-        -------
-        self
-
-        Raises
-        ------
-        EmptyVocabularyError
-            If no word stands in ``min_df`` texts.
-        ValueError
-            If ``top_k`` is less than 1 or the lengths differ.
-        """
-        rows = check_texts(texts)
+        """Choose the words of each class; EmptyVocabularyError if there are none."""
         if self.top_k < 1:
             raise ValueError(f"top_k={self.top_k}: expected at least 1")
+        rows = check_texts(texts)
         self.classes_, codes = np.unique(np.asarray(y), return_inverse=True)
         if len(codes) != len(rows):
             raise ValueError(f"{len(rows)} texts and {len(codes)} labels")
-        words, counts = self._count_frequent(rows)
-        members = np.zeros((len(rows), len(self.classes_)))
-        members[np.arange(len(rows)), codes] = 1.0
+        # Columns by name, so that ties among scores fall the same way whatever the order of rows.
+        self.counter_ = TfidfWords(
+            min_df=self.min_df, lowercase=self.lowercase, use_idf=False, norm=None
+        )
+        counts = self.counter_.fit_transform(rows)
+        words = self.counter_.get_feature_names_out()
+        members = (codes[:, None] == np.arange(len(self.classes_))).astype(np.float64)
         scores, over_used = chi2_one_vs_rest(counts, members)
         scores[~over_used] = 0.0
-        self.lexicon_ = {}
-        for name, row in zip(self.classes_.tolist(), scores, strict=True):
-            best = np.argsort(-row, kind="stable")[: self.top_k]
-            self.lexicon_[name] = [words[i] for i in best if row[i] > 0]
-        self.columns_: dict[str, list[int]] = {}
-        for column, chosen in enumerate(self.lexicon_.values()):
-            for word in chosen:
-                self.columns_.setdefault(word, []).append(column)
+        best = np.argsort(-scores, axis=1, kind="stable")[:, : self.top_k]
+        chosen = [places[row[places] > 0] for places, row in zip(best, scores, strict=True)]
+        names = self.classes_.tolist()
+        self.lexicon_ = {n: words[c].tolist() for n, c in zip(names, chosen, strict=True)}
+        kept = np.unique(np.concatenate(chosen))
+        self.counter_.vocabulary_ = {word: place for place, word in enumerate(words[kept])}
+        self.members_ = np.array([np.isin(kept, c) for c in chosen], dtype=np.float32).T
         return self
 
-    def _count_frequent(self, rows: list[str]) -> tuple[list[str], sp.csr_matrix]:
-        """Count the words that stand in min_df texts, in lexicographic order."""
-        batch = self._encode(rows)
-        counts = batch.counts()
-        frequent = np.flatnonzero(
-            np.bincount(counts.indices, minlength=len(batch.tokens)) >= self.min_df
-        )
-        if not len(frequent):
-            raise EmptyVocabularyError(
-                f"empty vocabulary; no word stands in {self.min_df} of {len(rows)} texts"
-            )
-        # By name, so that ties among scores fall the same way whatever the order of the rows.
-        frequent = np.array(sorted(frequent.tolist(), key=batch.tokens.__getitem__))
-        return [batch.tokens[i] for i in frequent], counts[:, frequent]
-
     def transform(self, texts: Iterable[str]) -> NDArray[np.float32]:
-        """Count the words of each class's lexicon.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_texts, n_classes)
-        """
+        """Count the words of each class's lexicon, shape (n_texts, n_classes)."""
         check_is_fitted(self, "lexicon_")
-        batch = self._encode(check_texts(texts))
-        pairs = [
-            (number, column)
-            for number, token in enumerate(batch.tokens)
-            for column in self.columns_.get(token, ())
-        ]
-        numbers, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        ones = np.ones(len(numbers), dtype=np.float32)
-        shape = (len(batch.tokens), len(self.lexicon_))
-        table = sp.csr_matrix((ones, (numbers, columns)), shape=shape)
-        hits: NDArray[np.float32] = (batch.counts() @ table).toarray()
+        hits: NDArray[np.float32] = self.counter_.transform(texts) @ self.members_
         return hits
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Name the columns by class, shape (n_classes,)."""
         check_is_fitted(self, "lexicon_")
         return np.array([f"lexicon_{name}" for name in self.lexicon_], dtype=object)
-
-    def _encode(self, texts: list[str]) -> EncodedTexts:
-        if self.lowercase:
-            texts = [text.lower() for text in texts]
-        return encode_words(texts, _WORD.findall)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()

@@ -13,7 +13,6 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from src.errors import UsageError
 from src.features.text.markup import strip_markup
 
 VERSION = 1
@@ -28,15 +27,7 @@ _SPELLED = {
 
 
 def join_fields(titles: Sequence[str], descriptions: Sequence[str]) -> list[str]:
-    """Put title and description, without markup, on two lines of one text.
-
-    Raises
-    ------
-    UsageError
-        If there are not as many descriptions as titles.
-    """
-    if len(titles) != len(descriptions):
-        raise UsageError(f"{len(titles)} titles and {len(descriptions)} descriptions")
+    """Put title and description, without markup, on two lines of one text."""
     pairs = zip(titles, descriptions, strict=True)
     return [strip_markup(f"{title}\n{text}" if text else title) for title, text in pairs]
 
@@ -91,22 +82,7 @@ class TextStatistics:
         return {"version": VERSION}
 
     def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> NDArray[np.float32]:
-        """Measure products.
-
-        Parameters
-        ----------
-        titles, descriptions : sequence of str
-            Empty where missing.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_products, 5)
-
-        Raises
-        ------
-        UsageError
-            If the two are of different lengths.
-        """
+        """Measure products, shape (n_products, 5); a missing text is ""."""
         rows = [self._measure(text) for text in join_fields(titles, descriptions)]
         return np.array(rows, dtype=np.float32).reshape(-1, len(self.names))
 

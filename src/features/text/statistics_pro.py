@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from src.features.text.keyword_families import KEYWORD_FAMILIES
@@ -28,7 +27,6 @@ from src.features.text.patterns import (
     count_units,
 )
 from src.features.text.statistics import count_bytes, fold_to_ascii, join_fields, share
-from src.features.tfidf.vectorizers import encode_texts
 
 VERSION = 1
 
@@ -50,6 +48,10 @@ MENTION_NAMES = (
     "log_years", "log_dimensions", "isbn10", "isbn13", "log_euros", "log_percents", "log_ages",
     "log_sizes", *(f"log_unit_{group}" for group in UNIT_GROUPS),
 )  # fmt: skip
+_COLUMNS_OF_WORD = {
+    word: [c for c, members in enumerate(KEYWORD_FAMILIES.values()) if word in members]
+    for word in frozenset().union(*KEYWORD_FAMILIES.values())
+}
 FAMILY_NAMES = tuple(
     f"log_{field}_{family}" for field in ("title", "text") for family in KEYWORD_FAMILIES
 )
@@ -80,22 +82,7 @@ class TextStatisticsPro:
         return {"version": VERSION}
 
     def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> NDArray[np.float32]:
-        """Measure products.
-
-        Parameters
-        ----------
-        titles, descriptions : sequence of str
-            Empty where missing.
-
-        Returns
-        -------
-        ndarray of float32, shape (n_products, n_columns)
-
-        Raises
-        ------
-        UsageError
-            If the two are of different lengths.
-        """
+        """Measure products, shape (n_products, n_columns); a missing text is ""."""
         texts = join_fields(titles, descriptions)
         titles = [strip_markup(title) for title in titles]
         folded = [fold_to_ascii(text) for text in texts]
@@ -166,25 +153,13 @@ def _mentions(text: str) -> tuple[float, ...]:
 
 
 def count_families(texts: Sequence[str]) -> NDArray[np.float32]:
-    """Count the words of each keyword family.
+    """Count the words of each keyword family, shape (n_texts, n_families).
 
-    Parameters
-    ----------
-    texts : sequence of str
-        Folded to lower-case ASCII.
-
-    Returns
-    -------
-    ndarray of float32, shape (n_texts, n_families)
-        In the order of `KEYWORD_FAMILIES`.
+    The texts are folded to lower-case ASCII; the columns are in the order of `KEYWORD_FAMILIES`.
     """
-    batch = encode_texts(texts, lambda text: text.translate(_NON_WORD_TO_SPACE).split())
-    words, families = [], []
-    for column, members in enumerate(KEYWORD_FAMILIES.values()):
-        found = [number for number, token in enumerate(batch.tokens) if token in members]
-        words += found
-        families += [column] * len(found)
-    shape = (len(batch.tokens), len(KEYWORD_FAMILIES))
-    table = sp.csr_matrix((np.ones(len(words), np.float32), (words, families)), shape=shape)
-    counts: NDArray[np.float32] = (batch.counts() @ table).toarray()
+    counts = np.zeros((len(texts), len(KEYWORD_FAMILIES)), dtype=np.float32)
+    for row, text in enumerate(texts):
+        for word in text.translate(_NON_WORD_TO_SPACE).split():
+            for column in _COLUMNS_OF_WORD.get(word, ()):
+                counts[row, column] += 1
     return counts

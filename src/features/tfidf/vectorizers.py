@@ -23,7 +23,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain, count, pairwise, repeat
 from numbers import Integral
-from typing import Any, ClassVar
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import scipy.sparse as sp
@@ -50,33 +50,11 @@ class EmptyVocabularyError(DataError, ValueError):
     """No feature can be learned from the texts; scikit-learn raises a bare ValueError here."""
 
 
-@dataclass(frozen=True)
-class EncodedTexts:
-    """Texts as rows of token numbers.
+EncodedTexts: TypeAlias = tuple[list[str], sp.csr_matrix]
+"""The distinct tokens, and texts as rows of their numbers: CSR float32, (n_texts, n_tokens).
 
-    Parameters
-    ----------
-    tokens : list of str
-        The distinct tokens; the number of a token is its place.
-    rows : csr_matrix of float32, shape (n_texts, n_distinct_tokens)
-        A text's tokens in order (``rows.indices``), a repeated one several times, each with a 1.
-    """
-
-    tokens: list[str]
-    rows: sp.csr_matrix
-
-    def counts(self) -> sp.csr_matrix:
-        """Count each token in each text: CSR float32, shape (n_texts, n_distinct_tokens)."""
-        table = self.rows.copy()
-        table.sum_duplicates()
-        return table
-
-    def sort(self) -> EncodedTexts:
-        """Give the same texts with the tokens numbered in lexicographic order."""
-        order = sorted(range(len(self.tokens)), key=self.tokens.__getitem__)
-        ids = np.argsort(order).astype(np.int32)[self.rows.indices]
-        rows = sp.csr_matrix((self.rows.data, ids, self.rows.indptr), shape=self.rows.shape)
-        return EncodedTexts([self.tokens[i] for i in order], rows)
+A text's tokens stand in order in ``indices``, a repeated one several times, each with a 1.
+"""
 
 
 def check_texts(texts: Iterable[str]) -> list[str]:
@@ -107,7 +85,7 @@ def encode_texts(texts: Iterable[str], analyze: Analyzer) -> EncodedTexts:
     stream = map(numbers.__getitem__, chain.from_iterable(map(cut, texts)))
     ids = np.fromiter(stream, dtype=np.int32)
     content = (np.ones(len(ids), dtype=np.float32), ids, indptr)
-    return EncodedTexts(list(numbers), sp.csr_matrix(content, (len(indptr) - 1, len(numbers))))
+    return list(numbers), sp.csr_matrix(content, (len(indptr) - 1, len(numbers)))
 
 
 def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> EncodedTexts:
@@ -124,10 +102,17 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
     except UnicodeEncodeError:  # a lone surrogate: Arrow holds none
         return encode_texts(texts, analyze)
     chunks = split.flatten().dictionary_encode()
-    parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
-    rows = parts.rows[chunks.indices.to_numpy()]
+    tokens, parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
+    rows = parts[chunks.indices.to_numpy()]
     content = (rows.data, rows.indices, rows.indptr[split.offsets.to_numpy()])
-    return EncodedTexts(parts.tokens, sp.csr_matrix(content, shape=(len(texts), rows.shape[1])))
+    return tokens, sp.csr_matrix(content, shape=(len(texts), rows.shape[1]))
+
+
+def sum_repeated(rows: sp.csr_matrix) -> sp.csr_matrix:
+    """Count each token in each text, from the rows of `EncodedTexts`."""
+    table = rows.copy()
+    table.sum_duplicates()
+    return table
 
 
 def count_ngrams(
@@ -207,14 +192,10 @@ def _count_codes(
 
 @dataclass(kw_only=True, eq=False, repr=False)
 class TfidfBase(TransformerMixin, BaseEstimator):
-    """What both estimators share: options, choice of columns, weighting, scikit-learn's contract.
+    """What both estimators share; the options are those of ``TfidfVectorizer``.
 
     Parameters
     ----------
-    ngram_range, min_df, max_df, max_features, lowercase, binary
-        As in ``TfidfVectorizer``.
-    norm, use_idf, smooth_idf, sublinear_tf
-        As in ``TfidfVectorizer``.
     strip_accents : {"unicode"} or None
     n_jobs : int or None
         Threads; None means as many as pay.
@@ -258,13 +239,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         return self
 
     def fit_transform(self, texts: Iterable[str], y: object = None) -> sp.csr_matrix:
-        """Learn from the texts and give their matrix, counting only once.
-
-        Returns
-        -------
-        csr_matrix of float32, shape (n_texts, n_features)
-            Sorted indices.
-        """
+        """Learn from the texts and give their matrix, CSR float32, counting only once."""
         blocks, chosen = self._learn(check_texts(texts))
         return self._weigh_blocks(blocks, chosen, np.arange(len(chosen), dtype=np.int32))
 
@@ -298,7 +273,11 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     def _learn(self, texts: list[str]) -> tuple[list[sp.csr_matrix], NDArray[np.int64]]:
         """Set the fitted attributes; give counts (n-grams x texts) and the rows that are kept."""
         self._check_options()
-        batch, n_texts = self._encode(texts).sort(), len(texts)
+        (tokens, rows), n_texts = self._encode(texts), len(texts)
+        # Numbers in lexicographic order: then paths sort as the n-grams that they spell.
+        order = sorted(range(len(tokens)), key=tokens.__getitem__)
+        ids = np.argsort(order).astype(np.int32)[rows.indices]
+        batch = [tokens[i] for i in order], sp.csr_matrix((rows.data, ids, rows.indptr), rows.shape)
         bounds = (self.min_df, self.max_df)
         low, high = (df if isinstance(df, Integral) else df * n_texts for df in bounds)
         paths, blocks = self._count(batch, low)
@@ -360,9 +339,9 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         return np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
 
     def _count_few(self, texts: list[str]) -> sp.csr_matrix:
-        batch = encode_texts(texts, self._counter().build_analyzer())
-        rows = batch.rows.tocoo()
-        columns = self._columns(batch.tokens)[rows.col]
+        tokens, encoded = encode_texts(texts, self._counter().build_analyzer())
+        rows = encoded.tocoo()
+        columns = self._columns(tokens)[rows.col]
         known = columns >= 0
         content = (rows.data[known], (rows.row[known], columns[known]))
         return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
@@ -449,13 +428,13 @@ class TfidfWords(TfidfBase):
         self, batch: EncodedTexts, min_df: float = 1
     ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
         ngram_range = self.ngram_range if self.token_pattern == DEFAULT_TOKEN_PATTERN else (1, 1)
-        lengths = np.diff(batch.rows.indptr)
-        paths, counts = count_ngrams(batch.rows.indices, lengths, ngram_range, min_df)
+        rows = batch[1]
+        paths, counts = count_ngrams(rows.indices, np.diff(rows.indptr), ngram_range, min_df)
         return paths, [counts]
 
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         used = paths >= 0
-        words = np.array(batch.tokens, dtype=object)[paths[used]].tolist()
+        words = np.array(batch[0], dtype=object)[paths[used]].tolist()
         return [" ".join(words[start:stop]) for start, stop in ends(used)]
 
 
@@ -482,11 +461,11 @@ class TfidfChars(TfidfBase):
         self, batch: EncodedTexts, min_df: float = 1
     ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
         # A word shorter than min_n counts once as a whole: it is filled up.
-        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in batch.tokens]
+        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in batch[0]]
         raw = "".join(padded).encode("utf-32-le", "surrogatepass")
         lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
         paths, of_words = count_ngrams(np.frombuffer(raw, np.int32), lengths, self.ngram_range)
-        by_text = batch.counts()
+        by_text = sum_repeated(batch[1])
 
         def multiply_block(start: int) -> sp.csr_matrix:
             return of_words @ by_text[start : start + TEXTS_PER_BLOCK].T.tocsr()

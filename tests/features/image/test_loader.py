@@ -11,8 +11,15 @@ import pytest
 from PIL import Image
 
 from src.data.image_decode import ImageFault, ImageSource, decode_image
-from src.errors import UsageError
-from src.features.image.loader import ImageLoader, available_cores, letterbox, map_ordered, resize
+from src.features.image.loader import (
+    available_cores,
+    letterbox,
+    load_batches,
+    load_image,
+    load_settings,
+    map_ordered,
+    resize,
+)
 
 
 def png(pixels: np.ndarray) -> bytes:
@@ -32,7 +39,7 @@ def plain(colour: tuple[int, int, int], height: int = 20, width: int = 20) -> by
 def test_letterbox_keeps_proportions_and_centres(
     height: int, width: int, box: tuple[int, int, int, int]
 ) -> None:
-    found = ImageLoader(16).load(plain((10, 200, 30), height, width))
+    found = load_image(plain((10, 200, 30), height, width), 16, "letterbox")
     top, bottom, left, right = box
     expected = np.full((16, 16, 3), 255, dtype=np.uint8)
     expected[top:bottom, left:right] = (10, 200, 30)
@@ -40,13 +47,13 @@ def test_letterbox_keeps_proportions_and_centres(
 
 
 def test_a_line_of_pixels_stays_visible() -> None:
-    found = ImageLoader(16).load(plain((0, 0, 0), 1, 2000))
+    found = load_image(plain((0, 0, 0), 1, 2000), 16, "letterbox")
     assert (found == 0).all(axis=(1, 2)).sum() == 1
     assert (found == 255).all(axis=(1, 2)).sum() == 15
 
 
 def test_stretch_fills_the_square() -> None:
-    assert (ImageLoader(16, "stretch").load(plain((1, 2, 3), 10, 50)) == (1, 2, 3)).all()
+    assert (load_image(plain((1, 2, 3), 10, 50), 16, "stretch") == (1, 2, 3)).all()
 
 
 def test_shrinking_averages_areas() -> None:
@@ -64,7 +71,7 @@ def test_a_scaled_decode_looks_like_a_whole_one() -> None:
         interpolation=cv2.INTER_CUBIC,
     )
     data = cv2.imencode(".jpg", pixels[:, :, ::-1])[1].tobytes()
-    found = ImageLoader(224).load(data).astype(int)
+    found = load_image(data, 224, "letterbox").astype(int)
     whole = cv2.resize(decode_image(data), (224, 224), interpolation=cv2.INTER_AREA)
     assert np.abs(found - whole).mean() < 1.5
 
@@ -74,11 +81,9 @@ def test_batches_are_in_order_and_mask_every_gap(tmp_path: Path) -> None:
     path.write_bytes(plain((7, 7, 7)))
     sources = [plain((i, i, i)) for i in range(21)]
     sources[3], sources[8], sources[20] = None, b"<html>", path
-    loader = ImageLoader(4, n_threads=2)
-    batches = list(loader.batches(sources, 6))
-    assert [(b.start, b.stop) for b in batches] == [(0, 6), (6, 12), (12, 18), (18, 21)]
-    images = np.concatenate([b.images for b in batches])
-    mask = np.concatenate([b.mask for b in batches])
+    parts, batches, masks = zip(*load_batches(sources, 6, size_px=4, n_threads=2), strict=True)
+    assert [(p.start, p.stop) for p in parts] == [(0, 6), (6, 12), (12, 18), (18, 21)]
+    images, mask = np.concatenate(batches), np.concatenate(masks)
     expected = list(range(20)) + [7]
     expected[3] = expected[8] = 255
     assert images[:, 0, 0, 0].tolist() == expected
@@ -89,36 +94,27 @@ def test_batches_are_in_order_and_mask_every_gap(tmp_path: Path) -> None:
 def test_one_batch_of_all_is_the_same_as_one_by_one(n_threads: int) -> None:
     rng = np.random.default_rng(2)
     sources = [png(rng.integers(0, 256, (i + 1, 30, 3), dtype=np.uint8)) for i in range(30)]
-    loader = ImageLoader(12, n_threads=n_threads)
-    (batch,) = loader.batches(sources, len(sources))
-    np.testing.assert_array_equal(batch.images, np.stack([loader.load(s) for s in sources]))
-    assert batch.mask.all()
+    ((_, images, mask),) = load_batches(sources, len(sources), size_px=12, n_threads=n_threads)
+    one_by_one = [load_image(source, 12, "letterbox") for source in sources]
+    np.testing.assert_array_equal(images, np.stack(one_by_one))
+    assert mask.all()
 
 
 def test_no_images_at_all() -> None:
-    loader = ImageLoader(4)
-    assert list(loader.batches([], 8)) == []
-    (batch,) = loader.batches([None, None], 8)
-    assert batch.images.shape == (2, 4, 4, 3)
-    assert not batch.mask.any()
+    assert list(load_batches([], 8, size_px=4)) == []
+    ((_, images, mask),) = load_batches([None, None], 8, size_px=4)
+    assert images.shape == (2, 4, 4, 3)
+    assert not mask.any()
 
 
 def test_one_image_that_can_not_be_read_says_why() -> None:
     with pytest.raises(ImageFault, match="empty: zero bytes"):
-        ImageLoader(4).load(b"")
-
-
-def test_wrong_options_are_refused() -> None:
-    with pytest.raises(UsageError, match="image mode 'crop' is not one of letterbox, stretch"):
-        ImageLoader(4, "crop")
-    with pytest.raises(UsageError, match="image size 0 px"):
-        ImageLoader(0)
+        load_image(b"", 4, "letterbox")
 
 
 def test_settings_change_with_what_changes_pixels() -> None:
-    settings = [ImageLoader(4), ImageLoader(5), ImageLoader(4, "stretch")]
-    assert len({tuple(loader.settings.items()) for loader in settings}) == 3
-    assert ImageLoader(4, n_threads=1).settings == ImageLoader(4).settings
+    chosen = [(4, "letterbox"), (5, "letterbox"), (4, "stretch")]
+    assert len({tuple(load_settings(*options).items()) for options in chosen}) == 3
 
 
 def test_threads_work_while_the_reader_does_something_else_and_no_further() -> None:

@@ -11,8 +11,12 @@ from transformers import ViTConfig, ViTModel
 
 from src.errors import BackboneError
 from src.features.networks.export import build_onnx, export_onnx
-from src.features.networks.onnx_file import onnx_description, weights_from_onnx
-from src.features.networks.weights import build_network, network_from_onnx
+from src.features.networks.weights import (
+    build_network,
+    network_from_onnx,
+    onnx_description,
+    weights_from_onnx,
+)
 
 
 def draw_images(n: int, size_px: int) -> np.ndarray:

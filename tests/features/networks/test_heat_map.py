@@ -11,7 +11,7 @@ from PIL import Image
 
 from src.features.networks.export import build_onnx
 from src.features.networks.heat_map import explain, grad_cam, overlay, overlay_png
-from src.features.networks.runtime import EmbeddingSession
+from src.features.networks.runtime import Engine, start_engine
 from src.features.networks.weights import network_from_onnx
 
 SIZE_PX = 160
@@ -24,9 +24,9 @@ def onnx(request: pytest.FixtureRequest) -> bytes:
 
 
 @pytest.fixture(scope="module")
-def lite() -> EmbeddingSession:
+def lite() -> Engine:
     data = build_onnx("efficientnet_lite0", "pretrained", image_size_px=SIZE_PX)
-    return EmbeddingSession(data, device="cpu", precision="fp32")
+    return start_engine(data, device="cpu", precision="fp32")
 
 
 def scene(column: int, row: int) -> tuple[np.ndarray, tuple[slice, slice]]:
@@ -52,21 +52,21 @@ def by_torch(onnx: bytes, images: np.ndarray, directions: np.ndarray) -> np.ndar
 def test_the_closed_form_is_the_gradient(onnx: bytes) -> None:
     rng = np.random.default_rng(0)
     images = np.stack([scene(40, 50)[0], scene(110, 100)[0], scene(60, 100)[0]])
-    session = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu")
-    d = session.run(images[:1]).shape[1]
+    engine = start_engine(onnx, runtime="onnxruntime", device="cpu")
+    d = engine(images[:1], False)[0].shape[1]
     directions = rng.normal(size=(3, d)).astype(np.float32)
     expected = by_torch(onnx, images, directions)
-    found = explain(session, images, directions)
+    found = explain(engine, images, directions)
     np.testing.assert_allclose(found, expected, atol=5e-3)
-    one = explain(session, images, directions[0])
+    one = explain(engine, images, directions[0])
     np.testing.assert_allclose(one[0], found[0], atol=1e-4)
 
 
 @pytest.mark.parametrize("place", [(115, 45), (45, 115), (45, 45)])
-def test_the_heat_lies_on_the_object(lite: EmbeddingSession, place: tuple[int, int]) -> None:
+def test_the_heat_lies_on_the_object(lite: Engine, place: tuple[int, int]) -> None:
     image, box = scene(*place)
     blank = np.full_like(image, 255)
-    with_it, without = lite.run(np.stack([image, blank]))
+    with_it, without = lite(np.stack([image, blank]), False)[0]
     for directions, least in ((with_it - without, 0.65), (None, 0.5)):
         heat = explain(lite, image[None], directions)[0]
         large = np.clip(cv2.resize(heat, (SIZE_PX, SIZE_PX), interpolation=cv2.INTER_CUBIC), 0, 1)
@@ -80,9 +80,9 @@ def test_the_heat_lies_on_the_object(lite: EmbeddingSession, place: tuple[int, i
         assert columns.start <= top[1] < columns.stop
 
 
-def test_what_speaks_against_a_class_is_cold(lite: EmbeddingSession) -> None:
+def test_what_speaks_against_a_class_is_cold(lite: Engine) -> None:
     image, box = scene(115, 45)
-    with_it, without = lite.run(np.stack([image, np.full_like(image, 255)]))
+    with_it, without = lite(np.stack([image, np.full_like(image, 255)]), False)[0]
     heat = explain(lite, image[None], without - with_it)[0]
     large = np.clip(cv2.resize(heat, (SIZE_PX, SIZE_PX)), 0, 1)
     assert large[box].sum() < 0.1 * large.sum()
@@ -105,10 +105,10 @@ def test_rollout_comes_out_between_nought_and_one(tmp_path: Path) -> None:
         image_size=32, patch_size=8, initializer_range=0.5,
     )  # fmt: skip
     ViTModel(config, add_pooling_layer=False).save_pretrained(tmp_path)
-    session = EmbeddingSession(build_onnx("vit", tmp_path), device="cpu", precision="fp32")
+    engine = start_engine(build_onnx("vit", tmp_path), device="cpu", precision="fp32")
     images = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 3), dtype=np.uint8)
-    heat = explain(session, images)
-    maps = session.run_with_maps(images)[1][:, 0]
+    heat = explain(engine, images)
+    maps = engine(images, True)[1][:, 0]
     assert heat.shape == (2, 4, 4)
     np.testing.assert_allclose(heat.min(axis=(1, 2)), 0, atol=1e-7)
     np.testing.assert_allclose(heat.max(axis=(1, 2)), 1, atol=1e-6)

@@ -11,10 +11,11 @@ from src.errors import BackboneError, UsageError
 from src.features.image.loader import resize
 from src.features.networks.export import build_onnx
 from src.features.networks.runtime import (
-    EmbeddingSession,
+    Engine,
     choose_device,
     choose_precision,
     choose_runtime,
+    start_engine,
 )
 
 SIZE_PX = 96
@@ -37,14 +38,14 @@ def cosines(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     return np.asarray((one * other).sum(axis=1) / lengths)
 
 
-def session(onnx: bytes, runtime: str, precision: str) -> EmbeddingSession:
+def engine(onnx: bytes, runtime: str, precision: str) -> Engine:
     if runtime != "torch":
         pytest.importorskip(runtime)
     if (runtime, precision) == ("openvino", "bf16") and (
         choose_precision("auto", "openvino", "cpu") != "bf16"
     ):
         pytest.skip("this processor has no bf16 instructions")
-    return EmbeddingSession(onnx, runtime=runtime, precision=precision, device="cpu", n_threads=2)
+    return start_engine(onnx, runtime=runtime, precision=precision, device="cpu", n_threads=2)
 
 
 @pytest.mark.parametrize(
@@ -58,18 +59,18 @@ def session(onnx: bytes, runtime: str, precision: str) -> EmbeddingSession:
 )
 def test_runtimes_agree_with_torch(onnx: bytes, runtime: str, precision: str, least: float) -> None:
     images = draw_images(19)  # neither a multiple of the threads nor of the parts
-    expected = session(onnx, "torch", "fp32").run_with_maps(images)
-    tested = session(onnx, runtime, precision)
-    embeddings = tested.run(images)
+    expected = engine(onnx, "torch", "fp32")(images, True)
+    tested = engine(onnx, runtime, precision)
+    embeddings = tested(images, False)[0]
     assert embeddings.dtype == np.float32
     assert embeddings.shape == expected[0].shape == (19, 1712)
     assert cosines(embeddings, expected[0]).min() > least
-    again, maps = tested.run_with_maps(images)
+    again, maps = tested(images, True)
     np.testing.assert_allclose(again, embeddings, atol=1e-6 if precision == "fp32" else 1e-2)
     assert maps.shape == expected[1].shape == (19, 1280, 3, 3)
     flat = (maps.reshape(19, -1), expected[1].reshape(19, -1))
     assert cosines(*flat).min() > least
-    one = np.concatenate([tested.run(images[i : i + 1]) for i in range(3)])
+    one = np.concatenate([tested(images[i : i + 1], False)[0] for i in range(3)])
     assert cosines(one, embeddings[:3]).min() > least
 
 
@@ -80,12 +81,12 @@ import sys
 from pathlib import Path
 import numpy as np
 from src.features.networks.heat_map import explain, overlay_png
-from src.features.networks.runtime import EmbeddingSession
-from src.features.image.loader import ImageLoader
-session = EmbeddingSession(Path({str(tmp_path / "a.onnx")!r}).read_bytes(), device="cpu")
+from src.features.networks.runtime import start_engine
+from src.features.image.loader import load_batches
+engine = start_engine(Path({str(tmp_path / "a.onnx")!r}).read_bytes(), device="cpu")
 images = np.zeros((1, {SIZE_PX}, {SIZE_PX}, 3), dtype=np.uint8)
-assert session.run(images).shape == (1, 1712)
-overlay_png(images[0], explain(session, images)[0])
+assert engine(images, False)[0].shape == (1, 1712)
+overlay_png(images[0], explain(engine, images)[0])
 loaded = {{"torch", "torchvision", "transformers", "onnx"}} & set(sys.modules)
 assert not loaded, loaded
 """
@@ -135,13 +136,13 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("option", ["device", "runtime", "precision"])
 def test_unknown_options_are_refused(option: str) -> None:
     with pytest.raises(UsageError, match=f"{option} 'fast' is not one of auto, "):
-        EmbeddingSession(b"", **{"device": "cpu", option: "fast"})
+        start_engine(b"", **{"device": "cpu", option: "fast"})
 
 
 @pytest.mark.parametrize("runtime", ["onnxruntime", "openvino", "torch"])
 def test_bytes_that_are_no_network_are_refused(runtime: str) -> None:
     with pytest.raises(BackboneError, match="can't read the network|not an ONNX model"):
-        EmbeddingSession(b"no network", runtime=runtime, device="cpu")
+        start_engine(b"no network", runtime=runtime, device="cpu")
 
 
 def test_a_graphics_card_agrees(onnx: bytes) -> None:
@@ -150,7 +151,6 @@ def test_a_graphics_card_agrees(onnx: bytes) -> None:
     if not torch.cuda.is_available():
         pytest.skip("no graphics card")
     images = draw_images(5)
-    expected = EmbeddingSession(onnx, runtime="onnxruntime", device="cpu").run(images)
-    found = EmbeddingSession(onnx, device="cuda")
-    assert (found.runtime, found.precision) == ("torch", "bf16")
-    assert cosines(found.run(images), expected).min() > 0.99
+    expected = start_engine(onnx, runtime="onnxruntime", device="cpu")(images, False)[0]
+    found = start_engine(onnx, device="cuda")(images, False)[0]
+    assert cosines(found, expected).min() > 0.99

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.errors import UsageError
 from src.features.text.keyword_families import KEYWORD_FAMILIES
 from src.features.text.statistics import fold_to_ascii
 from src.features.text.statistics_pro import TextStatisticsPro, count_families
@@ -40,8 +39,6 @@ def test_every_column_has_one_name() -> None:
     assert len(set(PRO.names)) == len(PRO.names) == 48
     assert PRO.extract([], []).shape == (0, len(PRO.names))
     assert PRO.settings() == {"version": 1}
-    with pytest.raises(UsageError, match="1 titles and 2 descriptions"):
-        PRO.extract(["a"], ["", ""])
 
 
 def test_shape_of_one_product_by_hand() -> None:
