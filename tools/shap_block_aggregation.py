@@ -130,10 +130,10 @@ def _labels(cfg: Config) -> dict[str, str]:
 def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthetic: bool) -> None:
     from src.evaluation.shap.figure import draw_blocks
 
-    picture = draw_blocks(summary, labels, synthetic=synthetic)
+    png = draw_blocks(summary, labels, synthetic=synthetic)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(picture)
+        output.write_bytes(png)
     except OSError as e:
         raise FileFault.of(output, f"can't be written ({e})") from e
 

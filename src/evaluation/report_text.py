@@ -43,7 +43,7 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
         yield f"  {name:<30}{statistics.fmean(by_fold):>8.4f}   standard deviation {spread:.4f}"
     decision = facts["decision"]
     if decision["accuracy"] is None:
-        yield "  no answer is sure enough to be accepted without a look"
+        yield "  no answer is sure enough to be accepted without a review"
         return
     name = f"accepted at {decision['threshold']:.3f}"
     yield f"  {name:<30}{decision['coverage']:>8.1%}"

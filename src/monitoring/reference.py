@@ -1,4 +1,4 @@
-"""The reference profile: what the shop looked like to a model that had not seen it.
+"""The reference profile: the signals of products for a model that had not seen them.
 
 `build_reference` condenses a sample of labelled products into one JSON file of at most a few
 megabytes: readable summaries of every signal, and the sample itself in bins of a byte, so that any

@@ -266,9 +266,7 @@ def _answers(
     for chunk in reader.chunks():
         answered = predictor.answer(chunk, top_k=top_k, language=language)
         services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
-        yield answers_rows(
-            chunk["cells"], answered[0], top_k, pipeline.labels, language, form
-        )
+        yield answers_rows(chunk["cells"], answered[0], top_k, pipeline.labels, language, form)
 
 
 def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
