@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config import REPOSITORY, load_config
+from src.config import REPOSITORY, Paths, load_config
 from src.data import postgres
 from src.labels import load_labels
 from src.monitoring.reference import from_json
@@ -252,3 +252,26 @@ def test_a_database_that_is_down_is_a_warning(
     assert report(demo_shop / "X_test_update.csv", source="postgres") == 0
     assert "not recorded in the database: localhost" in capsys.readouterr().err
     assert set(written(tmp_path / "out", "X_test_update")) == {".json", ".csv", ".html"}
+
+
+def test_a_batch_without_images_is_compared_with_answers_of_the_text_alone(
+    served_paths: Paths, tmp_path: Path
+) -> None:
+    """A late fusion that learned from images, too: its profile holds both kinds of answers."""
+    content = json.loads((served_paths.artifacts_dir / "reference_profile.json").read_text())
+    place = ["--set", f"paths.workspace={served_paths.workspace}", "--set", "data.source=csv"]
+    folder = next(served_paths.workspace.rglob("image_train"))
+    for lot, given, part in (
+        ("words", [], content["text_alone"]),
+        ("both", ["--images", str(folder)], content),
+    ):
+        words = [str(served_paths.import_dir / "X_train_update.csv"), *given, "--lot", lot]
+        assert main([*words, *place, "--config", SMOKE, "--out", str(tmp_path)]) in {0, 1}
+        told = json.loads(written(tmp_path, lot)[".json"].read_text())
+        confusion = np.array(part["answers"]["confusion"])
+        assert told["reference_accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum())
+        assert told["images_given"] == bool(given)
+        assert ("missing_image" in told["not_looked_at"]) != bool(given)
+    assert content["answers"] != content["text_alone"]["answers"]
+    (tmp_path / "none").mkdir()
+    assert main([*words[:1], "--images", str(tmp_path / "none"), *place, "--config", SMOKE]) == 2
