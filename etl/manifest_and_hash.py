@@ -70,7 +70,11 @@ def write_image_manifest(cfg: Config) -> str:
     images.write_manifest(path, entries)
     faults = sum(entry.fault is not None for entry in entries)
     copies = sum(entry.same_as not in (None, entry.path) for entry in entries)
-    return f"{len(entries)} images, {faults} of them unreadable, {copies} repeat another"
+    damaged = sum(entry.damaged for entry in entries)
+    return (
+        f"{len(entries)} images, {faults} of them unreadable, {damaged} damaged and used,"
+        f" {copies} repeat another"
+    )
 
 
 def _show_progress(done: int) -> None:

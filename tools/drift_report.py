@@ -160,11 +160,11 @@ def _from_csv(
     from src.monitoring.signals import SignalReader
     from src.pipelines.product_keys import product_keys
 
-    items, reader = read_products(path, [images] if images else [])
-    if reader.none_matched:
-        raise UsageError(reader.images_line("en"), next_command=HELP)
-    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
-        print(line, file=sys.stderr)
+    said: list[str] = []
+    items = read_products(path, [images] if images else [], say=said.append)
+    if images and (items["image"] == "").all():
+        raise UsageError(" ".join(said), next_command=HELP)
+    print("\n".join(said), file=sys.stderr)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)

@@ -11,6 +11,7 @@ import csv
 import dataclasses
 import io
 import re
+import shlex
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +39,11 @@ INDEX_NAMES = ("", "Unnamed: 0")
 NO_ID = -1
 """In place of an id that is missing or no whole number; NULL in the database."""
 ID_PATTERN = re.compile(r"[0-9]{1,18}")
+BLANK = re.compile(
+    r"[\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
+)
+"""A text without anything to see: a list, as in the SQL, which must not depend on a locale."""
 # Longest text of one cell; the csv module's own limit is 131,072.
 _MOST_CHARACTERS = 16_000_000
 _BLOCK_BYTES = 1 << 16
@@ -177,7 +183,7 @@ def read_official(
         found = describe_header(header if data else [])
         expected = ",".join(("", *columns))
         problem = f"expected the header {expected!r} and its rows, found {found}{mark}"
-        raise FileFault.of(path, problem, line=1)
+        raise FileFault.of(path, problem + _conversion(path), line=1)
     lines, rows = [], []
     for line, row in records:
         lines.append(line)
@@ -223,7 +229,13 @@ def _check_for_copy(path: Path, data: bytes) -> None:
     problem = f"expected row ends {row_end!r} as in the header, found others"
     if stray[0] == b'"':
         problem = "expected quotes around the whole field, found a quote inside a plain one"
-    raise FileFault.of(path, problem, line=line)
+    raise FileFault.of(path, problem + _conversion(path), line=line)
+
+
+def _conversion(path: Path) -> str:
+    """Return what to do about an official file that is readable, and not as it should be."""
+    command = f"python etl/convert_csv.py {shlex.quote(str(path))}"
+    return f"; to rewrite it: {command}" if path.name in FILES else ""
 
 
 def _check_index(file: OfficialFile) -> None:
@@ -286,18 +298,28 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
     """Yield the lines of UTF-8, decoded some thousands at a time."""
     before = 0
     while block := stream.read(_BLOCK_BYTES) + stream.readline():
-        nul = block.find(b"\0")
-        if nul >= 0:
-            problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
-            raise FileFault.of(path, problem, line=before + block.count(b"\n", 0, nul) + 1)
-        try:
-            text = block.decode("utf-8")
-        except UnicodeDecodeError as e:
-            problem = f"expected UTF-8, found the byte 0x{block[e.start]:02X} (is it Latin-1?)"
-            line = before + block.count(b"\n", 0, e.start) + 1
-            raise FileFault.of(path, problem, line=line) from e
+        text = decode_block(block, "utf-8", path, before, advice=_conversion(path))
         yield from io.StringIO(text if before else text.removeprefix("\ufeff"), newline="\n")
         before += block.count(b"\n")
+
+
+def decode_block(block: bytes, encoding: str, name: Path | str, before: int, *, advice: str) -> str:
+    """Return some lines as text; `before` is how many came before them.
+
+    Raises
+    ------
+    FileFault
+        They hold a NUL byte, or are not in this encoding.
+    """
+    at = block.find(b"\0")
+    problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
+    if at < 0:
+        try:
+            return block.decode(encoding)
+        except UnicodeDecodeError as e:
+            at = e.start
+            problem = f"expected UTF-8, found the byte 0x{block[at]:02X}"
+    raise FileFault.of(name, problem + advice, line=before + block.count(b"\n", 0, at) + 1)
 
 
 def describe_header(header: Sequence[str]) -> str:

@@ -21,7 +21,7 @@ from src.data.csv_files import NO_ID, whole_number
 from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
-from src.files import sha256, write_atomically
+from src.files import encodable, sha256, write_atomically
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -35,7 +35,7 @@ _IMAGE = re.compile(
     r"(?!.*__MACOSX/)(?:.*/)?[^./][^/]*\.(jpe?g|png|webp)", re.IGNORECASE | re.DOTALL
 )
 # Raised when an entry would come out differently: entries of another version are not reused.
-_VERSION = 1
+_VERSION = 2
 # Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
 _CHUNK = 32
 
@@ -60,6 +60,8 @@ class ImageEntry:
         images. None where there is nothing to compare: unreadable, or of one colour.
     fault : str or None
         Why the file can't be used.
+    damaged : bool
+        It is used, and not as it was written: its end marker or some rows are missing, for one.
     version : int
         Of the rules that made the entry.
     """
@@ -76,10 +78,11 @@ class ImageEntry:
     fingerprint: str | None = None
     same_as: str | None = None
     fault: str | None = None
+    damaged: bool = False
     version: int = _VERSION
 
 
-def file_name(imageid: int, productid: int) -> str:
+def file_name(imageid: int | str, productid: int | str) -> str:
     """Return the name of a product's image.
 
     >>> file_name(1263597046, 3804725264)
@@ -141,8 +144,9 @@ def find_images(
             official[ids] = listed[path]
 
     def find_one(name: str, productid: str, imageid: str) -> str:
-        parts = _file_key(name).split("/")
-        for start in range(len(parts) if name.strip() else 0):
+        bare = name.partition("?")[0]  # of an address
+        parts = _file_key(bare).split("/") if bare.strip() else []
+        for start in range(len(parts)):
             key = "/".join(parts[start:])
             if key in index:
                 return index[key] or ""
@@ -153,13 +157,16 @@ def find_images(
         found = {index[key] for key in keys if key in index}
         return (found.pop() or "") if len(found) == 1 else ""
 
-    return lambda *columns: [find_one(*row) for row in zip(*columns, strict=True)]
+    def find(*columns: Sequence[str]) -> list[str]:
+        rows = zip(*columns, strict=True)
+        return [find_one(*row) if listed else "" for row in rows]
+
+    return find
 
 
 def _file_key(path: str) -> str:
-    """Return a path as names are compared: "/" between, no case, composed accents, no query."""
-    bare = path.strip().replace("\\", "/").partition("?")[0]
-    return unicodedata.normalize("NFC", bare).casefold()
+    """Return a path as names are compared: "/" between, no case, composed accents."""
+    return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).casefold()
 
 
 def _id_key(text: str) -> str:
@@ -189,8 +196,6 @@ def scan_images(
     ----------
     folders : mapping of str to Path
         "train" and "test" to where their images lie; a missing folder is empty.
-    workspace : Path
-        Paths are given relative to it.
     known : sequence of ImageEntry
         Entries from before; those of unchanged files are taken over.
     on_progress : callable or None
@@ -255,7 +260,9 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     try:
         data = read_source(path)
         digest = sha256(data)
-        pixels, (width, height) = inspect_image(data, min_side_px=MIN_SIDE_PX, side="short")
+        pixels, (width, height), damaged = inspect_image(
+            data, min_side_px=MIN_SIDE_PX, side="short"
+        )
     except ImageFault as fault:
         return dataclasses.replace(entry, sha256=digest, fault=str(fault))
     return dataclasses.replace(
@@ -264,6 +271,7 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
         width=width,
         height=height,
         fingerprint=fingerprint(pixels),
+        damaged=damaged,
     )
 
 
@@ -279,10 +287,10 @@ def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEnt
 
 
 def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest, whole or not at all; names that are not UTF-8 with question marks."""
     lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in entries)
     with write_atomically(path) as file:
-        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+        file.write(encodable("[\n" + ",\n".join(lines) + "\n]\n"))
 
 
 def read_manifest(path: Path) -> list[ImageEntry]:

@@ -8,8 +8,7 @@ assumed of the file is said. Nothing is held whole unless the caller wants it so
 from __future__ import annotations
 
 import itertools
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
@@ -17,14 +16,15 @@ import numpy as np
 import pandas as pd
 
 from src.data.csv_files import NO_ID, whole_number
-from src.data.images import find_images, list_images
-from src.data.tables import COLUMNS, Assumed, places_of, read_table
+from src.data.images import file_name, find_images, list_images
+from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
+from src.files import encodable
 from src.i18n import translator
 
 CHUNK_ROWS = 500
 NO_LABEL = -1
-_INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
+_SHOWN = 100
 
 
 class ProductReader:
@@ -137,10 +137,10 @@ class ProductReader:
         rows = words.number(self.rows)
         if not self.none_matched or self._missed is None:
             return words("reader.images", matched=words.number(self.matched), rows=rows)
-        name, productid, imageid = (text.strip() for text in self._missed)
-        official = f"image_{imageid}_product_{productid}.jpg" if imageid and productid else ""
+        name, productid, imageid = (text.strip()[:_SHOWN] for text in self._missed)
+        official = file_name(imageid, productid) if imageid and productid else ""
         wanted = name or official or productid or imageid or words("reader.no_keys")
-        held = min(self._listed, default=words("reader.no_files"))
+        held = encodable(min(self._listed, default=words("reader.no_files")))[:_SHOWN]
         return words("reader.no_images", rows=rows, wanted=wanted, held=held)
 
 
@@ -159,8 +159,15 @@ def open_binary(path: Path) -> IO[bytes]:
         raise FileFault.of(path, problem) from e
 
 
-def read_products(path: Path, folders: Sequence[Path] = ()) -> tuple[pd.DataFrame, ProductReader]:
-    """Return all products of a file, without their cells, and the reader, which has more to say.
+def read_products(
+    path: Path, folders: Sequence[Path] = (), say: Callable[[str], object] | None = None
+) -> pd.DataFrame:
+    """Return all products of a file, without their cells.
+
+    Parameters
+    ----------
+    say : callable or None
+        Told, in English, what was assumed of the file and how many images were found.
 
     Raises
     ------
@@ -170,7 +177,10 @@ def read_products(path: Path, folders: Sequence[Path] = ()) -> tuple[pd.DataFram
     with open_binary(path) as stream:
         reader = ProductReader(stream, path, folders)
         parts = [chunk.drop(columns="cells") for chunk in reader.chunks(4_000)]
-    return pd.concat(parts, ignore_index=True), reader
+    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
+        if say:
+            say(line)
+    return pd.concat(parts, ignore_index=True)
 
 
 def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndarray:
@@ -236,14 +246,11 @@ def _columns(
 def _row_index(
     header: Sequence[str], records: Sequence[tuple[int, list[str]]]
 ) -> np.ndarray | None:
-    """Return the official row index; None without one.
-
-    A table that pandas wrote again and again has several in front; the last is the oldest.
-    """
-    leading = len(list(itertools.takewhile(_INDEX.fullmatch, header)))
-    if not leading:
+    """Return the official row index; None without one."""
+    place = index_column(header)
+    if place is None:
         return None
-    texts = (cells[leading - 1] for _, cells in records)
+    texts = (cells[place] for _, cells in records)
     return np.array([whole_number(text) or 0 for text in texts], dtype=np.int64)
 
 
@@ -253,13 +260,8 @@ def _ids(
     records: Sequence[tuple[int, list[str]]],
     name: Path | str,
 ) -> np.ndarray:
-    """Return ids, int64; refuse those whose digits are lost."""
-    ids = [whole_number(text) for text in texts[column]]
-    if None in ids:
-        row = ids.index(None)
-        problem = (
-            f"{column} {texts[column][row]!r} is a long number that was shortened: its last digits"
-            " are lost. Give the column the format 'number without decimals' and save it again"
-        )
-        raise FileFault.of(name, problem, line=records[row][0])
+    ids = [
+        read_id(text, column, name, line)
+        for text, (line, _) in zip(texts[column], records, strict=True)
+    ]
     return np.array(ids, dtype=np.int64)

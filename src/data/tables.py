@@ -20,7 +20,7 @@ from typing import IO, cast
 
 import pandas as pd
 
-from src.data.csv_files import describe_header, read_records
+from src.data.csv_files import decode_block, describe_header, read_records, whole_number
 from src.data.duplicates import normalise_text
 from src.errors import FileFault
 
@@ -31,7 +31,8 @@ Records = Iterator[tuple[int, list[str]]]
 Assumed = list[tuple[str, dict[str, str]]]
 
 _SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
-_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*')
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')
+_INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
 _BLOCK_BYTES = 1 << 16
 _MOST_LINE_BYTES = 16_000_000
 # A packed file that unpacks to more than this many times its size is a bomb, not a table.
@@ -44,6 +45,7 @@ _PACKED_FAULTS = (
     OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, TypeError,
     AttributeError, IndexError, SyntaxError, NotImplementedError, RuntimeError,
 )  # fmt: skip
+_SAVE_AS_UTF8 = ": it is neither UTF-8 nor Windows-1252 throughout; save it as UTF-8"
 _SAVE_AS = "save it as 'CSV UTF-8' and give that file"
 
 
@@ -78,6 +80,27 @@ def places_of(header: Sequence[str], name: Path | str) -> dict[str, int]:
         if found:
             places[column] = found[0]
     return places
+
+
+def index_column(header: Sequence[str]) -> int | None:
+    """Return where the official row index stands; None where there is none.
+
+    A table that pandas wrote again and again has several in front; the last is the oldest.
+    """
+    leading = len(list(itertools.takewhile(_INDEX.fullmatch, header)))
+    return leading - 1 if leading else None
+
+
+def read_id(text: str, column: str, name: Path | str, line: int) -> int:
+    """Return an id as `whole_number` does; refuse one that has lost digits in a spreadsheet."""
+    number = whole_number(text)
+    if number is None:
+        problem = (
+            f"{column} {text!r} is a long number that was shortened: its last digits are lost."
+            " Give the column the format 'number without decimals' and save it again"
+        )
+        raise FileFault.of(name, problem, line=line)
+    return number
 
 
 def _text(
@@ -125,23 +148,11 @@ def _lines(
         if most is not None and n_bytes > most:
             problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
             raise FileFault.of(name, problem)
-        nul = block.find(b"\0")
-        if nul >= 0:
-            problem = "expected text, found a NUL byte (is it damaged?)"
-            raise FileFault.of(name, problem, line=before + block.count(b"\n", 0, nul) + 1)
         if not encoding and not block.isascii():
             encoding = _encoding(block)
             if encoding == "cp1252":
                 assumed.append(("encoding", {"encoding": "Windows-1252"}))
-        try:
-            text = block.decode(encoding or "ascii")
-        except UnicodeDecodeError as e:
-            problem = (
-                f"expected UTF-8 or Windows-1252 throughout, found the byte 0x{block[e.start]:02X}:"
-                " save the file as UTF-8"
-            )
-            line = before + block.count(b"\n", 0, e.start) + 1
-            raise FileFault.of(name, problem, line=line) from e
+        text = decode_block(block, encoding or "ascii", name, before, advice=_SAVE_AS_UTF8)
         yield from io.StringIO(text if before else text.lstrip("\ufeff"), newline="")
         before += block.count(b"\n")
 

@@ -73,11 +73,12 @@ def _correct(
 def _with_images(
     products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
 ) -> pd.DataFrame:
-    """Add where each product's image lies, its SHA256, and a value that equal images share."""
+    """Add where each product's image lies, its SHA256, a value that equal images share, damage."""
     paths = images.image_paths(products, folder)
     of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),
         image_sha256=[(entry.sha256 or "") if entry else "" for entry in of_products],
         image_hash=[(entry.same_as or "") if entry else "" for entry in of_products],
+        image_damaged=[entry is not None and entry.damaged for entry in of_products],
     ).reset_index(drop=True)

@@ -154,6 +154,14 @@ def test_the_manifest_is_a_json_array_with_an_object_a_line(
     assert images.read_manifest(path) == []
 
 
+def test_a_name_that_is_not_utf8_is_written_with_a_question_mark(
+    folders: Folders, tmp_path: Path
+) -> None:
+    Path(os.fsdecode(os.fsencode(folders["train"]) + b"/caf\xe9.jpg")).touch()
+    images.write_manifest(tmp_path / "m.json", scan(folders))
+    assert [entry.path for entry in images.read_manifest(tmp_path / "m.json")] == ["train/caf?.jpg"]
+
+
 def test_fingerprints_are_current_whatever_the_manifest_says(
     folders: Folders, tmp_path: Path
 ) -> None:

@@ -49,9 +49,9 @@ def test_the_official_format_with_pictures(tmp_path: Path) -> None:
         "image": ["", str(there)],
     }
     folders = [tmp_path / "nowhere", pictures]
-    table, reader = read_products(batch, folders)
-    assert table.to_dict("list") == expected
-    assert (reader.rows, reader.matched, reader.none_matched) == (2, 1, False)
+    told: list[str] = []
+    assert read_products(batch, folders, say=told.append).to_dict("list") == expected
+    assert told == ["Images: 1 of 2 products have theirs."]
     with batch.open("rb") as stream:
         chunks = list(ProductReader(stream, batch, folders).chunks(1))
     assert [len(chunk) for chunk in chunks] == [1, 1]
@@ -115,7 +115,7 @@ def test_rows_are_those_of_pandas_beyond_a_block_of_the_reader(tmp_path: Path) -
     rows = [f'{i},"titre é {i}\r\n""x""",{"mot " * (i % 40)}' for i in range(3_000)]
     path.write_bytes("\n".join(["productid,designation,description", *rows]).encode())
     expected = pd.read_csv(path, dtype=str, keep_default_na=False)
-    found, _ = read_products(path)
+    found = read_products(path)
     assert path.stat().st_size > 200_000
     assert found["productid"].tolist() == list(range(3_000))
     for name in ("designation", "description"):
@@ -141,7 +141,7 @@ def test_a_very_long_text_is_a_text() -> None:
         (b'designation\na\n"b\nc', 3, "found the end of the file before the closing quote"),
         (b'designation\n"a"b\n', 2, "expected comma-separated fields"),
         (b"designation\na\0\n", 2, "expected text, found a NUL byte"),
-        (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9: save the file as UTF-8"),
+        (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9: .*; save it as UTF-8"),
         (b"designation\n\xc3\xa9\n" + b"ok\n" * 50_000 + b"\xe9\n", 50_003, "found the byte 0xE9"),
         (b"designation\nl\x92\x81\n", 2, "found the byte 0x81"),
         (b"PK\3\4 cut", None, "expected a table, found a zip"),
@@ -220,7 +220,7 @@ def test_what_needs_no_assumption_says_nothing() -> None:
 
 
 def test_lone_carriage_returns_end_rows() -> None:
-    found, _ = read_products(REAL_WORLD / "lone_cr.csv")
+    found = read_products(REAL_WORLD / "lone_cr.csv")
     assert found["designation"].tolist() == ["Théière en fonte 1 l", "Piscine gonflable œuf"]
 
 
@@ -233,7 +233,7 @@ def test_a_quoted_header_after_a_byte_order_mark_and_names_in_capitals() -> None
 
 
 def test_ids_as_spreadsheets_write_them() -> None:
-    found, _ = read_products(REAL_WORLD / "ids.csv")
+    found = read_products(REAL_WORLD / "ids.csv")
     assert found["productid"].tolist() == [20, 20, 4_123_456_789]
     assert found["imageid"].tolist() == [20, 20, -1]
     with pytest.raises(FileFault, match=r"line 3: productid '4.12E\+09' .* last digits are lost"):
@@ -241,16 +241,16 @@ def test_ids_as_spreadsheets_write_them() -> None:
 
 
 def test_of_several_row_indices_the_oldest_counts() -> None:
-    found, _ = read_products(REAL_WORLD / "pandas_index_twice.csv")
+    found = read_products(REAL_WORLD / "pandas_index_twice.csv")
     assert found["row_index"].tolist() == [70, 80]
 
 
 @pytest.mark.parametrize(
     ("file", "problem"),
     [
-        ("mac_accents.csv", "found the byte 0x8E: save the file as UTF-8"),
-        ("dos_accents.csv", "found the byte 0x82: save the file as UTF-8"),
-        ("two_encodings.csv", "line 3: .* found the byte 0xE9: save the file as UTF-8"),
+        ("mac_accents.csv", "found the byte 0x8E: .*; save it as UTF-8"),
+        ("dos_accents.csv", "found the byte 0x82: .*; save it as UTF-8"),
+        ("two_encodings.csv", "line 3: .* found the byte 0xE9: .*; save it as UTF-8"),
         ("two_titles.csv", "one column 'designation', found 'Designation,designation '"),
         ("header_only.csv", "expected products, found none below the header"),
     ],
@@ -330,12 +330,13 @@ def test_a_workbook_is_read_or_told_how_to_save(tmp_path: Path) -> None:
         with pytest.raises(FileFault, match="an Excel workbook: save it as 'CSV UTF-8'"):
             read_products(path)
         return
-    found, reader = read_products(path)
+    told: list[str] = []
+    found = read_products(path, say=told.append)
     assert found[["designation", "productid"]].to_numpy().tolist() == [
         ["Théière", 4123456789],
         ["Lampe", -1],
     ]
-    assert reader.assumed("en") == "Read as: sheet “Produits” of the workbook."
+    assert told == ["Read as: sheet “Produits” of the workbook."]
     twice = workbook(tmp_path / "y.xlsx", {"a": products, "b": products})
     with pytest.raises(FileFault, match="one sheet with a column 'designation', found a, b"):
         read_products(twice)

@@ -100,7 +100,10 @@ def test_the_image_manifest_comes_and_goes_with_the_folder(
         picture.paste((200, 0, 0), (0, 0, 10, 10 * (number + 1)))
         picture.save(folder / images.file_name(number, number))
     (folder / images.file_name(2, 2)).touch()
-    assert run()[1].splitlines()[-1] == "3 images, 1 of them unreadable, 0 repeat another"
+    assert (
+        run()[1].splitlines()[-1]
+        == "3 images, 1 of them unreadable, 0 damaged and used, 0 repeat another"
+    )
     assert [(e.path, e.width, e.height) for e in images.read_manifest(manifest)] == [
         ("data/images/images/image_train/image_0_product_0.jpg", 20, 30),
         ("data/images/images/image_train/image_1_product_1.jpg", 20, 30),

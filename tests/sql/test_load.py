@@ -28,7 +28,23 @@ CODES = (10, 40, 2583)
 
 ids = st.sampled_from(["1", "2", "3", "007", "7", "x", "", "1.0", "-1", "9" * 18, "9" * 19, " 4"])
 titles = st.one_of(
-    st.sampled_from(["", " ", "\t\v", "\n", "\u00a0", "\\", "a;b", '"', "c\r\nd", "\\N", "é"]),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "\t\v",
+            "\n",
+            "\u00a0",
+            "\u200b\ufeff ",
+            "\u00a0!",
+            "\\",
+            "a;b",
+            '"',
+            "c\r\nd",
+            "\\N",
+            "é",
+        ]
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), max_size=5),
 )
 codes = st.sampled_from(["10", "40", "2583", "99", "x", "", "-10", "10.0", "0010"])

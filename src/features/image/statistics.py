@@ -75,7 +75,7 @@ class ImageStatsCombinedFeaturizer:
     def _measure_or_none(self, source: ImageSource) -> Floats | None:
         try:
             data = read_source(source)
-            pixels, size = inspect_image(data, min_side_px=WORK_SIDE_PX)
+            pixels, size, _ = inspect_image(data, min_side_px=WORK_SIDE_PX)
         except ImageFault:
             return None
         return measure(pixels, size, len(data))
