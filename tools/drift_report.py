@@ -164,7 +164,8 @@ def _from_csv(
     items = read_products(path, [images] if images else [], say=said.append)
     if images and (items["image"] == "").all():
         raise UsageError(" ".join(said), next_command=HELP)
-    print("\n".join(said), file=sys.stderr)
+    for line in said:
+        print(line, file=sys.stderr)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)
