@@ -1,4 +1,4 @@
-"""Draws the flow picture of the README and the app from its Mermaid source, without a browser.
+"""Draws the flow diagram of the README and the app from its Mermaid source, without a browser.
 
     python tools/draw_flow.py
 

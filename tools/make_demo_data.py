@@ -26,7 +26,7 @@ _ELSEWHERE = "python tools/make_demo_data.py --rows 3000 --out data/demo/import"
 def _parser() -> argparse.ArgumentParser:
     options = parser(__doc__, config=False)
     options.add_argument("--rows", type=int, default=20_000, help="labelled products (20000)")
-    options.add_argument("--images", type=int, default=0, help="products with a picture (0)")
+    options.add_argument("--images", type=int, default=0, help="products with an image (0)")
     options.add_argument("--seed", type=int, default=0, help="same seed, same bytes (0)")
     options.add_argument("--out", type=Path, default=Path("import"), help="folder of the CSV files")
     options.add_argument(
@@ -45,7 +45,7 @@ def refuse_official(out: Path, images: Path) -> None:
     Raises
     ------
     UsageError
-        A CSV with an official name lies there that is not as the marker lists it, or a picture
+        A CSV with an official name lies there that is not as the marker lists it, or an image
         without a marker.
     """
     found = [name for name in FILES if (out / name).exists()]
@@ -62,11 +62,11 @@ def refuse_official(out: Path, images: Path) -> None:
             " folder",
             next_command=_ELSEWHERE,
         )
-    picture = next(images.glob("images/image_*/*.jpg"), None)
-    if picture is not None and not (images / SYNTHETIC_MARKER).exists():
+    image = next(images.glob("images/image_*/*.jpg"), None)
+    if image is not None and not (images / SYNTHETIC_MARKER).exists():
         raise UsageError(
-            f"{images} holds {picture.name} and no {SYNTHETIC_MARKER} marker: those are the "
-            "official pictures, and a demo shop is never drawn among them; expected an empty"
+            f"{images} holds {image.name} and no {SYNTHETIC_MARKER} marker: those are the "
+            "official images, and a demo shop is never drawn among them; expected an empty"
             " folder",
             next_command=_ELSEWHERE,
         )
@@ -92,7 +92,7 @@ def draw(args: argparse.Namespace) -> int:
     tasks = plan_pictures(catalogue, args.images)
     if tasks:
         written = write_pictures(tasks, folder, args.jobs)
-        print(f"{folder}: {len(tasks)} pictures, {written / 1e6:.1f} MB")
+        print(f"{folder}: {len(tasks)} images, {written / 1e6:.1f} MB")
     list_files(args.out)
     if args.describe:
         _describe(args.out, folder, tasks)

@@ -5,7 +5,7 @@
 
 Reads what training wrote (contributions by block already), or any .npz with an array "shap_values"
 of shape (rows, columns) or (rows, columns, classes), whose columns are those of the mapping; an
-array "classes" names the classes.
+array "classes" names the classes. A .npy is such an array alone.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ UNREADABLE = (
 def main(argv: list[str] | None = None) -> int:
     """Print the table; return the exit code."""
     options = parser(__doc__, verbose="one table a class as well")
-    options.add_argument("--shap_values", type=Path, required=True, metavar="FILE.npz")
+    options.add_argument("--shap_values", type=Path, required=True, metavar="FILE")
     options.add_argument(
         "--mapping", type=Path, metavar="FILE.json", help="default: the last run's feature mapping"
     )
@@ -130,10 +130,10 @@ def _labels(cfg: Config) -> dict[str, str]:
 def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthetic: bool) -> None:
     from src.evaluation.shap.figure import draw_blocks
 
-    picture = draw_blocks(summary, labels, synthetic=synthetic)
+    png = draw_blocks(summary, labels, synthetic=synthetic)
     try:
         output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(picture)
+        output.write_bytes(png)
     except OSError as e:
         raise FileFault.of(output, f"can't be written ({e})") from e
 
@@ -142,10 +142,14 @@ def _read_arrays(path: Path) -> dict[str, np.ndarray]:
     import numpy as np
 
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            arrays = {name: archive[name] for name in archive.files}
+        loaded = np.load(path, allow_pickle=False)
+        if isinstance(loaded, np.ndarray):  # .npy: one array without a name
+            arrays = {"shap_values": loaded}
+        else:
+            with loaded:
+                arrays = {name: loaded[name] for name in loaded.files}
     except UNREADABLE as e:
-        raise FileFault.of(path, f"not readable as .npz ({e})") from e
+        raise FileFault.of(path, f"not readable as .npz or .npy ({e})") from e
     if "shap_values" not in arrays or arrays["shap_values"].dtype.kind not in "fiu":
         listed = ", ".join(arrays) or "nothing"
         raise FileFault.of(path, f"holds {listed}; expected numbers named shap_values")

@@ -44,7 +44,7 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield from _presence(facts.get("presence", {}))
     decision = facts["decision"]
     if decision["accuracy"] is None:
-        yield "  no answer is sure enough to be accepted without a look"
+        yield "  no answer is sure enough to be accepted without a review"
         return
     name = f"accepted at {decision['threshold']:.3f}"
     yield f"  {name:<30}{decision['coverage']:>8.1%}"

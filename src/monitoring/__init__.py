@@ -1,1 +1,1 @@
-"""What the shop looked like in training, and whether it still does."""
+"""Drift: the signals of the training products, and how far those of a batch are from them."""

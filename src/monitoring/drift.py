@@ -223,7 +223,7 @@ def estimate_accuracy(reference: Reference, signals: Signals) -> Interval:
     What a top probability is worth is read off the reference. Each product is right with its own
     probability p, so the share that is right has variance sum p (1 - p) / n²; to it comes the
     error of the calibration itself, measured on the reference.
-    It holds as long as the goods are those that the probabilities were learned on.
+    It holds as long as the products are like those that the probabilities were learned on.
     """
     answers = reference.answers
     right = np.interp(signals.numbers["confidence"], answers.confidence, answers.worth)

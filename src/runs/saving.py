@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from src.labels import Labels
 from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
 from src.monitoring.signals import SignalReader
 from src.pipelines.product_keys import product_keys
-from src.pipelines.product_model import FullPipeline
+from src.pipelines.product_model import TEXT, FullPipeline
 from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
@@ -60,15 +61,27 @@ def save_models(
 def save_reference(
     store: ArtifactStore, run: Run, cfg: Config, transformed: Transformed, trained: Trained
 ) -> None:
-    """Save the reference profile: a sample of labelled products, hold-out first."""
-    oof = trained.oof
-    rows = choose_rows(oof.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
+    """Save the reference profile: a sample of labelled products, hold-out first.
+
+    Beside it, where a text expert answers alone, the same of its answers: a batch that comes
+    without its images is compared with them.
+    """
+    oof, about = trained.oof, About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
     reader = SignalReader.of(trained.final_model, in_training=True)
-    signals = reader.read(transformed.train.iloc[rows], oof.proba[rows])
-    answers = judge_answers(oof.proba, transformed.y, oof.classes)
-    about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
-    reference = build_reference(signals, answers, about)
-    store.save(store.reference_profile, to_json(reference), run=run, stage="train")
+
+    def profile(proba: np.ndarray) -> dict[str, Any]:
+        """Return the reference of the rows that have an answer."""
+        answered = np.flatnonzero(~np.isnan(proba[:, 0]))
+        most, seed = cfg.monitoring.reference_rows, cfg.compute.seed
+        rows = answered[choose_rows(oof.folds[answered], most, seed)]
+        signals = reader.read(transformed.train.iloc[rows], proba[rows])
+        answers = judge_answers(proba[answered], transformed.y[answered], oof.classes)
+        return to_json(build_reference(signals, answers, about))
+
+    content = profile(oof.proba)
+    if TEXT in oof.expert_proba and len(oof.expert_proba) > 1:
+        content["text_alone"] = profile(oof.expert_proba[TEXT])
+    store.save(store.reference_profile, content, run=run, stage="train")
 
 
 def save_scores(

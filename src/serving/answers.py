@@ -88,7 +88,7 @@ def explanation(
     """
     found, png = predictor.explain(product, code)
     terms = {
-        side: [{"text": term.text, "contribution": float(term.contribution)} for term in terms]
+        side: [{"text": text, "contribution": float(amount)} for text, amount in terms]
         for side, terms in (("terms_for", found.terms_for), ("terms_against", found.terms_against))
     }
     labels = predictor.pipeline.labels.get(found.code, {})

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.config import REPOSITORY, load_config
+from src.config import REPOSITORY, Paths, load_config
 from src.data import postgres
 from src.labels import load_labels
 from src.monitoring.reference import from_json
@@ -95,6 +95,11 @@ def test_new_products_of_the_shop_are_fine(
     said = capsys.readouterr().out
     assert said.startswith(f"fine  {len(test)} products, lot b4-Monday")
     assert f"estimated: {content['accuracy']['accuracy']:.3f}" in said
+    assert "images not given (--images): not judged" in said
+    assert not content["images_given"]
+    assert {"missing_image", "image_entropy", "embedding"} <= set(content["not_looked_at"])
+    assert not {f["signal"] for f in content["findings"]} & set(content["not_looked_at"])
+    assert "Images were not given" in files[".html"].read_text()
     assert str(files[".html"]) in said
 
 
@@ -188,6 +193,7 @@ def test_the_log_is_read_and_the_report_recorded(
     database: str,
     load: Load,
     tmp_path: Path,
+    free_port: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -206,8 +212,11 @@ def test_the_log_is_read_and_the_report_recorded(
             "SELECT lot, run_id, rows, alert, findings FROM project.drift_reports"
         ).fetchall()
     assert rows == [("log", content["run_id"], 60, False, told["findings"])]
-    assert report("--from-log", "--since", "0m", source="postgres") == 0
-    assert "no answer of run" in capsys.readouterr().out
+    monkeypatch.setenv("ALERT_WEBHOOK", f"http://127.0.0.1:{free_port}/hook")
+    assert report("--from-log", "--since", "0m", source="postgres") == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("ALERT  the service fell silent: no answer of run")
+    assert "the alert was not sent: webhook at 127.0.0.1" in said.err
 
 
 def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:
@@ -243,3 +252,26 @@ def test_a_database_that_is_down_is_a_warning(
     assert report(demo_shop / "X_test_update.csv", source="postgres") == 0
     assert "not recorded in the database: localhost" in capsys.readouterr().err
     assert set(written(tmp_path / "out", "X_test_update")) == {".json", ".csv", ".html"}
+
+
+def test_a_batch_without_images_is_compared_with_answers_of_the_text_alone(
+    served_paths: Paths, tmp_path: Path
+) -> None:
+    """A late fusion that learned from images, too: its profile holds both kinds of answers."""
+    content = json.loads((served_paths.artifacts_dir / "reference_profile.json").read_text())
+    place = ["--set", f"paths.workspace={served_paths.workspace}", "--set", "data.source=csv"]
+    folder = next(served_paths.workspace.rglob("image_train"))
+    for lot, given, part in (
+        ("words", [], content["text_alone"]),
+        ("both", ["--images", str(folder)], content),
+    ):
+        words = [str(served_paths.import_dir / "X_train_update.csv"), *given, "--lot", lot]
+        assert main([*words, *place, "--config", SMOKE, "--out", str(tmp_path)]) in {0, 1}
+        told = json.loads(written(tmp_path, lot)[".json"].read_text())
+        confusion = np.array(part["answers"]["confusion"])
+        assert told["reference_accuracy"] == pytest.approx(np.trace(confusion) / confusion.sum())
+        assert told["images_given"] == bool(given)
+        assert ("missing_image" in told["not_looked_at"]) != bool(given)
+    assert content["answers"] != content["text_alone"]["answers"]
+    (tmp_path / "none").mkdir()
+    assert main([*words[:1], "--images", str(tmp_path / "none"), *place, "--config", SMOKE]) == 2

@@ -43,6 +43,17 @@ def test_two_dimensions_are_one_class(tmp_path: Path, mapping: Path) -> None:
     assert found.to_dict() == expected.to_dict()
 
 
+def test_a_bare_array_is_what_an_archive_of_it_is(
+    tmp_path: Path, mapping: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    np.save(tmp_path / "values.npy", PLAIN)
+    found = aggregate(tmp_path / "values.npy", mapping)
+    assert found.to_dict() == aggregate(saved(tmp_path, shap_values=PLAIN), mapping).to_dict()
+    np.save(tmp_path / "words.npy", np.array(["a"]))
+    assert main(["--shap_values", str(tmp_path / "words.npy"), "--mapping", str(mapping)]) == 2
+    assert "expected numbers named shap_values" in capsys.readouterr().err
+
+
 def test_the_runs_own_file_and_its_picture(
     tmp_path: Path, mapping: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -103,9 +103,9 @@ def serving(work: Path, rows: int) -> list[Figure]:
 
     paths = _trained(work, min(rows, MOST_ROWS))
     predictor = load_predictor(paths)
-    texts, pictured = _products_of(paths)
+    texts, with_image = _products_of(paths)
     text_s = _median_s(lambda i: predictor.predict([texts[i % len(texts)]]), 300)
-    image_s = _median_s(lambda i: predictor.predict([pictured[i % len(pictured)]]), 150)
+    image_s = _median_s(lambda i: predictor.predict([with_image[i % len(with_image)]]), 150)
     batch = (texts * (BATCH_ROWS // len(texts) + 1))[:BATCH_ROWS]
     batch_s = timed(lambda: predictor.predict(batch))[0]
     rate = len(batch) / batch_s
@@ -147,11 +147,11 @@ def _products_of(paths: Paths) -> tuple[list[Product], list[Product]]:
     texts = [Product(t, d) for t, d in zip(x["designation"], x["description"], strict=True)]
     folder = paths.workspace / "data" / "images" / "images" / "image_train"
     images = [path.read_bytes() for path in sorted(folder.glob("*.jpg"))[:100]]
-    pictured = [
+    with_image = [
         Product(text.designation, text.description, image)
         for text, image in zip(texts, images, strict=False)
     ]
-    return texts, pictured
+    return texts, with_image
 
 
 def _median_s(ask: Callable[[int], object], times: int) -> float:

@@ -88,7 +88,7 @@ def images(work: Path, rows: int) -> list[Figure]:  # noqa: ARG001  the number o
     from tools.demo_shop.picture_files import write_pictures
     from tools.demo_shop.picture_plan import plan_pictures
 
-    folder = work / "pictures"
+    folder = work / "images"
     write_pictures(plan_pictures(draw_catalogue(N_IMAGES, 1), N_IMAGES), folder, 0)
     paths = sorted(str(path) for path in folder.rglob("*.jpg"))
     stats_s = timed(lambda: ImageStatsCombinedFeaturizer().extract(paths))[0]

@@ -16,8 +16,12 @@ from src.errors import BackboneError
 from src.features.networks.architectures import ROOT_EPSILON
 from src.features.networks.runtime import Engine, Floats
 
-# Of the heat map where it is 1.
-OPACITY = 0.5
+# Of the hottest place, and its colour.
+OPACITY = 0.7
+HOT = (214, 40, 30)
+# Grey levels within which the ground is of one colour, and the least share of the frame that is.
+GROUND_TOLERANCE = 16
+GROUND_LEAST = 0.6
 
 
 def explain(
@@ -93,16 +97,34 @@ def _to_unit(heat: Floats) -> Floats:
 def overlay(image: Pixels, heat: Floats) -> Pixels:
     """Lay a heat map, 0..1 at any size, over the square that the network saw, (h, w, 3) uint8.
 
-    Where it is 0 the image shows through unchanged.
+    The redder, the hotter; where it is 0, and on the ground around the product, the image shows
+    through unchanged.
     """
     import cv2
 
     height, width = image.shape[:2]
     smooth = np.clip(cv2.resize(heat, (width, height), interpolation=cv2.INTER_CUBIC), 0, 1)
-    levels = np.round(smooth * 255).astype(np.uint8)
-    colours = cv2.cvtColor(cv2.applyColorMap(levels, cv2.COLORMAP_TURBO), cv2.COLOR_BGR2RGB)
-    opacity = (OPACITY * smooth)[:, :, None]
-    return np.round(image * (1 - opacity) + colours * opacity).astype(np.uint8)
+    smooth *= ~_ground(image)
+    opacity = (OPACITY * smooth / max(smooth.max(), 1e-6))[:, :, None]
+    return np.round(image * (1 - opacity) + np.array(HOT) * opacity).astype(np.uint8)
+
+
+def _ground(image: Pixels) -> NDArray[np.bool_]:
+    """Return which pixels are ground: of the frame's one colour, and joined to the frame.
+
+    Maps are a few cells wide, so that a cell of the product reaches over the ground beside it.
+    """
+    import cv2
+
+    inside = np.zeros(image.shape[:2], dtype=bool)
+    inside[1:-1, 1:-1] = True
+    colour = np.median(image[~inside], axis=0)
+    alike = np.abs(image - colour).max(axis=2) <= GROUND_TOLERANCE
+    if alike[~inside].mean() < GROUND_LEAST:
+        return np.zeros_like(inside)
+    _, parts = cv2.connectedComponents(alike.astype(np.uint8))
+    ground = alike & np.isin(parts, np.unique(parts[alike & ~inside]))
+    return np.zeros_like(inside) if ground.all() else ground
 
 
 def overlay_png(image: Pixels, heat: Floats) -> bytes:

@@ -124,9 +124,28 @@ def test_overlays_leave_cold_places_as_they_are() -> None:
     shown = overlay(image, heat)
     np.testing.assert_array_equal(shown[:, :20], image[:, :20])
     assert np.abs(shown[:, 40:].astype(int) - image[:, 40:]).mean() > 20
-    # Turbo ends in dark red: half of it, half of the image.
     hot = overlay(np.zeros((9, 9, 3), np.uint8), np.ones((2, 2), np.float32))
-    assert hot[4, 4, 0] > hot[4, 4, 1] >= hot[4, 4, 2]
+    assert hot[4, 4, 0] > 4 * hot[4, 4, 1]
+
+
+@pytest.mark.parametrize("ground", [255, 60])
+def test_the_ground_around_the_product_stays_as_it_is(ground: int) -> None:
+    image = np.full((80, 80, 3), ground, dtype=np.uint8)
+    image[20:60, 30:70] = (40, 90, 200)
+    image[35:45, 45:55] = ground  # a hole: ground's colour, but inside the product
+    image = (image + np.random.default_rng(0).integers(-3, 1, image.shape)).astype(np.uint8)
+    shown = overlay(image, np.ones((3, 3), np.float32))
+    changed = (shown != image).any(axis=2)
+    assert changed[20:60, 30:70].all()
+    changed[20:60, 30:70] = False
+    assert not changed.any()
+
+
+def test_heat_beside_the_product_does_not_pale_the_product() -> None:
+    image = np.full((60, 60, 3), 255, dtype=np.uint8)
+    image[20:40, 5:25] = (40, 90, 200)
+    heat = np.tile(np.linspace(0.2, 1, 6, dtype=np.float32), (6, 1))  # hottest on the ground
+    assert overlay(image, heat)[30, 24, 0] > 150
 
 
 def test_overlays_are_png_files() -> None:
