@@ -36,6 +36,9 @@ from src.files import sha256
 if TYPE_CHECKING:
     from src.features.networks.fine_tuning import FineTuning
 
+# So that a thumbnail or strong compression changes an answer half as often (docs/experiments.md).
+DETAIL = 0.75
+
 
 class CNNFeaturizer:
     """Turn images into embeddings.
@@ -121,7 +124,7 @@ class CNNFeaturizer:
         return self._engine
 
     @property
-    def settings(self) -> dict[str, str | int]:
+    def settings(self) -> dict[str, str | int | float]:
         """All that changes a value: part of the address of whatever is cached.
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
@@ -131,6 +134,7 @@ class CNNFeaturizer:
         return {
             **load_settings(self.size_px, self.mode),
             "features": f"cnn_{self.backbone}",
+            "detail": DETAIL,
             "network": sha256(self.prepare().onnx_)[:32],
             "precision": choose_precision(self.precision, runtime, device),
         }
@@ -162,14 +166,20 @@ class CNNFeaturizer:
 
     def load(self, source: ImageSource) -> Pixels:
         """Return the square that the network sees, (size, size, 3) uint8."""
-        return load_image(source, self.size_px, self.mode)
+        return load_image(source, self.size_px, self.mode, DETAIL)
 
     def load_batches(
         self, sources: Sequence[ImageSource], batch_size: int
     ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
         """Yield the squares that the network sees, as `src.features.image.loader` does."""
-        options = {"size_px": self.size_px, "mode": self.mode, "n_threads": self.n_threads}
-        return load_batches(sources, batch_size, **options)  # type: ignore[arg-type]
+        return load_batches(
+            sources,
+            batch_size,
+            size_px=self.size_px,
+            mode=self.mode,
+            detail=DETAIL,
+            n_threads=self.n_threads,
+        )
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
         """Embed images; the next batches are decoded while the network computes.

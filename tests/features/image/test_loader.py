@@ -19,6 +19,7 @@ from src.features.image.loader import (
     load_settings,
     map_ordered,
     resize,
+    shrink,
 )
 
 
@@ -160,3 +161,11 @@ def test_cores() -> None:
     assert available_cores(3) == 3
     assert available_cores(0) == 1
     assert available_cores() >= 1
+
+
+def test_shrinking_keeps_proportions_and_leaves_small_images_alone() -> None:
+    assert shrink(np.zeros((100, 400, 3), dtype=np.uint8), 160).shape == (40, 160, 3)
+    assert shrink(np.zeros((100, 400, 3), dtype=np.uint8), 50, "short").shape == (50, 200, 3)
+    assert shrink(np.zeros((1, 4000, 3), dtype=np.uint8), 160).shape == (1, 160, 3)
+    small = np.zeros((10, 20, 3), dtype=np.uint8)
+    assert shrink(small, 160) is small
