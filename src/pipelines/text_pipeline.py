@@ -67,6 +67,8 @@ class TextExtractor:
 
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return clean texts, has_text, has_description and title_length."""
+        from src.features.text.markup import plain_text
+
         titles, descriptions = _texts(products)
         clean_titles = self.cleaner.clean(titles)
         clean_descriptions = self.cleaner.clean(descriptions)
@@ -80,8 +82,10 @@ class TextExtractor:
                 ],
                 dtype=bool,
             ),
-            "has_description": np.array([bool(d.strip()) for d in descriptions], dtype=bool),
-            "title_length": np.array([len(t) for t in titles], dtype=np.float32),
+            "has_description": np.array(
+                [bool(plain_text(text)) for text in descriptions], dtype=bool
+            ),
+            "title_length": np.array([len(plain_text(text)) for text in titles], dtype=np.float32),
         }
 
 
@@ -105,10 +109,10 @@ class LanguageExtractor:
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return the language of title and description."""
         from src.features.text.language import detect_languages
-        from src.features.text.markup import strip_markup
+        from src.features.text.markup import plain_text
 
         pairs = zip(*_texts(products), strict=True)
-        joined = [strip_markup(f"{title}\n{body}") for title, body in pairs]
+        joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
         return {self.name: _object_array(detect_languages(joined))}
 
 

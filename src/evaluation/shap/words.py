@@ -25,7 +25,6 @@ Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 # A tag, an entity (perhaps escaped twice), or a character with the accents that follow it.
 _UNIT = re.compile("<[^<>]*>|&(?:amp;)*#?\\w+;|.[\u0300-\u036f]*", re.DOTALL)
 _NO_WORD = re.compile(r"\W*")
-_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 # How far a word is searched where the next word of the raw text is another: stop words were
 # dropped there, or an emoji was spelled.
 WINDOW = 60
@@ -135,7 +134,7 @@ def _fold(text: str) -> tuple[str, list[int], list[int]]:
         letters.append(spelled)
         starts += [unit.start()] * len(spelled)
         stops += [unit.end()] * len(spelled)
-    return _DECIMAL_COMMA.sub(".", "".join(letters)), starts, stops
+    return "".join(letters), starts, stops
 
 
 def _spell(unit: str) -> str:
