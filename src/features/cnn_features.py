@@ -20,9 +20,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from src.data.image_decode import ImageSource, Pixels
 from src.features.image.loader import load_batches, load_image, load_settings
-from src.features.networks.backbones import PRETRAINED, backbone_spec
+from src.features.networks.backbones import PRETRAINED
 from src.features.networks.export import build_onnx
-from src.features.networks.fine_tuning import fine_tune
+from src.features.networks.fine_tuning import check_blocks, fine_tune
 from src.features.networks.runtime import (
     Engine,
     Floats,
@@ -31,6 +31,7 @@ from src.features.networks.runtime import (
     choose_runtime,
     start_engine,
 )
+from src.features.networks.weights import network_from_onnx, network_size, weights_file
 from src.files import sha256
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ class CNNFeaturizer:
     weights : str or Path
         "pretrained", a local file (for "vit" a folder), or "random" for tests.
     image_size_px : int or None
-        None takes the size the network was trained at.
+        None takes the network's own size.
     mode : {"letterbox", "stretch"}
         As in `load_image`.
     device, runtime, precision, n_threads
@@ -100,15 +101,22 @@ class CNNFeaturizer:
         self.random_state = random_state
         self._engine: Engine | None = None
         self._n_features: int | None = None
+        self._size_px: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine behind: it is threads and native memory, and is made again."""
-        return {**self.__dict__, "_engine": None}
+        """Leave the engine behind: it is threads and native memory, and is made again.
+
+        A graphics card that was asked for may be missing where the copy runs.
+        """
+        device = "auto" if self.device == "cuda" else self.device
+        return {**self.__dict__, "_engine": None, "device": device}
 
     @property
     def size_px(self) -> int:
         """Side of the images that the network takes."""
-        return self.image_size_px or backbone_spec(self.backbone).image_size_px
+        if self._size_px is None:
+            self._size_px = network_size(self.backbone, self.weights, self.image_size_px)
+        return self._size_px
 
     @property
     def engine(self) -> Engine:
@@ -164,6 +172,12 @@ class CNNFeaturizer:
             )
         return self
 
+    def check(self) -> None:
+        """Refuse what can't be had, before any data is read; installed weights are there."""
+        choose_device(self.device)
+        if str(self.weights) != PRETRAINED or weights_file(self.backbone, PRETRAINED) is None:
+            self.prepare()
+
     def load(self, source: ImageSource) -> Pixels:
         """Return the square that the network sees, (size, size, 3) uint8."""
         return load_image(source, self.size_px, self.mode, DETAIL)
@@ -214,6 +228,11 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
     def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
         self.featurizer = featurizer
         self.tuning = tuning
+
+    def check(self) -> None:
+        """Make the network that tuning starts from; UsageError if it has too few blocks."""
+        self.featurizer.check()
+        check_blocks(network_from_onnx(self.featurizer.prepare().onnx_), self.tuning.n_blocks)
 
     def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> FineTunedCNN:
         """Tune on the products of `X` that have an image; duplicates stay on one inner side."""

@@ -147,7 +147,9 @@ def build_cnn(cfg: Config) -> list[Branch]:
     if not tune.enabled:
         return [_branch("image_cnn", featurizer, None)]
     from src.features.cnn_features import FineTunedCNN
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
     from src.features.networks.fine_tuning import FineTuning
+    from src.pipelines.branches import Branch
 
     tuning = FineTuning(
         n_blocks=tune.n_blocks,
@@ -158,8 +160,9 @@ def build_cnn(cfg: Config) -> list[Branch]:
         device=options.device,
         random_state=cfg.compute.seed,
     )
-    frozen = _branch("image_cnn", featurizer, None)
-    return [dataclasses.replace(frozen, transformer=FineTunedCNN(featurizer, tuning))]
+    # The untuned network's embeddings are not read; which images can be, the statistics say.
+    stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
+    return [Branch("image_cnn", MODALITY, stats, FineTunedCNN(featurizer, tuning))]
 
 
 def build_vit(cfg: Config) -> list[Branch]:
@@ -172,7 +175,6 @@ def build_vit(cfg: Config) -> list[Branch]:
     featurizer = CNNFeaturizer(
         "vit",
         weights=options.weights,
-        image_size_px=cfg.images.size or None,
         mode=cfg.images.mode,
         device=options.device,
         batch_size=options.batch_size,
