@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINDINGS, EXIT_FINE
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
 
 def _promote(args: argparse.Namespace) -> int:
     store = ArtifactStore(settings(args).paths)
-    store.runs.get("candidate")  # refused at once, before heavy imports
+    runs.get(store.paths, "candidate")  # refused at once, before heavy imports
     from src.runs.promotion import promote
 
     with store.writing():

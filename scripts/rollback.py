@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINE, ArtifactError
@@ -27,7 +28,7 @@ def _roll_back(args: argparse.Namespace) -> int:
         current, before = _name(served), str(previous.served_run())
         if not args.show:
             previous.verify()
-            store.runs.roll_back()
+            runs.roll_back(store.paths)
     was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE

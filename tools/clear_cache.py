@@ -13,6 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.command_line import parser, run, settings
@@ -75,13 +76,12 @@ def _to_delete(paths: Paths, *, everything: bool, models: bool) -> list[Path]:
 
 
 def _discard_candidate(paths: Paths, verb: str, *, dry_run: bool) -> None:
-    runs = ArtifactStore(paths).runs
-    candidate = runs.find("candidate")
+    candidate = runs.find(paths, "candidate")
     if candidate is not None:
         size = _size(candidate)
         print(f"{verb} {candidate}, which was not promoted ({size / 1e6:.1f} MB)")
         if not dry_run:
-            runs.discard_candidate()
+            runs.discard_candidate(paths)
 
 
 def _size(place: Path) -> int:

@@ -3,8 +3,8 @@
 ``artifacts/manifest.json`` lists, per file, sha256, run, stage, data snapshot, config, library
 versions and time. The new sha256 enters as *pending* before a file is replaced and is confirmed
 after; either is accepted, so a kill in between loses nothing. Where ``ARTIFACT_KEY`` is set every
-entry is signed with it. A file is listed under its path in its run's folder; aliases and links
-(``artifacts/served``, see `src.artifacts.runs`) need no entry.
+entry is signed with it. A file is listed under its path from the artifacts folder (`root` below),
+that of its run's folder: aliases and links (`src.artifacts.runs`) need no entry.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ logger = logging.getLogger(__name__)
 TRAIN_COMMAND = "python scripts/train_pipeline.py"
 KEY_VARIABLE = "ARTIFACT_KEY"
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas", "joblib")
+MANIFEST = "manifest.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,96 +67,84 @@ class Run:
         return cls(**{field.name: entry[field.name] for field in dataclasses.fields(cls)})
 
 
-class Manifest:
-    """The entries of the file at `path`; names in it are relative to the workspace."""
+def key_of(root: Path, path: Path) -> str:
+    """Return the name under which a file is listed: links to runs are followed."""
+    real = path.resolve()
+    if real.name == path.name and real.is_relative_to(root.resolve()):
+        return os.path.relpath(real, root.resolve())
+    return os.path.relpath(path, root)
 
-    def __init__(self, path: Path, workspace: Path) -> None:
-        self.path, self.workspace = path, workspace
 
-    def key(self, path: Path) -> str:
-        """Return the name under which a file is listed: links to runs are followed."""
-        folder, real = self.path.parent, path.resolve()
-        if real.name == path.name and real.is_relative_to(folder.resolve()):
-            path = folder / real.relative_to(folder.resolve())
-        return os.path.relpath(path, self.workspace)
+def new_entry(root: Path, path: Path, digest: str, run: Run, stage: str) -> dict[str, Any]:
+    """Return what is to be listed of a file with that sha256."""
+    entry: dict[str, Any] = {
+        "sha256": digest,
+        **dataclasses.asdict(run),
+        "stage": stage,
+        "versions": library_versions(),
+        "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+    }
+    if secret := os.environ.get(KEY_VARIABLE):
+        entry["hmac"] = _sign(secret, key_of(root, path), entry)
+    return entry
 
-    def entry(self, path: Path, digest: str, run: Run, stage: str) -> dict[str, Any]:
-        """Return what is to be listed of a file with that sha256."""
-        entry: dict[str, Any] = {
-            "sha256": digest,
-            **dataclasses.asdict(run),
-            "stage": stage,
-            "versions": library_versions(),
-            "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
-        }
-        if key := os.environ.get(KEY_VARIABLE):
-            entry["hmac"] = _sign(key, self.key(path), digest, run.run_id)
-        return entry
 
-    def check(self, path: Path, handle: BinaryIO) -> Mapping[str, Any]:
-        """Return the entry that an open file agrees with, and rewind it; no entry is an error."""
-        digest = sha256(handle)
-        handle.seek(0)
-        entries = self.read().get(self.key(path), {})
-        for entry in entries.values():
-            if hmac.compare_digest(entry["sha256"], digest) and self._is_signed(path, entry):
-                return entry
-        listed = ", ".join(entry["sha256"][:16] for entry in entries.values()) or "nothing"
+def check(root: Path, path: Path, handle: BinaryIO) -> Mapping[str, Any]:
+    """Return the entry that an open file agrees with, and rewind it; no entry is an error."""
+    digest, key = sha256(handle), key_of(root, path)
+    handle.seek(0)
+    entries = read(root).get(key, {})
+    secret = os.environ.get(KEY_VARIABLE)
+    for entry in entries.values():
+        signed = not secret or hmac.compare_digest(entry.get("hmac", ""), _sign(secret, key, entry))
+        if signed and hmac.compare_digest(entry["sha256"], digest):
+            return entry
+    listed = ", ".join(entry["sha256"][:16] for entry in entries.values()) or "nothing"
+    raise ArtifactError(
+        f"{path}: refused: its sha256 starts with {digest[:16]}, the manifest lists {listed}"
+        + (" with another key's signature" if listed.startswith(digest[:16]) else ""),
+        next_command=TRAIN_COMMAND,
+    )
+
+
+def read(root: Path) -> dict[str, dict[str, Any]]:
+    """Return all entries by name, each a dict of "current" and perhaps "pending"."""
+    path = root / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(manifest, dict):
+            raise ValueError(f"expected an object, found a {type(manifest).__name__}")
+        return manifest
+    except FileNotFoundError:
+        return {}
+    except ValueError as e:
         raise ArtifactError(
-            f"{path}: refused: its sha256 starts with {digest[:16]}, the manifest lists {listed}"
-            + (" with another key's signature" if listed.startswith(digest[:16]) else ""),
-            next_command=TRAIN_COMMAND,
-        )
+            f"{path}: not readable as JSON ({e}); without it no artifact is trusted",
+            next_command=f"mv {shlex.quote(str(path))} {shlex.quote(str(path) + '.damaged')}",
+        ) from e
 
-    def _is_signed(self, path: Path, entry: Mapping[str, Any]) -> bool:
-        key = os.environ.get(KEY_VARIABLE)
-        if not key:
-            return True
-        expected = _sign(key, self.key(path), entry["sha256"], entry["run_id"])
-        return hmac.compare_digest(entry.get("hmac", ""), expected)
 
-    def read(self) -> dict[str, dict[str, Any]]:
-        """Return all entries by name, each a dict of "current" and perhaps "pending"."""
-        try:
-            manifest = json.loads(self.path.read_text(encoding="utf-8"))
-            if not isinstance(manifest, dict):
-                raise ValueError(f"expected an object, found a {type(manifest).__name__}")
-            return manifest
-        except FileNotFoundError:
-            return {}
-        except ValueError as e:
-            raise ArtifactError(
-                f"{self.path}: not readable as JSON ({e}); without it no artifact is trusted",
-                next_command=f"mv {shlex.quote(str(self.path))} "
-                f"{shlex.quote(str(self.path) + '.damaged')}",
-            ) from e
+def update(root: Path, path: Path, change: dict[str, Any]) -> None:
+    """Lay `change` over the file's entry; "current" ends a "pending".
 
-    def update(self, path: Path, change: dict[str, Any]) -> None:
-        """Lay `change` over the file's entry; "current" ends a "pending"."""
-        manifest = self.read()
-        kept = {} if "current" in change else self._on_disk(path, manifest)
-        manifest[self.key(path)] = {**kept, **change}
-        self._write(manifest)
+    An entry that a kill left pending is current if its file is there.
+    """
+    manifest, key = read(root), key_of(root, path)
+    entries = {} if "current" in change else dict(manifest.get(key, {}))
+    pending = entries.get("pending")
+    if pending and path.is_file() and sha256(path) == pending["sha256"]:
+        entries = {"current": pending}
+    manifest[key] = {**entries, **change}
+    _write(root, manifest)
 
-    def forget(self, folder: Path) -> None:
-        """Drop the entries of every file below a folder."""
-        below = self.key(folder) + os.sep
-        manifest = self.read()
-        kept = {name: entry for name, entry in manifest.items() if not name.startswith(below)}
-        if len(kept) < len(manifest):
-            self._write(kept)
 
-    def _write(self, manifest: Mapping[str, Any]) -> None:
-        with write_atomically(self.path) as handle:
-            json.dump(manifest, handle, indent=1, sort_keys=True)
-
-    def _on_disk(self, path: Path, manifest: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the entries of a file; one that a kill left pending is current if it is there."""
-        entries = dict(manifest.get(self.key(path), {}))
-        pending = entries.get("pending")
-        if pending and path.is_file() and sha256(path) == pending["sha256"]:
-            return {"current": pending}
-        return entries
+def forget(root: Path, folder: Path) -> None:
+    """Drop the entries of every file below a folder."""
+    below = key_of(root, folder) + os.sep
+    manifest = read(root)
+    kept = {name: entry for name, entry in manifest.items() if not name.startswith(below)}
+    if len(kept) < len(manifest):
+        _write(root, kept)
 
 
 def library_versions() -> dict[str, str]:
@@ -183,6 +172,12 @@ def unwritable(path: Path, error: OSError) -> ArtifactError:
     )
 
 
-def _sign(key: str, *parts: str) -> str:
+def _write(root: Path, manifest: Mapping[str, Any]) -> None:
+    with write_atomically(root / MANIFEST) as handle:
+        json.dump(manifest, handle, indent=1, sort_keys=True)
+
+
+def _sign(secret: str, key: str, entry: Mapping[str, Any]) -> str:
     """Sign name, content and run of a file: an entry can't be moved to another file."""
-    return hmac.new(key.encode(), "\n".join(parts).encode(), hashlib.sha256).hexdigest()
+    parts = "\n".join([key, entry["sha256"], entry["run_id"]])
+    return hmac.new(secret.encode(), parts.encode(), hashlib.sha256).hexdigest()

@@ -2,65 +2,55 @@
 
 from __future__ import annotations
 
-import dataclasses
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+from src.artifacts.manifest import MANIFEST
 from src.config import Paths
 
 Folder = Literal["run", "artifacts", "models", "results", "reports", "rapport", "demo"]
 SERVING = "serving.json"  # the last file that a training writes: without it a run is not complete
 
 
-@dataclasses.dataclass(frozen=True)
-class File:
-    """An attribute of `Names` that reads as the file's path."""
-
-    folder: Folder
-    name: str
-
-    def __get__(self, names: Names, owner: type[Names]) -> Path:
-        return names.folder(self.folder) / self.name
+def _file(folder: Folder, name: str) -> cached_property[Path]:
+    """Return an attribute of `Names` that reads as the file's path."""
+    return cached_property(lambda names: names.folder(folder) / name)
 
 
 class Names:
     """Paths of every file that the platform writes.
 
-    Parameters
-    ----------
-    paths : Paths
-        Folders of the configuration.
-    run_id : str or None
-        The run whose files the folder "run" holds: ``artifacts/runs/<run_id>``. None is the served
-        run, whichever it is when a file is opened: ``artifacts`` itself, where links lead to it.
+    `run_id` is the run whose files the folder "run" holds: ``artifacts/runs/<run_id>``. None is the
+    served run, whichever it is when a file is opened: ``artifacts`` itself, where links lead to it.
     """
 
-    manifest = File("artifacts", "manifest.json")
-    lock = File("artifacts", ".lock")
+    manifest = _file("artifacts", MANIFEST)
+    lock = _file("artifacts", ".lock")
 
-    serving = File("run", SERVING)
-    holdout = File("run", "holdout.csv")
-    feature_mapping = File("run", "feature_mapping.json")
-    catalogue = File("run", "catalogue.parquet")
-    reference_profile = File("run", "reference_profile.json")
-    model_card = File("run", "MODEL_CARD.md")
+    serving = _file("run", SERVING)
+    holdout = _file("run", "holdout.csv")
+    feature_mapping = _file("run", "feature_mapping.json")
+    catalogue = _file("run", "catalogue.parquet")
+    reference_profile = _file("run", "reference_profile.json")
+    model_card = _file("run", "MODEL_CARD.md")
 
-    promotion = File("results", "promotion.json")
-    feedback = File("results", "feedback.jsonl")
-    rejects = File("results", "rejects.csv")
-    label_issues = File("results", "label_issues.csv")
-    validation_report = File("results", "validation/report.json")
-    submission = File("results", "predictions/test_predictions.csv")
-    shap_values = File("results", "shap/shap_values.npz")
-    shap_blocks = File("results", "shap/shap_blocks.png")
-    shap_summary = File("results", "shap/shap_summary.csv")
-    top_features = File("results", "shap/top_features.csv")
+    promotion = _file("results", "promotion.json")
+    feedback = _file("results", "feedback.jsonl")
+    rejects = _file("results", "rejects.csv")
+    label_issues = _file("results", "label_issues.csv")
+    validation_report = _file("results", "validation/report.json")
+    submission = _file("results", "predictions/test_predictions.csv")
+    shap_values = _file("results", "shap/shap_values.npz")
+    shap_blocks = _file("results", "shap/shap_blocks.png")
+    shap_summary = _file("results", "shap/shap_summary.csv")
+    top_features = _file("results", "shap/top_features.csv")
 
-    comparison = File("models", "compare_cv_results.csv")
-    comparison_pairs = File("models", "compare_cv_differences.csv")
+    comparison = _file("models", "compare_cv_results.csv")
+    comparison_pairs = _file("models", "compare_cv_differences.csv")
 
-    demo_image_features = File("demo", "demo_image_features.npz")
-    demo_image_index = File("demo", "demo_image_index.json")
+    demo_image_features = _file("demo", "demo_image_features.npz")
+    demo_image_index = _file("demo", "demo_image_index.json")
 
     def __init__(self, paths: Paths, run_id: str | None = None) -> None:
         self.paths = paths

@@ -15,16 +15,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
-from src.artifacts.manifest import (
-    TRAIN_COMMAND,
-    Manifest,
-    Run,
-    unwritable,
-    warn_about_versions,
-)
+from src.artifacts import manifest, runs
+from src.artifacts.manifest import TRAIN_COMMAND, Run, unwritable, warn_about_versions
 from src.artifacts.names import Names
-from src.artifacts.runs import Alias, RunFolders
-from src.config import Paths
+from src.artifacts.runs import Alias
 from src.errors import ArtifactError
 from src.files import sha256, write_atomically
 
@@ -37,14 +31,8 @@ class ServedRun:
 
     Attributes
     ----------
-    kind : str
-        model.name: the kind of model.
-    run_id, snapshot : str
-        As in the manifest.
     f1_weighted, half_width : float
         Hold-out score, and half of its 95 % bootstrap interval.
-    synthetic : bool
-        True when the rows come from the demo shop.
     promoted_at : str or None
         When it was promoted first (UTC, ISO 8601); None for a run that never was.
     """
@@ -65,12 +53,7 @@ class ServedRun:
 class ArtifactStore(Names):
     """The files of a workspace, saved and loaded by name.
 
-    Parameters
-    ----------
-    paths : Paths
-        Folders of the configuration.
-    run_id : str or None
-        The run that the store stands for (`begin`, `pinned`); None follows the served run.
+    It stands for the run `run_id` (`begin`, `pinned`); None follows the served run.
 
     Examples
     --------
@@ -79,25 +62,14 @@ class ArtifactStore(Names):
     'model_linear_svc_final.joblib'
     """
 
-    def __init__(self, paths: Paths, run_id: str | None = None) -> None:
-        super().__init__(paths, run_id)
-        self.entries = Manifest(self.manifest, paths.workspace)
-        self.runs = RunFolders(paths.artifacts_dir, self.entries)
-
     def begin(self, run: Run) -> ArtifactStore:
         """Return the store of a new run, which is the candidate."""
-        self.runs.begin(run.run_id)
+        runs.begin(self.paths, run.run_id)
         return ArtifactStore(self.paths, run.run_id)
 
     def pinned(self, alias: Alias = "served") -> ArtifactStore:
-        """Return the store of the run of an alias; it stays with it when another is promoted.
-
-        Raises
-        ------
-        ArtifactError
-            There is no such run; the message says to train.
-        """
-        return ArtifactStore(self.paths, self.runs.get(alias).name)
+        """Return the store of the run of an alias; it stays with it when another is promoted."""
+        return ArtifactStore(self.paths, runs.get(self.paths, alias).name)
 
     def served_run(self) -> ServedRun:
         """Return what the store's run is.
@@ -119,26 +91,14 @@ class ArtifactStore(Names):
             ) from e
 
     def verify(self) -> None:
-        """Check every file of the run against the manifest.
-
-        Raises
-        ------
-        ArtifactError
-            A file was altered, or is not listed.
-        """
+        """Check every file of the run against the manifest; one that is not listed is an error."""
         for path in sorted(self.folder("run").iterdir()):
             if path.is_file() and not path.name.startswith(".") and path != self.manifest:
                 self.describe(path)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[None]:
-        """Hold the writer's lock; it goes with the process, however that ends.
-
-        Raises
-        ------
-        ArtifactError
-            Another process is writing to this workspace.
-        """
+        """Hold the writer's lock; it goes with the process, however that ends."""
         try:
             self.lock.parent.mkdir(parents=True, exist_ok=True)
             handle = self.lock.open("a+")
@@ -158,26 +118,20 @@ class ArtifactStore(Names):
     def save(self, path: Path, value: object, *, run: Run, stage: str) -> None:
         """Write `value` under `path` in the format of its suffix and list it in the manifest.
 
-        Parameters
-        ----------
-        path : Path
-            One of the names of this class.
-        value : object
-            A DataFrame for .csv and .parquet, text for .txt, .md and .html, bytes for .png, JSON
-            values for .json, a dict of arrays for .npz, anything for .joblib.
-        run : Run
-            What the manifest says of the file's origin.
-        stage : str
-            The stage that writes it.
+        `value` is a DataFrame for .csv and .parquet, text for .txt, .md and .html, bytes for .png,
+        JSON values for .json, a dict of arrays for .npz, anything for .joblib. `run` and `stage`
+        are what the manifest says of its origin.
         """
+        root = self.paths.artifacts_dir
         target = path.resolve() if path.is_symlink() else path  # a link leads to the served run
         try:
             with write_atomically(target, "wb") as handle:
                 _write(handle, path.suffix, value)
                 handle.flush()
-                entry = self.entries.entry(target, sha256(Path(handle.name)), run, stage)
-                self.entries.update(target, {"pending": entry})
-            self.entries.update(target, {"current": entry})
+                digest = sha256(Path(handle.name))
+                entry = manifest.new_entry(root, target, digest, run, stage)
+                manifest.update(root, target, {"pending": entry})
+            manifest.update(root, target, {"current": entry})
         except OSError as e:
             raise unwritable(path, e) from e
 
@@ -191,14 +145,14 @@ class ArtifactStore(Names):
             command that makes it.
         """
         with self._open(path) as handle:
-            entry = self.entries.check(path, handle)
+            entry = manifest.check(self.paths.artifacts_dir, path, handle)
             warn_about_versions(path, entry["versions"])
             return _read(handle, path.suffix)  # the very bytes that were checked
 
     def describe(self, path: Path) -> Mapping[str, Any]:
         """Return the manifest's entry of a file, checked against the file."""
         with self._open(path) as handle:
-            return self.entries.check(path, handle)
+            return manifest.check(self.paths.artifacts_dir, path, handle)
 
     def _open(self, path: Path) -> BinaryIO:
         try:

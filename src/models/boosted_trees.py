@@ -38,11 +38,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray, shape (n_classes,)
     estimator_ : XGBClassifier or LGBMClassifier
-        Fitted on all rows; its classes are positions in `classes_`.
-    n_rounds_ : int
-        Rounds that it was fitted for.
+        Fitted on all rows for `n_rounds_`; its classes are positions in `classes_`.
 
     Examples
     --------
@@ -62,13 +59,8 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
     def fit(self, X: np.ndarray, y: np.ndarray, groups: np.ndarray | None = None) -> BoostedTrees:
         """Find the number of rounds on an inner split, then fit on all rows.
 
-        Parameters
-        ----------
-        X : ndarray, shape (n, n_features)
-            Dense: sparse features are reduced before.
-        y : ndarray, shape (n,)
-        groups : ndarray of int, shape (n,), or None
-            Rows of one group stay on one side of the inner split; None takes each as its own.
+        Rows are dense: sparse features are reduced before. Those of one group stay on one side of
+        the inner split; None takes each as its own.
 
         Raises
         ------

@@ -18,6 +18,7 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+from typing import TypeAlias
 
 import numpy as np
 from scipy.optimize import minimize, minimize_scalar
@@ -32,38 +33,19 @@ NEWTON_STEPS = 100
 SHRINKAGES = (math.inf, 100.0)
 """Candidates of the multinomial's shrinkage, in rows; infinite is the temperature."""
 CHOOSE_ROWS = 20_000
+NOTHING_ACCEPTED = 1.01
+"""A threshold that no probability reaches."""
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Flattening:
-    """Margins flattened beyond the hinge: the mean of scaled margins and log-sigmoids.
-
-    Attributes
-    ----------
-    slope, offset : ndarray, shape (n_classes,)
-        Of one sigmoid a class.
-    """
-
-    inverse_temperature: float
-    slope: np.ndarray
-    offset: np.ndarray
-
-    def __call__(self, margins: np.ndarray) -> np.ndarray:
-        """Return flattened margins, shape (n, n_classes)."""
-        sigmoids = log_expit(margins * self.slope + self.offset)
-        return 0.5 * (self.inverse_temperature * margins + sigmoids)
+Flattening: TypeAlias = tuple[float, np.ndarray, np.ndarray]
+"""Inverse temperature, and slope and offset of one sigmoid a class, each of shape (n_classes,)."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Calibrator:
-    """A fitted map: softmax(x slope + offset), x the margins or what `flattening` makes of them.
+    """A fitted map: softmax(x slope + offset), x the margins or, with `flattening`, flattened ones.
 
-    Attributes
-    ----------
-    slope : ndarray, shape (n_classes, n_classes)
-    offset : ndarray, shape (n_classes,)
-    flattening : Flattening or None
-        None where the logits are linear in the margins.
+    Slope is of shape (n_classes, n_classes), offset of shape (n_classes,).
     """
 
     slope: np.ndarray
@@ -77,7 +59,7 @@ class Calibrator:
 
     def logits(self, margins: np.ndarray) -> np.ndarray:
         """Return what the softmax is taken of, shape (n, n_classes)."""
-        x = margins if self.flattening is None else self.flattening(margins)
+        x = margins if self.flattening is None else flatten(margins, self.flattening)
         return x @ self.slope + self.offset
 
     def predict_proba(self, margins: np.ndarray) -> np.ndarray:
@@ -113,7 +95,7 @@ class Calibration:
         fitted = fit_temperature(margins, codes)
         if math.isfinite(self.shrinkage):
             flattening = fit_flattening(margins, codes) if self.flat else None
-            x = margins if flattening is None else flattening(margins)
+            x = margins if flattening is None else flatten(margins, flattening)
             fitted = dataclasses.replace(
                 fit_multinomial(x, codes, self.shrinkage), flattening=flattening
             )
@@ -122,15 +104,7 @@ class Calibration:
 
 
 def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
-    """Return the mean of -log p of the true class.
-
-    Parameters
-    ----------
-    probabilities : ndarray, shape (n, n_classes)
-        Rows add up to 1.
-    codes : ndarray of int, shape (n,)
-        Column of the true class.
-    """
+    """Return the mean of -log p of the true class, `codes` being its column, shape (n,)."""
     chosen = probabilities[np.arange(len(codes)), codes]
     return float(-np.log(np.clip(chosen, TINY, 1.0)).mean())
 
@@ -138,11 +112,7 @@ def log_loss(probabilities: np.ndarray, codes: np.ndarray) -> float:
 def best_power(scores: np.ndarray, codes: np.ndarray, bound: float) -> float:
     """Return the factor on scores whose softmax has the lowest log-loss, e^-bound to e^bound.
 
-    Parameters
-    ----------
-    scores : ndarray, shape (n, n_classes)
-        Margins or log-probabilities.
-    codes : ndarray of int, shape (n,)
+    Scores are margins or log-probabilities, shape (n, n_classes).
     """
     rows = np.arange(len(codes))
 
@@ -184,20 +154,19 @@ def fit_flattening(margins: np.ndarray, codes: np.ndarray) -> Flattening:
         offset -= np.clip(shift, -1.0, 1.0)
         if max(np.abs(step).max(), np.abs(shift).max()) < 1e-6:
             break
-    return Flattening(best_power(margins, codes, 7.0), slope, offset)
+    return best_power(margins, codes, 7.0), slope, offset
+
+
+def flatten(margins: np.ndarray, flattening: Flattening) -> np.ndarray:
+    """Return the mean of scaled margins and log-sigmoids, shape (n, n_classes)."""
+    inverse_temperature, slope, offset = flattening
+    return 0.5 * (inverse_temperature * margins + log_expit(margins * slope + offset))
 
 
 def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) -> Calibrator:
-    """Fit softmax(margins W + b), shrunk toward the temperature's map.
+    """Fit softmax(margins W + b) on margins of shape (n, n_classes), flattened or not.
 
-    Parameters
-    ----------
-    margins : ndarray, shape (n, n_classes)
-        Out-of-fold margins, flattened or not.
-    codes : ndarray of int, shape (n,)
-        Column of the true class.
-    shrinkage : float
-        Weight of the squared distance to the temperature's W and to b = 0, in rows.
+    Shrinkage is the weight of the squared distance to the temperature's W and b = 0, in rows.
     """
     n, n_classes = margins.shape
     # W is searched in units of 1 / T: the problem is then evenly scaled.
@@ -232,21 +201,9 @@ def choose_calibration(
 ) -> Calibration:
     """Choose the shrinkage with the lowest cross-validated log-loss.
 
-    Parameters
-    ----------
-    margins : ndarray, shape (n, n_classes)
-        Out-of-fold margins; beyond `CHOOSE_ROWS` of them, every k-th is read.
-    codes : ndarray of int, shape (n,)
-        Column of the true class.
-    folds : ndarray of int, shape (n,)
-        Fold of each row, in which groups of duplicates do not straddle.
-    flat : bool
-        Whether the multinomial may read flattened margins.
-
-    Returns
-    -------
-    Calibration
-        The temperature where there is one fold alone, and on ties.
+    It is the temperature's where there is one fold alone, and on ties. Out-of-fold margins have
+    shape (n, n_classes); beyond `CHOOSE_ROWS` of them, every k-th is read. `flat` says whether the
+    multinomial may read flattened ones.
     """
     step = max(1, len(codes) // CHOOSE_ROWS)
     margins, codes, folds = margins[::step], codes[::step], folds[::step]
@@ -273,3 +230,22 @@ def _out_of_fold_log_proba(
         proba = calibration.fit(margins[~held], codes[~held]).predict_proba(margins[held])
         log_p[held] = np.log(np.clip(proba, TINY, 1.0))
     return log_p
+
+
+def review_threshold(probabilities: np.ndarray, codes: np.ndarray, target_accuracy: float) -> float:
+    """Return the probability from which on out-of-fold answers are right often enough.
+
+    Of all thresholds at which the accepted answers reach the target, the one that accepts most: 0
+    where all answers together do, `NOTHING_ACCEPTED` where not even the surest do.
+    """
+    confidence = probabilities.max(axis=1)
+    right = probabilities.argmax(axis=1) == codes
+    order = np.argsort(-confidence, kind="stable")
+    accuracy = np.cumsum(right[order]) / np.arange(1, len(order) + 1)
+    sorted_confidence = confidence[order]
+    # Answers of one probability are accepted together or not at all.
+    last_of_tie = np.append(sorted_confidence[1:] < sorted_confidence[:-1], True)
+    enough = np.flatnonzero((accuracy >= target_accuracy) & last_of_tie)
+    if not len(enough):
+        return NOTHING_ACCEPTED
+    return 0.0 if enough[-1] == len(order) - 1 else float(sorted_confidence[enough[-1]])

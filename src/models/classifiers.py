@@ -15,19 +15,7 @@ TREES = ("xgboost", "lightgbm")
 
 
 def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
-    """Return the unfitted classifier of that name.
-
-    Parameters
-    ----------
-    cfg : Model
-        The ``[model]`` section.
-    name : str
-        "linear_svc", "logreg", "xgboost" or "lightgbm".
-    seed : int
-        Seed of solvers that draw.
-    n_jobs : int
-        Threads of solvers that use them; 0 takes every core.
-    """
+    """Return the unfitted classifier of a name; `n_jobs` threads, 0 takes every core."""
     return _BUILDERS[name](cfg, seed, n_jobs)
 
 

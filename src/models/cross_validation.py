@@ -42,15 +42,9 @@ def cross_fit(
 
     Parameters
     ----------
-    classifier : classifier
-        Unfitted; cloned and fitted once a fold, its transformers and all.
-    X : DataFrame, n rows
-    y : ndarray, shape (n,)
-        Classes.
     groups : ndarray of int, shape (n,)
-        Duplicates, for classifiers that split their training rows once more.
-    folds : ndarray of int, shape (n,)
-        Fold of each row; groups do not straddle.
+        Duplicates, for classifiers that split their training rows once more; they do not straddle
+        `folds`.
     present : ndarray of bool, shape (n,)
         Rows that the classifier has input of (an image expert reads only products with an image).
     cost : Cost or None
@@ -59,8 +53,8 @@ def cross_fit(
     Returns
     -------
     ndarray of float64, shape (n, n_classes)
-        Margins of present rows from the classifier that was fitted on the other folds; NaN
-        elsewhere. One column a class of `y`, ascending.
+        Margins of present rows from a clone that was fitted on the other folds, its transformers
+        and all; NaN elsewhere. One column a class of `y`, ascending.
     """
     classes = np.unique(y)
     margins = np.full((len(y), len(classes)), np.nan)
@@ -123,3 +117,20 @@ def take(X: Any, rows: np.ndarray) -> Any:  # noqa: ANN401
         if hasattr(X, "iloc")
         else X[rows]
     )
+
+
+def by_share(strategy: str, codes: np.ndarray, folds: np.ndarray, seed: int) -> np.ndarray:
+    """Return out-of-fold probabilities, shape (n, n_classes), by the shares of the other folds.
+
+    Of scikit-learn's ``DummyClassifier``, "prior" answers the majority with the shares as
+    probabilities, "stratified" draws its answer and is sure of it.
+    """
+    from sklearn.dummy import DummyClassifier
+
+    probabilities = np.zeros((len(codes), int(codes.max()) + 1))
+    for fold in np.unique(folds):
+        held = np.flatnonzero(folds == fold)
+        dummy = DummyClassifier(strategy=strategy, random_state=seed + int(fold))
+        dummy.fit(np.zeros((len(codes) - len(held), 1)), codes[folds != fold])
+        probabilities[np.ix_(held, dummy.classes_)] = dummy.predict_proba(np.zeros((len(held), 1)))
+    return probabilities

@@ -45,14 +45,8 @@ Margins = Sequence[np.ndarray]
 class GatingOptions:
     """How each map of a `Gating` is fitted, chosen by out-of-fold log-loss.
 
-    Attributes
-    ----------
-    alone : tuple of Calibration
-        One an expert: for products that it alone answers.
-    votes : tuple of Calibration
-        One an expert: linear, to the log-probabilities that are weighed.
-    fused : Calibration or None
-        Of the weighted sum; None where too few products have two experts.
+    One an expert for products that it `alone` answers, and a linear one to the log-probabilities
+    that are weighed, its `votes`; `fused` is None where too few products have two experts.
     """
 
     alone: tuple[Calibration, ...]
@@ -108,16 +102,14 @@ class OutOfFold:
     def with_holdout(self, other: OutOfFold, holdout: np.ndarray) -> OutOfFold:
         """Return these rows and those of a hold-out, which becomes a fold of its own.
 
-        Parameters
-        ----------
-        other : OutOfFold
-            What experts that were fitted on these rows say of the hold-out.
-        holdout : ndarray of bool, shape (n + n_holdout,)
-            Where the rows of the hold-out stand among all.
+        `other` is what experts that were fitted on these rows say of the hold-out, whose rows stand
+        among all where `holdout`, shape (n + n_holdout,), is True.
         """
 
         def merged(inside: np.ndarray, outside: np.ndarray) -> np.ndarray:
-            return _merge_rows(inside, outside, holdout)
+            rows = np.empty((len(holdout), *inside.shape[1:]), dtype=inside.dtype)
+            rows[~holdout], rows[holdout] = inside, outside
+            return rows
 
         return OutOfFold(
             margins={
@@ -162,12 +154,10 @@ class Gating:
     ----------
     prior : ndarray, shape (n_classes,)
         Share of each class: the answer where no expert has input.
-    alone, votes : tuple of Calibrator
-        One an expert, see `GatingOptions`; those of `votes` are linear.
+    alone, votes, fused : (tuple of) Calibrator
+        See `GatingOptions`.
     theta : ndarray, shape (n_experts, n_conditions + n_experts)
         One row an expert: how its weight depends on the conditions and on every confidence.
-    fused : Calibrator
-        From the weighted sum to probabilities, for products with two experts or more.
     """
 
     prior: np.ndarray
@@ -180,12 +170,6 @@ class Gating:
         """Return the weight of each expert for n products, shape (n, n_experts).
 
         An expert without input has weight 0, one that answers alone has weight 1.
-
-        Parameters
-        ----------
-        margins : sequence of ndarray, each of shape (n, n_classes)
-        conditions : ndarray, shape (n, n_conditions)
-            As `gating_conditions` gives them.
         """
         return self._weights(self._log_proba(margins), conditions)
 
@@ -240,11 +224,7 @@ def centred(scores: np.ndarray) -> np.ndarray:
 def gating_conditions(X: pd.DataFrame) -> np.ndarray:
     """Return what the weights may depend on, shape (n, 3): 1, has_description, title length.
 
-    Parameters
-    ----------
-    X : DataFrame, n rows
-        Of the columns has_description and title_length (characters; its logarithm is centred near
-        the usual title) those that it lacks count as usual.
+    The length's logarithm is centred near the usual title; a column that is not there is as usual.
     """
     known = getattr(X, "columns", ())
     described, length = np.ones(len(X)), np.full(len(X), USUAL_TITLE_LENGTH)
@@ -327,16 +307,7 @@ def _out_of_fold_log_proba(
 
 
 def fit_theta(log_p: Sequence[np.ndarray], conditions: np.ndarray, codes: np.ndarray) -> np.ndarray:
-    """Fit the weights by log-loss on products that every expert answers.
-
-    Parameters
-    ----------
-    log_p : sequence of ndarray, each of shape (n, n_classes)
-        Out-of-fold log-probabilities, without NaN.
-    conditions : ndarray, shape (n, n_conditions)
-    codes : ndarray of int, shape (n,)
-        Column of the true class.
-    """
+    """Fit the weights by log-loss on out-of-fold log-probabilities that every expert gives."""
     n, n_experts = len(codes), len(log_p)
     features = _features(log_p, conditions)
     stacked = np.stack(log_p)
@@ -382,9 +353,3 @@ def _features(log_p: Sequence[np.ndarray], conditions: np.ndarray) -> np.ndarray
     """Conditions, and each expert's confidence: its largest log-probability (0 without input)."""
     confidence = [np.nan_to_num(vote.max(axis=1)) for vote in log_p]
     return np.column_stack([conditions, *confidence])
-
-
-def _merge_rows(inside: np.ndarray, outside: np.ndarray, holdout: np.ndarray) -> np.ndarray:
-    merged = np.empty((len(holdout), *inside.shape[1:]), dtype=inside.dtype)
-    merged[~holdout], merged[holdout] = inside, outside
-    return merged

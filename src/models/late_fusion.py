@@ -44,18 +44,13 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     requires : mapping of str to str or None
         The bool column of the table that says which products an expert has input of; an expert
         that is not named answers for all.
-    n_folds : int
-        Folds of the cross-fitting.
-    random_state : int
-        Seed of the folds.
+    n_folds, random_state : int
+        Of the cross-fitting.
 
     Attributes
     ----------
-    classes_ : ndarray, shape (n_classes,)
     experts_ : dict of str to classifier
         Fitted on all rows that they have input of; one that had too few is left out.
-    gating_ : Gating
-        From their margins to the answer.
     """
 
     def __init__(
@@ -87,14 +82,7 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     ) -> OutOfFold:
         """Return what each expert says of every product when it was fitted without it.
 
-        Parameters
-        ----------
-        X : DataFrame, n rows
-            The product table.
-        y : ndarray, shape (n,)
-            Classes.
-        groups : ndarray of int, shape (n,), or None
-            Duplicates, kept in one fold; None takes every product as its own.
+        `groups` are duplicates, kept in one fold; None takes every product as its own.
 
         Raises
         ------
@@ -117,14 +105,7 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         groups: np.ndarray | None = None,
         oof: OutOfFold | None = None,
     ) -> LateFusion:
-        """Fit on n products; arguments as for `cross_fit`.
-
-        Parameters
-        ----------
-        oof : OutOfFold or None
-            What the experts say of these products out of fold, where it is known already; None
-            cross-fits.
-        """
+        """Fit on n products, cross-fitted first where no `oof` says what `cross_fit` gave."""
         y = np.asarray(y)
         groups = np.arange(len(y)) if groups is None else groups
         oof = oof or self.cross_fit(X, y, groups)

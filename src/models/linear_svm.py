@@ -43,7 +43,6 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
 
     Attributes
     ----------
-    classes_ : ndarray, shape (n_classes,)
     coef_ : ndarray of float32, shape (n_classes, n_features), or (1, n_features) for two classes
     intercept_ : ndarray of float32, shape (n_classes,) or (1,)
     n_iter_ : int
@@ -128,11 +127,8 @@ def linear_decision_function(
 ) -> np.ndarray:
     """Return ``classifier.decision_function(X)`` of a fitted linear classifier.
 
-    Faster than scikit-learn's on few rows, and the same digits for a row alone and in a batch.
-
-    Returns
-    -------
-    ndarray, shape (n, n_classes), or (n,) for two classes
+    Its shape is (n, n_classes), or (n,) for two classes. Faster than scikit-learn's on few rows,
+    and the same digits for a row alone and in a batch.
     """
     margins = linear_margins(X, classifier.coef_) + classifier.intercept_
     return margins.ravel() if len(classifier.coef_) == 1 else margins
@@ -143,11 +139,6 @@ def linear_margins(X: np.ndarray | sparse.csr_matrix, coef: np.ndarray) -> np.nd
 
     BLAS adds up a dense row in another order alone than among others; in float64, rounded at the
     end, the digits are the same.
-
-    Parameters
-    ----------
-    X : ndarray or csr_matrix, shape (n, n_features)
-    coef : ndarray, shape (n_classes, n_features)
     """
     if sparse.issparse(X):
         return _sparse_margins(X, coef)

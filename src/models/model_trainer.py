@@ -29,15 +29,11 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
     Parameters
     ----------
-    classifier : classifier
-        Unfitted: logistic regression, linear SVM, XGBoost, LightGBM.
     sampling : Sampling or None
         Which of the rows it is fitted on, and how often; None is each once.
 
     Attributes
     ----------
-    classifier_ : classifier
-    classes_ : ndarray, shape (n_classes,)
     background_ : ndarray of float32, shape (n_features,)
         Mean of each column over the rows it was fitted on: what explanations compare with.
     """
@@ -47,18 +43,8 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         self.sampling = sampling
 
     def fit(self, X: Matrix, y: np.ndarray, groups: np.ndarray | None = None) -> ModelTrainer:
-        """Fit on n rows.
+        """Fit on n rows; groups are duplicates, for classifiers that split their rows once more.
 
-        Parameters
-        ----------
-        X : ndarray or csr_matrix, shape (n, n_features)
-        y : ndarray, shape (n,)
-            Class of each row.
-        groups : ndarray of int, shape (n,), or None
-            Duplicates, for classifiers that split their training rows once more.
-
-        Notes
-        -----
         A solver that stops before it converged is a warning in the log with what to change.
         """
         X, y = validate_data(self, X, y, accept_sparse="csr", dtype=[np.float32, np.float64])

@@ -22,11 +22,16 @@ from src.pipeline_steps import (
 )
 from src.pipelines.product_model import feature_mapping
 from src.pipelines.registry import check_networks
-from src.runs import explanation
 from src.runs.demo_images import save_demo_images
+from src.runs.explanation import explain
 from src.runs.promotion import finalize, promote
-from src.runs.reference_file import save_reference
-from src.runs.saving import register, save_model_card, save_models, save_scores
+from src.runs.saving import (
+    register,
+    save_model_card,
+    save_models,
+    save_reference,
+    save_scores,
+)
 from src.runs.types import Evaluated, Ingested, Transformed, Validated
 from src.utils.profiling import stage
 
@@ -35,16 +40,9 @@ logger = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """Switches of one run.
+    """Switches of one run, as ``scripts/train_pipeline.py`` reads them.
 
-    Attributes
-    ----------
-    skip_validation, evaluate_on_train, fresh, cv : bool
-        As ``scripts/train_pipeline.py`` reads them.
-    register : bool
-        False leaves split and scores out of the database.
-    force : bool
-        True lets the run be served whatever its score.
+    `register` False leaves split and scores out of the database.
     """
 
     skip_validation: bool = False
@@ -101,8 +99,8 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             )
             save_scores(store, run, cfg, labels, evaluated)
             if cfg.explainability.enabled:
-                explained = explanation.explain(transformed, trained, labels, cfg)
-                explanation.save(store, run, explained)
+                for name, value in explain(transformed, trained, labels, cfg).items():
+                    store.save(getattr(store, name), value, run=run, stage="evaluate")
             save_model_card(store, run, cfg.model.name, ingested)
             groups = transformed.groups[transformed.holdout]
             finalize(store, run, cfg.model.name, evaluated.scored[0], groups)

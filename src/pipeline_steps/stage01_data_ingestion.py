@@ -25,13 +25,7 @@ COLUMNS = ["row_index", "productid", "imageid", "designation", "description"]
 def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     """Read the products of ``cfg.data.source``.
 
-    Parameters
-    ----------
-    cfg : Config
-        Paths, images, data and debug sections are read.
-    codes : sequence of int
-        Codes of the labels map; with the CSVs, rows with another code are left out as the load
-        leaves them out.
+    With the CSVs, rows with a code that is not in `codes` are left out as the load leaves them out.
     """
     if cfg.data.source == "csv":
         tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes)

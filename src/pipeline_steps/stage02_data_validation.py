@@ -13,15 +13,7 @@ from src.runs.types import Ingested, Validated
 
 
 def run(ingested: Ingested, codes: Sequence[int], limits: Validation, *, skip: bool) -> Validated:
-    """Check the products.
-
-    Parameters
-    ----------
-    codes : sequence of int
-        Codes that the labels map knows.
-    skip : bool
-        True leaves the checks out; duplicates are found all the same, every split needs them.
-    """
+    """Check the products; `skip` does not, but finds duplicates all the same: splits need them."""
     groups = find_groups(ingested.train)
     checks: tuple[Check, ...] = ()
     if not skip:
@@ -43,13 +35,7 @@ def report(validated: Validated) -> dict[str, object]:
 
 
 def raise_on_failure(checks: Sequence[Check]) -> None:
-    """Refuse data that failed a check.
-
-    Raises
-    ------
-    ValidationError
-        Names every failed check with what was expected and observed.
-    """
+    """Refuse data that failed a check: every one with what was expected and observed."""
     failed = [check for check in checks if check.status == "fail"]
     if failed:
         lines = [f"  {c.name}: expected {c.expected}, observed {c.observed}" for c in failed]

@@ -33,16 +33,7 @@ CATALOGUE_COLUMNS = [
 def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: bool) -> Transformed:
     """Extract every product once and choose the hold-out.
 
-    Parameters
-    ----------
-    validated : Validated
-        Stage 2.
-    cfg : Config
-        Features, fusion, model, data and compute sections are read.
-    cache : ExtractionCache
-        What was extracted before.
-    fresh : bool
-        True forgets what these extractors gave before.
+    `fresh` forgets what these extractors gave before.
 
     Raises
     ------

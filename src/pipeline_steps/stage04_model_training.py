@@ -7,25 +7,15 @@ import dataclasses
 import numpy as np
 from sklearn.base import clone
 
+from src.models.calibration import review_threshold
 from src.models.gating import OutOfFold
 from src.models.late_fusion import LateFusion
-from src.models.threshold import review_threshold
 from src.runs.types import OutOfFoldScores, Trained, Transformed
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ModelTrainingPipeline:
-    """Fit both phases from one transformed value.
-
-    Attributes
-    ----------
-    transformed : Transformed
-        Stage 3.
-    target_accuracy : float
-        ``[decision].target_accuracy``.
-    cv : bool
-        True cross-validates over all labelled rows, too.
-    """
+    """Fit both phases from one transformed value; `cv` cross-validates over all rows, too."""
 
     transformed: Transformed
     target_accuracy: float

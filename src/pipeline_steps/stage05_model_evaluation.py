@@ -15,7 +15,7 @@ from src.evaluation.metrics import score_by_class
 from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
-from src.runs.types import Diagnosed, Evaluated, Scored, Trained, Transformed
+from src.runs.types import Evaluated, Scored, Trained, Transformed
 
 NO_FOLD = -1
 TEXT_EXPERT = "text"
@@ -25,20 +25,7 @@ TEXT_EXPERT = "text"
 class ModelEvaluationPipeline:
     """Score every split of one trained value.
 
-    Attributes
-    ----------
-    transformed : Transformed
-        Stage 3.
-    trained : Trained
-        Stage 4.
-    products : DataFrame
-        Who each training product is, and what its scores are sliced by.
-    labels : Labels
-        Names and themes.
-    target_accuracy : float
-        ``[decision].target_accuracy``.
-    seed : int
-        Of the bootstrap.
+    `products` says who each training product is, and what its scores are sliced by.
     """
 
     transformed: Transformed
@@ -107,14 +94,14 @@ class ModelEvaluationPipeline:
         ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=self.seed)
         return table.assign(f1_low=[end.low for end in ends], f1_high=[end.high for end in ends])
 
-    def _diagnose(self, proba: np.ndarray) -> Diagnosed:
+    def _diagnose(self, proba: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score one system on all labelled rows; a row that it has no input of has no answer."""
         classes, answered = self.trained.oof.classes, ~np.isnan(proba[:, 0])
         y, predicted = self.transformed.y[answered], classes[proba[answered].argmax(axis=1)]
         by_class = score_by_class(y, predicted, classes)
         by_class.insert(1, "label", [self.labels.label(code) for code in classes])
         errors = top_errors(confusion_counts(y, predicted, classes), self.labels)
-        return Diagnosed(diagnostics(by_class, errors), errors.drop(columns="same_theme"))
+        return diagnostics(by_class, errors), errors.drop(columns="same_theme")
 
     def _submission(self) -> pd.DataFrame:
         answers = self.trained.final_model.predict(self.transformed.test)

@@ -13,8 +13,9 @@ import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
 from sklearn.pipeline import FeatureUnion, Pipeline
+from sklearn.preprocessing import FunctionTransformer
 
-from src.pipelines.table import SEPARATOR, Extractor, block_mask, block_values
+from src.pipelines.table import SEPARATOR, Extractor, block_values
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +35,6 @@ class Branch:
         "text" or "image": the expert it belongs to.
     extractor : Extractor or None
         None where the columns that every table has are enough.
-    transformer : transformer
-        Unfitted.
     """
 
     name: str
@@ -44,72 +43,43 @@ class Branch:
     transformer: BaseEstimator
 
 
-class JoinText(TransformerMixin, BaseEstimator):
-    """Give several text columns of the table as one text a product.
+def join_text(*columns: str) -> FunctionTransformer:
+    """Return the step that makes one text a product of text columns, each on lines of its own."""
+    return FunctionTransformer(_join, kw_args={"columns": columns}, feature_names_out=_joined_names)
 
-    Parameters
-    ----------
-    columns : tuple of str
-        In order; their texts stand on lines of their own, so that no two words are glued.
+
+def _join(X: pd.DataFrame, columns: tuple[str, ...]) -> np.ndarray:
+    texts = np.empty(len(X), dtype=object)
+    texts[:] = ["\n".join(row) for row in zip(*(X[name].tolist() for name in columns), strict=True)]
+    return texts
+
+
+def _joined_names(step: FunctionTransformer, _: object) -> tuple[str, ...]:
+    return step.kw_args["columns"]
+
+
+def select_columns(column: str) -> FunctionTransformer:
+    """Return the step that gives a column, or the columns of a block, as a matrix.
+
+    It is float32, shape (n, width), or holds the texts of a column of texts. The names of a block's
+    columns are without its own.
     """
-
-    def __init__(self, columns: tuple[str, ...]) -> None:
-        self.columns = columns
-
-    def fit(self, X: pd.DataFrame, y: object = None) -> JoinText:
-        """Learn nothing."""
-        return self
-
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Return n texts."""
-        texts = np.empty(len(X), dtype=object)
-        parts = (X[name].tolist() for name in self.columns)
-        texts[:] = ["\n".join(row) for row in zip(*parts, strict=True)]
-        return texts
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Return the names of the columns."""
-        return np.array(self.columns, dtype=object)
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return True
+    return FunctionTransformer(_select, kw_args={"column": column}, feature_names_out=_names)
 
 
-class SelectColumns(TransformerMixin, BaseEstimator):
-    """Give one value a product, or the values of a block, as a matrix.
+def _select(X: pd.DataFrame, column: str) -> np.ndarray:
+    if column not in X:
+        return block_values(X, column)
+    values = X[column]
+    numeric = pd.api.types.is_numeric_dtype(values)  # bool, too
+    return values.to_numpy(dtype=np.float32 if numeric else object).reshape(-1, 1)
 
-    Parameters
-    ----------
-    column : str
-        Name of a column, or of a block.
 
-    Attributes
-    ----------
-    names_ : list of str
-        Of the columns.
-    """
-
-    def __init__(self, column: str) -> None:
-        self.column = column
-
-    def fit(self, X: pd.DataFrame, y: object = None) -> SelectColumns:
-        """Learn the names of the columns."""
-        plain = self.column in X
-        self.names_ = [self.column] if plain else X.columns[block_mask(X, self.column)].tolist()
-        return self
-
-    def transform(self, X: pd.DataFrame) -> np.ndarray:
-        """Return shape (n, width): float32, or the texts of a column of texts."""
-        if self.column not in X:
-            return block_values(X, self.column)
-        values = X[self.column]
-        numeric = pd.api.types.is_numeric_dtype(values)  # bool, too
-        return values.to_numpy(dtype=np.float32 if numeric else object).reshape(-1, 1)
-
-    def get_feature_names_out(self, input_features: object = None) -> np.ndarray:
-        """Return the names of the columns, without the block's own."""
-        prefix = self.column + SEPARATOR
-        return np.array([name.removeprefix(prefix) for name in self.names_], dtype=object)
+def _names(step: FunctionTransformer, columns: np.ndarray) -> list[str]:
+    name = step.kw_args["column"]
+    prefix = name + SEPARATOR
+    inside = [column.removeprefix(prefix) for column in columns if column.startswith(prefix)]
+    return [name] if name in columns else inside
 
 
 class PresentRows(TransformerMixin, BaseEstimator):
@@ -124,7 +94,6 @@ class PresentRows(TransformerMixin, BaseEstimator):
     ----------
     transformer_ : transformer or None
         None where no row was there, too: then every column is zero.
-    n_features_out_ : int
     """
 
     def __init__(self, transformer: BaseEstimator | None = None) -> None:
@@ -171,11 +140,7 @@ class BranchUnion(FeatureUnion):
 
     With ``transformer_weights`` the same numbers (tested). One dense part among sparse ones costs
     scipy a copy in another format; here every part is made CSR first.
-
-    Attributes
-    ----------
-    blocks_ : tuple of Block
-        Columns of each branch.
+    `blocks_` are the columns of each branch.
     """
 
     transformer_list: list[tuple[str, BaseEstimator]]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 
@@ -23,24 +23,16 @@ if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
+    from src.config_model import Cnn, Vit
+    from src.features.cnn_features import CNNFeaturizer
+    from src.features.image.pixels import PixelExtractor
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
     from src.pipelines.branches import Branch
 
 MODALITY = "image"
 
 
-class ImageFeaturizer(Protocol):
-    """What measures images, as `CNNFeaturizer`, `ImageStatsCombinedFeaturizer` do."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Name of each value."""
-
-    @property
-    def settings(self) -> Mapping[str, Any]:
-        """Return what the result depends on beside the image."""
-
-    def extract(self, sources: Sequence[Any]) -> tuple[np.ndarray, np.ndarray]:
-        """Return one row of float32 an image, and which could be read."""
+ImageFeaturizer: TypeAlias = "CNNFeaturizer | ImageStatsCombinedFeaturizer | PixelExtractor"
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -106,6 +98,9 @@ def _digest(source: ImageSource) -> str:
 
 def build_pixels(cfg: Config) -> list[Branch]:
     """Return the branch ``image_pixels``."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
     from src.features.image.pixels import PixelExtractor, PixelReducer
 
     options, reduction = cfg.features.image.pixels, cfg.images.dim_reduction
@@ -113,35 +108,28 @@ def build_pixels(cfg: Config) -> list[Branch]:
         return []
     reducer = PixelReducer(method=reduction.method, n_components=reduction.n_components)
     featurizer = PixelExtractor(options.size_px, cfg.images.mode)
-    return [_branch("image_pixels", featurizer, _scaled(reducer))]
+    return [_branch("image_pixels", featurizer, make_pipeline(reducer, StandardScaler()))]
 
 
 def build_stats(cfg: Config) -> list[Branch]:
     """Return the branch ``image_stats``."""
+    from sklearn.preprocessing import StandardScaler
+
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
 
     if not cfg.features.image.stats.enabled:
         return []
-    return [_branch("image_stats", ImageStatsCombinedFeaturizer(), _scaled(None))]
+    return [_branch("image_stats", ImageStatsCombinedFeaturizer(), StandardScaler())]
 
 
 def build_cnn(cfg: Config) -> list[Branch]:
     """Return the branch ``image_cnn``; fine-tuned where the configuration says so."""
-    from src.features.cnn_features import CNNFeaturizer
-
     options = cfg.features.image.cnn
     if not options.enabled:
         return []
-    featurizer = CNNFeaturizer(
-        options.backbone,
-        weights=options.weights,
-        image_size_px=cfg.images.size or None,
-        mode=cfg.images.mode,
-        device=options.device,
-        batch_size=options.batch_size,
-        runtime=options.runtime,
-        cache_dir=cfg.paths.networks_dir,
-        random_state=cfg.compute.seed,
+    size_px = cfg.images.size or None
+    featurizer = _network(
+        cfg, options, options.backbone, image_size_px=size_px, runtime=options.runtime
     )
     tune = options.fine_tune
     if not tune.enabled:
@@ -151,15 +139,8 @@ def build_cnn(cfg: Config) -> list[Branch]:
     from src.features.networks.fine_tuning import FineTuning
     from src.pipelines.branches import Branch
 
-    tuning = FineTuning(
-        n_blocks=tune.n_blocks,
-        epochs=tune.epochs,
-        mixup_alpha=tune.mixup_alpha,
-        cutmix_alpha=tune.cutmix_alpha,
-        label_smoothing=tune.label_smoothing,
-        device=options.device,
-        random_state=cfg.compute.seed,
-    )
+    settings = tune.model_dump(exclude={"enabled"})
+    tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
     return [Branch("image_cnn", MODALITY, stats, FineTunedCNN(featurizer, tuning))]
@@ -167,21 +148,23 @@ def build_cnn(cfg: Config) -> list[Branch]:
 
 def build_vit(cfg: Config) -> list[Branch]:
     """Return the branch ``image_vit``."""
+    options = cfg.features.image.vit
+    return [_branch("image_vit", _network(cfg, options, "vit"), None)] if options.enabled else []
+
+
+def _network(cfg: Config, options: Cnn | Vit, backbone: str, **more: Any) -> CNNFeaturizer:  # noqa: ANN401
     from src.features.cnn_features import CNNFeaturizer
 
-    options = cfg.features.image.vit
-    if not options.enabled:
-        return []
-    featurizer = CNNFeaturizer(
-        "vit",
+    return CNNFeaturizer(
+        backbone,
         weights=options.weights,
         mode=cfg.images.mode,
         device=options.device,
         batch_size=options.batch_size,
         cache_dir=cfg.paths.networks_dir,
         random_state=cfg.compute.seed,
+        **more,
     )
-    return [_branch("image_vit", featurizer, None)]
 
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
@@ -192,18 +175,11 @@ BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
 }
 
 
-def _scaled(first: BaseEstimator | None) -> BaseEstimator:
-    from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
-
-    return StandardScaler() if first is None else make_pipeline(first, StandardScaler())
-
-
 def _branch(name: str, featurizer: ImageFeaturizer, transformer: BaseEstimator | None) -> Branch:
     """Return the branch of one block; a transformer is fitted on products with an image."""
     from sklearn.pipeline import make_pipeline
 
-    from src.pipelines.branches import Branch, PresentRows, SelectColumns
+    from src.pipelines.branches import Branch, PresentRows, select_columns
 
-    steps = make_pipeline(SelectColumns(name), PresentRows(transformer))
+    steps = make_pipeline(select_columns(name), PresentRows(transformer))
     return Branch(name, MODALITY, ImageExtractor(name, featurizer), steps)

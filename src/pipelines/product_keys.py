@@ -11,18 +11,10 @@ from src.pipelines.image_pipeline import image_digests
 
 
 def product_keys(products: pd.DataFrame) -> np.ndarray:
-    """Return a hash of the normalised text and the image of n products.
+    """Return a hash of the normalised text and the image of n products: uint64, shape (n,).
 
-    Parameters
-    ----------
-    products : DataFrame, n rows
-        Columns designation, description, image, and image_sha256 where it is known.
-
-    Returns
-    -------
-    ndarray of uint64, shape (n,)
-        Equal where the words are (whatever case, accents and markup) and the image is the same
-        file; an image that can't be read counts as none.
+    Equal where the words are (whatever case, accents and markup) and the image is the same file; an
+    image that can't be read counts as none.
     """
     texts = zip(products["designation"].tolist(), products["description"].tolist(), strict=True)
     keys = [

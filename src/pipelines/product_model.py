@@ -20,7 +20,7 @@ from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.registry import branch_weights
 from src.pipelines.table import HAS_IMAGE, Extractor, extract_table
-from src.pipelines.text_pipeline import LanguageExtractor
+from src.pipelines.text_pipeline import LANGUAGE
 
 TEXT, IMAGE, ALL = "text", "image", "all"
 """Experts: one a modality under late fusion, one on everything for any other kind."""
@@ -96,20 +96,12 @@ class FullPipeline:
 
     Attributes
     ----------
-    extractors : tuple of Extractor
-        From raw text and image to the product table.
-    model : LateFusion
-        Fitted on all labelled rows.
     threshold : float
         An answer less probable than this needs review.
     labels : mapping of int to mapping of str to str
         Label of each code by language.
-    themes : mapping of int to str
-        Theme of each code.
     training_keys : ndarray of uint64, ascending
         `product_keys` of the training products.
-    kind, run_id, data_hash : str
-        Kind of model; run that trained it; state of the data it learned from.
     synthetic : bool
         True when it learned from the demo shop.
     """
@@ -128,24 +120,20 @@ class FullPipeline:
     def table(self, products: pd.DataFrame, *, language: bool = True) -> pd.DataFrame:
         """Return the product table of n products (designation, description, image).
 
-        Parameters
-        ----------
-        products : DataFrame, n rows
-        language : bool
-            False leaves the column "language" out, unless the model reads it: it costs a third of
-            what a text alone costs, and only monitoring reads it.
+        Without `language` that column is left out, unless the model reads it: it costs a third of
+        what a text alone costs, and only monitoring reads it.
         """
         extractors = [
             extractor
             for extractor in self.extractors
-            if language or self._reads_language or not isinstance(extractor, LanguageExtractor)
+            if language or self._reads_language or extractor.name != LANGUAGE
         ]
         return extract_table(products, extractors, cache=None)
 
     @functools.cached_property
     def _reads_language(self) -> bool:
         unions = [expert["features"] for expert in self.model.experts_.values()]
-        return any(block.branch == "language" for union in unions for block in union.blocks_)
+        return any(block.branch == LANGUAGE for union in unions for block in union.blocks_)
 
     def predict_proba(self, products: pd.DataFrame) -> np.ndarray:
         """Return probabilities, shape (n, n_classes), columns as `model.classes_`."""

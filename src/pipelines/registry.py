@@ -65,7 +65,7 @@ def build_branches(cfg: Config) -> list[Branch]:
 def extractors_of(cfg: Config, branches: Sequence[Branch]) -> tuple[Extractor, ...]:
     """Return what makes the product table for some branches: the text's columns first."""
     blocks = {b.extractor.name: b.extractor for b in branches if b.extractor is not None}
-    return (text_pipeline.text_extractor(cfg), text_pipeline.LanguageExtractor(), *blocks.values())
+    return (*text_pipeline.table_extractors(cfg), *blocks.values())
 
 
 def check_networks(cfg: Config) -> None:

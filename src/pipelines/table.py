@@ -71,21 +71,10 @@ class Extractor(Protocol):
 def extract_table(
     products: pd.DataFrame, extractors: Sequence[Extractor], cache: ExtractionCache | None
 ) -> pd.DataFrame:
-    """Run every extractor over every product.
+    """Run every extractor over every product and return the product table, with a RangeIndex.
 
-    Parameters
-    ----------
-    products : DataFrame, n rows
-        Columns designation, description and image, and what else is known of them.
-    extractors : sequence of Extractor
-        Those of the text first, see `src.pipelines.registry.extractors_of`.
-    cache : ExtractionCache or None
-        None computes everything (serving).
-
-    Returns
-    -------
-    DataFrame
-        The product table, with a RangeIndex.
+    Products have the columns designation, description and image, and what else is known of them.
+    Without a cache everything is computed (serving).
     """
     products = products.reset_index(drop=True)
     columns: dict[str, Any] = {}

@@ -7,9 +7,10 @@ lose points on all but the full data. The dense ones tell sellers' habits apart.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,124 +22,75 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
+    from src.features.text.statistics import TextStatistics
+    from src.features.text.statistics_pro import TextStatisticsPro
     from src.pipelines.branches import Branch
 
 MODALITY = "text"
+LANGUAGE = "language"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
-
-
-class TextMeasure(Protocol):
-    """Numbers of a product's text, as `TextStatistics` and `TextStatisticsPro` give them."""
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Name of each number."""
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return what the result depends on beside the text."""
-
-    def extract(self, titles: list[str], descriptions: list[str]) -> np.ndarray:
-        """Return one row of float32 a product."""
-
-
-def text_keys(products: pd.DataFrame) -> list[bytes]:
-    """Return a hash of title and description of each product."""
-    pairs = zip(products["designation"], products["description"], strict=True)
-    return [
-        content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
-    ]
 
 
 @dataclasses.dataclass(frozen=True)
 class TextExtractor:
-    """The columns that every table has of a text; see `src.pipelines.table`."""
-
-    cleaner: TextCleaner
-    name: str = "text"
-    value_names: tuple[str, ...] = ()
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return the cleaner's settings, and the version of the columns."""
-        return {**self.cleaner.settings(), "columns": 2}
-
-    def keys(self, products: pd.DataFrame) -> list[bytes]:
-        """Hash title and description."""
-        return text_keys(products)
-
-    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return clean texts, has_text, has_description and title_length."""
-        from src.features.text.markup import plain_text
-
-        titles, descriptions = _texts(products)
-        clean_titles = self.cleaner.clean(titles)
-        clean_descriptions = self.cleaner.clean(descriptions)
-        return {
-            "clean_title": _object_array(clean_titles),
-            "clean_description": _object_array(clean_descriptions),
-            "has_text": np.array(
-                [
-                    any(map(str.isalnum, title)) or any(map(str.isalnum, body))
-                    for title, body in zip(clean_titles, clean_descriptions, strict=True)
-                ],
-                dtype=bool,
-            ),
-            "has_description": np.array(
-                [bool(plain_text(text)) for text in descriptions], dtype=bool
-            ),
-            "title_length": np.array([len(plain_text(text)) for text in titles], dtype=np.float32),
-        }
-
-
-@dataclasses.dataclass(frozen=True)
-class LanguageExtractor:
-    """The column "language"; apart, since it costs a third of all that a text alone costs."""
-
-    name: str = "language"
-    value_names: tuple[str, ...] = ()
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return the detector's version."""
-        from src.features.text.language import VERSION
-
-        return {"version": VERSION, "columns": 2}
-
-    def keys(self, products: pd.DataFrame) -> list[bytes]:
-        """Hash title and description."""
-        return text_keys(products)
-
-    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the language of title and description."""
-        from src.features.text.language import detect_languages
-        from src.features.text.markup import plain_text
-
-        pairs = zip(*_texts(products), strict=True)
-        joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
-        return {self.name: _object_array(detect_languages(joined))}
-
-
-@dataclasses.dataclass(frozen=True)
-class MeasureExtractor:
-    """One of the sets of text statistics, as a block."""
+    """Columns, or a block, of title and description; see `src.pipelines.table`."""
 
     name: str
-    measure: TextMeasure
-
-    @property
-    def value_names(self) -> tuple[str, ...]:
-        """Names of the statistics."""
-        return self.measure.names
+    read: Callable[[list[str], list[str]], dict[str, np.ndarray]]
+    settings_: Mapping[str, Any]
+    value_names: tuple[str, ...] = ()
 
     def settings(self) -> Mapping[str, Any]:
-        """Return the statistics' settings."""
-        return self.measure.settings()
+        """Return what the result depends on beside the text."""
+        return self.settings_
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
-        """Hash title and description."""
-        return text_keys(products)
+        """Hash title and description of each product."""
+        pairs = zip(*_texts(products), strict=True)
+        return [
+            content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
+        ]
 
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return the block."""
-        return {self.name: self.measure.extract(*_texts(products))}
+        """Read title and description of each product."""
+        return self.read(*_texts(products))
+
+
+def _clean_columns(
+    cleaner: TextCleaner, titles: list[str], descriptions: list[str]
+) -> dict[str, np.ndarray]:
+    from src.features.text.markup import plain_text
+
+    clean_titles, clean_descriptions = cleaner.clean(titles), cleaner.clean(descriptions)
+    readable = [
+        any(map(str.isalnum, title)) or any(map(str.isalnum, body))
+        for title, body in zip(clean_titles, clean_descriptions, strict=True)
+    ]
+    return {
+        "clean_title": _object_array(clean_titles),
+        "clean_description": _object_array(clean_descriptions),
+        "has_text": np.array(readable, dtype=bool),
+        "has_description": np.array([bool(plain_text(d)) for d in descriptions], dtype=bool),
+        "title_length": np.array([len(plain_text(t)) for t in titles], dtype=np.float32),
+    }
+
+
+def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
+    from src.features.text.language import detect_languages
+    from src.features.text.markup import plain_text
+
+    pairs = zip(titles, descriptions, strict=True)
+    joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
+    return {LANGUAGE: _object_array(detect_languages(joined))}
+
+
+def _block(
+    name: str,
+    measure: TextStatistics | TextStatisticsPro,
+    titles: list[str],
+    descriptions: list[str],
+) -> dict[str, np.ndarray]:
+    return {name: measure.extract(titles, descriptions)}
 
 
 def build(cfg: Config) -> list[Branch]:
@@ -151,21 +103,36 @@ def build(cfg: Config) -> list[Branch]:
     ]
 
 
-def text_extractor(cfg: Config) -> TextExtractor:
-    """Return the extractor of the columns that every table has."""
-    return TextExtractor(build_cleaner(cfg))
+def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
+    """Return the extractors of the columns that every table has.
+
+    The language is apart: it costs a third of all that a text alone costs.
+    """
+    from src.features.text.language import VERSION
+
+    cleaner = build_cleaner(cfg)
+    settings = {**cleaner.settings(), "columns": 2}
+    return (
+        TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
+        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),
+    )
 
 
-def _extractor(name: str) -> MeasureExtractor | None:
+def _extractor(name: str) -> TextExtractor | None:
+    """Return the extractor of a set of text statistics."""
+    measure: TextStatistics | TextStatisticsPro
     if name == "text_stats":
         from src.features.text.statistics import TextStatistics
 
-        return MeasureExtractor(name, TextStatistics())
-    if name == "text_stats_pro":
+        measure = TextStatistics()
+    elif name == "text_stats_pro":
         from src.features.text.statistics_pro import TextStatisticsPro
 
-        return MeasureExtractor(name, TextStatisticsPro())
-    return None
+        measure = TextStatisticsPro()
+    else:
+        return None
+    read = functools.partial(_block, name, measure)
+    return TextExtractor(name, read, measure.settings(), measure.names)
 
 
 def build_cleaner(cfg: Config) -> TextCleaner:
@@ -213,13 +180,13 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
     """Return the branch of a counter, reduced where ``[features.text.svd]`` says so."""
     from sklearn.pipeline import make_pipeline
 
-    from src.pipelines.branches import JoinText
+    from src.pipelines.branches import join_text
 
     if not cfg.svd.enabled:
-        return make_pipeline(JoinText(columns), counter)
+        return make_pipeline(join_text(*columns), counter)
     from src.features.tfidf.svd import CappedSVD
 
-    return make_pipeline(JoinText(columns), counter, CappedSVD(cfg.svd.n_components))
+    return make_pipeline(join_text(*columns), counter, CappedSVD(cfg.svd.n_components))
 
 
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
@@ -227,9 +194,9 @@ def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        from src.pipelines.branches import SelectColumns
+        from src.pipelines.branches import select_columns
 
-        return make_pipeline(SelectColumns(column), StandardScaler())
+        return make_pipeline(select_columns(column), StandardScaler())
 
     return build_one
 
@@ -239,10 +206,10 @@ def _lexicon(cfg: TextFeatures) -> BaseEstimator:
     from sklearn.preprocessing import StandardScaler
 
     from src.features.text.lexicon import Chi2Lexicon
-    from src.pipelines.branches import JoinText
+    from src.pipelines.branches import join_text
 
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)
-    return make_pipeline(JoinText(CLEAN_COLUMNS), lexicon, StandardScaler())
+    return make_pipeline(join_text(*CLEAN_COLUMNS), lexicon, StandardScaler())
 
 
 def _language(_: TextFeatures) -> BaseEstimator:
@@ -250,12 +217,12 @@ def _language(_: TextFeatures) -> BaseEstimator:
     from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
     from src.features.text.language import LANGUAGE_NAMES
-    from src.pipelines.branches import SelectColumns
+    from src.pipelines.branches import select_columns
 
     encoder = OneHotEncoder(
         categories=[list(LANGUAGE_NAMES)], sparse_output=False, dtype=np.float32
     )
-    return make_pipeline(SelectColumns("language"), encoder, StandardScaler())
+    return make_pipeline(select_columns("language"), encoder, StandardScaler())
 
 
 TRANSFORMERS: Mapping[str, Callable[[TextFeatures], BaseEstimator]] = {

@@ -13,6 +13,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -22,8 +23,7 @@ from src.config import Config
 from src.data.splits import split_folds
 from src.errors import ArtifactError
 from src.evaluation.systems import score_pairs, score_systems
-from src.models.baselines import by_share
-from src.models.cross_validation import Cost, can_cross_fit, cross_fit
+from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
 from src.pipelines.branches import Branch
 from src.pipelines.product_model import IMAGE, branches_of, build_expert
@@ -55,16 +55,10 @@ class Part:
 
 @dataclasses.dataclass(frozen=True)
 class System:
-    """One row of the comparison.
+    """One row of the comparison: "B0" to "B5", of experts of a kind.
 
-    Attributes
-    ----------
-    code : str
-        "B0" to "B5".
-    kind : str
-        Kind of its parts; "late_fusion" for the experts of ``[model.late_fusion]``.
-    parts : tuple of Part
-        Its experts; none for the two that read no product.
+    The kind "late_fusion" has the experts of ``[model.late_fusion]``; two systems have no parts,
+    they read no product.
     """
 
     code: str
@@ -77,17 +71,8 @@ class System:
         return f"{self.code} {self.kind}".strip()
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Compared:
-    """A finished comparison.
-
-    Attributes
-    ----------
-    systems : DataFrame
-        One row a system, as in ``models/compare_cv_results.csv``.
-    pairs : DataFrame
-        One row a pair of systems.
-    """
+class Compared(NamedTuple):
+    """One row a system, as in ``models/compare_cv_results.csv``; one row a pair of systems."""
 
     systems: pd.DataFrame
     pairs: pd.DataFrame
@@ -96,18 +81,9 @@ class Compared:
 def plan_systems(
     kinds: Sequence[str], cfg: Config, *, with_images: bool, with_text: bool = True
 ) -> list[System]:
-    """Return the systems of a comparison.
+    """Return the systems of a comparison of these kinds.
 
-    Parameters
-    ----------
-    kinds : sequence of str
-        Kinds that B2 to B5 are asked of.
-    cfg : Config
-        ``[model.late_fusion]`` names the experts of the platform's own late fusion.
-    with_images : bool
-        False leaves out what needs images: B3, and B4 and B5, which would be B2 again.
-    with_text : bool
-        False leaves out what needs words, likewise.
+    Without images there is no B3, nor B4 and B5, which would be B2 again; without text likewise.
     """
     systems = [System("B0", ""), System("B1", "")]
     experts = cfg.model.late_fusion
@@ -128,17 +104,7 @@ def plan_systems(
 def compare(
     cfg: Config, transformed: Transformed, kinds: Sequence[str], *, fresh: bool
 ) -> Compared:
-    """Cross-validate, score, save.
-
-    Parameters
-    ----------
-    transformed : Transformed
-        Stage 3.
-    kinds : sequence of str
-        As for `plan_systems`.
-    fresh : bool
-        True fits every part anew, whatever an earlier run left.
-    """
+    """Cross-validate, score, save; `fresh` fits anew what an earlier comparison left."""
     store, snapshot = ArtifactStore(cfg.paths), transformed.snapshot
     with store.writing():
         run = Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())

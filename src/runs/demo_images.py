@@ -41,13 +41,6 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
 def choose_images(y: np.ndarray, has_image: np.ndarray, most: int) -> np.ndarray:
     """Return the rows of at most `most` images, of as many classes as there are.
 
-    Parameters
-    ----------
-    y : ndarray of int64, shape (n,)
-        Classes.
-    has_image : ndarray of bool, shape (n,)
-        Which rows have a readable image.
-
     Returns
     -------
     ndarray of int64, ascending

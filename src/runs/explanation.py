@@ -5,13 +5,11 @@ Hold-out products are explained, by the model that was fitted without them.
 
 from __future__ import annotations
 
-import dataclasses
 import logging
+from typing import Any
 
 import numpy as np
-import pandas as pd
 
-from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.evaluation.shap.blocks import block_contributions, summarise, top_features
 from src.evaluation.shap.experts import take_apart
@@ -22,42 +20,17 @@ from src.runs.types import Trained, Transformed
 logger = logging.getLogger(__name__)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class Explained:
-    """SHAP values of some hold-out products.
-
-    Attributes
-    ----------
-    arrays : dict of str to ndarray
-        ``shap_values.npz``: see `BlockContributions.arrays`, and of each of the n rows its
-        row_index, prdtypecode (true) and predicted code.
-    summary : DataFrame
-        ``shap_summary.csv``: see `summarise`.
-    top_features : DataFrame
-        ``top_features.csv``: see `src.evaluation.shap.blocks.top_features`, and the label.
-    figure : bytes
-        ``shap_blocks.png``.
-    """
-
-    arrays: dict[str, np.ndarray]
-    summary: pd.DataFrame
-    top_features: pd.DataFrame
-    figure: bytes
-
-
-def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Config) -> Explained:
+def explain(
+    transformed: Transformed, trained: Trained, labels: Labels, cfg: Config
+) -> dict[str, Any]:
     """Explain ``[explainability].rows`` products of the hold-out.
 
-    Parameters
-    ----------
-    transformed : Transformed
-        Stage 3.
-    trained : Trained
-        Stage 4; the hold-out model is explained.
-    labels : Labels
-        Names for the figure and the table.
-    cfg : Config
-        The explainability and compute sections are read.
+    Returns
+    -------
+    dict
+        What each file of ``results/shap/`` holds, by its name in the store. Beside
+        `BlockContributions.arrays`, ``shap_values`` has row_index, prdtypecode (true) and predicted
+        of each row.
     """
     model = trained.holdout_model
     rows = _draw(np.flatnonzero(transformed.holdout), cfg.explainability.rows, cfg.compute.seed)
@@ -80,19 +53,12 @@ def explain(transformed: Transformed, trained: Trained, labels: Labels, cfg: Con
     synthetic = transformed.snapshot.synthetic
     figure = draw_blocks(summary, names, synthetic=synthetic)
     arrays = {**contributions.arrays(), **about, "synthetic": np.array(synthetic)}
-    return Explained(arrays, summary, top, figure)
-
-
-def save(store: ArtifactStore, run: Run, explained: Explained) -> None:
-    """Save the four files of ``results/shap/``."""
-    files = {
-        store.shap_values: explained.arrays,
-        store.shap_summary: explained.summary,
-        store.top_features: explained.top_features,
-        store.shap_blocks: explained.figure,
+    return {
+        "shap_values": arrays,
+        "shap_summary": summary,
+        "top_features": top,
+        "shap_blocks": figure,
     }
-    for path, value in files.items():
-        store.save(path, value, run=run, stage="evaluate")
 
 
 def _draw(rows: np.ndarray, n: int, seed: int) -> np.ndarray:

@@ -17,6 +17,7 @@ from datetime import datetime, timezone
 import numpy as np
 import pandas as pd
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.errors import ArtifactError
 from src.evaluation.paired import align, same_rows, score_differences
@@ -62,16 +63,7 @@ def finalize(
 ) -> ServedRun:
     """Write the last two files of a run: its predictions for the hold-out, and ``serving.json``.
 
-    Parameters
-    ----------
-    store : ArtifactStore
-        Store of the new run (`ArtifactStore.begin`).
-    kind : str
-        Kind of model.
-    scored : Scored
-        The hold-out.
-    groups : ndarray of int64, shape (n_holdout,)
-        Duplicates share one.
+    Duplicates share one of `groups`, shape (n_holdout,).
     """
     low, high = scored.details["intervals"]["f1_weighted"]
     about = ServedRun(
@@ -90,14 +82,7 @@ def finalize(
 
 
 def promote(store: ArtifactStore, *, force: bool) -> Decision:
-    """Promote the candidate if it may be served; the writer's lock is held.
-
-    Parameters
-    ----------
-    store : ArtifactStore
-        Any store of the workspace.
-    force : bool
-        True promotes whatever the scores are.
+    """Promote the candidate if it may be served, or is forced to; the writer's lock is held.
 
     Raises
     ------
@@ -119,7 +104,7 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         candidate = dataclasses.replace(candidate, promoted_at=candidate.promoted_at or now)
         new.save(new.serving, dataclasses.asdict(candidate), run=run, stage="promote")
-        new.runs.promote()
+        runs.promote(store.paths)
     decision = dataclasses.replace(decision, candidate=candidate)
     store.save(store.promotion, dataclasses.asdict(decision), run=run, stage="promote")
     return decision
@@ -128,11 +113,11 @@ def promote(store: ArtifactStore, *, force: bool) -> Decision:
 def read_decision(store: ArtifactStore) -> Decision:
     """Return the decision on the last run."""
     values = store.load(store.promotion)
-    runs = {
+    compared = {
         name: None if values[name] is None else ServedRun(**values[name])
         for name in ("candidate", "served")
     }
-    return Decision(**{**values, **runs})
+    return Decision(**{**values, **compared})
 
 
 def decide(
@@ -179,7 +164,7 @@ def decide(
 
 def _served(store: ArtifactStore) -> tuple[ServedRun | None, pd.DataFrame | None]:
     """Return the served run and its hold-out; one that can't be read is replaced by any other."""
-    if store.runs.find("served") is None:
+    if runs.find(store.paths, "served") is None:
         return None, None
     served = store.pinned("served")
     try:

@@ -10,8 +10,11 @@ from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
-from src.evaluation.model_card import About, model_card
+from src.evaluation.model_card import About as CardAbout
+from src.evaluation.model_card import model_card
 from src.labels import Labels
+from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
+from src.monitoring.signals import SignalReader
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
 from src.runs.score_files import figure_files, shared_files, split_files
@@ -48,6 +51,20 @@ def save_models(
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 
 
+def save_reference(
+    store: ArtifactStore, run: Run, cfg: Config, transformed: Transformed, trained: Trained
+) -> None:
+    """Save the reference profile: a sample of labelled products, hold-out first."""
+    oof = trained.oof
+    rows = choose_rows(oof.folds, cfg.monitoring.reference_rows, cfg.compute.seed)
+    reader = SignalReader.of(trained.final_model, in_training=True)
+    signals = reader.read(transformed.train.iloc[rows], oof.proba[rows])
+    answers = judge_answers(oof.proba, transformed.y, oof.classes)
+    about = About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
+    reference = build_reference(signals, answers, about)
+    store.save(store.reference_profile, to_json(reference), run=run, stage="train")
+
+
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
@@ -69,7 +86,7 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
     items = ingested.train
     corrections = str(ingested.corrected) if ingested.corrected else ""
-    about = About(run.config, len(items), int((items["image"] != "").sum()), corrections)
+    about = CardAbout(run.config, len(items), int((items["image"] != "").sum()), corrections)
     card = model_card(metrics, by_class, about)
     store.save(store.model_card, card, run=run, stage="evaluate")
 

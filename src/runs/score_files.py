@@ -61,9 +61,9 @@ def figure_files(
 def shared_files(store: ArtifactStore, evaluated: Evaluated) -> Iterator[tuple[Path, Any]]:
     """Yield the files that a run has once: doubtful labels, diagnostics of the baselines."""
     yield store.label_issues, evaluated.label_issues
-    for name, diagnosed in evaluated.diagnosed.items():
-        yield store.rapport(f"{name}_diagnostics.csv"), diagnosed.by_class
-        yield store.rapport(f"{name}_top_confusions.csv"), diagnosed.confusions.head(TOP_ERRORS)
+    for name, (by_class, confusions) in evaluated.diagnosed.items():
+        yield store.rapport(f"{name}_diagnostics.csv"), by_class
+        yield store.rapport(f"{name}_top_confusions.csv"), confusions.head(TOP_ERRORS)
 
 
 def _figures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:

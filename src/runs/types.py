@@ -28,8 +28,6 @@ class Ingested:
         Ordered by row_index; columns row_index, productid, imageid, designation, description,
         image, image_sha256, image_hash (a value that equal images share); missing text, path or
         hash is "". Those of `train` have prdtypecode (int64) too.
-    rejected_rows : int
-        Training rows that the load refused.
     corrected : Corrected or None
         What people's corrections did to the labels of `train`; None where they are not used.
     """
@@ -45,14 +43,7 @@ class Ingested:
 class Validated:
     """Stage 2: the same products, checked.
 
-    Attributes
-    ----------
-    train, test : DataFrame
-        As ingested.
-    groups : Groups
-        Duplicates of `train`.
-    checks : tuple of Check
-        Empty when validation was skipped.
+    `checks` is empty when validation was skipped; `groups` are the duplicates of `train`.
     """
 
     train: pd.DataFrame
@@ -70,10 +61,6 @@ class Transformed:
     ----------
     train, test : DataFrame
         The product table; `train` has the columns prdtypecode and group (of duplicates) too.
-    branches : tuple of Branch
-        Those in use.
-    extractors : tuple of Extractor
-        Theirs; serving needs them again.
     holdout : ndarray of bool, shape (n_train,)
         Rows kept for the score.
     model : LateFusion
@@ -131,8 +118,6 @@ class Trained:
         Fitted without the hold-out.
     final_model : LateFusion
         The same, refitted on all labelled rows.
-    oof : OutOfFoldScores
-        One row a training product.
     threshold : float
         Probability below which an answer needs review; learned without the hold-out.
     """
@@ -154,8 +139,6 @@ class Scored:
         carries the word in every file name.
     predictions : DataFrame
         As `prediction_table` makes it.
-    scores : dict of str to float
-        Overall scores.
     details : dict
         intervals, slices, reliability, selective and decision, as `summarise` returns them.
     by_class : DataFrame
@@ -176,22 +159,6 @@ class Scored:
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Diagnosed:
-    """One of the baselines on every labelled row, out of fold.
-
-    Attributes
-    ----------
-    by_class : DataFrame
-        Scores of each class, and what it is taken for.
-    confusions : DataFrame
-        The same, one row a confusion, the most frequent first.
-    """
-
-    by_class: pd.DataFrame
-    confusions: pd.DataFrame
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Evaluated:
     """Stage 5: scores, what they show, and the answers for the unlabelled products.
 
@@ -203,11 +170,12 @@ class Evaluated:
         The challenge's format: index = row index, column prdtypecode; one row a test product.
     label_issues : DataFrame
         Products whose label is probably wrong, the surest first.
-    diagnosed : mapping of str to Diagnosed
-        "b2", the text alone, and "b4", everything together.
+    diagnosed : mapping of str to (DataFrame, DataFrame)
+        Of "b2", the text alone, and "b4", everything together, on every labelled row out of fold:
+        scores of each class, and one row a confusion, the most frequent first.
     """
 
     scored: tuple[Scored, ...]
     submission: pd.DataFrame
     label_issues: pd.DataFrame
-    diagnosed: Mapping[str, Diagnosed]
+    diagnosed: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import load_config
 from src.errors import ArtifactError
@@ -40,7 +41,7 @@ def write_run(workspace: Path, run_id: str) -> ArtifactStore:
 
 def serve(workspace: Path, *run_ids: str) -> ArtifactStore:
     for run_id in run_ids:
-        write_run(workspace, run_id).runs.promote()
+        runs.promote(write_run(workspace, run_id).paths)
     return store_in(workspace)
 
 
@@ -54,7 +55,9 @@ def run_in(store: ArtifactStore) -> str:
 
 
 def aliases(store: ArtifactStore) -> dict[str, str]:
-    found = [alias for alias in ("served", "previous", "candidate") if store.runs.find(alias)]
+    found = [
+        alias for alias in ("served", "previous", "candidate") if runs.find(store.paths, alias)
+    ]
     return {alias: run_in(store.pinned(alias)) for alias in found}
 
 
@@ -64,14 +67,14 @@ def test_a_run_is_served_when_it_is_promoted_and_not_before(tmp_path: Path) -> N
         store.served_run()
     with pytest.raises(ArtifactError, match="served: no run is served"):
         store.pinned()
-    write_run(tmp_path, "run-1").runs.promote()
+    runs.promote(write_run(tmp_path, "run-1").paths)
     assert store.served_run() == ServedRun(**values("run-1"))
     write_run(tmp_path, "run-2")
     assert (run_in(store), aliases(store)) == (
         "run-1",
         {"served": "run-1", "candidate": "run-2"},
     )
-    store.runs.promote()
+    runs.promote(store.paths)
     assert (run_in(store), aliases(store)) == ("run-2", {"served": "run-2", "previous": "run-1"})
 
 
@@ -90,7 +93,7 @@ def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> No
     assert aliases(store) == {"served": "run-3", "previous": "run-2"}
     folders = sorted(path.name for path in (store.paths.artifacts_dir / "runs").iterdir())
     assert folders == ["run-2", "run-3"]
-    listed = {name.split("/")[2] for name in json.loads(store.manifest.read_text())}
+    listed = {name.split("/")[1] for name in json.loads(store.manifest.read_text())}
     assert listed == {"run-2", "run-3"}
 
 
@@ -98,10 +101,10 @@ def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1", "run-2")
     before = {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
               if path.is_symlink()}  # fmt: skip
-    store.runs.roll_back()
+    runs.roll_back(store.paths)
     assert (run_in(store), aliases(store)) == ("run-1", {"served": "run-1", "previous": "run-2"})
     assert not store.full_pipeline("late_fusion").is_symlink()
-    store.runs.roll_back()
+    runs.roll_back(store.paths)
     assert before == {path: path.readlink() for path in store.paths.artifacts_dir.iterdir()
                       if path.is_symlink()}  # fmt: skip
 
@@ -109,16 +112,16 @@ def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:
 def test_without_a_run_before_there_is_nothing_to_go_back_to(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1")
     with pytest.raises(ArtifactError, match="previous: there is no run before the served one"):
-        store.runs.roll_back()
+        runs.roll_back(store.paths)
     with pytest.raises(ArtifactError, match="candidate: there is no candidate to promote"):
-        store.runs.promote()
+        runs.promote(store.paths)
 
 
 def test_a_run_that_was_not_finished_is_not_promoted(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1")
     write_run(tmp_path, "run-2").serving.unlink()
     with pytest.raises(ArtifactError, match=r"not finished: it has no serving\.json"):
-        store.runs.promote()
+        runs.promote(store.paths)
     with pytest.raises(ArtifactError, match=r"serving\.json: this run was not finished"):
         store.pinned("candidate").served_run()
     assert run_in(store) == "run-1"
@@ -127,23 +130,25 @@ def test_a_run_that_was_not_finished_is_not_promoted(tmp_path: Path) -> None:
 def test_discarding_the_candidate_leaves_the_served_run(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1", "run-2")
     write_run(tmp_path, "run-3")
-    store.runs.discard_candidate()
-    store.runs.discard_candidate()
+    runs.discard_candidate(store.paths)
+    runs.discard_candidate(store.paths)
     assert aliases(store) == {"served": "run-2", "previous": "run-1"}
 
 
 @pytest.mark.parametrize("action", ["promote", "roll_back"])
-def test_what_a_kill_left_is_gone_before_runs_change_places(tmp_path: Path, action: str) -> None:
+def test_what_a_kill_left_is_gone_before_runs_change_places(
+    tmp_path: Path, action: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Else a second kill, in between, would find two runs that may be the one before."""
     store = serve(tmp_path, "run-1", "run-2")
-    runs = store.paths.artifacts_dir / "runs"
-    left = shutil.copytree(runs / "run-2", runs / "run-9")
+    folder = store.paths.artifacts_dir / "runs"
+    left = shutil.copytree(folder / "run-2", folder / "run-9")
     if action == "promote":
         write_run(tmp_path, "run-3")
-        shutil.copytree(runs / "run-2", left)
+        shutil.copytree(folder / "run-2", left)
     done: list[bool] = []
-    store.runs._link_new_names = lambda folder: done.append(left.exists())  # type: ignore[method-assign]
-    getattr(store.runs, action)()
+    monkeypatch.setattr(runs, "_link_new_names", lambda *_: done.append(left.exists()))
+    getattr(runs, action)(store.paths)
     assert done == [False]
 
 
@@ -189,7 +194,7 @@ def test_files_from_before_there_were_runs_give_way(tmp_path: Path) -> None:
 def test_signed_runs_change_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ARTIFACT_KEY", "one")
     store = serve(tmp_path, "run-1", "run-2")
-    store.runs.roll_back()
+    runs.roll_back(store.paths)
     assert run_in(store) == "run-1"
     monkeypatch.setenv("ARTIFACT_KEY", "two")
     with pytest.raises(ArtifactError, match="with another key's signature"):
@@ -200,7 +205,7 @@ def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     store = write_run(tmp_path, "run-1")
     (store.paths.artifacts_dir / "served" / "x").mkdir(parents=True)
     with pytest.raises(ArtifactError, match=r"runs: can't be written .*\nnext: df -h"):
-        store.runs.promote()
+        runs.promote(store.paths)
 
 
 # For n = 1, 2, ...: a process that counts the calls that change the disk, and is killed by SIGKILL
@@ -209,7 +214,7 @@ KILLED = """
 import itertools, os, shutil, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[1])
-from test_runs import store_in, write_run
+from test_runs import runs, store_in, write_run
 folder, action = Path(sys.argv[2]), sys.argv[3]
 CHANGES = {"os.rename", "os.symlink", "os.remove", "os.mkdir", "os.rmdir"}
 
@@ -221,9 +226,9 @@ def act(workspace, moment):
     sys.addaudithook(hook)
     with store_in(workspace).writing():
         if action == "train":
-            write_run(workspace, "run-3").runs.promote()
+            runs.promote(write_run(workspace, "run-3").paths)
         else:
-            store_in(workspace).runs.roll_back()
+            runs.roll_back(store_in(workspace).paths)
     os._exit(0)
 
 for moment in itertools.count(1):
@@ -256,9 +261,9 @@ def test_sigkill_before_any_change_of_the_disk_leaves_whole_runs(
         served = run_in(store)
         seen.add(served)
         assert run_in(store.pinned()) == served
-        store.runs.discard_candidate()
+        runs.discard_candidate(store.paths)
         before = {"run-3": "run-2", "run-2": "run-1", "run-1": "run-2"}[served]
         assert aliases(store) == {"served": served, "previous": before}
-        store.runs.roll_back()
+        runs.roll_back(store.paths)
         assert aliases(store) == {"served": before, "previous": served}
     assert seen == {"run-2", "run-3" if action == "train" else "run-1"}

@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.artifacts import manifest
 from src.artifacts.store import ArtifactStore, Run
 from src.config import load_config
 from src.errors import ArtifactError
@@ -62,7 +63,9 @@ def test_manifest_tells_the_origin(tmp_path: Path) -> None:
     store = store_in(tmp_path)
     path = store.metrics("logreg", "holdout", ".json")
     store.save(path, {"f1": 1}, run=RUN, stage="evaluate")
-    entry = json.loads(store.manifest.read_text())["results/metrics/logreg_holdout.json"]["current"]
+    entry = json.loads(store.manifest.read_text())["../results/metrics/logreg_holdout.json"][
+        "current"
+    ]
     assert entry["sha256"] == hashlib.sha256(path.read_bytes()).hexdigest()
     assert (entry["run_id"], entry["snapshot"]) == (RUN.run_id, RUN.snapshot)
     assert (entry["synthetic"], entry["stage"]) == (True, "evaluate")
@@ -102,7 +105,7 @@ def test_a_kill_between_move_and_confirmation_loses_nothing(tmp_path: Path) -> N
     old_bytes, old = path.read_bytes(), json.loads(store.manifest.read_text())
     store.save(path, "new", run=RUN, stage="train")
     new = json.loads(store.manifest.read_text())
-    key = "artifacts/x.json"
+    key = "x.json"
     halfway = {key: {"current": old[key]["current"], "pending": new[key]["current"]}}
     store.manifest.write_text(json.dumps(halfway))
     assert store.load(path) == "new"
@@ -114,7 +117,7 @@ def test_a_second_kill_before_the_move_loses_nothing_either(tmp_path: Path) -> N
     """Killed after one replacement and before the next: the file is what was pending first."""
     store = store_in(tmp_path)
     path = store.paths.artifacts_dir / "x.json"
-    key = "artifacts/x.json"
+    key = "x.json"
     store.save(path, "old", run=RUN, stage="train")
     old = json.loads(store.manifest.read_text())[key]["current"]
     store.save(path, "new", run=RUN, stage="train")
@@ -124,7 +127,9 @@ def test_a_second_kill_before_the_move_loses_nothing_either(tmp_path: Path) -> N
     newest = json.loads(store.manifest.read_text())[key]["current"]
     path.write_bytes(bytes_of_new)
     store.manifest.write_text(json.dumps({key: {"current": old, "pending": new}}))
-    store.entries.update(path, {"pending": newest})  # where the second kill strikes
+    manifest.update(
+        store.paths.artifacts_dir, path, {"pending": newest}
+    )  # where the second kill strikes
     assert store.load(path) == "new"
 
 
@@ -136,9 +141,9 @@ def test_a_signed_entry_can_not_be_moved_to_another_file(
     first, second = (store.paths.artifacts_dir / name for name in ("a.json", "b.json"))
     store.save(first, "a", run=RUN, stage="train")
     store.save(second, "b", run=RUN, stage="train")
-    manifest = json.loads(store.manifest.read_text())
-    manifest["artifacts/a.json"] = manifest["artifacts/b.json"]
-    store.manifest.write_text(json.dumps(manifest))
+    listed = json.loads(store.manifest.read_text())
+    listed["a.json"] = listed["b.json"]
+    store.manifest.write_text(json.dumps(listed))
     first.write_bytes(second.read_bytes())
     with pytest.raises(ArtifactError, match="with another key's signature"):
         store.load(first)
@@ -146,6 +151,7 @@ def test_a_signed_entry_can_not_be_moved_to_another_file(
 
 KILLED_WRITER = """
 import sys
+from src.artifacts import manifest
 from src.artifacts.store import ArtifactStore, Run
 from src.config import load_config
 store = ArtifactStore(load_config(overrides=["paths.workspace=" + sys.argv[1]]).paths)
@@ -211,9 +217,9 @@ def test_other_versions_are_a_warning(tmp_path: Path, caplog: pytest.LogCaptureF
     store = store_in(tmp_path)
     path = store.paths.artifacts_dir / "x.json"
     store.save(path, 1, run=RUN, stage="train")
-    manifest = json.loads(store.manifest.read_text())
-    manifest["artifacts/x.json"]["current"]["versions"]["numpy"] = "1.0.1"
-    store.manifest.write_text(json.dumps(manifest))
+    listed = json.loads(store.manifest.read_text())
+    listed["x.json"]["current"]["versions"]["numpy"] = "1.0.1"
+    store.manifest.write_text(json.dumps(listed))
     with caplog.at_level(logging.WARNING, logger="src"):
         assert store.load(path) == 1
     assert caplog.messages == [f"x.json was written with numpy 1.0.1, here is {np.__version__}"]

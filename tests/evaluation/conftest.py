@@ -20,7 +20,7 @@ from src.models.boosted_trees import BoostedTrees
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
 from src.models.model_trainer import ModelTrainer
-from src.pipelines.branches import BranchUnion, JoinText, PresentRows, SelectColumns
+from src.pipelines.branches import BranchUnion, PresentRows, join_text, select_columns
 
 WORDS = {
     10: ["roman", "livre", "auteur", "poche", "tome"],
@@ -64,12 +64,12 @@ def draw_products(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 
 
 def text_expert() -> Pipeline:
-    both = JoinText(("clean_title", "clean_description"))
+    both = join_text("clean_title", "clean_description")
     branches = [
         ("words", make_pipeline(both, TfidfWords(ngram_range=(1, 2)))),
         ("characters", make_pipeline(both, TfidfChars(ngram_range=(2, 4)))),
-        ("title_words", make_pipeline(JoinText(("clean_title",)), TfidfWords())),
-        ("length", SelectColumns("title_length")),
+        ("title_words", make_pipeline(join_text("clean_title"), TfidfWords())),
+        ("length", select_columns("title_length")),
     ]
     weights = {"title_words": 0.6, "length": 0.02}
     return expert_of(
@@ -78,7 +78,7 @@ def text_expert() -> Pipeline:
 
 
 def image_expert(classifier: ClassifierMixin) -> Pipeline:
-    picture = make_pipeline(SelectColumns("picture"), PresentRows())
+    picture = make_pipeline(select_columns("picture"), PresentRows())
     return expert_of(BranchUnion([("picture", picture)]), classifier)
 
 

@@ -20,6 +20,7 @@ from src.models.calibration import (
     fit_flattening,
     fit_multinomial,
     fit_temperature,
+    flatten,
     log_loss,
 )
 
@@ -71,11 +72,11 @@ def test_identity_takes_margins_for_logits() -> None:
 
 def test_flattening_holds_one_logistic_regression_a_class() -> None:
     margins, codes = draw(20_000, 5, np.eye(N_CLASSES) * 2)
-    found = fit_flattening(margins, codes)
+    _, slope, offset = fit_flattening(margins, codes)
     for code in range(N_CLASSES):
         one = LogisticRegression(C=1e9, tol=1e-8).fit(margins[:, [code]], codes == code)
         expected = expit(margins[:, code] * one.coef_[0, 0] + one.intercept_[0])
-        ours = expit(margins[:, code] * found.slope[code] + found.offset[code])
+        ours = expit(margins[:, code] * slope[code] + offset[code])
         np.testing.assert_allclose(ours, expected, atol=2e-3)  # Platt's targets are smoothed
 
 
@@ -83,9 +84,9 @@ def test_flattening_survives_a_class_without_rows_and_a_separable_one() -> None:
     margins, codes = draw(200, 6, np.eye(N_CLASSES))
     codes[codes == 4] = 0
     margins[:, 1] = np.where(codes == 1, 5.0, -5.0)
-    found = fit_flattening(margins, codes)
-    assert np.isfinite([found.slope, found.offset]).all()
-    assert expit(margins[:, 4] * found.slope[4] + found.offset[4]).max() < 0.1
+    _, slope, offset = fit_flattening(margins, codes)
+    assert np.isfinite([slope, offset]).all()
+    assert expit(margins[:, 4] * slope[4] + offset[4]).max() < 0.1
 
 
 def test_flat_margins_are_the_mean_of_the_temperatures_logits_and_log_sigmoids() -> None:
@@ -93,17 +94,17 @@ def test_flat_margins_are_the_mean_of_the_temperatures_logits_and_log_sigmoids()
     margins, codes = draw(3000, 10, np.eye(N_CLASSES) * 2)
     flattening = fit_flattening(margins, codes)
     temperature = fit_temperature(margins, codes).predict_proba(margins)
-    sigmoid = expit(margins * flattening.slope + flattening.offset)
+    sigmoid = expit(margins * flattening[1] + flattening[2])
     expected = np.sqrt(temperature * sigmoid)
     expected /= expected.sum(axis=1, keepdims=True)
-    np.testing.assert_allclose(softmax(flattening(margins), axis=1), expected, rtol=2e-6)
+    np.testing.assert_allclose(softmax(flatten(margins, flattening), axis=1), expected, rtol=2e-6)
 
 
 def test_the_flattened_multinomial_is_that_of_the_flat_margins() -> None:
     slope = np.diag(np.linspace(1, 3, N_CLASSES)) + 0.2
     margins, codes = draw(3000, 14, slope)
     found = Calibration(30.0, flat=True).fit(margins, codes)
-    flat = fit_flattening(margins, codes)(margins)
+    flat = flatten(margins, fit_flattening(margins, codes))
     expected = fit_multinomial(flat, codes, 30.0).predict_proba(flat)
     np.testing.assert_allclose(found.predict_proba(margins), expected, rtol=2e-6)
 

@@ -16,6 +16,7 @@ from src.models.cross_validation import (
     Cost,
     aligned_margins,
     both_columns,
+    by_share,
     can_cross_fit,
     cross_fit,
     fit_classifier,
@@ -135,3 +136,23 @@ def test_rows_are_taken_by_position_or_mask() -> None:
     np.testing.assert_array_equal(take(frame.to_numpy(), rows), frame.iloc[rows])
     mask = EACH == 3
     pd.testing.assert_frame_equal(take(frame, mask), frame.iloc[[3]])
+
+
+def test_prior_is_the_shares_of_the_other_folds() -> None:
+    codes, folds = np.array([0, 0, 0, 1, 2, 0]), np.array([0, 0, 1, 1, 1, 1])
+    found = by_share("prior", codes, folds, 0)
+    np.testing.assert_allclose(found[:2], [[0.5, 0.25, 0.25]] * 2)
+    np.testing.assert_allclose(found[2:], [[1.0, 0.0, 0.0]] * 4)
+
+
+def test_stratified_answers_are_drawn_by_share_and_do_not_look_at_the_row() -> None:
+    rng = np.random.default_rng(0)
+    codes = rng.choice(3, 6000, p=[0.6, 0.3, 0.1])
+    folds = np.arange(6000) % 5
+    found = by_share("stratified", codes, folds, 1)
+    assert set(np.unique(found)) == {0.0, 1.0}
+    np.testing.assert_allclose(found.mean(axis=0), np.bincount(codes) / 6000, atol=0.02)
+    chance = (np.bincount(codes) / 6000 @ np.bincount(codes)) / 6000
+    accuracy = (found.argmax(axis=1) == codes).mean()
+    assert accuracy == pytest.approx(chance, abs=4 * np.sqrt(chance * (1 - chance) / 6000))
+    np.testing.assert_array_equal(found, by_share("stratified", codes, folds, 1))

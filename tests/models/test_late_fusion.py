@@ -23,7 +23,7 @@ from src.models.calibration import log_loss
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
 from src.models.model_trainer import ModelTrainer
-from src.pipelines.branches import SelectColumns
+from src.pipelines.branches import select_columns
 from src.pipelines.product_model import build_expert
 from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
@@ -34,7 +34,7 @@ REQUIRES = {"image": "has_image"}
 
 def on_block(name: str) -> Pipeline:
     """Logistic regression on one block of the table."""
-    return Pipeline([("block", SelectColumns(name)), ("logreg", LogisticRegression(max_iter=500))])
+    return Pipeline([("block", select_columns(name)), ("logreg", LogisticRegression(max_iter=500))])
 
 
 def shop(n: int, seed: int, with_image: float = 0.7) -> tuple[pd.DataFrame, np.ndarray]:
@@ -199,10 +199,9 @@ def test_a_holdout_becomes_a_fold_of_its_own() -> None:
 def test_fitted_steps_are_named_by_expert_and_branch() -> None:
     X, y = shop(200, 0)
     model = fusion().fit(X, y)
-    found = [(name, step.column) for name, _, step in model.fitted_steps(SelectColumns)]
-    assert found == [("text", "text"), ("image", "image")]
-    fitted = [step.classes_.tolist() for _, _, step in model.fitted_steps(LogisticRegression)]
-    assert fitted == [[7, 17, 27, 37]] * 2
+    steps = list(model.fitted_steps(LogisticRegression))
+    assert [name for name, _, _ in steps] == ["text", "image"]
+    assert [step.classes_.tolist() for _, _, step in steps] == [[7, 17, 27, 37]] * 2
 
 
 def trained_on_branches(**options: float) -> LateFusion:
@@ -346,7 +345,7 @@ def test_names_of_a_fitted_union_are_the_librarys() -> None:
 def test_a_table_of_dense_branches_is_scaled_in_the_fold_alone() -> None:
     """A scaler inside an expert learns from the other folds: cross-fitting clones the whole."""
     X, y = shop(200, 0, with_image=1.0)
-    scaled = Pipeline([("block", SelectColumns("text")), ("scale", StandardScaler()),
+    scaled = Pipeline([("block", select_columns("text")), ("scale", StandardScaler()),
                        ("logreg", LogisticRegression())])  # fmt: skip
     model = LateFusion([("text", scaled)], n_folds=2)
     oof = model.cross_fit(X, y)

@@ -107,15 +107,15 @@ def test_b2_is_the_text_expert_where_it_has_input(transformed: Transformed, labe
     given = trained(transformed, folds, text)
     diagnosed = evaluate(transformed, given, labels).diagnosed
     b2, b4 = diagnosed["b2"], diagnosed["b4"]
-    assert b2.by_class["f1"].tolist() == [1.0, 1.0, 1.0]
-    assert b2.by_class["support"].sum() == N - 100
-    assert b2.confusions.empty
+    assert b2[0]["f1"].tolist() == [1.0, 1.0, 1.0]
+    assert b2[0]["support"].sum() == N - 100
+    assert b2[1].empty
     wrong = (transformed.y == 40).sum()
-    told = b4.by_class.set_index("prdtypecode").loc[40, "top_confusions"]
+    told = b4[0].set_index("prdtypecode").loc[40, "top_confusions"]
     assert told == f"Second-hand books (100.0 %, {wrong})"
     without = dataclasses.replace(given, oof=dataclasses.replace(given.oof, expert_proba={}))
     same = evaluate(transformed, without, labels).diagnosed
-    pd.testing.assert_frame_equal(same["b2"].by_class, same["b4"].by_class)
+    pd.testing.assert_frame_equal(same["b2"][0], same["b4"][0])
 
 
 def test_predictions_and_slices_tell_what_the_table_knows_of_a_product(

@@ -16,9 +16,9 @@ from src.pipelines.branches import (
     Block,
     Branch,
     BranchUnion,
-    JoinText,
     PresentRows,
-    SelectColumns,
+    join_text,
+    select_columns,
     stack,
     union_of,
 )
@@ -37,9 +37,9 @@ X = pd.DataFrame(
 
 def branches() -> list:
     return [
-        ("words", make_pipeline(JoinText(("title", "body")), TfidfVectorizer(dtype=np.float32))),
-        ("length", make_pipeline(SelectColumns("length"), StandardScaler())),
-        ("vector", SelectColumns("vector")),
+        ("words", make_pipeline(join_text("title", "body"), TfidfVectorizer(dtype=np.float32))),
+        ("length", make_pipeline(select_columns("length"), StandardScaler())),
+        ("vector", select_columns("vector")),
     ]
 
 
@@ -97,7 +97,7 @@ def test_clone_is_unfitted_and_fit_leaves_what_it_was_given_alone() -> None:
 
 
 def test_join_never_glues_words() -> None:
-    joined = JoinText(("title", "body")).fit(X).transform(X)
+    joined = join_text("title", "body").fit(X).transform(X)
     assert joined.tolist()[:2] == ["red lamp\n", "blue lamp\nfor the desk"]
 
 
@@ -106,7 +106,7 @@ def test_join_never_glues_words() -> None:
     [("length", ["length"]), ("described", ["described"]), ("vector", ["0", "1"])],
 )
 def test_columns_are_a_float32_matrix(column: str, names: list[str]) -> None:
-    step = SelectColumns(column).fit(X)
+    step = select_columns(column).fit(X)
     values = step.transform(X)
     given = X[[column]] if column in X else X[[f"{column}__{name}" for name in names]]
     assert values.dtype == np.float32
@@ -116,7 +116,7 @@ def test_columns_are_a_float32_matrix(column: str, names: list[str]) -> None:
 
 def test_select_unknown_column() -> None:
     with pytest.raises(KeyError, match="nothing"):
-        SelectColumns("nothing").fit(X).transform(X)
+        select_columns("nothing").fit(X).transform(X)
 
 
 ROWS = np.array([[1, 2], [np.nan, np.nan], [3, 8], [5, 5]], np.float32)

@@ -16,7 +16,7 @@ from src.config import load_config
 from src.features.text.language import detect_languages
 from src.pipelines import table as product_table
 from src.pipelines.table import block_mask, block_values, extract_table
-from src.pipelines.text_pipeline import LanguageExtractor, text_extractor
+from src.pipelines.text_pipeline import build_cleaner, table_extractors
 
 
 @dataclasses.dataclass
@@ -156,8 +156,8 @@ def test_what_is_known_of_a_text_is_computed_once(tmp_path: Path) -> None:
     titles = ["<b>Le grand livre</b> pour les enfants", "!!!", "The red lamp of the house", ""]
     bodies = ["avec des images", " \n", "", "<br/>"]
     given = products(*titles).assign(description=bodies)
-    extractor, cache = text_extractor(load_config()), ExtractionCache(tmp_path)
-    table = extract_table(given, [extractor, LanguageExtractor()], cache)
+    extractors, cache = table_extractors(load_config()), ExtractionCache(tmp_path)
+    table = extract_table(given, extractors, cache)
     plain = ["Le grand livre pour les enfants\navec des images", "!!!", titles[2], ""]
     assert table["language"].tolist() == detect_languages(plain)
     assert table["language"].tolist()[::2] == ["fr", "en"]
@@ -166,9 +166,10 @@ def test_what_is_known_of_a_text_is_computed_once(tmp_path: Path) -> None:
     assert table["title_length"].tolist() == [31, 3, 25, 0]  # of what is read
     assert table["title_length"].dtype == np.float32
     assert not table["has_image"].any()
-    assert table["clean_title"].tolist() == extractor.cleaner.clean(titles)
-    assert table["clean_description"].tolist() == extractor.cleaner.clean(bodies)
+    cleaner = build_cleaner(load_config())
+    assert table["clean_title"].tolist() == cleaner.clean(titles)
+    assert table["clean_description"].tolist() == cleaner.clean(bodies)
     kept = sorted((path, path.stat().st_mtime_ns) for path in tmp_path.rglob("*.npz"))
-    again = extract_table(given, [extractor, LanguageExtractor()], cache)
+    again = extract_table(given, extractors, cache)
     pd.testing.assert_frame_equal(again, table)
     assert sorted((p, p.stat().st_mtime_ns) for p in tmp_path.rglob("*.npz")) == kept

@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import f1_score
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore, Run, ServedRun
 from src.config import REPOSITORY, Config, load_config
 from src.errors import ArtifactError
@@ -154,7 +155,7 @@ def test_a_run_without_the_file_that_serving_loads_is_never_served(tmp_path: Pat
     decision = promote(store, force=True)
     assert (decision.promoted, decision.forced, decision.served) == (False, False, None)
     assert decision.reason.startswith("outputs.full_pipeline was off")
-    assert store.runs.find("served") is None
+    assert runs.find(store.paths, "served") is None
 
 
 def test_a_candidate_that_was_altered_is_not_promoted(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.artifacts import runs
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache, Namespace, content_key
 from src.config import Paths, load_config
@@ -75,12 +76,12 @@ def test_a_run_that_was_not_promoted_goes_and_the_served_ones_stay(paths: Paths)
         new = store.begin(run)
         new.save(new.serving, {"run_id": name}, run=run, stage="promote")
         if name != "three":
-            new.runs.promote()
+            runs.promote(new.paths)
     options = ["--set", f"paths.workspace={paths.workspace}"]
     main(["--all", "--dry-run", *options])
-    assert store.runs.find("candidate") is not None
+    assert runs.find(store.paths, "candidate") is not None
     main(["--all", *options])
-    assert store.runs.find("candidate") is None
+    assert runs.find(store.paths, "candidate") is None
     assert store.load(store.serving) == {"run_id": "two"}
     assert store.load(store.pinned("previous").serving) == {"run_id": "one"}
 

@@ -149,7 +149,7 @@ def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
     for number, (branch, steps) in enumerate(part.union.transformer_list):
         if not isinstance(steps, Pipeline) or not isinstance(steps[-1], TfidfBase):
             continue
-        columns, counter = steps[0].columns, steps[-1]
+        columns, counter = tuple(steps[0].get_feature_names_out()), steps[-1]
         counted = list(occurrences(counter, _words(counter, X, columns)))
         present, by_output = explainer.of_columns(part.parts, number)
         fused = part.fused(by_output[None, :, :])[0, :, column]

@@ -19,7 +19,7 @@ from src.models.calibration import Calibrator
 from src.models.gating import gating_conditions
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
-from src.pipelines.branches import BranchUnion, SelectColumns
+from src.pipelines.branches import BranchUnion, select_columns
 
 N_CLASSES = 3
 # One column a block, so that a block's contribution is a column's.
@@ -27,7 +27,7 @@ COLUMNS = {"text": ["t0", "t1", "t2"], "image": ["i0", "i1"]}
 
 
 def expert(columns: list[str]) -> Pipeline:
-    union = BranchUnion([(name, SelectColumns(name)) for name in columns])
+    union = BranchUnion([(name, select_columns(name)) for name in columns])
     return Pipeline([("features", union), ("classifier", ModelTrainer(LogisticRegression()))])
 
 

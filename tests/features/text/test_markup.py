@@ -12,12 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.features.text.cleaner import TextCleaner
+from src.config import load_config
 from src.features.text.markup import strip_markup
-from src.features.text.statistics import TextStatistics
-from src.features.text.statistics_pro import TextStatisticsPro
 from src.files import visible
-from src.pipelines.text_pipeline import LanguageExtractor, MeasureExtractor, TextExtractor
+from src.pipelines.text_pipeline import build, table_extractors
 from tests.growth import cpu_growth
 
 
@@ -108,9 +106,11 @@ FORMS = [
 def test_every_form_of_a_text_gives_the_same_digits(form: str) -> None:
     products = pd.DataFrame({"designation": ["Piscine gonflable 1 299,00 €, été fin XL", form]})
     products["description"] = products["designation"]
-    measures = [TextStatisticsPro(), TextStatistics()]
-    extractors = [MeasureExtractor(type(measure).__name__, measure) for measure in measures]
-    for extractor in (TextExtractor(TextCleaner()), LanguageExtractor(), *extractors):
+    stats = ("text_stats", "text_stats_pro")
+    cfg = load_config(overrides=[f"features.text.weights.{name}=1.0" for name in stats])
+    blocks = [branch.extractor for branch in build(cfg) if branch.extractor is not None]
+    assert len(blocks) == 2
+    for extractor in (*table_extractors(cfg), *blocks):
         for name, values in extractor.extract(products).items():
             np.testing.assert_array_equal(values[1], values[0], err_msg=name)
 

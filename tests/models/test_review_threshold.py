@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.models.threshold import NOTHING_ACCEPTED, review_threshold
+from src.models.calibration import NOTHING_ACCEPTED, review_threshold
 
 
 def answers(confidences: list[float], right: list[bool]) -> tuple[np.ndarray, np.ndarray]:
