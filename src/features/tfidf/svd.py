@@ -35,7 +35,7 @@ class CappedSVD(TransformerMixin, BaseEstimator):
     def transform(self, X: sparse.csr_matrix | np.ndarray) -> np.ndarray:
         """Return n dense rows, at most n_components wide if they were sparse; float32."""
         if self.svd_ is None:
-            return X.toarray() if sparse.issparse(X) else np.asarray(X)
+            return sparse.csr_matrix(X).toarray() if sparse.issparse(X) else np.asarray(X)
         return normalize(self.svd_.transform(X).astype(np.float32), copy=False)
 
     def get_feature_names_out(self, input_features: np.ndarray | None = None) -> np.ndarray:
