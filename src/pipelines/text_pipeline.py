@@ -62,15 +62,15 @@ def _clean_columns(
     from src.features.text.markup import plain_text
 
     clean_titles, clean_descriptions = cleaner.clean(titles), cleaner.clean(descriptions)
-    readable = [
-        any(map(str.isalnum, title)) or any(map(str.isalnum, body))
-        for title, body in zip(clean_titles, clean_descriptions, strict=True)
-    ]
+    titled, described = (
+        np.array([any(map(str.isalnum, text)) for text in texts], dtype=bool)
+        for texts in (clean_titles, clean_descriptions)
+    )
     return {
         "clean_title": _object_array(clean_titles),
         "clean_description": _object_array(clean_descriptions),
-        "has_text": np.array(readable, dtype=bool),
-        "has_description": np.array([bool(plain_text(d)) for d in descriptions], dtype=bool),
+        "has_text": titled | described,
+        "has_description": described,
         "title_length": np.array([len(plain_text(t)) for t in titles], dtype=np.float32),
     }
 
@@ -111,7 +111,7 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     from src.features.text.language import VERSION
 
     cleaner = build_cleaner(cfg)
-    settings = {**cleaner.settings(), "columns": 2}
+    settings = {**cleaner.settings(), "columns": 3}
     return (
         TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
         TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),

@@ -29,7 +29,7 @@ MAX_ESCAPE_DEPTH = 3
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>", re.IGNORECASE)
 # Where a word may be broken: no space, and nothing that is seen.
 _WORD_BREAK = re.compile(r"</?wbr\s*/?>", re.IGNORECASE)
-_MARKS = str.maketrans(dict.fromkeys("™®©", " "))
+_MARKS = re.compile("[™®©]")
 
 
 def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
@@ -43,10 +43,10 @@ def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
     'Piscine gonflable'
     """
     if normalize:
-        text = visible(text.translate(_MARKS))
+        text = visible(_MARKS.sub(" ", text))
     if html and ("<" in text or "&" in text):
         text = strip_markup(text)
-        text = visible(text.translate(_MARKS)) if normalize else text
+        text = visible(_MARKS.sub(" ", text)) if normalize else text
     return " ".join(text.split())
 
 
