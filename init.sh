@@ -13,11 +13,12 @@ readonly ME
 
 DEMO=false
 ACCEPT_NEW_SHARES=false
+REPLACE=()
 CONFIG_OPTIONS=()
 
 usage() {
     cat <<'TEXT'
-usage: bash init.sh [--demo] [--config FILE] [--set KEY=VALUE]... [--accept-new-shares]
+usage: bash init.sh [--demo] [--config FILE] [--set KEY=VALUE]... [--accept-new-shares] [--replace]
 
 Loads import/X_train_update.csv, Y_train_CVw08PX.csv and X_test_update.csv into PostgreSQL.
 
@@ -25,10 +26,12 @@ Loads import/X_train_update.csv, Y_train_CVw08PX.csv and X_test_update.csv into 
   --config FILE         settings (default: config/config.toml)
   --set KEY=VALUE       override one setting, such as validation.max_reject_rate=0.01
   --accept-new-shares   load even if the classes have quite other shares than before
+  --replace             load over what another workspace loaded into the local server
   --help                this text
 
-The server: DATABASE_URL, else one that answers on localhost:5433 (PGPORT), else Docker, else an
-embedded PostgreSQL 16 under data/postgres. The password is POSTGRES_PASSWORD, from the environment
+The server: DATABASE_URL, else this workspace's own embedded one, else one that answers on
+localhost:5433 (PGPORT), else Docker, else a new embedded PostgreSQL 16 under data/postgres, on a
+port that is free and kept. The password is POSTGRES_PASSWORD, from the environment
 or .env (see .env.example). Exit status: 0 loaded, 2 refused; then the database is as it was.
 TEXT
 }
@@ -67,6 +70,7 @@ parse_arguments() {
         case $1 in
             --demo) DEMO=true ;;
             --accept-new-shares) ACCEPT_NEW_SHARES=true ;;
+            --replace) REPLACE=(--replace) ;;
             --config | --set)
                 (($# > 1)) || fail "$1 needs a value" "$ME --help"
                 local value=$2
@@ -164,58 +168,37 @@ find_psql() {
         PSQL=("$PSQL_PROGRAM")
     fi
     TARGET=("$URL")
-    SQL_DIR=$ROOT/sql
 }
 
+# Its words are English and its dates ISO, whatever the machine's and the server's are.
 run_psql() {
-    PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8 PGOPTIONS='' \
-        "${PSQL[@]}" -X -q -v ON_ERROR_STOP=1 "$@" "${TARGET[@]}"
-}
-
-# Whether the server answers; what it said otherwise is in $ANSWER.
-answers() {
-    [[ ${#PSQL[@]} -gt 0 ]] || { ANSWER="no psql"; return 1; }
-    ANSWER=$(run_psql -c 'SELECT 1' </dev/null 2>&1 >/dev/null)
-}
-
-wait_for_server() {
-    local deadline=$((SECONDS + WAIT_SECONDS))
-    until answers; do
-        ((SECONDS < deadline)) || return 1
-        sleep 0.5
-    done
-}
-
-url_is_given() {
-    [[ -n ${DATABASE_URL:-} ]] || grep -qsE '^(export )?DATABASE_URL=.' "$ROOT/.env"
-}
-
-# The password stays out of messages.
-shown_url() {
-    sed -E 's#(://[^:/@]*):[^@]*@#\1:***@#' <<<"$URL"
+    LC_ALL=C PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8 PGDATESTYLE=ISO PGOPTIONS='' \
+        "${PSQL[@]}" -X -q -v ON_ERROR_STOP=1 -v SHOW_CONTEXT=never "$@" "${TARGET[@]}"
 }
 
 find_server() {
-    URL=$(etl postgres_server url) || exit 2
+    local kind name lines
+    lines=$(etl find_server "$WORKSPACE/data/postgres" ${REPLACE[@]+"${REPLACE[@]}"}) || exit 2
+    {
+        read -r kind
+        read -r URL
+        read -r SHOWN_URL
+        read -r WORKSPACE_NAME
+    } <<<"$lines"
     find_psql
-    if answers; then
-        printf '   %s answers\n' "$(shown_url)"
-        return
+    if [[ $kind != given ]]; then
+        # The local server is reached whatever the shell exports for another one.
+        for name in $(compgen -e PG); do
+            [[ $name == PGPORT ]] || unset "$name"
+        done
     fi
-    case $ANSWER in
-        *'starting up'* | *'recovery'*)
-            wait_for_server || fail "$(shown_url): $ANSWER" "$ME"
-            return
-            ;;
+    case $kind in
+        none) start_docker || start_embedded ;;
+        embedded) printf '   embedded PostgreSQL runs in %s\n' "$WORKSPACE/data/postgres" ;;
+        *) printf '   %s answers\n' "$SHOWN_URL" ;;
     esac
-    if url_is_given; then
-        fail "DATABASE_URL ($(shown_url)) does not answer: $ANSWER" \
-            "env -u DATABASE_URL $ME"
-    fi
-    case $ANSWER in
-        *'refused'* | *'no psql'* | *'imeout'*) start_docker || start_embedded ;;
-        *) fail "$(shown_url) refuses: $ANSWER" "$(printf 'cat %q' "$ROOT/.env.example")" ;;
-    esac
+    ((${#PSQL[@]} > 0)) || fail "no psql here" \
+        "$(printf '%q -m pip install -r %q' "$PYTHON" "$ROOT/requirements.txt")"
 }
 
 start_docker() {
@@ -230,16 +213,20 @@ start_docker() {
                 "$(printf '%q -m pip install -r %q' "$PYTHON" "$ROOT/requirements.txt")"
         PSQL=("${compose[@]}" exec -T -w /project postgres psql)
         TARGET=(-U mlops -d rakuten)
-        SQL_DIR=/project/sql
     fi
-    wait_for_server || fail "the container does not answer: $ANSWER" "$logs"
+    local deadline=$((SECONDS + WAIT_SECONDS))
+    until run_psql -c 'SELECT 1' </dev/null >/dev/null 2>&1; do
+        ((SECONDS < deadline)) || fail "the container does not answer" "$logs"
+        sleep 0.5
+    done
     printf '   PostgreSQL runs in Docker (rakuten_db)\n'
 }
 
 start_embedded() {
-    etl postgres_server start --data "$WORKSPACE/data/postgres" >/dev/null || exit 2
-    wait_for_server || fail "the embedded server does not answer: $ANSWER" \
-        "$(printf 'tail %q' "$WORKSPACE/data/postgres/server.log")"
+    local lines
+    lines=$(etl find_server "$WORKSPACE/data/postgres" --start) || exit 2
+    { read -r _; read -r URL; } <<<"$lines"
+    TARGET=("$URL")
     printf '   embedded PostgreSQL runs in %s\n' "$WORKSPACE/data/postgres"
 }
 
@@ -262,13 +249,15 @@ lines_of() {
 load() {
     local file files=() status=0
     for file in "$ROOT"/sql/[012]*.sql; do
-        files+=(-f "$SQL_DIR/${file##*/}")
+        files+=(-f "sql/${file##*/}")
     done
     collect_lines >"$WORK/lines"
-    # \copy expands no variables: it names import/, which is a link to wherever the files are.
+    # \copy expands no variables: it names import/, which is a link to wherever the files are. Names
+    # of one word, as sql/, are also what psql's messages can be read by.
     ln -s "$IMPORT_DIR" "$WORK/import"
+    ln -s "$ROOT/sql" "$WORK/sql"
     (cd "$WORK" && run_psql --single-transaction \
-        -v snapshot="$(<"$WORKSPACE/snapshot.json")" -v codes="$CODES" \
+        -v snapshot="$(<"$WORKSPACE/snapshot.json")" -v codes="$CODES" -v workspace="$WORKSPACE_NAME" \
         -v max_reject_rate="$MAX_REJECT_RATE" -v accept_new_shares="$ACCEPT_NEW_SHARES" \
         "${files[@]}" <"$WORK/lines" >"$WORK/rejects.csv" 2>"$WORK/errors") || status=$?
     keep_rejects
@@ -289,8 +278,8 @@ keep_rejects() {
 
 explain_refusal() {
     local message next=$ME
-    # "psql:FILE:LINE: ERROR:  text" without its beginning; CONTEXT names only lines of PL/pgSQL.
-    message=$(sed -E 's#^psql:[^ ]+ (ERROR|FATAL|error): *##; /^CONTEXT:/,$d' "$WORK/errors")
+    # "psql:FILE:LINE: ERROR:  text" without its beginning, in the server's language.
+    message=$(sed -E 's#^psql:[^ ]+ [^ :]+: *##' "$WORK/errors")
     case $message in
         *'rejected training rows'*) next=$(printf 'cat %q' "$RESULTS_DIR/rejects.csv") ;;
         *'class shares against'*) next="$ME --accept-new-shares" ;;
@@ -300,7 +289,7 @@ the database is as it was before" "$next"
 }
 
 index_texts() {
-    run_psql -f "$SQL_DIR/30_text_search.sql" </dev/null
+    (cd "$WORK" && run_psql -f sql/30_text_search.sql) </dev/null
 }
 
 show_checks() {

@@ -39,7 +39,7 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     """
     seen = csv_files.take_snapshot(cfg.paths.import_dir)
     path = cfg.paths.workspace / SNAPSHOT_NAME
-    before = _read_snapshot(path)
+    before = read_snapshot(path)
     if {**before, **seen} == before and "created_at" in before:
         return before
     snapshot = {**seen, "created_at": datetime.now(timezone.utc).isoformat(timespec="seconds")}
@@ -48,7 +48,8 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     return snapshot
 
 
-def _read_snapshot(path: Path) -> dict[str, Any]:
+def read_snapshot(path: Path) -> dict[str, Any]:
+    """Return what a snapshot file says; nothing where it is missing or torn."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, ValueError):
@@ -70,7 +71,11 @@ def write_image_manifest(cfg: Config) -> str:
     images.write_manifest(path, entries)
     faults = sum(entry.fault is not None for entry in entries)
     copies = sum(entry.same_as not in (None, entry.path) for entry in entries)
-    return f"{len(entries)} images, {faults} of them unreadable, {copies} repeat another"
+    damaged = sum(entry.damaged for entry in entries)
+    return (
+        f"{len(entries)} images, {faults} of them unreadable, {damaged} damaged and used,"
+        f" {copies} repeat another"
+    )
 
 
 def _show_progress(done: int) -> None:

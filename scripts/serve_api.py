@@ -66,7 +66,7 @@ def _services(cfg: Config) -> Services:
     from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
-    url, model = database_url(), ServedModel(cfg.paths)
+    url, model = database_url(cfg.paths.workspace), ServedModel(cfg.paths)
     return Services(
         model=model,
         log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),

@@ -15,6 +15,7 @@ CREATE TABLE IF NOT EXISTS project.datasets (
     created_at TIMESTAMPTZ NOT NULL,
     loaded_at TIMESTAMPTZ NOT NULL
 );
+ALTER TABLE project.datasets ADD COLUMN IF NOT EXISTS workspace TEXT;
 COMMENT ON TABLE project.datasets IS 'One row a snapshot of the three files that was ever loaded.';
 COMMENT ON COLUMN project.datasets.data_hash IS 'Combined SHA256 of the three files.';
 COMMENT ON COLUMN project.datasets.source IS 'official, or demo for synthetic rows.';
@@ -23,6 +24,7 @@ COMMENT ON COLUMN project.datasets.rows IS 'Training products in project.items a
 COMMENT ON COLUMN project.datasets.class_counts IS 'prdtypecode to number of products.';
 COMMENT ON COLUMN project.datasets.check_results IS 'What sql/20_checks.sql found.';
 COMMENT ON COLUMN project.datasets.created_at IS 'When snapshot.json was made.';
+COMMENT ON COLUMN project.datasets.workspace IS 'Folder from which it was loaded last.';
 COMMENT ON COLUMN project.datasets.loaded_at IS 'When it was loaded last; the latest one is current.';
 
 CREATE TABLE IF NOT EXISTS project.rejects (

@@ -49,10 +49,10 @@ CREATE TABLE IF NOT EXISTS project.items_history (
     left_dataset_id BIGINT NOT NULL REFERENCES project.datasets DEFERRABLE INITIALLY DEFERRED,
     left_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
-COMMENT ON TABLE project.items_history IS 'Rows that left the files.';
+COMMENT ON TABLE project.items_history IS 'Rows that left the files, and former texts and labels of those that changed.';
 COMMENT ON COLUMN project.items_history.part IS 'train for items, test for test_items.';
 COMMENT ON COLUMN project.items_history.prdtypecode IS 'Category code; NULL for test rows.';
-COMMENT ON COLUMN project.items_history.left_dataset_id IS 'Snapshot in which it was missing.';
+COMMENT ON COLUMN project.items_history.left_dataset_id IS 'Snapshot in which it was missing, or another.';
 
 CREATE TABLE IF NOT EXISTS project.assets (
     path TEXT PRIMARY KEY,

@@ -16,11 +16,13 @@ CREATE TABLE IF NOT EXISTS project.models (
     created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
     UNIQUE (run_id, kind, phase)
 );
+ALTER TABLE project.models ADD COLUMN IF NOT EXISTS served BOOLEAN NOT NULL DEFAULT FALSE;
 COMMENT ON TABLE project.models IS 'One row a trained model.';
 COMMENT ON COLUMN project.models.run_id IS 'Training run, as in artifacts/manifest.json.';
 COMMENT ON COLUMN project.models.kind IS 'model.name of the configuration.';
 COMMENT ON COLUMN project.models.phase IS 'holdout for the scored model, final for the served one.';
-COMMENT ON COLUMN project.models.artifact IS 'File name under artifacts/.';
+COMMENT ON COLUMN project.models.artifact IS 'File name under artifacts/runs/<run_id>/.';
+COMMENT ON COLUMN project.models.served IS 'Whether its run is the champion: promotion and rollback tell.';
 
 CREATE TABLE IF NOT EXISTS project.predictions (
     prediction_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -52,7 +52,9 @@ SELECT DISTINCT ON (models.kind, models.phase)
     datasets.source,
     models.artifact,
     models.scores,
-    models.created_at
+    models.created_at,
+    models.artifact_sha256,
+    models.served
 FROM project.models AS models
 INNER JOIN project.datasets AS datasets ON models.dataset_id = datasets.dataset_id
 ORDER BY models.kind ASC, models.phase ASC, models.created_at DESC, models.model_id DESC;

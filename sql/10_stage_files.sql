@@ -1,6 +1,7 @@
 -- Title:  The files into staging, as text; the settings of this load into a temporary table.
 -- Reads:  import/*.csv, on standard input the lines of images_manifest.json and feedback.jsonl
---         (FILE, byte 1, LINE), psql variables snapshot, codes, max_reject_rate, accept_new_shares.
+--         (FILE, byte 1, LINE), psql variables snapshot, workspace, codes, max_reject_rate,
+--         accept_new_shares.
 -- Writes: project.staging_*, temporary table load_settings.
 -- Re-run: safe; staging is emptied first.
 
@@ -8,6 +9,7 @@ CREATE TEMPORARY TABLE load_settings ON COMMIT DROP AS
 WITH given AS (
     SELECT
         :'snapshot'::JSONB AS snapshot,
+        :'workspace' AS workspace,
         string_to_array(:'codes', ',')::BIGINT[] AS codes,
         :'max_reject_rate'::DOUBLE PRECISION AS max_reject_rate,
         :'accept_new_shares'::BOOLEAN AS accept_new_shares
@@ -15,6 +17,7 @@ WITH given AS (
 
 SELECT
     given.snapshot,
+    given.workspace,
     given.codes,
     given.max_reject_rate,
     given.accept_new_shares,

@@ -13,7 +13,11 @@ WITH typed AS (
         project.to_id(row_index) AS row_index,
         project.to_id(productid) AS productid,
         project.to_id(imageid) AS imageid,
-        coalesce(designation, '') !~ '[^ \t\n\r\f\v]' AS is_blank
+        -- Nothing but white space and what nobody sees, the same list as BLANK in csv_files.py.
+        coalesce(designation, '') !~ (
+            '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f'
+            '\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'
+        ) AS is_blank
     FROM project.staged_products
 )
 
@@ -192,7 +196,7 @@ WHERE product.file = 'X_test_update.csv' AND product.row_index IS NOT NULL;
 ANALYZE wanted_items (productid, row_hash);
 ANALYZE wanted_test_items (row_index, row_hash);
 
--- 5. Rows that left the files move to the history.
+-- 5. Rows that left the files, and former texts and labels of those that changed, are kept.
 WITH gone AS (
     DELETE FROM project.items AS current
     WHERE
@@ -201,6 +205,17 @@ WITH gone AS (
             WHERE wanted.productid = current.productid
         )
     RETURNING *
+),
+
+former AS (
+    SELECT gone.* FROM gone
+    UNION ALL
+    SELECT current.*
+    FROM project.items AS current
+    INNER JOIN wanted_items AS wanted ON current.productid = wanted.productid
+    WHERE
+        (current.designation, current.description, current.prdtypecode)
+        IS DISTINCT FROM (wanted.designation, wanted.description, wanted.prdtypecode)
 )
 
 INSERT INTO project.items_history (
@@ -217,18 +232,18 @@ INSERT INTO project.items_history (
 )
 SELECT
     'train' AS part,
-    gone.productid,
-    gone.row_index,
-    gone.imageid,
-    gone.designation,
-    gone.description,
-    gone.prdtypecode,
-    gone.row_hash,
-    gone.dataset_id,
+    former.productid,
+    former.row_index,
+    former.imageid,
+    former.designation,
+    former.description,
+    former.prdtypecode,
+    former.row_hash,
+    former.dataset_id,
     settings.dataset_id AS left_dataset_id
-FROM gone
+FROM former
 CROSS JOIN load_settings AS settings
-ORDER BY gone.row_index;
+ORDER BY former.row_index;
 
 WITH gone AS (
     DELETE FROM project.test_items AS current
@@ -238,6 +253,17 @@ WITH gone AS (
             WHERE wanted.row_index = current.row_index
         )
     RETURNING *
+),
+
+former AS (
+    SELECT gone.* FROM gone
+    UNION ALL
+    SELECT current.*
+    FROM project.test_items AS current
+    INNER JOIN wanted_test_items AS wanted ON current.row_index = wanted.row_index
+    WHERE
+        (current.designation, current.description)
+        IS DISTINCT FROM (wanted.designation, wanted.description)
 )
 
 INSERT INTO project.items_history (
@@ -253,17 +279,17 @@ INSERT INTO project.items_history (
 )
 SELECT
     'test' AS part,
-    gone.productid,
-    gone.row_index,
-    gone.imageid,
-    gone.designation,
-    gone.description,
-    gone.row_hash,
-    gone.dataset_id,
+    former.productid,
+    former.row_index,
+    former.imageid,
+    former.designation,
+    former.description,
+    former.row_hash,
+    former.dataset_id,
     settings.dataset_id AS left_dataset_id
-FROM gone
+FROM former
 CROSS JOIN load_settings AS settings
-ORDER BY gone.row_index;
+ORDER BY former.row_index;
 
 -- 6. Only rows whose hash differs are written.
 INSERT INTO project.items AS current (

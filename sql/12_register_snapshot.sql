@@ -12,7 +12,8 @@ INSERT INTO project.datasets AS known (
     schema_version,
     class_counts,
     created_at,
-    loaded_at
+    loaded_at,
+    workspace
 )
 SELECT
     settings.dataset_id,
@@ -26,13 +27,15 @@ SELECT
         FROM project.class_distribution AS distribution
     ) AS class_counts,
     (settings.snapshot ->> 'created_at')::TIMESTAMPTZ AS created_at,
-    now() AS loaded_at
+    now() AS loaded_at,
+    settings.workspace
 FROM load_settings AS settings
 ON CONFLICT (data_hash) DO UPDATE SET
     source = excluded.source,
     rows = excluded.rows,
     class_counts = excluded.class_counts,
-    loaded_at = excluded.loaded_at
+    loaded_at = excluded.loaded_at,
+    workspace = excluded.workspace
 WHERE known.loaded_at < (SELECT max(others.loaded_at) FROM project.datasets AS others)
 OR known.source <> excluded.source
 OR known.class_counts <> excluded.class_counts;

@@ -38,7 +38,7 @@ _UNREADABLE = (
     zlib.error,
 )
 KEY_COLUMN = "__key__"
-OFFSETS_SUFFIX = "__offsets__"
+TEXT_SUFFIX = "__json__"
 SETTINGS_NAME = "settings.json"
 
 
@@ -112,7 +112,13 @@ class ExtractionCache:
         arrays: dict[str, Any] = {KEY_COLUMN: np.frombuffer(b"".join(keys), np.uint8)}
         arrays[KEY_COLUMN] = arrays[KEY_COLUMN].reshape(len(keys), KEY_BYTES)
         for name, column in columns.items():
-            arrays |= _encode_column(name, column, len(keys))
+            if len(column) != len(keys):
+                raise ValueError(f"column {name!r} has {len(column)} rows for {len(keys)} keys")
+            if column.dtype == object:  # JSON keeps every character, and needs no pickle
+                texts = json.dumps(column.tolist()).encode()
+                arrays[name + TEXT_SUFFIX] = np.frombuffer(texts, np.uint8)
+            else:
+                arrays[name] = column
         settings = folder / SETTINGS_NAME
         try:
             if not settings.exists():
@@ -147,19 +153,6 @@ class ExtractionCache:
         return sum(size for _, size in namespaces)
 
 
-def _encode_column(name: str, column: np.ndarray, n_rows: int) -> dict[str, np.ndarray]:
-    """Text becomes one UTF-8 blob and its offsets: no pickle on the way back."""
-    import numpy as np
-
-    if len(column) != n_rows:
-        raise ValueError(f"column {name!r} has {len(column)} rows for {n_rows} keys")
-    if column.dtype != object:
-        return {name: column}
-    blobs = [text.encode("utf-8", "surrogatepass") for text in column]
-    offsets = np.cumsum([0, *map(len, blobs)], dtype=np.int64)
-    return {name: np.frombuffer(b"".join(blobs), np.uint8), name + OFFSETS_SUFFIX: offsets}
-
-
 def _read_segment(path: Path) -> dict[str, Any] | None:
     """Return the columns of a segment; None when another process purged it, or it is damaged."""
     import numpy as np
@@ -167,18 +160,11 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
     try:
         with path.open("rb") as handle, np.load(handle, allow_pickle=False) as archive:
             arrays = {name: archive[name] for name in archive.files}
+        for name in [name for name in arrays if name.endswith(TEXT_SUFFIX)]:
+            texts = json.loads(arrays.pop(name).tobytes())
+            arrays[name.removesuffix(TEXT_SUFFIX)] = np.array(texts, dtype=object)
     except _UNREADABLE:
         return None
-    for name in [name for name in arrays if name.endswith(OFFSETS_SUFFIX)]:
-        offsets, column = arrays.pop(name), name.removesuffix(OFFSETS_SUFFIX)
-        blob = arrays[column].tobytes()
-        texts = np.empty(len(offsets) - 1, dtype=object)
-        bounds = offsets.tolist()
-        texts[:] = [
-            blob[start:stop].decode("utf-8", "surrogatepass")
-            for start, stop in zip(bounds[:-1], bounds[1:], strict=True)
-        ]
-        arrays[column] = texts
     heights = {len(column) for column in arrays.values()}
     return arrays if KEY_COLUMN in arrays and len(heights) == 1 else None
 

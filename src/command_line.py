@@ -8,7 +8,9 @@ user stands. One that is options alone is what was typed, and these after it.
 from __future__ import annotations
 
 import argparse
+import codecs
 import inspect
+import io
 import os
 import re
 import shlex
@@ -87,8 +89,10 @@ def run(
     file = Path(inspect.getfile(work)).resolve()
     words = sys.argv[1:] if argv is None else argv
     again = shlex.join([_python(Path.cwd()), os.path.relpath(file), *words])
+    _write_utf8()
     try:
-        _refuse_foreign_source(file, words)
+        if argv is None:
+            _use_own_source(file)
         args = options.parse_args(words)
         set_up_logging(verbose=getattr(args, "verbose", False))
         return work(args)
@@ -101,6 +105,22 @@ def run(
         if kept is not None:
             sys.stderr.write(f"\ninterrupted: {kept}\nnext: {again}\n")
         return EXIT_USAGE
+
+
+def _write_utf8() -> None:
+    """Write results as UTF-8 whatever the machine's language; a terminal shows what it can."""
+    codecs.register_error("as_it_came", _as_it_came)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        encoding = sys.stdout.encoding if sys.stdout.isatty() else "utf-8"
+        sys.stdout.reconfigure(encoding=encoding, errors="as_it_came")
+
+
+def _as_it_came(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Give a byte of a file's name back as it is; escape what the encoding has no sign for."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeEncodeError:
+        return codecs.lookup_error("backslashreplace")(error)
 
 
 def report(error: ProjectError, again: str = "") -> int:
@@ -120,8 +140,6 @@ def runnable(command: str) -> str:
     >>> runnable("ls config").endswith("ls config")
     True
     """
-    if command.startswith("PYTHONPATH="):  # as `_refuse_foreign_source` says it
-        return command
     if INSTALLED:
         command = re.sub(r"^python (\w+)/(\w+)\.py", r"python -m \1.\2", command)
     if command.startswith("python "):
@@ -131,8 +149,8 @@ def runnable(command: str) -> str:
     return command
 
 
-def _refuse_foreign_source(file: Path, words: Sequence[str]) -> None:
-    """Refuse a command whose ``src`` was imported from another checkout than its own.
+def _use_own_source(file: Path) -> None:
+    """Start a command anew whose ``src`` was imported from another checkout than its own.
 
     Python puts the command's folder, not the checkout, first on its path; an environment in which
     another checkout is installed would then run that one's code on that one's files.
@@ -140,14 +158,15 @@ def _refuse_foreign_source(file: Path, words: Sequence[str]) -> None:
     own = next((p for p in file.parents if (p / "src/command_line.py").is_file()), REPOSITORY)
     if own == REPOSITORY or INSTALLED:
         return
-    folder = shlex.quote(str(own))
-    raise UsageError(
-        f"this command lies in {own}, but {sys.executable} imports src from {REPOSITORY}, whose "
-        "code and files it would use; expected an environment of its own (cd "
-        f"{folder} && python3 -m venv .venv && .venv/bin/pip install -r requirements.txt) or, for "
-        "once, its folder on PYTHONPATH",
-        next_command=f"PYTHONPATH={folder} {shlex.join([sys.executable, str(file), *words])}",
-    )
+    path = [folder for folder in os.environ.get("PYTHONPATH", "").split(os.pathsep) if folder]
+    if path[:1] == [str(own)]:
+        raise UsageError(
+            f"this command lies in {own}, but {sys.executable} imports src from {REPOSITORY}",
+            next_command=f"cd {shlex.quote(str(own))} && make demo",
+        )
+    sys.stderr.write(f"src of {own}, not of {REPOSITORY}, which this Python has installed\n")
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(own), *path])}
+    os.execve(sys.executable, [sys.executable, str(file), *sys.argv[1:]], environment)  # noqa: S606
 
 
 def _python(folder: Path) -> str:

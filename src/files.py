@@ -36,7 +36,9 @@ _INVISIBLE = re.compile(
 def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401
     """Open a temporary file beside `path` that takes its place when the block ends without error.
 
-    Its folder is made where it is missing; text is UTF-8 unless `options` say otherwise.
+    A link stays and its target is written; what is no regular file, such as a device or a pipe, is
+    written through. The folder is made where it is missing; text is UTF-8 unless `options` say
+    otherwise.
 
     Raises
     ------
@@ -45,17 +47,35 @@ def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO
     """
     if "b" not in mode:
         options.setdefault("encoding", "utf-8")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{SUFFIX}")
+    if not _is_replaceable(path):
+        with path.open(mode, **options) as handle:
+            yield handle
+        return
+    target = Path(os.path.realpath(path))
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(
+        f".{uuid.uuid4().hex}{SUFFIX}"
+    )  # the name may be as long as it may
     try:
         with temporary.open(mode, **options) as handle:
             yield handle
             handle.flush()
             os.fsync(handle.fileno())
-        temporary.replace(path)
+        temporary.replace(target)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def _is_replaceable(path: Path) -> bool:
+    """Tell whether a file may be renamed over `path`: over none, and over a regular file.
+
+    What /dev/stdout and /dev/fd/3 lead to is open elsewhere, and goes on to be.
+    """
+    folder = Path(os.path.realpath(path.parent))
+    if folder == Path("/dev") or folder.is_relative_to("/dev/fd") or folder.is_relative_to("/proc"):
+        return False
+    return path.is_file() or not os.path.lexists(os.path.realpath(path))
 
 
 def sha256(source: Path | bytes | IO[bytes]) -> str:

@@ -6,7 +6,6 @@ import csv
 import dataclasses
 import json
 import logging
-import os
 import shutil
 import signal
 import socket
@@ -26,10 +25,6 @@ from src.data import csv_files
 from src.errors import DatabaseError
 from src.labels import load_labels
 from src.log import LOGGER_NAME
-
-# OpenMP's threads spin while they wait: where tests share the cores, two threads of a boosting
-# library took 14 s for what they do in 0.8 s when they sleep. Read when a library is loaded.
-os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 # A suite that a shell started in the background inherits SIGINT as ignored, and so would every
 # command that a test interrupts. A handler is not inherited: they get the default.
@@ -154,6 +149,7 @@ def run_load(
         "codes": ",".join(map(str, codes)),
         "max_reject_rate": str(rate),
         "accept_new_shares": "false",
+        "workspace": str(folder.parent),
     }
     command = [str(postgres_server.binaries() / "psql"), "-X", "-q", "--single-transaction"]
     for name, value in variables.items():

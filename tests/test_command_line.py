@@ -94,23 +94,52 @@ def test_settings_of_the_command_line_reach_the_configuration(tmp_path: Path) ->
     assert options.parse_args(["--config", str(tmp_path)]).config == tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_command_refuses_the_source_of_another_checkout(command: str, tmp_path: Path) -> None:
-    """As in an environment where this checkout is installed and the script is of a second one."""
-    second = tmp_path / "my second checkout"
+@pytest.fixture
+def second(tmp_path: Path) -> Path:
+    """Another checkout, in an environment where this one is installed."""
+    folder = tmp_path / "my second checkout"
     for name in ("src", "config", "scripts", "tools", "etl", "streamlit_app"):
         shutil.copytree(
-            REPOSITORY / name, second / name, ignore=shutil.ignore_patterns("__pycache__")
+            REPOSITORY / name, folder / name, ignore=shutil.ignore_patterns("__pycache__")
         )
-    script = second / command
-    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
-    words = [sys.executable, str(script), "--help"]
-    done = subprocess.run(words, env=env, cwd=tmp_path, capture_output=True, text=True)
+    return folder
+
+
+def call(*words: object) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    return subprocess.run(
+        [sys.executable, *map(str, words)], env=environment, capture_output=True, text=True
+    )
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_a_command_uses_the_source_of_its_own_checkout(command: str, second: Path) -> None:
+    done = call(second / command, "--help")
+    assert done.returncode == 0
+    assert done.stdout.startswith(f"usage: {Path(command).name}")
+    assert done.stderr == f"src of {second}, not of {REPOSITORY}, which this Python has installed\n"
+
+
+def test_a_second_checkout_answers_with_its_own_run_alone(second: Path, tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("designation\nLampe\n")
+    done = call(second / "scripts" / "predict.py", tmp_path / "a.csv")
     assert (done.returncode, done.stdout) == (2, "")
-    problem, following = done.stderr.splitlines()
-    assert str(second) in problem
-    assert str(REPOSITORY) in problem
-    command = following.removeprefix("next: ")
-    again = subprocess.run(command, shell=True, env=env, capture_output=True, text=True)  # noqa: S602
-    assert (again.returncode, again.stderr) == (0, "")
-    assert again.stdout.startswith(f"usage: {script.name}")
+    assert f"{second}/artifacts" in done.stderr
+    assert "train" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "cp1252:strict"])
+def test_results_are_utf_8_whatever_the_language_of_the_machine(encoding: str) -> None:
+    program = """
+import sys
+from src.command_line import parser, run
+def work(args):
+    sys.stdout.write("Étagère € \\U0001f600 caf\\udce9 \\ud83d\\n")
+    return 0
+sys.exit(run(work, parser("Does."), []))
+"""
+    environment = {**os.environ, "PYTHONIOENCODING": encoding, "PYTHONPATH": str(REPOSITORY)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, env=environment, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout == "Étagère € 😀 caf".encode() + b"\xe9 \\ud83d\n"

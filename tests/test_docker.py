@@ -9,7 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from etl.postgres_server import Server
 from src.config import REPOSITORY
+from src.data import postgres
 
 DOCKERFILE = (REPOSITORY / "Dockerfile").read_text(encoding="utf-8")
 
@@ -34,6 +36,34 @@ def test_services_can_write_nothing_and_are_nobody(
     assert f":{port}/" in service["environment"]["HEALTH_URL"]
     script = next(word for word in service["command"] if word.endswith(".py"))
     assert script.split("/")[0] in copied()
+
+
+@pytest.mark.parametrize("name", ["api", "app"])
+@pytest.mark.parametrize("password", ["p@ss/w%rd?#: é", "50%", "a:b@c"])
+def test_a_password_of_any_characters_reaches_the_database(
+    services: dict[str, dict[str, Any]],
+    name: str,
+    password: str,
+    server: Server,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As compose puts it there: `${POSTGRES_PASSWORD:-mlops}` becomes the value, as it stands."""
+    variables = {
+        key: value.replace("${POSTGRES_PASSWORD:-mlops}", password)
+        for key, value in services[name]["environment"].items()
+    }
+    url = variables["DATABASE_URL"].replace("postgres:5432", f"localhost:{server.port}")
+    literal = password.replace("'", "''")
+    with postgres.connect(server.url()) as connection:
+        connection.execute(f"CREATE ROLE mlops_{name} LOGIN PASSWORD '{literal}'")  # type: ignore[arg-type]
+    try:
+        monkeypatch.setenv("PGPASSWORD", variables["PGPASSWORD"])
+        with postgres.connect(url.replace("mlops@", f"mlops_{name}@")) as connection:
+            assert connection.execute("SELECT 1").fetchone() == (1,)
+    finally:
+        monkeypatch.undo()
+        with postgres.connect(server.url()) as connection:
+            connection.execute(f"DROP ROLE mlops_{name}")  # type: ignore[arg-type]
 
 
 def test_the_database_comes_without_a_profile(services: dict[str, dict[str, Any]]) -> None:

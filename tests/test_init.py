@@ -101,12 +101,12 @@ def test_a_bare_machine_gets_an_embedded_server_and_loads_twice(
         snapshot = json.loads((tree / "snapshot.json").read_text())
         assert postgres.latest_snapshot(server.url()).data_hash == snapshot["data_hash"]
         before = dump(server.url())
-        again = init(PGPORT=str(free_port))
-        assert f"postgres://mlops:***@localhost:{free_port}/rakuten answers" in again.stdout
+        again = init()  # on the port that it has kept
+        assert f"embedded PostgreSQL runs in {server.folder}" in again.stdout
         assert dump(server.url()) == before
-        refused = init(PGPORT=str(free_port), POSTGRES_PASSWORD="wrong")  # noqa: S106
-        assert "password authentication failed" in refused.stderr
-        assert "POSTGRES_PASSWORD=" in run_next(refused).stdout
+        refused = init(POSTGRES_PASSWORD="wrong")  # noqa: S106
+        assert "made with another POSTGRES_PASSWORD" in refused.stderr
+        assert "cluster" in run_next(refused).stdout
     finally:
         postgres_server.stop(server)
 
@@ -226,7 +226,9 @@ def test_one_changed_cell_updates_that_row_alone(
     new = rows["items"] - set(before["items"].splitlines())
     assert [row.split("\t")[0] for row in (*gone, *new)] == ["1007", "1007"]
     assert len(rows["datasets"]) == 2
-    assert {name for name in after if after[name] != before[name]} == {"items", "datasets"}
+    changed = {name for name in after if after[name] != before[name]}
+    assert changed == {"items", "items_history", "datasets"}
+    assert "Produit n° 7" in after["items_history"]
     assert_loaded(loaded, tree / "import")
 
 
@@ -319,9 +321,9 @@ def test_a_server_that_is_not_there_or_a_wrong_option_say_what_to_do(
     shutil.copytree(shop.write_plain(3), tree / "import")
     address = f"postgres://mlops:secret@localhost:{free_port}/rakuten"
     done = init(DATABASE_URL=address)
-    assert "does not answer" in done.stderr
+    assert f"localhost:{free_port}/rakuten: PostgreSQL can't be reached" in done.stderr
     assert "secret" not in done.stderr
-    assert next_command(done) == f"env -u DATABASE_URL bash {tree}/init.sh"
+    assert next_command(done) == "env -u DATABASE_URL bash init.sh"
     for option in ("--demmo", "--config", "--set"):
         assert next_command(init(option)) == f"bash {tree}/init.sh --help"
     assert "unknown key" in init("--set", "paths.imprt=x").stderr
@@ -344,6 +346,99 @@ def test_corrections_that_waited_in_a_file_are_loaded(
         assert "1 corrections in results/feedback.jsonl, 1 lines left out" in done.stderr
         found = [(c.productid, c.prdtypecode) for c in postgres.read_feedback(database)]
         assert found == [(1001, 10)]
+
+
+def test_a_folder_that_a_shell_would_read_and_variables_of_another_server(
+    tree: Path, tmp_path: Path, free_port: int, shop: Shop
+) -> None:
+    # The last letter is no UTF-8: what an old system called "café".
+    name = "a $(touch pwned) `touch pwned` \"é\" 'x' $HOME ;& caf".encode() + b"\xe9"
+    place = tmp_path / os.fsdecode(name)
+    tree.rename(place)
+    shutil.copytree(shop.write_plain(9), place / "import")
+    other = {"PGSSLMODE": "require", "PGCHANNELBINDING": "require", "PGSERVICE": "prod"}
+    strange = {
+        "PGHOST": "/no",
+        "PGUSER": "me",
+        "PGDATESTYLE": "German",
+        "PGCLIENTENCODING": "LATIN1",
+    }
+    environment = {"PYTHON": sys.executable, "PYTHONPATH": str(place), "LANG": "fr_FR.UTF-8"}
+    environment |= {**other, **strange, "PGPORT": str(free_port), "PATH": os.environ["PATH"]}
+    server = embedded(place, free_port)
+    command = ["bash", str(place / "init.sh")]
+    try:
+        done = subprocess.run(
+            command,
+            env=environment,
+            capture_output=True,
+            errors="replace",
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert_loaded(server.url(), place / "import")
+    finally:
+        postgres_server.stop(server)
+    assert not list(tmp_path.rglob("pwned"))
+
+
+def test_a_password_is_in_no_line_and_in_no_file(
+    tree: Path, init: Init, database: str, shop: Shop
+) -> None:
+    """Whatever the form of the address, and whether it is right or wrong."""
+    shutil.copytree(shop.write_plain(9), tree / "import")
+    place = database.partition("@")[2]
+    host, _, name = place.partition("/")
+    port, role = host.partition(":")[2], f"role_{name}"
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {role} SUPERUSER LOGIN PASSWORD 'hunter2'")
+        try:
+            words = f"host=localhost port={port} user={role} dbname={name}"
+            right = [
+                f"postgresql://{role}:hunter2@{place}",
+                f"postgresql://{place}?user={role}&password=hunter2",
+                f"{words} password=hunter2",
+                f"{words} password = 'hunter2'",
+            ]
+            wrong = [
+                f"postgresql+psycopg2://{role}:hunter2@{place}",
+                f"postgres://{role}:hunter2@secret@{place}",
+                f"postgres://{role}:hunter2/secret@{place}",
+                f"{words} password=hunter2 secret",
+            ]
+            for url in (*right, *wrong):
+                done = init(DATABASE_URL=url)
+                assert (done.returncode == 0) == (url in right), done.stderr
+                assert not re.search("hunter2|secret", done.stdout + done.stderr), url
+        finally:
+            connection.execute(f"DROP OWNED BY {role} CASCADE")
+            connection.execute(f"DROP ROLE {role}")
+    made = [p for p in tree.rglob("*") if p.is_file() and p.suffix in {".json", ".csv", ".log"}]
+    assert made
+    assert not [path for path in made if b"hunter2" in path.read_bytes()]
+
+
+def test_a_database_with_another_date_style_is_read(
+    tree: Path, init: Init, database: str, shop: Shop
+) -> None:
+    shutil.copytree(shop.write_plain(9), tree / "import")
+    name = database.rpartition("/")[2]
+    with psycopg.connect(database, autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} SET datestyle = 'SQL, DMY'")  # type: ignore[arg-type]
+    assert init(DATABASE_URL=database).stderr == ""
+    assert postgres.latest_snapshot(database).rows == 9
+    assert_loaded(database, tree / "import")
+
+
+def test_a_clone_of_git_for_windows_can_be_run(tree: Path, tmp_path: Path) -> None:
+    shutil.copy(REPOSITORY / ".gitattributes", tree)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@b", "-c", "core.autocrlf=true"]
+    for words in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *words], cwd=tree, check=True, capture_output=True)
+    subprocess.run([*git, "clone", "-q", str(tree), str(tmp_path / "clone")], check=True)
+    texts = [*(tmp_path / "clone").rglob("*.sh"), *(tmp_path / "clone").rglob("*.sql")]
+    assert len(texts) > 10
+    assert not [path for path in texts if b"\r" in path.read_bytes()]
 
 
 def test_shellcheck_finds_nothing() -> None:

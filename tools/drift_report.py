@@ -71,7 +71,7 @@ def _run(args: argparse.Namespace) -> int:
     y: np.ndarray | None = None
     in_training = 0
     if args.from_log:
-        signals, items = _from_log(_since(args.since), reference)
+        signals, items = _from_log(_since(args.since), cfg, reference)
         if not len(signals):
             print(f"no answer of run {reference.about.run_id} in the last {args.since}")
             return EXIT_FINE
@@ -107,14 +107,16 @@ def _safe(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "lot"
 
 
-def _from_log(since: datetime, reference: Reference) -> tuple[Signals, pd.DataFrame]:
+def _from_log(since: datetime, cfg: Config, reference: Reference) -> tuple[Signals, pd.DataFrame]:
     import pandas as pd
 
     from src.data import postgres
     from src.data.database_url import database_url
     from src.monitoring.signals import from_profiles
 
-    answers = postgres.read_profiles(database_url(), since)
+    url = database_url(cfg.paths.workspace)
+    answers = postgres.read_profiles(url, since)
+    print(f"{len(answers)} answers from {postgres.shown(url)}", file=sys.stderr)
     own = answers[answers["run_id"] == reference.about.run_id].reset_index(drop=True)
     if len(own) < len(answers):
         print(f"{len(answers) - len(own)} answers of other runs left out", file=sys.stderr)
@@ -133,7 +135,7 @@ def _from_csv(
     from src.pipelines.product_keys import product_keys
 
     folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items = read_products(path, folders)
+    items = read_products(path, folders, say=lambda line: print(line, file=sys.stderr))
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
     proba = pipeline.model.predict_proba(table)
@@ -181,7 +183,7 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
         for suffix, value in files.items():
             store.save(store.rapport(name + suffix), value, run=run, stage="monitor")
     if cfg.data.source == "postgres":
-        _record(report)
+        _record(report, cfg)
     moved = [finding["signal"] for finding in report["findings"] if finding["alert"]]
     classes = report["labels"]["classes"] if report["labels"] else []
     fell = [c["code"] for c in classes if c["change"] == "fell"]
@@ -204,7 +206,7 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
     print(f"  {store.rapport(name + '.html')}")
 
 
-def _record(report: dict[str, Any]) -> None:
+def _record(report: dict[str, Any], cfg: Config) -> None:
     """Add the row of project.drift_reports; the files stand whatever the database says."""
     from src.data import postgres
     from src.data.database_url import database_url
@@ -212,7 +214,7 @@ def _record(report: dict[str, Any]) -> None:
     try:
         columns = {name: report[name] for name in ("run_id", "rows", "alert", "findings")}
         row = {**columns, "lot": report["name"], "report_date": report["date"]}
-        postgres.write_rows(database_url(), "drift_reports", [row])
+        postgres.write_rows(database_url(cfg.paths.workspace), "drift_reports", [row])
     except DatabaseError as e:
         print(f"not recorded in the database: {e.message}", file=sys.stderr)
 

@@ -11,9 +11,10 @@ import csv
 import dataclasses
 import io
 import re
+import shlex
 from codecs import BOM_UTF8
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -38,11 +39,17 @@ INDEX_NAMES = ("", "Unnamed: 0")
 NO_ID = -1
 """In place of an id that is missing or no whole number; NULL in the database."""
 ID_PATTERN = re.compile(r"[0-9]{1,18}")
+BLANK = re.compile(
+    r"[\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f"
+    r"\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]*"
+)
+"""A text without anything to see: a list, as in the SQL, which must not depend on a locale."""
 # Longest text of one cell; the csv module's own limit is 131,072.
 _MOST_CHARACTERS = 16_000_000
 _BLOCK_BYTES = 1 << 16
-_WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:\.0+)?\s*")
-_DELIMITERS = {";": "semicolons", "\t": "tabs", "|": "bars"}
+_WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:[.,]0*)?\s*")
+_SHORTENED = re.compile(r"\s*([0-9])(?:[.,]([0-9]{1,17}))?E\+([0-9]{2,3})\s*")
+_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CSV_FAULTS = {"unexpected end of data": "the end of the file before the closing quote"}
 _END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
 _QUOTED = re.compile(rb'"[^"]*"')
@@ -169,14 +176,14 @@ def read_official(
     """
     columns = FILES[path.name] if columns is None else columns
     data = _bytes(path)
-    records = read_records(io.BytesIO(data), path, strict=True)
+    records = read_records(_lines(io.BytesIO(data), path), path, strict=True)
     _, header = next(records, (1, [""]))
     mark = " (a byte order mark stands before it)" if data.startswith(BOM_UTF8) else ""
     if mark or header[0] not in INDEX_NAMES or header[1:] != list(columns):
         found = describe_header(header if data else [])
         expected = ",".join(("", *columns))
         problem = f"expected the header {expected!r} and its rows, found {found}{mark}"
-        raise FileFault.of(path, problem, line=1)
+        raise FileFault.of(path, problem + _conversion(path), line=1)
     lines, rows = [], []
     for line, row in records:
         lines.append(line)
@@ -222,7 +229,13 @@ def _check_for_copy(path: Path, data: bytes) -> None:
     problem = f"expected row ends {row_end!r} as in the header, found others"
     if stray[0] == b'"':
         problem = "expected quotes around the whole field, found a quote inside a plain one"
-    raise FileFault.of(path, problem, line=line)
+    raise FileFault.of(path, problem + _conversion(path), line=line)
+
+
+def _conversion(path: Path) -> str:
+    """Return what to do about an official file that is readable, and not as it should be."""
+    command = f"python etl/convert_csv.py {shlex.quote(str(path))}"
+    return f"; to rewrite it: {command}" if path.name in FILES else ""
 
 
 def _check_index(file: OfficialFile) -> None:
@@ -240,16 +253,18 @@ def _check_index(file: OfficialFile) -> None:
 
 
 def read_records(
-    stream: IO[bytes], name: Path | str, *, strict: bool = False
+    lines: Iterable[str], name: Path | str, *, separator: str = ",", strict: bool = False
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each record begins and its fields, the header first.
 
     Parameters
     ----------
+    lines : iterable of str
+        With their ends.
     name : Path or str
-        What messages call the stream; see `ProjectError.of`.
+        What messages call them; see `ProjectError.of`.
     strict : bool
-        As COPY reads: a blank line is a record, a lone carriage return does not end one.
+        As COPY reads: a blank line is a record.
 
     Raises
     ------
@@ -257,16 +272,17 @@ def read_records(
         At the first record that can't be read.
     """
     csv.field_size_limit(_MOST_CHARACTERS)
-    rows = csv.reader(_lines(stream, name, "\n" if strict else ""), strict=True)
+    rows = csv.reader(lines, delimiter=separator, strict=True)
     width = 0
     while True:
         line = rows.line_num + 1
         try:
             row = next(rows, None)
         except csv.Error as e:
+            kind = _SEPARATORS.get(separator, separator)
             message = str(e).partition(" - ")[0]  # behind it is advice for programmers
             found = _CSV_FAULTS.get(message, message)
-            problem = f"expected comma-separated fields, quotes around whole ones, found {found}"
+            problem = f"expected {kind}-separated fields, quotes around whole ones, found {found}"
             raise FileFault.of(name, problem, line=line) from e
         if row is None:
             return
@@ -278,38 +294,56 @@ def read_records(
             yield line, row
 
 
-def _lines(stream: IO[bytes], name: Path | str, newline: str) -> Iterator[str]:
-    """Yield the lines of a stream as text, decoded some thousands at a time."""
+def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
+    """Yield the lines of UTF-8, decoded some thousands at a time."""
     before = 0
     while block := stream.read(_BLOCK_BYTES) + stream.readline():
-        nul = block.find(b"\0")
-        if nul >= 0:
-            problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
-            raise FileFault.of(name, problem, line=before + block.count(b"\n", 0, nul) + 1)
-        try:
-            text = block.decode("utf-8")
-        except UnicodeDecodeError as e:
-            problem = f"expected UTF-8, found the byte 0x{block[e.start]:02X} (is it Latin-1?)"
-            line = before + block.count(b"\n", 0, e.start) + 1
-            raise FileFault.of(name, problem, line=line) from e
-        yield from io.StringIO(text if before else text.removeprefix("\ufeff"), newline=newline)
+        text = decode_block(block, "utf-8", path, before, advice=_conversion(path))
+        yield from io.StringIO(text if before else text.removeprefix("\ufeff"), newline="\n")
         before += block.count(b"\n")
+
+
+def decode_block(block: bytes, encoding: str, name: Path | str, before: int, *, advice: str) -> str:
+    """Return some lines as text; `before` is how many came before them.
+
+    Raises
+    ------
+    FileFault
+        They hold a NUL byte, or are not in this encoding.
+    """
+    at = block.find(b"\0")
+    problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
+    if at < 0:
+        try:
+            return block.decode(encoding)
+        except UnicodeDecodeError as e:
+            at = e.start
+            problem = f"expected UTF-8, found the byte 0x{block[at]:02X}"
+    raise FileFault.of(name, problem + advice, line=before + block.count(b"\n", 0, at) + 1)
 
 
 def describe_header(header: Sequence[str]) -> str:
     """Return a header as messages show it, with the delimiter that it seems to have."""
     if not header:
         return "an empty file"
-    other = next((n for d, n in _DELIMITERS.items() if len(header) == 1 and d in header[0]), "")
+    other = next((n for s, n in _SEPARATORS.items() if len(header) == 1 and s in header[0]), "")
     shown = repr(",".join(header)[:200])
-    return f"{shown}, which is separated by {other}" if other else shown
+    return f"{shown}, which is separated by {other}s" if other else shown
 
 
-def whole_number(text: str) -> int:
+def whole_number(text: str) -> int | None:
     """Return an id; `NO_ID` for what is no whole number of at most 18 digits.
 
-    >>> [whole_number(text) for text in ("12", " 12.0", "-1", "1e3", "")]
-    [12, 12, -1, -1, -1]
+    None where a spreadsheet has shortened it to fewer digits than it had.
+
+    >>> [whole_number(text) for text in ("12", " 12.0", "1.2E+01", "1.2E+03", "-1", "1e3", "")]
+    [12, 12, 12, None, -1, -1, -1]
     """
-    match = _WHOLE_NUMBER.fullmatch(text)
-    return int(match[1]) if match else NO_ID
+    if match := _WHOLE_NUMBER.fullmatch(text):
+        return int(match[1])
+    if match := _SHORTENED.fullmatch(text):
+        digits, power = match[1] + (match[2] or ""), int(match[3])
+        if len(digits) <= power:
+            return None
+        return int(digits) if len(digits) == power + 1 else NO_ID
+    return NO_ID

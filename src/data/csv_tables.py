@@ -16,6 +16,7 @@ import numpy as np
 import pandas as pd
 
 from src.data.csv_files import (
+    BLANK,
     FILES,
     ID_PATTERN,
     ITEM_COLUMNS,
@@ -33,8 +34,6 @@ from src.errors import FileFault
 
 REJECT_COLUMNS = ("file", "line", "reason", "raw")
 _CODE = re.compile(r"-?[0-9]{1,18}")
-# ASCII white space, as in the SQL: what is blank must not depend on a locale.
-_BLANK = " \t\n\r\f\v"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +123,7 @@ def _numbers(texts: Iterable[str], pattern: re.Pattern[str]) -> np.ndarray:
 
 
 def _product_faults(items: pd.DataFrame) -> dict[str, np.ndarray]:
-    blank = [not title.strip(_BLANK) for title in items["designation"]]
+    blank = [BLANK.fullmatch(title) is not None for title in items["designation"]]
     return {
         **_id_faults("productid", items["productid"].to_numpy()),
         "imageid is no number": items["imageid"].to_numpy() == NO_ID,

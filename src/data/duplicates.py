@@ -69,12 +69,8 @@ _Floats = NDArray[np.float32]
 class Groups:
     """Duplicates found among n products.
 
-    Attributes
-    ----------
-    ids : ndarray of int64, shape (n,)
-        Group of each product, 0 to n_groups - 1 in the order of first appearance.
-    placeholders : tuple of str
-        Fingerprints passed over because too many products share them.
+    `ids` is the group of each, int64, shape (n,), numbered in the order of first appearance;
+    `placeholders` are fingerprints passed over because too many products share them.
     """
 
     ids: np.ndarray
@@ -118,17 +114,10 @@ def normalise_text(text: str) -> str:
 
 
 def connect(n: int, *keys: Sequence[str]) -> NDArray[np.int64]:
-    """Return the group of each of n rows: rows that share a non-empty key are connected.
+    """Return the group of each of n rows: rows that share a key of any relation are connected.
 
-    Parameters
-    ----------
-    *keys : sequence of str, length n
-        One key a row for each relation; "" connects nothing.
-
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Numbered in the order of first appearance.
+    `keys` holds one key a row for each relation; "" connects nothing. Groups are numbered in the
+    order of first appearance; int64, shape (n,).
     """
     nodes: dict[tuple[int, str], int] = {}
     edges = [
@@ -230,17 +219,9 @@ def _shape_byte(height: int, width: int) -> int:
 
 
 def equal_pairs(fingerprints: Sequence[str]) -> NDArray[np.int64]:
-    """Return the pairs of positions whose images are equal.
+    """Return the pairs of positions whose images are equal: int64, shape (n_pairs, 2), ascending.
 
-    Parameters
-    ----------
-    fingerprints : sequence of str, length n
-        "" and `UNIFORM` equal nothing, not even each other.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 2), int64
-        Ascending, the lower position first.
+    "" and `UNIFORM` equal nothing, not even each other.
 
     Notes
     -----

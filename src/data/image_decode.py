@@ -3,7 +3,8 @@
 Product feeds hold JPEGs for the most part, and some of everything else: CMYK from print shops,
 16-bit scans, palettes with transparency, telephones that store the image lying on its side, and
 files that are cut, empty or no images at all. One function deals with all of them, so that no
-caller ever takes a black or half-grey rectangle for a photograph.
+caller ever takes a black or half-grey rectangle for a photograph. A JPEG that libjpeg decodes with
+a warning, as every browser does, is used as long as it lacks a tenth of its pixels at most.
 
 JPEGs are decoded at 1/2, 1/4 or 1/8 of their size where that is still large enough. Only powers
 of two: libjpeg-turbo has no vector code for the steps between, and those are slower than decoding
@@ -45,6 +46,10 @@ TOO_LARGE = "too_large"
 UNREADABLE = "unreadable"
 
 _EXIF_ORIENTATION = 0x0112
+_JPEG_START, _JPEG_END = b"\xff\xd8\xff", b"\xff\xd9"
+_MOST_LOST = 0.1
+# What libjpeg leaves where nothing came: middle grey, and what that is when it came from CMYK.
+_LOST_GREYS = (128, 64)
 # What Pillow's readers raise on damaged files, found by flipping bytes in valid ones.
 _PILLOW_FAULTS = (
     OSError, SyntaxError, ValueError, EOFError, struct.error, IndexError, KeyError, TypeError,
@@ -99,7 +104,7 @@ def inspect_image(
     min_side_px: int | None = None,
     side: Literal["long", "short"] = "long",
     max_pixels: int = MAX_PIXELS,
-) -> tuple[Pixels, tuple[int, int]]:
+) -> tuple[Pixels, tuple[int, int], bool]:
     """Decode one image.
 
     Parameters
@@ -117,6 +122,8 @@ def inspect_image(
         Upright and in RGB, possibly reduced by 2, 4 or 8.
     size : tuple of int
         Width and height in pixels of the whole image, after rotation.
+    damaged : bool
+        True for a JPEG that is not as it was written, and can be seen all the same.
 
     Raises
     ------
@@ -124,9 +131,18 @@ def inspect_image(
         With its `reason`.
     """
     data = read_source(source)
-    if data[:3] == b"\xff\xd8\xff":
-        return _decode_jpeg(data, min_side_px, side, max_pixels)
-    return _decode_pillow(data, min_side_px, side, max_pixels)
+    if not data.startswith(_JPEG_START):
+        return *_decode_pillow(data, min_side_px, side, max_pixels), False
+    try:
+        return *_decode_jpeg(data, min_side_px, side, max_pixels), False
+    except ImageFault as fault:
+        if fault.reason not in (TRUNCATED, CORRUPT):
+            raise
+        # An end of our own makes Pillow decode what is there.
+        pixels, size = _decode_pillow(
+            data + _JPEG_END, min_side_px, side, max_pixels, cut=fault.reason == TRUNCATED
+        )
+        return pixels, size, True
 
 
 def _read_file(path: Path) -> bytes:
@@ -164,7 +180,10 @@ def _decode_jpeg(
 
     try:
         height, width, colours, _ = simplejpeg.decode_jpeg_header(data)
-    except ValueError:  # odd subsampling, lossless or cut in the header: Pillow decides
+    except ValueError as error:
+        if "extraneous" in str(error):
+            raise ImageFault(CORRUPT, str(error)) from error
+        # Odd subsampling, lossless or cut in the header: Pillow decides.
         return _decode_pillow(data, min_side_px, side, max_pixels)
     _check_size(width, height, max_pixels)
     if colours in ("CMYK", "YCCK"):
@@ -176,12 +195,8 @@ def _decode_jpeg(
             min_height=-(-height // factor), min_width=-(-width // factor),
         )  # fmt: skip
     except ValueError as error:
-        # Strict decoding names what libjpeg would paint over in grey. Bytes between two segments
-        # harm nothing, and Pillow distinguishes a file that ends early from one that lacks its
-        # last marker.
-        if "extraneous" not in str(error) and "Premature end of JPEG file" not in str(error):
-            raise ImageFault(CORRUPT, str(error)) from error
-        return _decode_pillow(data, min_side_px, side, max_pixels)
+        cut = "Premature end of JPEG file" in str(error)
+        raise ImageFault(TRUNCATED if cut else CORRUPT, str(error)) from error
     # Notes come before the scan (marker FFDA): the whole file need not be searched.
     if data.find(b"Exif\0\0", 0, data.find(b"\xff\xda")) < 0:
         return pixels, (width, height)
@@ -219,8 +234,9 @@ def _upright(
 
 
 def _decode_pillow(
-    data: bytes, min_side_px: int | None, side: str, max_pixels: int
+    data: bytes, min_side_px: int | None, side: str, max_pixels: int, *, cut: bool | None = None
 ) -> tuple[Pixels, tuple[int, int]]:
+    """Decode; `cut` tells how a damaged JPEG is (None: it is none), whose rows are then counted."""
     from PIL import Image, UnidentifiedImageError
 
     try:
@@ -231,7 +247,10 @@ def _decode_pillow(
             if factor > 1 and image.format == "JPEG":
                 image.draft(None, (-(-size[0] // factor), -(-size[1] // factor)))
             orientation = _orientation(image)
-            return _upright(_to_rgb(image), size, orientation)
+            pixels = _to_rgb(image)
+            if cut is not None and (lost := _lost_share(pixels)) > _MOST_LOST:
+                raise ImageFault(TRUNCATED if cut else CORRUPT, f"{lost:.0%} of the image is lost")
+            return _upright(pixels, size, orientation)
     except ImageFault:
         raise
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
@@ -239,8 +258,19 @@ def _decode_pillow(
     except UnidentifiedImageError as error:
         raise ImageFault(NOT_AN_IMAGE, f"{len(data):,} bytes of no known format") from error
     except _PILLOW_FAULTS as error:
-        cut = "truncated" in str(error).lower() or isinstance(error, EOFError)
-        raise ImageFault(TRUNCATED if cut else CORRUPT, str(error)) from error
+        ends_early = "truncated" in str(error).lower() or isinstance(error, EOFError)
+        raise ImageFault(TRUNCATED if ends_early else CORRUPT, str(error)) from error
+
+
+def _lost_share(pixels: Pixels) -> float:
+    """Return the share of an image, from its last pixel backwards, in the grey of missing data."""
+    last = pixels[-1, -1]
+    if last.tolist() not in [[grey] * 3 for grey in _LOST_GREYS]:
+        return 0.0
+    grey = (pixels == last).all(axis=2)
+    lost = np.where(grey.all(axis=1), grey.shape[1], grey[:, ::-1].argmin(axis=1))
+    sound = np.flatnonzero(lost == 0)
+    return float(lost[sound[-1] + 1 if len(sound) else 0 :].sum() / grey.size)
 
 
 def _to_rgb(image: Image.Image) -> Pixels:

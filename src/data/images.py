@@ -11,26 +11,32 @@ import json
 import os
 import re
 import shlex
+import unicodedata
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from src.data.csv_files import NO_ID, whole_number
 from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
-from src.files import sha256, write_atomically
+from src.files import encodable, sha256, write_atomically
+from src.utils.cores import available_cores
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST_NAME = "images_manifest.json"
 BAD_NAME = "name"
-"""Reason of a file whose name is not `file_name`'s; the others are those of `image_decode`."""
+"""Reason of a file whose name has not the ids; the others are those of `image_decode`."""
 
-_NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.jpg")
+_NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.(jpe?g|png|webp)", re.IGNORECASE)
+_IMAGE = re.compile(
+    r"(?!.*__MACOSX/)(?:.*/)?[^./][^/]*\.(jpe?g|png|webp)", re.IGNORECASE | re.DOTALL
+)
 # Raised when an entry would come out differently: entries of another version are not reused.
-_VERSION = 1
+_VERSION = 2
 # Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
 _CHUNK = 32
 
@@ -55,6 +61,8 @@ class ImageEntry:
         images. None where there is nothing to compare: unreadable, or of one colour.
     fault : str or None
         Why the file can't be used.
+    damaged : bool
+        It is used, and not as it was written: its end marker or some rows are missing, for one.
     version : int
         Of the rules that made the entry.
     """
@@ -71,10 +79,11 @@ class ImageEntry:
     fingerprint: str | None = None
     same_as: str | None = None
     fault: str | None = None
+    damaged: bool = False
     version: int = _VERSION
 
 
-def file_name(imageid: int, productid: int) -> str:
+def file_name(imageid: int | str, productid: int | str) -> str:
     """Return the name of a product's image.
 
     >>> file_name(1263597046, 3804725264)
@@ -84,28 +93,96 @@ def file_name(imageid: int, productid: int) -> str:
 
 
 def ids_of(name: str) -> tuple[int, int] | None:
-    """Return imageid and productid of a name that `file_name` gives; None for any other name."""
+    """Return imageid and productid of an official name, whatever its ending; None for others."""
     ids = _NAME.fullmatch(name)
     return (int(ids[1]), int(ids[2])) if ids else None
 
 
+def is_image_name(path: str) -> bool:
+    """Tell an image file by its path, in a folder or a zip; what macOS adds to a zip is none.
+
+    >>> [is_image_name(n) for n in ("a/SKU 1.JPG", "a.csv", "__MACOSX/a/._b.jpg", "._b.jpg")]
+    [True, False, False, False]
+    """
+    return _IMAGE.fullmatch(path.replace("\\", "/")) is not None
+
+
 def list_images(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the paths of the files in some folders by name; of two, that of the later folder.
+    """Return the images in some folders and below: path in its folder, with "/", to path on disk.
 
-    A missing folder is empty.
+    A missing folder is empty; of two files with one path, the later folder's counts.
     """
-    return {
-        entry.name: entry.path for _, entry in _files({str(folder): folder for folder in folders})
-    }
+    found: dict[str, str] = {}
+    for folder in folders:
+        seen = set()
+        for place, below, names in os.walk(folder, followlinks=True):
+            seen.add(os.path.realpath(place))
+            below[:] = [name for name in below if os.path.realpath(f"{place}/{name}") not in seen]
+            paths = {Path(place, name).relative_to(folder).as_posix(): name for name in names}
+            found |= {path: f"{place}/{paths[path]}" for path in filter(is_image_name, paths)}
+    return found
 
 
-def image_paths(products: pd.DataFrame, listed: Mapping[str, str]) -> list[str]:
-    """Return where the image of each product (imageid, productid) lies; "" where there is none.
+def find_images(
+    listed: Mapping[str, str],
+) -> Callable[[Sequence[str], Sequence[str], Sequence[str]], list[str]]:
+    """Return what finds the image of each product among listed ones (see `list_images`).
 
-    `listed` is what `list_images` found.
+    It takes the file name or path that each product names, its productid and its imageid, all as
+    text, and returns paths on disk, "" where there is none. What the product names comes first,
+    then the official name, then files called as one of the ids. Where names are not enough to
+    choose one file, none is chosen.
     """
-    ids = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
-    return [listed.get(file_name(imageid, productid), "") for imageid, productid in ids]
+    index: dict[str, str | None] = {}  # None: two files go by this name
+    official: dict[tuple[int, int], str] = {}
+    for path in sorted(listed, key=lambda path: path.lower().endswith(".jpg")):
+        parts = _file_key(path).split("/")
+        for start in range(len(parts)):
+            whole = "/".join(parts[start:])
+            for key in (whole, whole.rpartition(".")[0]):
+                index[key] = None if key in index else listed[path]
+        if ids := ids_of(path.rpartition("/")[2]):
+            official[ids] = listed[path]
+
+    def find_one(name: str, productid: str, imageid: str) -> str:
+        bare = name.partition("?")[0]  # of an address
+        parts = _file_key(bare).split("/") if bare.strip() else []
+        for start in range(len(parts)):
+            key = "/".join(parts[start:])
+            if key in index:
+                return index[key] or ""
+        ids = (whole_number(imageid), whole_number(productid))
+        if ids in official:
+            return official[ids]
+        keys = {_id_key(text) for text in (productid, imageid) if text.strip()}
+        found = {index[key] for key in keys if key in index}
+        return (found.pop() or "") if len(found) == 1 else ""
+
+    def find(*columns: Sequence[str]) -> list[str]:
+        rows = zip(*columns, strict=True)
+        return [find_one(*row) if listed else "" for row in rows]
+
+    return find
+
+
+def _file_key(path: str) -> str:
+    """Return a path as names are compared: "/" between, no case, composed accents."""
+    return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).casefold()
+
+
+def _id_key(text: str) -> str:
+    number = whole_number(text)
+    return _file_key(text) if number in (None, NO_ID) else str(number)
+
+
+def image_paths(products: pd.DataFrame, folder: Path) -> list[str]:
+    """Return where each product's image lies in the official folder; "" where there is none."""
+    found = {}
+    for _, entry in sorted(_files({"": folder}), key=lambda pair: pair[1].name.endswith(".jpg")):
+        if ids := ids_of(entry.name):
+            found[ids] = entry.path
+    rows = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
+    return [found.get(ids, "") for ids in rows]
 
 
 def scan_images(
@@ -120,8 +197,6 @@ def scan_images(
     ----------
     folders : mapping of str to Path
         "train" and "test" to where their images lie; a missing folder is empty.
-    workspace : Path
-        Paths are given relative to it.
     known : sequence of ImageEntry
         Entries from before; those of unchanged files are taken over.
     on_progress : callable or None
@@ -131,7 +206,7 @@ def scan_images(
     stated = [_stated(*place, workspace) for place in _files(folders)]
     jobs = [(path, entry, cache.get(entry.path)) for path, entry in stated]
     entries: list[ImageEntry] = []
-    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+    with ThreadPoolExecutor(available_cores()) as pool:
         chunks = (jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK))
         for done in pool.map(_read_chunk, chunks):
             entries += done
@@ -186,7 +261,9 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     try:
         data = read_source(path)
         digest = sha256(data)
-        pixels, (width, height) = inspect_image(data, min_side_px=MIN_SIDE_PX, side="short")
+        pixels, (width, height), damaged = inspect_image(
+            data, min_side_px=MIN_SIDE_PX, side="short"
+        )
     except ImageFault as fault:
         return dataclasses.replace(entry, sha256=digest, fault=str(fault))
     return dataclasses.replace(
@@ -195,6 +272,7 @@ def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
         width=width,
         height=height,
         fingerprint=fingerprint(pixels),
+        damaged=damaged,
     )
 
 
@@ -210,10 +288,10 @@ def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEnt
 
 
 def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
-    """Write the manifest, whole or not at all."""
+    """Write the manifest, whole or not at all; names that are not UTF-8 with question marks."""
     lines = (json.dumps(dataclasses.asdict(entry), ensure_ascii=False) for entry in entries)
     with write_atomically(path) as file:
-        file.write("[\n" + ",\n".join(lines) + "\n]\n")
+        file.write(encodable("[\n" + ",\n".join(lines) + "\n]\n"))
 
 
 def read_manifest(path: Path) -> list[ImageEntry]:

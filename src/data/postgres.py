@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from src.data.corrections import Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
+from src.data.database_url import redact
 from src.errors import DatabaseError
 
 if TYPE_CHECKING:
@@ -52,7 +53,11 @@ def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
     import psycopg
 
     try:
-        with psycopg.connect(url, connect_timeout=_CONNECT_SECONDS) as connection:
+        with psycopg.connect(
+            url, connect_timeout=_CONNECT_SECONDS, client_encoding="UTF8"
+        ) as connection:
+            # Whatever the database, its user or the environment say: the driver reads ISO alone.
+            connection.execute("SET datestyle = ISO")
             yield connection
     except psycopg.errors.UndefinedTable as e:
         raise _failure(url, "nothing was loaded yet", e) from e
@@ -63,14 +68,14 @@ def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
 
 
 def _failure(url: str, problem: str, cause: psycopg.Error) -> DatabaseError:
-    lines = str(cause).strip().splitlines() or [type(cause).__name__]
+    lines = redact(str(cause), url).strip().splitlines() or [type(cause).__name__]
     given = os.environ.get("DATABASE_URL")
     next_command = "env -u DATABASE_URL bash init.sh" if given else "bash init.sh"
-    return DatabaseError(f"{_shown(url)}: {problem}: {lines[0]}", next_command=next_command)
+    return DatabaseError(f"{shown(url)}: {problem}: {lines[0]}", next_command=next_command)
 
 
-def _shown(url: str) -> str:
-    """Return the address without its password."""
+def shown(url: str) -> str:
+    """Return an address as a message may show it: host, port and name of the database."""
     import psycopg
     from psycopg.conninfo import conninfo_to_dict
 
@@ -78,7 +83,8 @@ def _shown(url: str) -> str:
         parts = conninfo_to_dict(url)
     except psycopg.Error:
         return "the database address"
-    return f"{parts.get('host', 'local')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    place = f"{parts.get('host', 'local')}:{parts.get('port', 5432)}/{parts.get('dbname', '')}"
+    return redact(place, url)
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:
@@ -96,7 +102,7 @@ def latest_snapshot(url: str) -> LoadedSnapshot:
             " FROM project.datasets ORDER BY loaded_at DESC LIMIT 1"
         ).fetchone()
     if row is None:
-        raise DatabaseError(f"{_shown(url)}: no snapshot is loaded", next_command="bash init.sh")
+        raise DatabaseError(f"{shown(url)}: no snapshot is loaded", next_command="bash init.sh")
     return LoadedSnapshot(*row)
 
 
@@ -172,6 +178,15 @@ def write_model(url: str, data_hash: str, scores: Mapping[str, float], **columns
         _insert(connection, "models", [{**columns, "dataset_id": dataset_id, "scores": finite}])
 
 
+def mark_served(url: str, run_id: str) -> None:
+    """Record which run is served, and that no other is."""
+    with connect(url) as connection:
+        connection.execute(
+            "UPDATE project.models SET served = (run_id = %s) WHERE served <> (run_id = %s)",
+            [run_id, run_id],
+        )
+
+
 def write_rows(url: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
     """Add rows to a table of the project, all or none; a row maps columns to values."""
     with connect(url) as connection:
@@ -219,7 +234,7 @@ def _dataset_id(connection: psycopg.Connection[Any], url: str, data_hash: str) -
     ).fetchone()
     if row is None:
         raise DatabaseError(
-            f"{_shown(url)}: the snapshot {data_hash[:12]} is not loaded: expected the files that"
+            f"{shown(url)}: the snapshot {data_hash[:12]} is not loaded: expected the files that"
             " the rows were read from",
             next_command="bash init.sh",
         )

@@ -1,32 +1,30 @@
-"""Products out of any CSV with a column ``designation``, the official format among them.
+"""Products out of whatever table people have, with the images that belong to them.
 
 The predict command, ``POST /predict/batch``, the app's upload and the drift report all read through
-here, by one set of rules: ids are whole numbers ("12.0" is one), missing texts are "", images
-are searched under their official names. Nothing is held whole unless the caller wants it so.
+here, by one set of rules: ids are whole numbers ("12.0" is one), missing texts are "", what was
+assumed of the file is said. Nothing is held whole unless the caller wants it so.
 """
 
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import IO
 
 import numpy as np
 import pandas as pd
 
-from src.data.csv_files import (
-    INDEX_NAMES,
-    NO_ID,
-    describe_header,
-    read_records,
-    whole_number,
-)
-from src.data.images import image_paths, list_images
+from src.data.csv_files import NO_ID, whole_number
+from src.data.images import file_name, find_images, list_images
+from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
+from src.files import encodable
+from src.i18n import translator
 
 CHUNK_ROWS = 500
 NO_LABEL = -1
+_SHOWN = 100
 
 
 class ProductReader:
@@ -35,28 +33,41 @@ class ProductReader:
     Parameters
     ----------
     stream : binary stream
-        UTF-8, comma-separated, with a header.
     name : Path or str
         What messages call it; a str names what is no file, such as "stdin".
     folders : sequence of Path
-        Where images are searched, under their official names; each is listed once.
+        Where images are searched, in the folders below them too.
+    images : mapping of str to str, or None
+        More images: the path in a zip, and the file on disk.
 
     Attributes
     ----------
     header : list of str
         The input's own columns.
+    rows, matched : int
+        Products so far, and those of them whose image was found.
 
     Raises
     ------
     FileFault
-        The header is missing, or has not one column designation.
+        It is no table, or its header has not one column designation.
     """
 
-    def __init__(self, stream: IO[bytes], name: Path | str, folders: Sequence[Path] = ()) -> None:
+    def __init__(
+        self,
+        stream: IO[bytes],
+        name: Path | str,
+        folders: Sequence[Path] = (),
+        images: Mapping[str, str] | None = None,
+    ) -> None:
         self.name = name
-        self.header, self._rows = _read(stream, name, "designation")
-        self._images = list_images(folders)
-        self._position = 0
+        self._assumed: Assumed = []
+        self.header, self._records = read_table(stream, name, "designation", self._assumed)
+        self._listed = {**list_images(folders), **(images or {})}
+        self._has_images = bool(folders) or images is not None
+        self._find = find_images(self._listed)
+        self._missed: tuple[str, str, str] | None = None
+        self.rows = self.matched = 0
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
         """Yield the products, at most `rows` at a time.
@@ -71,29 +82,66 @@ class ProductReader:
         Raises
         ------
         FileFault
-            At the first row that can't be read.
+            At the first row that can't be read; at the end where there was none.
         """
-        while cells := list(itertools.islice(self._rows, rows)):
-            yield self._table(cells)
+        while records := list(itertools.islice(self._records, rows)):
+            yield self._table(records)
+        if not self.rows:
+            raise FileFault.of(self.name, "expected products, found none below the header")
 
-    def _table(self, cells: list[list[str]]) -> pd.DataFrame:
-        columns = _columns(self.header, cells)
-        start, self._position = self._position, self._position + len(cells)
-        index = _row_index(self.header, columns)
-        empty = [""] * len(cells)
-        products = pd.DataFrame(
+    def _table(self, records: list[tuple[int, list[str]]]) -> pd.DataFrame:
+        start, self.rows = self.rows, self.rows + len(records)
+        texts = _columns(self.header, records)
+        index = _row_index(self.header, records)
+        names = (texts["image"], texts["productid"], texts["imageid"])
+        paths = self._find(*names)
+        self.matched += sum(map(bool, paths))
+        self._missed = self._missed or next(
+            (row for row, path in zip(zip(*names, strict=True), paths, strict=True) if not path),
+            None,
+        )
+        return pd.DataFrame(
             {
-                "row_index": np.arange(start, self._position) if index is None else index,
-                "productid": _ids(columns.get("productid", empty)),
-                "imageid": _ids(columns.get("imageid", empty)),
-                "designation": pd.Series(columns["designation"], dtype=object),
-                "description": pd.Series(columns.get("description", empty), dtype=object),
+                "row_index": np.arange(start, self.rows) if index is None else index,
+                "productid": _ids("productid", texts, records, self.name),
+                "imageid": _ids("imageid", texts, records, self.name),
+                "designation": pd.Series(texts["designation"], dtype=object),
+                "description": pd.Series(texts["description"], dtype=object),
+                "image": pd.Series(paths, dtype=object),
+                "cells": pd.Series([cells for _, cells in records], dtype=object),
             }
         )
-        return products.assign(
-            image=pd.Series(image_paths(products, self._images), dtype=object),
-            cells=pd.Series(cells, dtype=object),
-        )
+
+    def assumed(self, language: str) -> str:
+        """Return a sentence on what was assumed of the file, "" for UTF-8 with commas.
+
+        It is complete when the last chunk was read.
+        """
+        words = translator(language)
+        parts = [words(f"reader.{key}", **values) for key, values in self._assumed]
+        return words("reader.read_as", what=", ".join(parts)) if parts else ""
+
+    @property
+    def none_matched(self) -> bool:
+        """True where images were given and none is that of a product."""
+        return self._has_images and bool(self.rows) and not self.matched
+
+    def images_line(self, language: str) -> str:
+        """Return how many products have their image; "" where no images were given.
+
+        Where none has, an example of what was looked for and of what there is.
+        """
+        if not self._has_images:
+            return ""
+        words = translator(language)
+        rows = words.number(self.rows)
+        if not self.none_matched or self._missed is None:
+            return words("reader.images", matched=words.number(self.matched), rows=rows)
+        name, productid, imageid = (text.strip()[:_SHOWN] for text in self._missed)
+        official = file_name(imageid, productid) if imageid and productid else ""
+        wanted = name or official or productid or imageid or words("reader.no_keys")
+        held = encodable(min(self._listed, default=words("reader.no_files")))[:_SHOWN]
+        return words("reader.no_images", rows=rows, wanted=wanted, held=held)
 
 
 def open_binary(path: Path) -> IO[bytes]:
@@ -111,8 +159,15 @@ def open_binary(path: Path) -> IO[bytes]:
         raise FileFault.of(path, problem) from e
 
 
-def read_products(path: Path, folders: Sequence[Path] = ()) -> pd.DataFrame:
-    """Return all products of a file: columns as `ProductReader.chunks`, without the cells.
+def read_products(
+    path: Path, folders: Sequence[Path] = (), say: Callable[[str], object] | None = None
+) -> pd.DataFrame:
+    """Return all products of a file, without their cells.
+
+    Parameters
+    ----------
+    say : callable or None
+        Told, in English, what was assumed of the file and how many images were found.
 
     Raises
     ------
@@ -120,10 +175,11 @@ def read_products(path: Path, folders: Sequence[Path] = ()) -> pd.DataFrame:
         The file can't be read, has no column designation, or no row.
     """
     with open_binary(path) as stream:
-        chunks = ProductReader(stream, path, folders).chunks(4_000)
-        parts = [chunk.drop(columns="cells") for chunk in chunks]
-    if not parts:
-        raise FileFault.of(path, "expected products, found none below the header")
+        reader = ProductReader(stream, path, folders)
+        parts = [chunk.drop(columns="cells") for chunk in reader.chunks(4_000)]
+    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
+        if say:
+            say(line)
     return pd.concat(parts, ignore_index=True)
 
 
@@ -136,7 +192,7 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
     Parameters
     ----------
     path : Path
-        A CSV with a column prdtypecode.
+        A table with a column prdtypecode.
     items : DataFrame, n rows
         As `read_products` gives them.
     classes : ndarray of int64
@@ -148,17 +204,18 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
         The file can't be read, can't be matched with the batch or has no code of the model.
     """
     with open_binary(path) as stream:
-        header, rows = _read(stream, path, "prdtypecode")
-        columns = _columns(header, list(rows))
-    texts = columns["prdtypecode"]
-    codes = _ids(texts)
+        header, rows = read_table(stream, path, "prdtypecode", [])
+        records = list(rows)
+    texts = _columns(header, records)
+    codes = _ids("prdtypecode", texts, records, path)
     known = np.isin(codes, classes)
     if not known.any():
-        raise FileFault.of(path, f"no code of the model, found {', '.join(texts[:8])}")
+        found = ", ".join(texts["prdtypecode"][:8])
+        raise FileFault.of(path, f"no code of the model, found {found}")
     codes[~known] = NO_LABEL
-    keys, wanted = _row_index(header, columns), items["row_index"]
-    if keys is None and "productid" in columns:
-        keys, wanted = _ids(columns["productid"]), items["productid"]
+    keys, wanted = _row_index(header, records), items["row_index"]
+    if keys is None and any(texts["productid"]):
+        keys, wanted = _ids("productid", texts, records, path), items["productid"]
     if keys is None:
         if len(codes) == len(items):
             return codes
@@ -173,25 +230,38 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
     return labels
 
 
-def _read(
-    stream: IO[bytes], name: Path | str, column: str
-) -> tuple[list[str], Iterator[list[str]]]:
-    """Return the header, which must have a column once, and the rows below it."""
-    records = read_records(stream, name)
-    _, header = next(records, (1, []))
-    if header.count(column) != 1:
-        problem = f"expected a header with one column {column!r}, found {describe_header(header)}"
-        raise FileFault.of(name, problem, line=1)
-    return header, (row for _, row in records)
+def _columns(
+    header: Sequence[str], records: Sequence[tuple[int, list[str]]]
+) -> dict[str, list[str]]:
+    """Return the texts of each of `COLUMNS`, "" where the table has no such column."""
+    places = places_of(header, "")
+    return {
+        name: [cells[places[name]] for _, cells in records]
+        if name in places
+        else [""] * len(records)
+        for name in COLUMNS
+    }
 
 
-def _columns(header: Sequence[str], rows: Sequence[Sequence[str]]) -> dict[str, Sequence[str]]:
-    return {name: [row[i] for row in rows] for i, name in enumerate(header)}
+def _row_index(
+    header: Sequence[str], records: Sequence[tuple[int, list[str]]]
+) -> np.ndarray | None:
+    """Return the official row index; None without one."""
+    place = index_column(header)
+    if place is None:
+        return None
+    texts = (cells[place] for _, cells in records)
+    return np.array([whole_number(text) or 0 for text in texts], dtype=np.int64)
 
 
-def _row_index(header: Sequence[str], columns: dict[str, Sequence[str]]) -> np.ndarray | None:
-    return _ids(columns[header[0]]) if header[0] in INDEX_NAMES else None
-
-
-def _ids(texts: Iterable[str]) -> np.ndarray:
-    return np.array([whole_number(text) for text in texts], dtype=np.int64)
+def _ids(
+    column: str,
+    texts: Mapping[str, Sequence[str]],
+    records: Sequence[tuple[int, list[str]]],
+    name: Path | str,
+) -> np.ndarray:
+    ids = [
+        read_id(text, column, name, line)
+        for text, (line, _) in zip(texts[column], records, strict=True)
+    ]
+    return np.array(ids, dtype=np.int64)

@@ -37,7 +37,10 @@ def compiled_solver() -> Callable[..., Any]:
     """
     import numba
 
-    return numba.njit(nogil=True, cache=True)(_solve)
+    try:
+        return numba.njit(nogil=True, cache=True)(_solve)
+    except RuntimeError:  # neither the folder of the code nor the user's home can be written
+        return numba.njit(nogil=True)(_solve)
 
 
 def by_frequency(X: sparse.csr_matrix) -> tuple[Arrays, np.ndarray]:

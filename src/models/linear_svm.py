@@ -7,7 +7,6 @@ number of threads, and the decision values of ``LinearSVC`` to its tolerance.
 
 from __future__ import annotations
 
-import os
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 
@@ -20,6 +19,7 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.models.dual_descent import by_frequency, compiled_solver
+from src.utils.cores import available_cores
 
 
 class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
@@ -92,7 +92,7 @@ class ThreadedLinearSVC(ClassifierMixin, BaseEstimator):
             problem = (sign, cost, norm)
             return solve(matrix, problem, X.shape[1], self.tol, self.max_iter, seed)
 
-        with ThreadPoolExecutor(self.n_jobs or len(os.sched_getaffinity(0))) as pool:
+        with ThreadPoolExecutor(available_cores(self.n_jobs)) as pool:
             solved = list(pool.map(solve_one, problems))
         w = np.vstack([one for one, _ in solved]).astype(np.float32)
         self.coef_, self.intercept_ = np.empty_like(w[:, :-1], order="C"), w[:, -1].copy()

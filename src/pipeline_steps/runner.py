@@ -149,7 +149,7 @@ def _table_line(transformed: Transformed) -> str:
 def _checks_line(validated: Validated) -> str:
     if not validated.checks:
         return "skipped"
-    warned = [check for check in validated.checks if check.status == "warn"]
+    warned = [check for check in validated.checks if check["status"] == "warn"]
     for check in warned:
-        logger.info("  look: %s: %s (%s)", check.name, check.observed, check.expected)
+        logger.info("  look: %(name)s: %(observed)s (%(expected)s)", check)
     return f"{len(validated.checks)} checks, {len(warned)} to look at"

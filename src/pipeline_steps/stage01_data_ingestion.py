@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -19,6 +20,8 @@ from src.data.splits import stratified_sample
 from src.errors import DatabaseError
 from src.runs.types import Ingested
 
+logger = logging.getLogger(__name__)
+
 COLUMNS = ["row_index", "productid", "imageid", "designation", "description"]
 
 
@@ -32,8 +35,9 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
         snapshot, rejected = tables.snapshot, tables.rejected_rows
         labelled, unlabelled = tables.train, tables.test
     else:
-        url = database_url()
+        url = database_url(cfg.paths.workspace)
         loaded = postgres.latest_snapshot(url)
+        logger.info("products of %s, snapshot %s", postgres.shown(url), loaded.data_hash[:12])
         snapshot = Snapshot(loaded.data_hash, loaded.source)
         labelled, unlabelled = postgres.read_items(url), postgres.read_test_items(url)
         rejected = loaded.rejected_rows
@@ -64,7 +68,7 @@ def _correct(
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
     else:
-        corrections = postgres.read_feedback(database_url())
+        corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
     y, corrected = correct_labels(train, labels, corrections, codes)
     return train.assign(prdtypecode=y), dataclasses.replace(corrected, unreadable=unreadable)
@@ -73,11 +77,12 @@ def _correct(
 def _with_images(
     products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
 ) -> pd.DataFrame:
-    """Add where each product's image lies, its SHA256, and a value that equal images share."""
-    paths = images.image_paths(products, images.list_images([folder]))
+    """Add where each product's image lies, its SHA256, a value that equal images share, damage."""
+    paths = images.image_paths(products, folder)
     of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),
         image_sha256=[(entry.sha256 or "") if entry else "" for entry in of_products],
         image_hash=[(entry.same_as or "") if entry else "" for entry in of_products],
+        image_damaged=[entry is not None and entry.damaged for entry in of_products],
     ).reset_index(drop=True)

@@ -95,7 +95,7 @@ def register(cfg: Config, run: Run, transformed: Transformed, evaluated: Evaluat
     """Write split and scores beside the data, where the data came from the database."""
     if cfg.data.source != "postgres":
         return
-    url = database_url()
+    url = database_url(cfg.paths.workspace)
     names = ["holdout" if held else "train" for held in transformed.holdout.tolist()]
     postgres.write_splits(url, run.snapshot, transformed.train["productid"].tolist(), names)
     postgres.write_model(

@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from src.data.checks import Check
 from src.data.corrections import Corrected
 from src.data.csv_files import Snapshot
 from src.data.duplicates import Groups
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import Branch
 from src.pipelines.table import Extractor
+
+Check = dict[str, str]
+"""One check of stage 2: name, status, expected, observed."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,8 +28,8 @@ class Ingested:
     ----------
     train, test : DataFrame
         Ordered by row_index; columns row_index, productid, imageid, designation, description,
-        image, image_sha256, image_hash (a value that equal images share); missing text, path or
-        hash is "". Those of `train` have prdtypecode (int64) too.
+        image, image_sha256, image_hash (a value that equal images share), image_damaged; missing
+        text, path or hash is "". Those of `train` have prdtypecode (int64) too.
     corrected : Corrected or None
         What people's corrections did to the labels of `train`; None where they are not used.
     """

@@ -155,7 +155,8 @@ def keep_correction(
     correction = new_correction(
         code, designation, predicted_code=predicted, author=author, comment=comment
     )
-    return store(correction, ctx.store.feedback, database_url(), ctx.labels.codes)
+    url = database_url(ctx.cfg.paths.workspace)
+    return store(correction, ctx.store.feedback, url, ctx.labels.codes)
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:

@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import os
+import re
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,8 +16,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from src.config import REPOSITORY
 from src.data import csv_files, csv_tables
-from src.data.csv_files import X_TEST, X_TRAIN, Y_TRAIN, read_official
+from src.data.csv_files import BLANK, X_TEST, X_TRAIN, Y_TRAIN, read_official
 from src.errors import FileFault
 
 if TYPE_CHECKING:
@@ -92,14 +94,15 @@ def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) ->
             (4, " \t\n\v", "", "1e3", "-1"),
             (5, 'a "b"', "", 105, 1),
             (6, "code", "", 106, 1),
-            (7, "\u00a0", "no-break space is no ASCII blank", 107, 1),
+            (7, "\u00a0\ufeff", "neither can be seen", 107, 1),
+            (8, "\u00a0!", "", 108, 1),
         ],
-        [(0, 10), (1, 10), (2, 10), (3, 40), (4, 40), (5, 99), (6, "9.0"), (7, "-0")],
+        [(0, 10), (1, 10), (2, 10), (3, 40), (4, 40), (5, 99), (6, "9.0"), (7, 10), (8, "-0")],
         [(8, "", "", 102, "?"), (9, "ok", "", 102, 3)],
     )
     tables = csv_tables.read_csv_files(folder, {0, 10, 40})
-    assert tables.train["row_index"].tolist() == [0, 7]
-    assert tables.rejected_rows == 6
+    assert tables.train["row_index"].tolist() == [0, 8]
+    assert tables.rejected_rows == 7
     assert tables.test.to_numpy().tolist() == [[8, 102, -1, "", ""], [9, 102, 3, "ok", ""]]
     assert tables.rejects.to_numpy().tolist() == [
         [X_TEST, 2, "productid is not unique; imageid is no number; designation is empty",
@@ -110,10 +113,17 @@ def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) ->
         [X_TRAIN, 6, "productid is not unique", '"3","twice too","","102","1"'],
         [X_TRAIN, 7, "productid is no number; imageid is no number; designation is empty",
          '"4"," \t\n\v","","1e3","-1"'],
+        [X_TRAIN, 11, "designation is empty", '"7","\u00a0\ufeff","neither can be seen","107","1"'],
         [Y_TRAIN, 3, "no row in X_train_update.csv", '"1","10"'],
         [Y_TRAIN, 7, "prdtypecode is unknown", '"5","99"'],
         [Y_TRAIN, 8, "prdtypecode is no number", '"6","9.0"'],
     ]  # fmt: skip
+
+
+def test_the_database_sees_the_same_characters_as_blank() -> None:
+    text = (REPOSITORY / "sql" / "11_upsert_items.sql").read_text()
+    listed = "".join(re.findall(r"^ +'(.*u0.*|.*u2.*)'$", text, re.MULTILINE))
+    assert listed.replace("[^", "[") + "*" == BLANK.pattern
 
 
 def test_a_row_without_its_partner_refuses_the_files(shop: Shop) -> None:

@@ -61,8 +61,8 @@ def test_a_jpeg_is_read_as_pillow_reads_it_from_bytes_and_from_a_file(tmp_path: 
     path.write_bytes(data)
     expected = np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
     for source in (data, bytearray(data), memoryview(data), path, str(path)):
-        found, size = inspect_image(source)
-        assert size == (90, 60)
+        found, size, damaged = inspect_image(source)
+        assert (size, damaged) == ((90, 60), False)
         assert found.shape == (60, 90, 3)
         # The fast transform may differ in the last bits.
         assert np.abs(found - expected).max() <= 40
@@ -86,7 +86,7 @@ def test_large_jpegs_are_decoded_smaller_but_never_below_what_is_asked(
 ) -> None:
     pixels = smooth(*size)
     data = jpeg(pixels, quality=95)
-    found, whole = inspect_image(data, min_side_px=min_side, side=side)
+    found, whole, _ = inspect_image(data, min_side_px=min_side, side=side)
     assert found.shape[:2] == expected
     assert whole[::-1] == size
     reference = cv2.resize(pixels, expected[::-1], interpolation=cv2.INTER_AREA).astype(int)
@@ -100,7 +100,7 @@ def test_pictures_stand_upright(kind: str, orientation: int) -> None:
     exif[0x0112] = orientation
     data = saved(Image.fromarray(smooth()), kind, exif=exif)
     expected = np.asarray(ImageOps.exif_transpose(Image.open(io.BytesIO(data))))
-    found, size = inspect_image(data)
+    found, size, _ = inspect_image(data)
     assert size[::-1] == expected.shape[:2]
     assert found.flags.c_contiguous
     assert np.abs(found.astype(int) - expected).mean() < 3
@@ -168,7 +168,7 @@ def test_sixteen_bits_keep_their_range() -> None:
 def test_one_pixel() -> None:
     for kind in ("JPEG", "PNG", "GIF", "BMP", "WEBP"):
         white = saved(Image.new("RGB", (1, 1), (255, 255, 255)), kind)
-        found, size = inspect_image(white, min_side_px=9)
+        found, size, _ = inspect_image(white, min_side_px=9)
         assert (found.tolist(), size) == ([[[255, 255, 255]]], (1, 1)), kind
 
 
@@ -187,7 +187,7 @@ def test_no_pictures() -> None:
     assert reason_of(b"\xff\xd8\xff" + b"no jpeg" * 99) in ("not_an_image", "corrupt", "truncated")
 
 
-def test_cut_and_damaged_pictures_are_never_half_grey() -> None:
+def test_cut_and_damaged_images_are_never_half_grey() -> None:
     data = jpeg(RNG.integers(0, 256, (200, 200, 3), dtype=np.uint8))
     assert reason_of(data[: len(data) // 2]) == "truncated"
     assert reason_of(data[: len(data) // 2] + b"\xff\xd9") == "corrupt"
@@ -198,16 +198,51 @@ def test_cut_and_damaged_pictures_are_never_half_grey() -> None:
     png = saved(Image.fromarray(smooth()), "PNG")
     assert reason_of(png[: len(png) // 2]) in ("truncated", "corrupt")
     progressive = jpeg(RNG.integers(0, 256, (200, 200, 3), dtype=np.uint8), progressive=True)
-    assert reason_of(progressive[: len(progressive) // 2]) == "truncated"
+    first_scan = progressive.find(b"\xff\xda")
+    assert reason_of(progressive[: first_scan + 200]) == "truncated"
 
 
-def test_harmless_bytes_are_no_fault() -> None:
+@pytest.mark.parametrize("options", [{}, {"progressive": True}, {"restart_marker_rows": 1}])
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("reduced", [None, 100])
+def test_what_browsers_show_is_used_and_called_damaged(
+    options: dict[str, object], mode: str, reduced: int | None
+) -> None:
+    pixels = RNG.integers(0, 256, (200, 320, 3), dtype=np.uint8)
+    data = saved(Image.fromarray(pixels).convert(mode), "JPEG", **options)
+    whole, size, damaged = inspect_image(data, min_side_px=reduced)
+    assert (size, damaged) == ((320, 200), False)
+    scan = data.rfind(b"\xff\xda")
+    start = data.find(b"\xff\xdb")
+    for changed, rows_lost in {
+        data[:-2]: 0.0,
+        data[:-100]: 0.1,
+        data[: scan + (len(data) - scan) * 96 // 100]: 0.1,
+        data[:start] + b"\0\0\0" + data[start:]: 0.0,
+    }.items():
+        found, size, damaged = inspect_image(changed, min_side_px=reduced)
+        assert (found.shape, size, damaged) == (whole.shape, (320, 200), True)
+        sound = round((1 - rows_lost) * len(whole))
+        difference = np.abs(found[:sound].astype(int) - whole[:sound])
+        assert difference.mean() < (40 if "progressive" in options else 3)
+
+
+def test_a_damaged_image_that_lies_on_its_side_is_measured_as_it_is_stored() -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    data = jpeg(RNG.integers(0, 256, (200, 320, 3), dtype=np.uint8), exif=exif)
+    scan = data.rfind(b"\xff\xda")
+    assert reason_of(data[: scan + (len(data) - scan) * 3 // 4]) == "truncated"
+    found, size, damaged = inspect_image(data[:-2])
+    assert (found.shape[:2], size, damaged) == ((320, 200), (200, 320), True)
+
+
+def test_bytes_after_the_end_are_no_damage() -> None:
     data = jpeg()
     whole = decode_image(data)
-    np.testing.assert_array_equal(decode_image(data + b"trailing bytes"), whole)
-    start = data.find(b"\xff\xdb")
-    between = data[:start] + b"\x00\x00\x00" + data[start:]
-    assert np.abs(decode_image(between).astype(int) - whole).mean() < 3
+    found, _, damaged = inspect_image(data + b"trailing bytes")
+    np.testing.assert_array_equal(found, whole)
+    assert not damaged
 
 
 def test_bombs_are_refused_from_their_header() -> None:
@@ -241,7 +276,7 @@ def test_whatever_bytes_there_are_the_answer_is_a_picture_or_a_reason(kind: str)
         data[places] = rng.integers(0, 256, len(places))
         cut = data[: rng.integers(1, len(data) + 1)] if rng.random() < 0.3 else data
         try:
-            found, size = inspect_image(cut.tobytes(), max_pixels=1_000_000)
+            found, size, _ = inspect_image(cut.tobytes(), max_pixels=1_000_000)
         except ImageFault as fault:
             assert fault.reason in REASONS
         else:

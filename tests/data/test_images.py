@@ -154,6 +154,14 @@ def test_the_manifest_is_a_json_array_with_an_object_a_line(
     assert images.read_manifest(path) == []
 
 
+def test_a_name_that_is_not_utf8_is_written_with_a_question_mark(
+    folders: Folders, tmp_path: Path
+) -> None:
+    Path(os.fsdecode(os.fsencode(folders["train"]) + b"/caf\xe9.jpg")).touch()
+    images.write_manifest(tmp_path / "m.json", scan(folders))
+    assert [entry.path for entry in images.read_manifest(tmp_path / "m.json")] == ["train/caf?.jpg"]
+
+
 def test_fingerprints_are_current_whatever_the_manifest_says(
     folders: Folders, tmp_path: Path
 ) -> None:
@@ -182,23 +190,28 @@ def test_the_hash_of_a_picture_follows_its_bytes(folders: Folders, tmp_path: Pat
         assert entry.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_pictures_are_found_by_both_ids_in_the_last_folder_that_has_them(tmp_path: Path) -> None:
-    first, second = tmp_path / "a", tmp_path / "b"
-    for folder, names in ((first, ("1_product_2", "3_product_4")), (second, ("3_product_4",))):
-        folder.mkdir()
-        for name in names:
-            (folder / f"image_{name}.jpg").touch()
-    (second / "image_5_product_6.jpg").mkdir()
-    ids = [(1, 2), (3, 4), (5, 6), (2, 1), (-1, -1)]
+def test_official_images_are_found_by_both_ids_whatever_their_ending(tmp_path: Path) -> None:
+    for name in ("1_product_2.jpg", "3_product_4.JPEG", "7_product_8.png", "7_product_8.jpg"):
+        (tmp_path / f"image_{name}").touch()
+    (tmp_path / "image_5_product_6.jpg").mkdir()
+    ids = [(1, 2), (3, 4), (7, 8), (5, 6), (2, 1), (-1, -1)]
     products = pd.DataFrame(ids, columns=["imageid", "productid"])
-    listed = images.list_images([first, tmp_path / "none", second])
-    assert images.image_paths(products, listed) == [
-        str(first / "image_1_product_2.jpg"),
-        str(second / "image_3_product_4.jpg"),
-        "",
-        "",
-        "",
-    ]
+    found = ("image_1_product_2.jpg", "image_3_product_4.JPEG", "image_7_product_8.jpg")
+    assert images.image_paths(products, tmp_path) == [
+        *(str(tmp_path / name) for name in found), "", "", ""
+    ]  # fmt: skip
+    assert images.image_paths(products, tmp_path / "none") == [""] * 6
+
+
+def test_images_are_listed_with_what_lies_below_and_each_once(tmp_path: Path) -> None:
+    for name in ("a/b/1.jpg", "2.PNG", "a/notes.txt", "__MACOSX/3.jpg"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (tmp_path / "a" / "loop").symlink_to(tmp_path)
+    assert images.list_images([tmp_path, tmp_path / "none"]) == {
+        "a/b/1.jpg": str(tmp_path / "a/b/1.jpg"),
+        "2.PNG": str(tmp_path / "2.PNG"),
+    }
 
 
 def test_no_manifest_is_empty_and_a_broken_one_says_what_to_do(tmp_path: Path) -> None:

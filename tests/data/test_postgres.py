@@ -70,6 +70,20 @@ def test_a_model_is_recorded_once_a_run(shop: Shop, database: str, load: Load) -
     assert row == [("r", "logreg", "final", 1, None, "a" * 64, stored)]
 
 
+def test_the_run_that_answers_is_marked_and_no_other(shop: Shop, database: str, load: Load) -> None:
+    load(database, shop.write_plain(3))
+    data_hash = postgres.latest_snapshot(database).data_hash
+    for run_id, kind, phase in (("a", "logreg", "final"), ("a", "logreg", "holdout"),
+                                ("b", "logreg", "final"), ("c", "xgboost", "final")):  # fmt: skip
+        about = {"run_id": run_id, "kind": kind, "phase": phase}
+        postgres.write_model(database, data_hash, {}, **about)
+    for served in ("a", "b", "a"):
+        postgres.mark_served(database, served)
+        with postgres.connect(database) as connection:
+            found = connection.execute("SELECT DISTINCT run_id FROM project.models WHERE served")
+            assert found.fetchall() == [(served,)]
+
+
 def test_a_failure_inside_the_block_undoes_it(shop: Shop, database: str, load: Load) -> None:
     load(database, shop.write_plain(3))
     with (

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import gzip
+import importlib.util
 import io
 import subprocess
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +19,7 @@ from hypothesis import strategies as st
 from src.data.readers import NO_LABEL, ProductReader, read_labels, read_products
 from src.errors import FileFault
 
+REAL_WORLD = Path(__file__).parent / "real_world"
 CLASSES = np.array([10, 40])
 OFFICIAL = (
     ",designation,description,productid,imageid\n"
@@ -45,7 +49,9 @@ def test_the_official_format_with_pictures(tmp_path: Path) -> None:
         "image": ["", str(there)],
     }
     folders = [tmp_path / "nowhere", pictures]
-    assert read_products(batch, folders).to_dict("list") == expected
+    told: list[str] = []
+    assert read_products(batch, folders, say=told.append).to_dict("list") == expected
+    assert told == ["Images: 1 of 2 products have theirs."]
     with batch.open("rb") as stream:
         chunks = list(ProductReader(stream, batch, folders).chunks(1))
     assert [len(chunk) for chunk in chunks] == [1, 1]
@@ -127,25 +133,39 @@ def test_a_very_long_text_is_a_text() -> None:
     [
         (b"", 1, "expected a header with one column 'designation', found an empty file"),
         (b"title\n", 1, "found 'title'"),
-        (b"designation;x\n", 1, "found 'designation;x', which is separated by semicolons"),
+        (b"designation;\nLampe;\n1;2;3\n", 3, "expected 2 fields, found 3"),
+        (b"title;x\n", 1, "found 'title;x', which is separated by semicolons"),
         (b"designation,designation\n", 1, "found 'designation,designation'"),
         (b"designation,b\n1,2\n1\n", 3, "expected 2 fields, found 1: 1"),
         (b'designation,b\n"1\n2",2\n"a\nb"\n', 4, "expected 2 fields, found 1"),
         (b'designation\na\n"b\nc', 3, "found the end of the file before the closing quote"),
         (b'designation\n"a"b\n', 2, "expected comma-separated fields"),
         (b"designation\na\0\n", 2, "expected text, found a NUL byte"),
-        (b"designation\nok\n\xe9t\xe9\n", 3, "expected UTF-8, found the byte 0xE9"),
-        (b"designation\n" + b"ok\n" * 50_000 + b"\xe9\n", 50_002, "found the byte 0xE9"),
-        ("designation\na\n".encode("utf-16"), 1, "found a NUL byte"),
+        (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9: .*; save it as UTF-8"),
+        (b"designation\n\xc3\xa9\n" + b"ok\n" * 50_000 + b"\xe9\n", 50_003, "found the byte 0xE9"),
+        (b"designation\nl\x92\x81\n", 2, "found the byte 0x81"),
+        (b"PK\3\4 cut", None, "expected a table, found a zip"),
+        (b"PAR1 cut", None, "expected a Parquet file"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "found a workbook: save it as 'CSV UTF-8'"),
+        (gzip.compress(b"designation\na\n")[:-9], None, "can't be read to its end"),
+        (
+            gzip.compress(b"designation\n" + (b"a" * 999 + b"\n") * 20_000),
+            None,
+            "unpacks to more than 100 times",
+        ),
     ],
 )
 def test_what_can_not_be_read_is_named(
-    tmp_path: Path, data: bytes, line: int, message: str
+    tmp_path: Path, data: bytes, line: int | None, message: str
 ) -> None:
     path = tmp_path / "the shop.csv"
     path.write_bytes(data)
-    with pytest.raises(FileFault, match=rf"the shop\.csv, line {line}: .*{message}") as caught:
+    place = "" if line is None else f", line {line}"
+    with pytest.raises(FileFault, match=rf"the shop\.csv{place}: .*{message}") as caught:
         read_products(path)
+    if line is None:  # nothing of it that a terminal could show
+        assert caught.value.next_command is None
+        return
     shown = subprocess.run(
         ["bash", "-c", str(caught.value.next_command)], capture_output=True, check=True
     )
@@ -167,6 +187,220 @@ def test_a_file_that_is_not_there_and_one_without_products_are_named(tmp_path: P
     (tmp_path / "x.csv").write_text("designation\n")
     with pytest.raises(FileFault, match=r"x\.csv: expected products, found none below the header"):
         read_products(tmp_path / "x.csv")
+
+
+THEIERE = [("Théière en fonte, 1 l", "12,50"), ("Piscine gonflable œuf", "8,00")]
+
+
+@pytest.mark.parametrize(
+    ("file", "assumed"),
+    [
+        ("excel_french.csv", "Read as: fields separated by semicolons, text in Windows-1252."),
+        ("excel_sep_line.csv", "Read as: fields separated by semicolons."),
+        ("excel_unicode_text.txt", "Read as: fields separated by tabs, text in UTF-16."),
+        ("utf16_without_bom.csv", "Read as: fields separated by semicolons, text in UTF-16."),
+        ("bars.csv", "Read as: fields separated by vertical bars."),
+        ("packed.csv.gz", "Read as: fields separated by semicolons, text in Windows-1252."),
+    ],
+)
+def test_a_table_in_any_dress_is_the_same_table(file: str, assumed: str) -> None:
+    with (REAL_WORLD / file).open("rb") as stream:
+        reader = ProductReader(stream, file)
+        (chunk,) = reader.chunks()
+    assert reader.header == ["Référence", "Désignation", "Prix"]
+    assert chunk["designation"].tolist() == [title for title, _ in THEIERE]
+    assert chunk["cells"].tolist() == [[f"A{n}", *row] for n, row in enumerate(THEIERE, 1)]
+    assert reader.assumed("en") == assumed
+    assert reader.assumed("fr").startswith("Lu ainsi\u00a0: ")
+
+
+def test_what_needs_no_assumption_says_nothing() -> None:
+    reader = ProductReader(io.BytesIO(OFFICIAL.encode()), "x.csv")
+    assert (reader.assumed("fr"), reader.images_line("fr")) == ("", "")
+
+
+def test_lone_carriage_returns_end_rows() -> None:
+    found = read_products(REAL_WORLD / "lone_cr.csv")
+    assert found["designation"].tolist() == ["Théière en fonte 1 l", "Piscine gonflable œuf"]
+
+
+def test_a_quoted_header_after_a_byte_order_mark_and_names_in_capitals() -> None:
+    with (REAL_WORLD / "bom_quoted_header.csv").open("rb") as stream:
+        reader = ProductReader(stream, "x.csv")
+        (chunk,) = reader.chunks()
+    assert reader.header == ["DESIGNATION", " Product ID "]
+    assert chunk[["designation", "productid"]].to_numpy().tolist() == [["Théière", 20]]
+
+
+def test_ids_as_spreadsheets_write_them() -> None:
+    found = read_products(REAL_WORLD / "ids.csv")
+    assert found["productid"].tolist() == [20, 20, 4_123_456_789]
+    assert found["imageid"].tolist() == [20, 20, -1]
+    with pytest.raises(FileFault, match=r"line 3: productid '4.12E\+09' .* last digits are lost"):
+        read_products(REAL_WORLD / "ids_shortened.csv")
+
+
+def test_of_several_row_indices_the_oldest_counts() -> None:
+    found = read_products(REAL_WORLD / "pandas_index_twice.csv")
+    assert found["row_index"].tolist() == [70, 80]
+
+
+@pytest.mark.parametrize(
+    ("file", "problem"),
+    [
+        ("mac_accents.csv", "found the byte 0x8E: .*; save it as UTF-8"),
+        ("dos_accents.csv", "found the byte 0x82: .*; save it as UTF-8"),
+        ("two_encodings.csv", "line 3: .* found the byte 0xE9: .*; save it as UTF-8"),
+        ("two_titles.csv", "one column 'designation', found 'Designation,designation '"),
+        ("header_only.csv", "expected products, found none below the header"),
+    ],
+)
+def test_what_two_readings_fit_is_refused(file: str, problem: str) -> None:
+    with pytest.raises(FileFault, match=problem):
+        read_products(REAL_WORLD / file)
+
+
+def test_parquet(tmp_path: Path) -> None:
+    table = pd.DataFrame({"Designation": ["Lampe", None], "productid": [12.0, np.nan], "n": [1, 2]})
+    table.to_parquet(tmp_path / "x.parquet")
+    with (tmp_path / "x.parquet").open("rb") as stream:
+        (chunk,) = ProductReader(stream, "x").chunks()
+    assert chunk["cells"].tolist() == [["Lampe", "12.0", "1"], ["", "", "2"]]
+    assert chunk["productid"].tolist() == [12, -1]
+
+
+def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
+    """Write an .xlsx by hand, so that the tests need no library that the product may lack."""
+    main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
+    rel = "http://schemas.openxmlformats.org/officeDocument/2006/relationships"
+    packed = "http://schemas.openxmlformats.org/package/2006"
+    kind = "application/vnd.openxmlformats-officedocument.spreadsheetml"
+    parts = {f"/xl/worksheets/s{n}.xml": "worksheet" for n in range(len(sheets))}
+    overrides = "".join(
+        f'<Override PartName="{name}" ContentType="{kind}.{what}+xml"/>'
+        for name, what in {"/xl/workbook.xml": "sheet.main", **parts}.items()
+    )
+    names = "".join(
+        f'<sheet name="{name}" sheetId="{n + 1}" r:id="r{n}"/>' for n, name in enumerate(sheets)
+    )
+    links = "".join(
+        f'<Relationship Id="r{n}" Type="{rel}/worksheet" Target="worksheets/s{n}.xml"/>'
+        for n in range(len(sheets))
+    )
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(
+            "[Content_Types].xml",
+            f'<Types xmlns="{packed}/content-types"><Default Extension="rels" ContentType='
+            f'"application/vnd.openxmlformats-package.relationships+xml"/>{overrides}</Types>',
+        )
+        archive.writestr(
+            "_rels/.rels",
+            f'<Relationships xmlns="{packed}/relationships"><Relationship Id="r" Type='
+            f'"{rel}/officeDocument" Target="xl/workbook.xml"/></Relationships>',
+        )
+        archive.writestr(
+            "xl/workbook.xml",
+            f'<workbook xmlns="{main}" xmlns:r="{rel}"><sheets>{names}</sheets></workbook>',
+        )
+        archive.writestr(
+            "xl/_rels/workbook.xml.rels",
+            f'<Relationships xmlns="{packed}/relationships">{links}</Relationships>',
+        )
+        for n, rows in enumerate(sheets.values()):
+            body = "".join("<row>" + "".join(map(_cell, row)) + "</row>" for row in rows)
+            archive.writestr(
+                f"xl/worksheets/s{n}.xml",
+                f'<worksheet xmlns="{main}"><sheetData>{body}</sheetData></worksheet>',
+            )
+    return path
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return "<c/>"
+    if isinstance(value, str):
+        return f'<c t="inlineStr"><is><t>{value}</t></is></c>'
+    return f"<c><v>{value}</v></c>"
+
+
+def test_a_workbook_is_read_or_told_how_to_save(tmp_path: Path) -> None:
+    products = [["Désignation", "ProductID"], ["Théière", 4123456789], ["Lampe", None]]
+    path = workbook(tmp_path / "x.csv", {"Notes": [["rien"]], "Produits": products})
+    if importlib.util.find_spec("openpyxl") is None:
+        with pytest.raises(FileFault, match="an Excel workbook: save it as 'CSV UTF-8'"):
+            read_products(path)
+        return
+    told: list[str] = []
+    found = read_products(path, say=told.append)
+    assert found[["designation", "productid"]].to_numpy().tolist() == [
+        ["Théière", 4123456789],
+        ["Lampe", -1],
+    ]
+    assert told == ["Read as: sheet “Produits” of the workbook."]
+    twice = workbook(tmp_path / "y.xlsx", {"a": products, "b": products})
+    with pytest.raises(FileFault, match="one sheet with a column 'designation', found a, b"):
+        read_products(twice)
+
+
+IMAGES = ("2024/SKU-0001.JPG", "b/SKU-0001.jpg", "20.png", "image_7_product_8.JPEG", "9.webp")
+
+
+@pytest.mark.parametrize(
+    ("row", "found"),
+    [
+        ("2024/sku-0001.jpg,,", "2024/SKU-0001.JPG"),
+        ("https://shop.test/2024/SKU-0001.jpg?w=3,,", "2024/SKU-0001.JPG"),
+        ("SKU-0001.jpg,,", ""),  # which of the two?
+        ("20.png,,", "20.png"),
+        (",20.0,", "20.png"),
+        (',"20 ",', "20.png"),
+        (",,20", "20.png"),
+        (",20,9", ""),  # two files, one product
+        (",8,7", "image_7_product_8.JPEG"),
+        (",7,8", ""),
+        ("gone.jpg,20,", "20.png"),
+        (",,", ""),
+    ],
+)
+def test_an_image_is_found_by_its_name_or_by_the_ids(row: str, found: str, tmp_path: Path) -> None:
+    for name in (*IMAGES, "__MACOSX/20.png", "._20.png", "20.txt"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    text = f"image,productid,imageid,designation\n{row},a\n"
+    reader = ProductReader(io.BytesIO(text.encode()), "x.csv", [tmp_path])
+    (chunk,) = reader.chunks()
+    assert chunk["image"].tolist() == [str(tmp_path / found) if found else ""]
+    assert reader.none_matched == (not found)
+
+
+def test_an_image_of_a_zip_is_found_where_it_was_unpacked() -> None:
+    images = {"Été/SKU-1.jpg": "/tmp/1"}  # noqa: S108
+    text = "productid,designation\nSKU-1,a\nSKU-2,b\n"
+    reader = ProductReader(io.BytesIO(text.encode()), "x.csv", images=images)
+    (chunk,) = reader.chunks()
+    assert chunk["image"].tolist() == ["/tmp/1", ""]  # noqa: S108
+    assert reader.images_line("en") == "Images: 1 of 2 products have theirs."
+
+
+@pytest.mark.parametrize(
+    ("text", "names", "expected"),
+    [
+        ("imageid,productid,designation\n1,2,a\n", ("p.jpg",), "1_product_2.jpg, found p.jpg"),
+        ("productid,designation\nSKU-1,a\n", (), "looked for SKU-1, found no image file"),
+        ("designation\na\n", ("p.jpg",), "looked for a column image, or productid and imageid"),
+    ],
+)  # fmt: skip
+def test_images_that_match_nothing_are_told_with_an_example_of_both_sides(
+    text: str, names: tuple[str, ...], expected: str, tmp_path: Path
+) -> None:
+    for name in names:
+        (tmp_path / name).touch()
+    reader = ProductReader(io.BytesIO(text.encode()), "x.csv", [tmp_path])
+    list(reader.chunks())
+    assert reader.none_matched
+    line = reader.images_line("en")
+    assert line.startswith("No image found for 1 of 1 products: ")
+    assert expected in line
 
 
 @pytest.mark.parametrize(

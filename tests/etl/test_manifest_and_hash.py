@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from etl import manifest_and_hash
-from src.config import REPOSITORY, load_config
+from src.config import load_config
 from src.data import csv_files, images
 from src.labels import load_labels
 
@@ -100,7 +100,10 @@ def test_the_image_manifest_comes_and_goes_with_the_folder(
         picture.paste((200, 0, 0), (0, 0, 10, 10 * (number + 1)))
         picture.save(folder / images.file_name(number, number))
     (folder / images.file_name(2, 2)).touch()
-    assert run()[1].splitlines()[-1] == "3 images, 1 of them unreadable, 0 repeat another"
+    assert (
+        run()[1].splitlines()[-1]
+        == "3 images, 1 of them unreadable, 0 damaged and used, 0 repeat another"
+    )
     assert [(e.path, e.width, e.height) for e in images.read_manifest(manifest)] == [
         ("data/images/images/image_train/image_0_product_0.jpg", 20, 30),
         ("data/images/images/image_train/image_1_product_1.jpg", 20, 30),
@@ -127,4 +130,3 @@ def test_settings_are_five_lines_for_init_sh(run: Run, tmp_path: Path) -> None:
     status, _, error = run("--set", "validation.max_reject_rat=1")
     assert status == 2
     assert "max_reject_rate" in error
-    assert (REPOSITORY / "init.sh").read_text().count("read -r") == 5

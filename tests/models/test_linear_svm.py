@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import numpy as np
 import pytest
 from scipy import sparse
@@ -11,6 +13,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
+from src.models.dual_descent import compiled_solver
 from src.models.linear_svm import ThreadedLinearSVC, linear_decision_function, linear_margins
 
 
@@ -103,3 +106,22 @@ def test_margins_of_a_librarys_classifier_are_its_own(n_classes: int) -> None:
     fitted = LogisticRegression().fit(X, y)
     expected = fitted.decision_function(X)
     np.testing.assert_allclose(linear_decision_function(fitted, X), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root may become another user")
+def test_it_is_compiled_where_no_folder_for_a_cache_can_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """As a user who may write neither the code's folder nor a home."""
+    monkeypatch.setenv("HOME", "/nonexistent")
+    ThreadedLinearSVC().fit(np.eye(4, dtype=np.float32), [0, 0, 1, 1])
+    compiled_solver.cache_clear()
+    if (child := os.fork()) == 0:
+        status = 1
+        try:
+            os.setuid(54321)
+            compiled_solver()
+            status = 0
+        finally:
+            os._exit(status)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

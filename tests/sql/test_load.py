@@ -28,7 +28,23 @@ CODES = (10, 40, 2583)
 
 ids = st.sampled_from(["1", "2", "3", "007", "7", "x", "", "1.0", "-1", "9" * 18, "9" * 19, " 4"])
 titles = st.one_of(
-    st.sampled_from(["", " ", "\t\v", "\n", "\u00a0", "\\", "a;b", '"', "c\r\nd", "\\N", "é"]),
+    st.sampled_from(
+        [
+            "",
+            " ",
+            "\t\v",
+            "\n",
+            "\u00a0",
+            "\u200b\ufeff ",
+            "\u00a0!",
+            "\\",
+            "a;b",
+            '"',
+            "c\r\nd",
+            "\\N",
+            "é",
+        ]
+    ),
     st.text(st.characters(codec="utf-8", exclude_characters="\0\\"), max_size=5),
 )
 codes = st.sampled_from(["10", "40", "2583", "99", "x", "", "-10", "10.0", "0010"])
@@ -108,7 +124,8 @@ def test_one_changed_cell_updates_one_row(shop: Shop, database: str, load: Load)
     assert query(
         database, "SELECT designation, dataset_id FROM project.items WHERE productid = 1007"
     ) == [("Autre produit", 2)]
-    assert query(database, "SELECT count(*) FROM project.items_history") == [(0,)]
+    former = "SELECT productid, designation, dataset_id, left_dataset_id FROM project.items_history"
+    assert query(database, former) == [(1007, "Produit n° 7", 1, 2)]
 
 
 def test_rows_that_left_move_to_the_history_and_may_come_back(

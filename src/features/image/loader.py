@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import ImageFault, ImageSource, Pixels, decode_image
+from src.utils.cores import available_cores
 
 Result = TypeVar("Result")
 # Images a thread takes at a time: handing over one by one would cost a twentieth of decoding.
@@ -126,15 +126,6 @@ def letterbox(pixels: Pixels, size_px: int) -> Pixels:
     top, left = (size_px - new_height) // 2, (size_px - new_width) // 2
     square[top : top + new_height, left : left + new_width] = inner
     return square
-
-
-def available_cores(n_threads: int | None = None) -> int:
-    """Return `n_threads`, or the number of cores this process may use."""
-    if n_threads is not None:
-        return max(1, n_threads)
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def map_ordered(

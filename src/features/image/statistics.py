@@ -73,9 +73,10 @@ class ImageStatsCombinedFeaturizer:
 
     def _measure_or_none(self, source: ImageSource) -> Floats | None:
         try:
-            return measure(*inspect_image(source, min_side_px=WORK_SIDE_PX))
+            pixels, size, _ = inspect_image(source, min_side_px=WORK_SIDE_PX)
         except ImageFault:
             return None
+        return measure(pixels, size)
 
 
 def measure(pixels: Pixels, size: tuple[int, int]) -> Floats:

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from src.data.image_decode import Pixels
 from src.errors import BackboneError, UsageError
-from src.features.image.loader import available_cores
 from src.features.networks.weights import network_from_onnx
+from src.utils.cores import available_cores
 
 if TYPE_CHECKING:
     from openvino import AsyncInferQueue, InferRequest

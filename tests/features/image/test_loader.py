@@ -12,7 +12,6 @@ from PIL import Image
 
 from src.data.image_decode import ImageFault, ImageSource, decode_image
 from src.features.image.loader import (
-    available_cores,
     letterbox,
     load_batches,
     load_image,
@@ -155,12 +154,6 @@ def test_errors_in_threads_reach_the_reader() -> None:
 def test_letterbox_of_its_own_size_is_the_image() -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(letterbox(pixels, 4), pixels)
-
-
-def test_cores() -> None:
-    assert available_cores(3) == 3
-    assert available_cores(0) == 1
-    assert available_cores() >= 1
 
 
 def test_shrinking_keeps_proportions_and_leaves_small_images_alone() -> None:

@@ -1,0 +1,252 @@
+"""Rows out of a table in any dress: CSV, packed or not, a workbook, Parquet.
+
+Encoding, separator and sheet are recognised; what was assumed is noted, and what two readings would
+fit is refused. Text streams: no more than a block of it is held.
+"""
+
+from __future__ import annotations
+
+import gzip
+import importlib.util
+import io
+import itertools
+import re
+import zipfile
+import zlib
+from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import IO, cast
+
+import pandas as pd
+
+from src.data.csv_files import decode_block, describe_header, read_records, whole_number
+from src.data.duplicates import normalise_text
+from src.errors import FileFault
+
+COLUMNS = ("designation", "description", "productid", "imageid", "image", "prdtypecode")
+"""Columns that mean something here, whatever the case, accents and spaces of their names."""
+
+Records = Iterator[tuple[int, list[str]]]
+Assumed = list[tuple[str, dict[str, str]]]
+
+_SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
+_SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')
+_INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
+_BLOCK_BYTES = 1 << 16
+_MOST_LINE_BYTES = 16_000_000
+# A packed file that unpacks to more than this many times its size is a bomb, not a table.
+_MOST_RATIO = 100
+# Letters of French, German ... as UTF-8 has them, and the bytes that in Windows-1252 never stand
+# within a word, where files of old Macs and DOS keep their accents.
+_LIKE_UTF8 = re.compile(rb"\xc3[\x80-\xbf]|\xc2[\xa0-\xbf]|\xe2[\x80-\x84][\x80-\xbf]")
+_LIKE_MAC_OR_DOS = re.compile(rb"[a-z][\x82-\x84\x86-\x8a\x8e][a-z]")
+_PACKED_FAULTS = (
+    OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, TypeError,
+    AttributeError, IndexError, SyntaxError, NotImplementedError, RuntimeError,
+)  # fmt: skip
+_SAVE_AS_UTF8 = ": it is neither UTF-8 nor Windows-1252 throughout; save it as UTF-8"
+_SAVE_AS = "save it as 'CSV UTF-8' and give that file"
+
+
+def read_table(
+    stream: IO[bytes], name: Path | str, wanted: str, assumed: Assumed
+) -> tuple[list[str], Records]:
+    """Return the header, which must have the wanted column once, and the rows with their lines."""
+    head = stream.read(4)
+    if head == b"PAR1":
+        records = _parquet(head + stream.read(), name)
+    elif head in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):
+        records = _workbook(head + stream.read(), name, wanted, assumed)
+    else:
+        records = _text(head, stream, name, wanted, assumed)
+    _, header = next(records, (1, []))
+    if wanted not in places_of(header, name):
+        problem = f"expected a header with one column {wanted!r}, found {describe_header(header)}"
+        raise FileFault.of(name, problem, line=1)
+    return header, records
+
+
+def places_of(header: Sequence[str], name: Path | str) -> dict[str, int]:
+    """Return where each of `COLUMNS` stands; two that could be meant are refused."""
+    places = {}
+    plain = [_plain(title) for title in header]
+    for column in COLUMNS:
+        exact = [place for place, title in enumerate(header) if title == column]
+        found = exact or [place for place, title in enumerate(plain) if title == column]
+        if len(found) > 1:
+            problem = f"expected one column {column!r}, found {describe_header(header)}"
+            raise FileFault.of(name, problem, line=1)
+        if found:
+            places[column] = found[0]
+    return places
+
+
+def index_column(header: Sequence[str]) -> int | None:
+    """Return where the official row index stands; None where there is none.
+
+    A table that pandas wrote again and again has several in front; the last is the oldest.
+    """
+    leading = len(list(itertools.takewhile(_INDEX.fullmatch, header)))
+    return leading - 1 if leading else None
+
+
+def read_id(text: str, column: str, name: Path | str, line: int) -> int:
+    """Return an id as `whole_number` does; refuse one that has lost digits in a spreadsheet."""
+    number = whole_number(text)
+    if number is None:
+        problem = (
+            f"{column} {text!r} is a long number that was shortened: its last digits are lost."
+            " Give the column the format 'number without decimals' and save it again"
+        )
+        raise FileFault.of(name, problem, line=line)
+    return number
+
+
+def _text(
+    head: bytes, stream: IO[bytes], name: Path | str, wanted: str, assumed: Assumed
+) -> Records:
+    """Yield the records of a text, packed by gzip or not; the header tells the separator."""
+    most = None
+    if head.startswith(b"\x1f\x8b"):
+        packed = head + stream.read()
+        most = _MOST_RATIO * len(packed) + _MOST_LINE_BYTES
+        head, name = b"", str(name)  # no line of it can be shown
+        stream = cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(packed)))
+    lines = _lines(head, stream, name, assumed, most)
+    first = next(lines, "")
+    if stated := _SEPARATOR_LINE.fullmatch(first):  # as Excel reads and writes it
+        separator, first = stated[1], "\n"
+    else:
+        separator = next(filter(lambda s: _has_column(first, s, wanted), _SEPARATORS), ",")
+    if _SEPARATORS.get(separator):
+        assumed.insert(0, (_SEPARATORS[separator], {}))
+    yield from read_records(itertools.chain([first], lines), name, separator=separator)
+
+
+def _has_column(line: str, separator: str, wanted: str) -> bool:
+    return any(_plain(title) == wanted for title in line.split(separator))
+
+
+def _plain(title: str) -> str:
+    """Return the name of a column as names are compared; "" for several that were not split."""
+    several = any(separator in title for separator in _SEPARATORS)
+    return "" if several else normalise_text(title).replace(" ", "")
+
+
+def _lines(
+    head: bytes, stream: IO[bytes], name: Path | str, assumed: Assumed, most: int | None
+) -> Iterator[str]:
+    """Yield lines as text. The first bytes beyond ASCII tell the encoding."""
+    before = n_bytes = 0
+    encoding = _utf16(head)
+    if encoding:
+        assumed.append(("encoding", {"encoding": "UTF-16"}))
+        head, stream, encoding = _from_utf16(head + stream.read(), encoding, name), io.BytesIO(), ""
+    while block := head + _block(stream, name):
+        head, n_bytes = b"", n_bytes + len(block)
+        if most is not None and n_bytes > most:
+            problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
+            raise FileFault.of(name, problem)
+        if not encoding and not block.isascii():
+            encoding = _encoding(block)
+            if encoding == "cp1252":
+                assumed.append(("encoding", {"encoding": "Windows-1252"}))
+        text = decode_block(block, encoding or "ascii", name, before, advice=_SAVE_AS_UTF8)
+        yield from io.StringIO(text if before else text.lstrip("\ufeff"), newline="")
+        before += block.count(b"\n")
+
+
+def _block(stream: IO[bytes], name: Path | str) -> bytes:
+    """Return some whole lines."""
+    try:
+        block, line = stream.read(_BLOCK_BYTES), stream.readline(_MOST_LINE_BYTES)
+    except _PACKED_FAULTS as e:
+        raise FileFault.of(name, f"can't be read to its end ({e})") from e
+    if len(line) == _MOST_LINE_BYTES:
+        raise FileFault.of(name, f"expected lines, found none within {_MOST_LINE_BYTES:,} bytes")
+    return block + line
+
+
+def _utf16(head: bytes) -> str:
+    """Return the encoding of a text that begins so, "" where each character has one byte."""
+    if head.startswith((BOM_UTF16_LE, BOM_UTF16_BE)):
+        return "utf-16"
+    zeros = tuple(byte == 0 for byte in head)
+    if zeros == (False, True) * 2:
+        return "utf-16-le"
+    return "utf-16-be" if zeros == (True, False) * 2 else ""
+
+
+def _from_utf16(data: bytes, encoding: str, name: Path | str) -> bytes:
+    try:
+        return BOM_UTF8 + data.decode(encoding).encode()
+    except UnicodeError as e:
+        raise FileFault.of(name, f"expected UTF-16, found something else ({e})", line=1) from e
+
+
+def _encoding(block: bytes) -> str:
+    """Return "utf-8" or "cp1252"; a text that may be both, or neither, will not decode."""
+    try:
+        block.decode("utf-8")
+    except UnicodeDecodeError:
+        doubtful = _LIKE_UTF8.search(block) or _LIKE_MAC_OR_DOS.search(block)
+        return "utf-8" if doubtful else "cp1252"
+    return "utf-8"
+
+
+def _parquet(data: bytes, name: Path | str) -> Records:
+    try:
+        table = pd.read_parquet(io.BytesIO(data))
+    except _PACKED_FAULTS as e:
+        raise FileFault.of(str(name), f"expected a Parquet file, found something else ({e})") from e
+    yield 1, [str(title) for title in table.columns]
+    yield from _texts(table.itertuples(index=False, name=None), first=2)
+
+
+def _workbook(data: bytes, name: Path | str, wanted: str, assumed: Assumed) -> Records:
+    """Yield the rows of the one sheet that has the wanted column."""
+    name = str(name)  # no line of it can be shown
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            files = archive.infolist()
+    except _PACKED_FAULTS:
+        files = []
+    is_table = any(file.filename in ("xl/workbook.xml", "content.xml") for file in files)
+    if data.startswith(b"PK") and not is_table:
+        raise FileFault.of(name, "expected a table, found a zip: unpack it and give a file of it")
+    if sum(file.file_size for file in files) > _MOST_RATIO * len(data) + _MOST_LINE_BYTES:
+        raise FileFault.of(name, f"unpacks to more than {_MOST_RATIO} times its size")
+    if not any(file.filename == "xl/workbook.xml" for file in files):
+        raise FileFault.of(name, f"expected CSV, found a workbook: {_SAVE_AS}")
+    if importlib.util.find_spec("openpyxl") is None:
+        problem = f"expected CSV, found an Excel workbook: {_SAVE_AS}, or install openpyxl"
+        raise FileFault.of(name, problem, next_command="python -m pip install openpyxl")
+    try:
+        sheets = pd.read_excel(
+            io.BytesIO(data), sheet_name=None, header=None, na_filter=False, dtype=object
+        )
+    except _PACKED_FAULTS as e:
+        raise FileFault.of(name, f"the workbook can't be read ({e}): {_SAVE_AS}") from e
+    rows = {
+        title: list(_texts(sheet.itertuples(index=False, name=None), first=1))
+        for title, sheet in sheets.items()
+    }
+    found = [t for t, r in rows.items() if r and wanted in places_of(r[0][1], name)]
+    if len(found) != 1:
+        shown = ", ".join(map(str, found or rows))
+        raise FileFault.of(name, f"expected one sheet with a column {wanted!r}, found {shown}")
+    assumed.append(("sheet", {"sheet": str(found[0])}))
+    yield from (row for row in rows[found[0]] if any(row[1]))
+
+
+def _texts(rows: Iterable[Sequence[object]], first: int) -> Records:
+    """Return the cells of rows as text: missing ones and bytes are ""."""
+    for line, row in enumerate(rows, first):
+        yield line, ["" if _no_text(cell) else str(cell) for cell in row]
+
+
+def _no_text(cell: object) -> bool:
+    return (
+        cell is None or cell is pd.NaT or cell is pd.NA or cell != cell or isinstance(cell, bytes)
+    )
