@@ -30,7 +30,7 @@ from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DataError, ValidationError
 from src.features.text.cleaner import TextCleaner
 from src.features.text.language import detect_languages
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 from src.labels import Labels, load_labels
 from src.pipeline_steps import (
     stage01_data_ingestion,
@@ -61,8 +61,9 @@ def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
         return [f"{title}\n{body}" for title, body in zip(*parts, strict=True)]
 
     def measures(frame: pd.DataFrame) -> np.ndarray:
-        has = frame["description"].str.strip() != ""
-        return np.column_stack([has, frame["designation"].str.len()]).astype(np.float32)
+        has = [text != "" for text in cleaner.clean(frame["description"].tolist())]
+        lengths = [len(plain_text(title)) for title in frame["designation"]]
+        return np.column_stack([has, lengths]).astype(np.float32)
 
     options = {"max_features": 5000, "min_df": 2, "sublinear_tf": True}
     words = TfidfVectorizer(ngram_range=(1, 2), **options).fit(texts(train))
@@ -375,7 +376,7 @@ def test_catalogue_lists_every_product(configure: Configure) -> None:
         image="",
         prdtypecode=codes + [-1] * len(test),
         split=["train"] * len(train) + ["test"] * len(test),
-        language=detect_languages([strip_markup(text) for text in texts]),
+        language=detect_languages([plain_text(text) for text in texts]),
         has_text=True,
         has_description=products["description"].str.strip() != "",
         has_image=False,
