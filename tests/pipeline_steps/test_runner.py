@@ -378,9 +378,9 @@ def test_catalogue_lists_every_product(configure: Configure) -> None:
         split=["train"] * len(train) + ["test"] * len(test),
         language=detect_languages([plain_text(text) for text in texts]),
         has_text=True,
-        has_description=products["description"].str.strip() != "",
+        has_description=products["description"].map(plain_text) != "",
         has_image=False,
-        title_length=products["designation"].str.len(),
+        title_length=products["designation"].map(plain_text).str.len(),
     )
     assert list(found) == stage03_data_transformation.CATALOGUE_COLUMNS
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)
