@@ -2,7 +2,7 @@
 
 A command is ``main(argv)``, which gives `run` its work and its `parser`. A `next_command` is
 written for the repository's folder and a plain ``python``; here it becomes one that works where the
-user stands.
+user stands. One that is options alone is what was typed, and these after it.
 """
 
 from __future__ import annotations
@@ -95,6 +95,7 @@ def run(
     """
     file = Path(inspect.getfile(work)).resolve()
     words = sys.argv[1:] if argv is None else argv
+    again = shlex.join([_python(Path.cwd()), os.path.relpath(file), *words])
     _write_utf8()
     try:
         if argv is None:
@@ -105,13 +106,12 @@ def run(
     except ProjectError as e:
         place = os.path.relpath(file, REPOSITORY)
         e.next_command = e.next_command or f"python {shlex.quote(place)} --help"
-        return report(e)
+        return report(e, again)
     except BrokenPipeError:  # the reader, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FINE
     except KeyboardInterrupt:
         if kept is not None:
-            again = shlex.join([_python(Path.cwd()), os.path.relpath(file), *words])
             sys.stderr.write(f"\ninterrupted: {kept}\nnext: {again}\n")
         return EXIT_USAGE
 
@@ -132,11 +132,13 @@ def _as_it_came(error: UnicodeError) -> tuple[str | bytes, int]:
         return codecs.lookup_error("backslashreplace")(error)
 
 
-def report(error: ProjectError) -> int:
-    """Write an error to stderr and return the exit code."""
-    lines = [f"error: {error.message}"]
-    if error.next_command is not None:
-        lines.append(f"next: {runnable(error.next_command)}")
+def report(error: ProjectError, again: str = "") -> int:
+    """Write an error to stderr and return the exit code; `again` is the command that met it."""
+    lines, command = [f"error: {error.message}"], error.next_command
+    if command is not None:
+        lines.append(
+            f"next: {again} {command}" if command[0] == "-" else f"next: {runnable(command)}"
+        )
     sys.stderr.write("\n".join(lines) + "\n")
     return error.exit_code
 

@@ -123,7 +123,6 @@ class Validation(Section):
 class Cleaning(Section):
     html: bool = True
     normalize: bool = True
-    emoji: bool = True
     casefold: bool = True
     units: bool = True
     translate: bool = False

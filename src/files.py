@@ -5,7 +5,9 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import os
+import re
 import sys
+import unicodedata
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +22,14 @@ SUFFIX = ".tmp"
 """Ending of a file that is being written; one that is found later was left by a killed process."""
 
 _BLOCK_BYTES = 1 << 20
+# Format characters (Cf), and what else Unicode calls ignorable where it is not known: joiners,
+# fillers of Hangul, vowels of Khmer, selectors of variants.
+_INVISIBLE = re.compile(
+    "[\u00ad\u034f\u0600-\u0605\u061c\u06dd\u070f\u0890\u0891\u08e2\u115f\u1160\u17b4\u17b5"
+    "\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0"
+    "\ufff0-\ufffb\U000110bd\U000110cd\U00013430-\U0001343f\U0001bca0-\U0001bca3"
+    "\U0001d173-\U0001d17a\U000e0000-\U000e0fff]"
+)
 
 
 @contextlib.contextmanager
@@ -88,6 +98,21 @@ def encodable(text: str) -> str:
     'café ?'
     """
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+def visible(text: str) -> str:
+    r"""Return what a person sees of a text: one code a character, and none that shows nothing.
+
+    Soft hyphens, zero-width characters, byte order marks, marks of direction, variation selectors
+    and fillers go; NFKC undoes widths and ligatures, composes accents and makes spaces of no-break
+    spaces. Half of a surrogate pair becomes a question mark.
+
+    >>> visible("pis\u00adcine \uff27ON\ufb02able\u00a0e\u0301te\u0301")
+    'piscine GONflable été'
+    """
+    if text.isascii():
+        return text
+    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", encodable(text)))
 
 
 def read_toml(source: Path | str) -> dict[str, Any]:

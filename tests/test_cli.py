@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
 import subprocess
 import sys
@@ -83,6 +84,22 @@ def test_a_mistake_is_named_and_its_next_command_works(name: str, run: Run, tmp_
     follow_up = run(next_command(done), shell=True)  # noqa: S604
     assert follow_up.returncode in {0, 2}, follow_up.stderr  # 2: ls of a folder that is not there
     assert "not found" not in follow_up.stderr
+
+
+def test_missing_weights_point_to_the_same_command_with_other_weights(
+    run: Run, tmp_path: Path
+) -> None:
+    config = tmp_path / "mine own.toml"
+    config.write_text("[compute]\nseed = 4\n")
+    options = ["--config", config, "--set", f"paths.workspace={tmp_path}", "--source", "csv"]
+    done = run(TRAIN, *options, "--set", "features.image.cnn.weights=nowhere.pth")
+    assert done.returncode == 2
+    assert "no weights for efficientnet_lite2 (weights = 'nowhere.pth')" in done.stderr
+    words = shlex.split(next_command(done))
+    assert words[2:8] == [*map(str, options)]
+    assert words[-1] == "features.image.cnn.weights=pretrained"
+    follow_up = run(next_command(done), shell=True)  # noqa: S604
+    assert "X_train_update.csv" in follow_up.stderr  # the weights are there; now data is asked for
 
 
 def test_a_database_that_is_down_points_to_init(run: Run, tmp_path: Path) -> None:

@@ -25,13 +25,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from src.files import visible
+
 if TYPE_CHECKING:
     import pandas as pd
 
 PLACEHOLDER_PRODUCTS = 50
 _NOT_WORD = re.compile(r"[\W_]+")
 _ASCII_NOT_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
-_TAG = re.compile(r"<[^<>]*>")
+_TAG = re.compile(r"<!\[CDATA\[|<[^<>]*>")
 
 UNIFORM = "uniform"
 """The fingerprint of an image with nothing on it: never equal to any other."""
@@ -101,7 +103,7 @@ def normalise_text(text: str) -> str:
     'epee led'
     """
     text = _TAG.sub(" ", text) if "<" in text else text
-    plain = unicodedata.normalize("NFKD", text).casefold()
+    plain = unicodedata.normalize("NFKD", visible(text)).casefold()
     if not plain.isascii():
         # Some forty distinct characters are asked, not every one: four times as fast.
         for mark in filter(unicodedata.combining, set(plain)):

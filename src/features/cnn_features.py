@@ -20,9 +20,9 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from src.data.image_decode import ImageSource, Pixels
 from src.features.image.loader import load_batches, load_image, load_settings
-from src.features.networks.backbones import PRETRAINED, backbone_spec
+from src.features.networks.backbones import PRETRAINED
 from src.features.networks.export import build_onnx
-from src.features.networks.fine_tuning import fine_tune
+from src.features.networks.fine_tuning import check_blocks, fine_tune
 from src.features.networks.runtime import (
     Engine,
     Floats,
@@ -31,10 +31,14 @@ from src.features.networks.runtime import (
     choose_runtime,
     start_engine,
 )
+from src.features.networks.weights import network_from_onnx, network_size, weights_file
 from src.files import sha256
 
 if TYPE_CHECKING:
     from src.features.networks.fine_tuning import FineTuning
+
+# So that a thumbnail or strong compression changes an answer half as often (docs/experiments.md).
+DETAIL = 0.75
 
 
 class CNNFeaturizer:
@@ -47,7 +51,7 @@ class CNNFeaturizer:
     weights : str or Path
         "pretrained", a local file (for "vit" a folder), or "random" for tests.
     image_size_px : int or None
-        None takes the size the network was trained at.
+        None takes the network's own size.
     mode : {"letterbox", "stretch"}
         As in `load_image`.
     device, runtime, precision, n_threads
@@ -97,15 +101,22 @@ class CNNFeaturizer:
         self.random_state = random_state
         self._engine: Engine | None = None
         self._n_features: int | None = None
+        self._size_px: int | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the engine behind: it is threads and native memory, and is made again."""
-        return {**self.__dict__, "_engine": None}
+        """Leave the engine behind: it is threads and native memory, and is made again.
+
+        A graphics card that was asked for may be missing where the copy runs.
+        """
+        device = "auto" if self.device == "cuda" else self.device
+        return {**self.__dict__, "_engine": None, "device": device}
 
     @property
     def size_px(self) -> int:
         """Side of the images that the network takes."""
-        return self.image_size_px or backbone_spec(self.backbone).image_size_px
+        if self._size_px is None:
+            self._size_px = network_size(self.backbone, self.weights, self.image_size_px)
+        return self._size_px
 
     @property
     def engine(self) -> Engine:
@@ -121,7 +132,7 @@ class CNNFeaturizer:
         return self._engine
 
     @property
-    def settings(self) -> dict[str, str | int]:
+    def settings(self) -> dict[str, str | int | float]:
         """All that changes a value: part of the address of whatever is cached.
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
@@ -131,6 +142,7 @@ class CNNFeaturizer:
         return {
             **load_settings(self.size_px, self.mode),
             "features": f"cnn_{self.backbone}",
+            "detail": DETAIL,
             "network": sha256(self.prepare().onnx_)[:32],
             "precision": choose_precision(self.precision, runtime, device),
         }
@@ -160,16 +172,28 @@ class CNNFeaturizer:
             )
         return self
 
+    def check(self) -> None:
+        """Refuse what can't be had, before any data is read; installed weights are there."""
+        choose_device(self.device)
+        if str(self.weights) != PRETRAINED or weights_file(self.backbone, PRETRAINED) is None:
+            self.prepare()
+
     def load(self, source: ImageSource) -> Pixels:
         """Return the square that the network sees, (size, size, 3) uint8."""
-        return load_image(source, self.size_px, self.mode)
+        return load_image(source, self.size_px, self.mode, DETAIL)
 
     def load_batches(
         self, sources: Sequence[ImageSource], batch_size: int
     ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
         """Yield the squares that the network sees, as `src.features.image.loader` does."""
-        options = {"size_px": self.size_px, "mode": self.mode, "n_threads": self.n_threads}
-        return load_batches(sources, batch_size, **options)  # type: ignore[arg-type]
+        return load_batches(
+            sources,
+            batch_size,
+            size_px=self.size_px,
+            mode=self.mode,
+            detail=DETAIL,
+            n_threads=self.n_threads,
+        )
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
         """Embed images; the next batches are decoded while the network computes.
@@ -204,6 +228,11 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
     def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
         self.featurizer = featurizer
         self.tuning = tuning
+
+    def check(self) -> None:
+        """Make the network that tuning starts from; UsageError if it has too few blocks."""
+        self.featurizer.check()
+        check_blocks(network_from_onnx(self.featurizer.prepare().onnx_), self.tuning.n_blocks)
 
     def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> FineTunedCNN:
         """Tune on the products of `X` that have an image; duplicates stay on one inner side."""

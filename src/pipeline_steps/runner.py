@@ -21,6 +21,7 @@ from src.pipeline_steps import (
     stage05_model_evaluation,
 )
 from src.pipelines.product_model import feature_mapping
+from src.pipelines.registry import check_networks
 from src.runs.demo_images import save_demo_images
 from src.runs.explanation import explain
 from src.runs.promotion import finalize, promote
@@ -63,6 +64,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
         Whatever a stage refuses; what was saved before stays.
     """
     store, cache = ArtifactStore(cfg.paths), ExtractionCache(cfg.paths.cache_dir)
+    check_networks(cfg)
     with store.writing():
         with stage(1, 5, "ingest") as line:
             ingested = stage01_data_ingestion.run(cfg, labels.codes)

@@ -126,17 +126,23 @@ def build_cnn(cfg: Config) -> list[Branch]:
     options = cfg.features.image.cnn
     if not options.enabled:
         return []
-    featurizer = _network(cfg, options, options.backbone, runtime=options.runtime)
+    size_px = cfg.images.size or None
+    featurizer = _network(
+        cfg, options, options.backbone, image_size_px=size_px, runtime=options.runtime
+    )
     tune = options.fine_tune
-    branch = _branch("image_cnn", featurizer, None)
     if not tune.enabled:
-        return [branch]
+        return [_branch("image_cnn", featurizer, None)]
     from src.features.cnn_features import FineTunedCNN
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
     from src.features.networks.fine_tuning import FineTuning
+    from src.pipelines.branches import Branch
 
     settings = tune.model_dump(exclude={"enabled"})
     tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
-    return [dataclasses.replace(branch, transformer=FineTunedCNN(featurizer, tuning))]
+    # The untuned network's embeddings are not read; which images can be, the statistics say.
+    stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
+    return [Branch("image_cnn", MODALITY, stats, FineTunedCNN(featurizer, tuning))]
 
 
 def build_vit(cfg: Config) -> list[Branch]:
@@ -151,7 +157,6 @@ def _network(cfg: Config, options: Cnn | Vit, backbone: str, **more: Any) -> CNN
     return CNNFeaturizer(
         backbone,
         weights=options.weights,
-        image_size_px=cfg.images.size or None,
         mode=cfg.images.mode,
         device=options.device,
         batch_size=options.batch_size,

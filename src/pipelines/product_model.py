@@ -13,6 +13,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import Config
 from src.data.sampling import Sampling
+from src.features.cnn_features import FineTunedCNN
 from src.features.tfidf.svd import CappedSVD
 from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
@@ -83,10 +84,11 @@ def feature_mapping(model: LateFusion) -> dict[str, object]:
     """Return the JSON values of ``artifacts/feature_mapping.json``: the columns of each expert.
 
     "blocks" lists branch, start and stop of every expert's matrix, one after the other; "experts"
-    says where the columns of each begin.
+    says where the columns of each begin; "fine_tuning" has the epochs of each tuned network.
     """
     blocks: list[dict[str, object]] = []
     experts, start = {}, 0
+    tuned = {branch: step.history_ for _, branch, step in model.fitted_steps(FineTunedCNN)}
     for name, expert in model.experts_.items():
         experts[name] = start
         union: BranchUnion = expert["features"]
@@ -95,7 +97,7 @@ def feature_mapping(model: LateFusion) -> dict[str, object]:
             for b in union.blocks_
         ]
         start += union.blocks_[-1].stop
-    return {"columns": start, "experts": experts, "blocks": blocks}
+    return {"columns": start, "experts": experts, "blocks": blocks, "fine_tuning": tuned}
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -64,8 +64,16 @@ def build_branches(cfg: Config) -> list[Branch]:
 
 def extractors_of(cfg: Config, branches: Sequence[Branch]) -> tuple[Extractor, ...]:
     """Return what makes the product table for some branches: the text's columns first."""
-    blocks = [branch.extractor for branch in branches if branch.extractor is not None]
-    return (*text_pipeline.table_extractors(cfg), *blocks)
+    blocks = {b.extractor.name: b.extractor for b in branches if b.extractor is not None}
+    return (*text_pipeline.table_extractors(cfg), *blocks.values())
+
+
+def check_networks(cfg: Config) -> None:
+    """Refuse networks that can't be had or tuned, before any data is read."""
+    for branch in build_branches(cfg):
+        for part in (branch.transformer, getattr(branch.extractor, "featurizer", None)):
+            if part is not None and hasattr(part, "check"):
+                part.check()
 
 
 def known_branches() -> list[tuple[str, str]]:

@@ -11,9 +11,9 @@ clean_title         cleaned designation
 clean_description   cleaned description
 language            "fr", "en", "de", "nl", "it", "es" or "other"
 has_text            a letter or digit is left after cleaning
-has_description     the description is not blank
+has_description     the same, of the description alone
 has_image           the image could be read
-title_length        characters of the designation, float32
+title_length        characters of the designation without markup, float32
 <block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without image
 ==================  ==============================================================================
 

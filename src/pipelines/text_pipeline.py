@@ -59,26 +59,28 @@ class TextExtractor:
 def _clean_columns(
     cleaner: TextCleaner, titles: list[str], descriptions: list[str]
 ) -> dict[str, np.ndarray]:
+    from src.features.text.markup import plain_text
+
     clean_titles, clean_descriptions = cleaner.clean(titles), cleaner.clean(descriptions)
-    readable = [
-        any(map(str.isalnum, title)) or any(map(str.isalnum, body))
-        for title, body in zip(clean_titles, clean_descriptions, strict=True)
-    ]
+    titled, described = (
+        np.array([any(map(str.isalnum, text)) for text in texts], dtype=bool)
+        for texts in (clean_titles, clean_descriptions)
+    )
     return {
         "clean_title": _object_array(clean_titles),
         "clean_description": _object_array(clean_descriptions),
-        "has_text": np.array(readable, dtype=bool),
-        "has_description": np.array([bool(d.strip()) for d in descriptions], dtype=bool),
-        "title_length": np.array([len(t) for t in titles], dtype=np.float32),
+        "has_text": titled | described,
+        "has_description": described,
+        "title_length": np.array([len(plain_text(t)) for t in titles], dtype=np.float32),
     }
 
 
 def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
     from src.features.text.language import detect_languages
-    from src.features.text.markup import strip_markup
+    from src.features.text.markup import plain_text
 
     pairs = zip(titles, descriptions, strict=True)
-    joined = [strip_markup(f"{title}\n{body}") for title, body in pairs]
+    joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
     return {LANGUAGE: _object_array(detect_languages(joined))}
 
 
@@ -109,7 +111,7 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     from src.features.text.language import VERSION
 
     cleaner = build_cleaner(cfg)
-    settings = {**cleaner.settings(), "columns": 2}
+    settings = {**cleaner.settings(), "columns": 3}
     return (
         TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
         TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),

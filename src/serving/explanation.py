@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,19 +19,28 @@ if TYPE_CHECKING:
 
 
 def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | None:
-    """Return where in an image a class was found, as a PNG; None where that can't be said."""
+    """Return where in an image a class was found, as a PNG; None where that can't be said.
+
+    A classifier without coefficients says what the network responds to, for any class.
+    """
+    for branch, network in _networks(pipeline):
+        with contextlib.suppress(ImageFault):
+            image = network.load(source)
+            direction = _direction(pipeline, branch, code)
+            (heat,) = cnn_explain.explain(network.engine, image[None], direction)
+            return cnn_explain.overlay_png(image, heat)
+    return None
+
+
+def _networks(pipeline: FullPipeline) -> Iterator[tuple[str, CNNFeaturizer]]:
+    """Yield the branches of image networks that experts read, tuned ones first."""
+    for _, branch, tuned in pipeline.model.fitted_steps(FineTunedCNN):
+        yield branch, tuned.featurizer_
     for extractor in pipeline.extractors:
         if isinstance(extractor, ImageExtractor) and isinstance(
             extractor.featurizer, CNNFeaturizer
         ):
-            direction = _direction(pipeline, extractor.name, code)
-            if direction is not None:
-                network = extractor.featurizer
-                with contextlib.suppress(ImageFault):
-                    image = network.load(source)
-                    (heat,) = cnn_explain.explain(network.engine, image[None], direction)
-                    return cnn_explain.overlay_png(image, heat)
-    return None
+            yield extractor.name, extractor.featurizer
 
 
 def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | None:
@@ -41,8 +51,6 @@ def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | N
         blocks = {block.branch: block for block in union.blocks_}
         if not (branch in blocks and hasattr(classifier, "coef_") and code in expert.classes_):
             continue
-        if isinstance(dict(union.transformer_list)[branch], FineTunedCNN):
-            continue  # its values are not those of the network that would be drawn
         coef = np.asarray(classifier.coef_[:, blocks[branch].start : blocks[branch].stop])
         if len(coef) == 1:  # of two classes, the margin is of the second
             coef = np.vstack([-coef, coef])

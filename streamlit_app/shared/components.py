@@ -186,9 +186,9 @@ def cards(items: Iterable[str]) -> None:
 
 def shortened(text: str, limit: int) -> str:
     """Return text without markup, cut at a word and marked with an ellipsis."""
-    from src.features.text.markup import strip_markup
+    from src.features.text.markup import plain_text
 
-    text = " ".join(strip_markup(text[: 8 * limit]).split())
+    text = plain_text(text[: 8 * limit])
     return text if len(text) <= limit else text[:limit].rsplit(" ", 1)[0] + " …"
 
 

@@ -134,3 +134,10 @@ def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]
     assert tuned.settings != featurizer.settings
     assert tuned.batch_size == 8
     assert tuned.weights == "random"
+
+
+def test_a_card_that_was_asked_for_may_be_missing_where_the_pickle_is_read(
+    make: Callable[..., CNNFeaturizer],
+) -> None:
+    assert pickle.loads(pickle.dumps(make(device="cuda"))).device == "auto"  # noqa: S301
+    assert pickle.loads(pickle.dumps(make(device="cpu"))).device == "cpu"  # noqa: S301

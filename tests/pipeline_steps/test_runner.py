@@ -30,7 +30,7 @@ from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DataError, ValidationError
 from src.features.text.cleaner import TextCleaner
 from src.features.text.language import detect_languages
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 from src.files import sha256
 from src.labels import Labels, load_labels
 from src.pipeline_steps import (
@@ -63,8 +63,9 @@ def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
         return [f"{title}\n{body}" for title, body in zip(*parts, strict=True)]
 
     def measures(frame: pd.DataFrame) -> np.ndarray:
-        has = frame["description"].str.strip() != ""
-        return np.column_stack([has, frame["designation"].str.len()]).astype(np.float32)
+        has = [text != "" for text in cleaner.clean(frame["description"].tolist())]
+        lengths = [len(plain_text(title)) for title in frame["designation"]]
+        return np.column_stack([has, lengths]).astype(np.float32)
 
     options = {"max_features": 5000, "min_df": 2, "sublinear_tf": True}
     words = TfidfVectorizer(ngram_range=(1, 2), **options).fit(texts(train))
@@ -392,11 +393,11 @@ def test_catalogue_lists_every_product(configure: Configure) -> None:
         image="",
         prdtypecode=codes + [-1] * len(test),
         split=["train"] * len(train) + ["test"] * len(test),
-        language=detect_languages([strip_markup(text) for text in texts]),
+        language=detect_languages([plain_text(text) for text in texts]),
         has_text=True,
-        has_description=products["description"].str.strip() != "",
+        has_description=products["description"].map(plain_text) != "",
         has_image=False,
-        title_length=products["designation"].str.len(),
+        title_length=products["designation"].map(plain_text).str.len(),
     )
     assert list(found) == stage03_data_transformation.CATALOGUE_COLUMNS
     pd.testing.assert_frame_equal(found, expected, check_dtype=False)

@@ -171,6 +171,8 @@ def test_fine_tuning_sees_training_rows_alone(tmp_path: Path, products: pd.DataF
     many = pd.concat([products.head(4)] * 6 + [products.tail(2)], ignore_index=True)
     branch = build_cnn(cfg)[0]
     table = extract_table(many, [branch.extractor], None)
+    assert not any(name.startswith("image_cnn__") for name in table)  # nothing untuned is read
+    assert table["has_image"].tolist() == [True] * 24 + [False] * 2
     y = np.arange(len(many)) % 4
     tuned = clone(branch.transformer).fit(table.iloc[:20], y[:20])
     values = tuned.transform(table)

@@ -162,8 +162,8 @@ def test_what_is_known_of_a_text_is_computed_once(tmp_path: Path) -> None:
     assert table["language"].tolist() == detect_languages(plain)
     assert table["language"].tolist()[::2] == ["fr", "en"]
     assert table["has_text"].tolist() == [True, False, True, False]
-    assert table["has_description"].tolist() == [True, False, False, True]
-    assert table["title_length"].tolist() == [len(title) for title in titles]
+    assert table["has_description"].tolist() == [True, False, False, False]
+    assert table["title_length"].tolist() == [31, 3, 25, 0]  # of what is read
     assert table["title_length"].dtype == np.float32
     assert not table["has_image"].any()
     cleaner = build_cleaner(load_config())

@@ -8,10 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from src.config import load_config
 from src.errors import UsageError
-from src.features.cnn_features import CNNFeaturizer
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.networks.heat_map import explain, overlay_png
 from src.models.late_fusion import LateFusion
+from src.pipelines.product_model import build_model, feature_mapping
+from src.pipelines.registry import build_branches, extractors_of
+from src.pipelines.table import extract_table
 from src.serving.explanation import heat_map
 from src.serving.predictor import Predictor, Product, as_frame
 
@@ -71,3 +75,45 @@ def test_no_network_no_heat_map(predictor: Predictor, pictured: Product) -> None
 def test_an_unknown_class(predictor: Predictor) -> None:
     with pytest.raises(UsageError, match="class -1: the model does not know it"):
         predictor.explain(Product("Lampe LED"), -1)
+
+
+@pytest.mark.parametrize("kind", ["late_fusion", "lightgbm"])
+def test_a_tuned_network_draws_its_own_heat_map(
+    pictured: Product, predictor: Predictor, tmp_path: Path, kind: str
+) -> None:
+    """By the classifier's coefficients where it has any, else where the network responds."""
+    cfg = load_config(
+        overrides=[
+            f"paths.workspace={tmp_path}",
+            f"model.name={kind}",
+            "model.lightgbm.n_estimators=3",
+            "cv.n_folds=2",
+            "images.size=64",
+            "features.image.cnn.backbone=resnet18",
+            "features.image.cnn.weights=random",
+            "features.image.cnn.device=cpu",
+            "features.image.cnn.runtime=onnxruntime",
+            "features.image.cnn.fine_tune.enabled=true",
+            "features.image.cnn.fine_tune.epochs=1",
+        ]
+    )
+    branches = build_branches(cfg)
+    rows = as_frame([dataclasses.replace(pictured, designation=f"lampe {i}") for i in range(24)])
+    table = extract_table(rows, extractors_of(cfg, branches), None)
+    y = np.arange(24) % 2
+    model = build_model(cfg, branches).fit(table, y)
+    pipeline = dataclasses.replace(
+        predictor.pipeline, model=model, extractors=extractors_of(cfg, branches)
+    )
+    ((expert, _, tuned),) = model.fitted_steps(FineTunedCNN)
+    assert feature_mapping(model)["fine_tuning"] == {"image_cnn": tuned.history_}
+    network = tuned.featurizer_
+    direction = None
+    if kind == "late_fusion":
+        fitted = model.experts_[expert]
+        (block,) = [b for b in fitted["features"].blocks_ if b.branch == "image_cnn"]
+        (slope,) = fitted["classifier"].classifier_.coef_[:, block.start : block.stop]
+        direction = slope  # of two classes: its own less the mean of both
+    (heat,) = explain(network.engine, network.load(pictured.image)[None], direction)
+    drawn = heat_map(pipeline, pictured.image, 1)
+    assert drawn == overlay_png(network.load(pictured.image), heat)

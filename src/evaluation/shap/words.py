@@ -28,7 +28,6 @@ _UNIT = re.compile(
     r"<!\[CDATA\[|\]\]>|<[/!?]?[a-zA-Z!?\[][^<>]*>|&(?:amp;)*#?\w+;|.[\u0300-\u036f]*", re.DOTALL
 )
 _NO_WORD = re.compile(r"\W*")
-_DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 # How far a word is searched where the next word of the raw text is another: stop words were
 # dropped there, or an emoji was spelled.
 WINDOW = 60
@@ -149,7 +148,7 @@ def _fold(text: str) -> tuple[str, list[int], list[int]]:
         letters.append(spelled)
         starts += [unit.start()] * len(spelled)
         stops += [unit.end()] * len(spelled)
-    return _DECIMAL_COMMA.sub(".", "".join(letters)), starts, stops
+    return "".join(letters), starts, stops
 
 
 def _spell(unit: str) -> str:

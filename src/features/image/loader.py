@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,27 +25,28 @@ FILL = 255
 
 def load_settings(size_px: int, mode: str) -> dict[str, str | int]:
     """Return all that changes a pixel: part of the address of whatever is cached."""
-    return {"size_px": size_px, "mode": mode, "fill": FILL, "decoder": 1}
+    return {"size_px": size_px, "mode": mode, "fill": FILL, "decoder": 2}
 
 
-def load_image(source: ImageSource, size_px: int, mode: str) -> Pixels:
+def load_image(source: ImageSource, size_px: int, mode: str, detail: float = 1.0) -> Pixels:
     """Return one image, (size, size, 3) uint8.
-
-    The reduced JPEG is at most twice the wanted size, where bilinear sampling sees every pixel;
-    larger ratios (PNG, WebP) are averaged over areas.
 
     Parameters
     ----------
     mode : {"letterbox", "stretch"}
         Keep the proportions on a white square, or stretch to the square.
+    detail : float
+        Share of the square's side that larger images are shrunk to before they fill it, so that
+        thumbnails look like them.
 
     Raises
     ------
     ImageFault
         If it can't be decoded.
     """
-    side = "long" if mode == "letterbox" else "short"
+    side: Literal["long", "short"] = "long" if mode == "letterbox" else "short"
     pixels = decode_image(source, min_side_px=size_px, side=side)
+    pixels = shrink(pixels, max(1, round(detail * size_px)), side)
     if mode == "stretch":
         return resize(pixels, size_px, size_px)
     return letterbox(pixels, size_px)
@@ -57,6 +58,7 @@ def load_batches(
     *,
     size_px: int,
     mode: str = "letterbox",
+    detail: float = 1.0,
     n_threads: int | None = None,
 ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
     """Yield batches in order; the threads decode two batches beyond the one in use.
@@ -73,7 +75,7 @@ def load_batches(
 
     def load_or_none(source: ImageSource) -> Pixels | None:
         try:
-            return load_image(source, size_px, mode)
+            return load_image(source, size_px, mode, detail)
         except ImageFault:
             return None
 
@@ -92,15 +94,24 @@ def load_batches(
 
 
 def resize(pixels: Pixels, width_px: int, height_px: int) -> Pixels:
-    """Return `pixels` at another size: areas averaged from a ratio of 2, else bilinear."""
+    """Return `pixels` at another size: areas averaged where it shrinks, else bilinear."""
     import cv2
 
     height, width = pixels.shape[:2]
     if (height, width) == (height_px, width_px):
         return pixels
-    shrinks = height > 2 * height_px or width > 2 * width_px
+    shrinks = height > height_px or width > width_px
     method = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(pixels, (width_px, height_px), interpolation=method), np.uint8)
+
+
+def shrink(pixels: Pixels, side_px: int, side: Literal["long", "short"] = "long") -> Pixels:
+    """Return `pixels`, proportions kept, with a side of at most `side_px`."""
+    height, width = pixels.shape[:2]
+    scale = side_px / (max if side == "long" else min)(height, width)
+    if scale >= 1:
+        return pixels
+    return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
 
 
 def letterbox(pixels: Pixels, size_px: int) -> Pixels:

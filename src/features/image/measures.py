@@ -16,7 +16,7 @@ from src.data.image_decode import Pixels
 
 Floats = NDArray[np.float32]
 
-WORK_SIDE_PX = 160
+WORK_SIDE_PX = 128
 # JPEG noise around a cut-out product stays above 240, cream and light grey cloth below it.
 WHITE_FROM = 240
 BLACK_TO = 15

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from src.data.image_decode import ImageFault, ImageSource, Pixels, inspect_image, read_source
-from src.features.image.loader import map_ordered, resize
+from src.data.image_decode import ImageFault, ImageSource, Pixels, inspect_image
+from src.features.image.loader import map_ordered, shrink
 from src.features.image.measures import (
     COLOUR_NAMES,
     DETAIL_NAMES,
@@ -32,10 +32,9 @@ from src.features.image.measures import (
     tone,
 )
 
-FILE_NAMES = ("aspect_ratio_log", "bytes_per_pixel")
-SCALAR_NAMES = FILE_NAMES + TONE_NAMES + LAYOUT_NAMES + COLOUR_NAMES + DETAIL_NAMES
+SCALAR_NAMES = ("aspect_ratio_log",) + TONE_NAMES + LAYOUT_NAMES + COLOUR_NAMES + DETAIL_NAMES
 STAT_NAMES = SCALAR_NAMES + HISTOGRAM_NAMES + GRADIENT_NAMES
-VERSION = 1
+VERSION = 2
 
 
 class ImageStatsCombinedFeaturizer:
@@ -45,7 +44,7 @@ class ImageStatsCombinedFeaturizer:
     --------
     >>> values, mask = ImageStatsCombinedFeaturizer().extract([None])
     >>> values.shape, mask.tolist()
-    ((1, 158), [False])
+    ((1, 157), [False])
     """
 
     def __init__(self, *, n_threads: int | None = None) -> None:
@@ -62,7 +61,7 @@ class ImageStatsCombinedFeaturizer:
         return {"features": "image_stats", "version": VERSION, "side_px": WORK_SIDE_PX}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Return shape (n, 158), zeros where there is no image, and where there is one."""
+        """Return shape (n, 157), zeros where there is no image, and where there is one."""
         values = np.zeros((len(sources), len(STAT_NAMES)), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
         rows = map_ordered(self._measure_or_none, sources, n_threads=self.n_threads)
@@ -74,36 +73,26 @@ class ImageStatsCombinedFeaturizer:
 
     def _measure_or_none(self, source: ImageSource) -> Floats | None:
         try:
-            data = read_source(source)
-            pixels, size, _ = inspect_image(data, min_side_px=WORK_SIDE_PX)
+            pixels, size, _ = inspect_image(source, min_side_px=WORK_SIDE_PX)
         except ImageFault:
             return None
-        return measure(pixels, size, len(data))
+        return measure(pixels, size)
 
 
-def work_image(pixels: Pixels) -> Pixels:
-    """Return the image with a long side of at most 160 px; small ones stay as they are."""
-    height, width = pixels.shape[:2]
-    scale = WORK_SIDE_PX / max(height, width)
-    if scale >= 1:
-        return pixels
-    return resize(pixels, max(1, round(width * scale)), max(1, round(height * scale)))
+def measure(pixels: Pixels, size: tuple[int, int]) -> Floats:
+    """Return the statistics of one image, shape (157,), in the order of `STAT_NAMES`.
 
-
-def measure(pixels: Pixels, size: tuple[int, int], n_bytes: int) -> Floats:
-    """Return the statistics of one image, shape (158,), in the order of `STAT_NAMES`.
-
-    `aspect_ratio_log` is ln(width / height), so that upright and lying images are opposites;
-    `bytes_per_pixel` relates the file to the whole image: drawings compress, photographs don't.
+    `aspect_ratio_log` is ln(width / height) of the whole image's `size`, so that upright and lying
+    images are opposites. All else is measured on a long side of `WORK_SIDE_PX`: what an image is
+    shown at, and how its file is packed, says nothing of the product.
     """
     import cv2
 
-    pixels = work_image(pixels)
+    pixels = shrink(pixels, WORK_SIDE_PX)
     gray = np.asarray(cv2.cvtColor(pixels, cv2.COLOR_RGB2GRAY), dtype=np.uint8)
     magnitude, direction = gradients(gray)
     scalars = [
         math.log(size[0] / size[1]),
-        n_bytes / (size[0] * size[1]),
         *tone(gray),
         *layout(pixels),
         *colour(pixels),

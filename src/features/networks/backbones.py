@@ -13,6 +13,7 @@ TorchModule = Any
 """A torch.nn.Module; as such its own attributes would be typed "tensor or module" each."""
 
 PRETRAINED = "pretrained"
+REACH_TIMEOUT_S = 10
 RANDOM = "random"
 
 
@@ -77,9 +78,21 @@ def no_weights(name: str, weights: str, found: str) -> BackboneError:
         "backbone = 'efficientnet_lite2' or 'efficientnet_lite0', whose weights come with "
         "requirements.txt; weights = a local file (.pth, .safetensors, or an .onnx written here; "
         "for vit a folder of Hugging Face's save_pretrained); weights = 'random', for tests",
-        next_command="python scripts/train_pipeline.py --set features.image.vit.enabled=false "
-        "--set features.image.cnn.backbone=efficientnet_lite2",
+        next_command="--set features.image.vit.enabled=false "
+        "--set features.image.cnn.backbone=efficientnet_lite2 "
+        "--set features.image.cnn.weights=pretrained",
     )
+
+
+def reach(url: str) -> None:
+    """Ask once whether a download can begin; OSError if not.
+
+    The libraries try five times, and a network that swallows packets holds each for a minute.
+    """
+    from urllib.request import Request, urlopen
+
+    with urlopen(Request(url, method="HEAD"), timeout=REACH_TIMEOUT_S):  # noqa: S310 - ours
+        pass
 
 
 def first_line(error: Exception) -> str:

@@ -13,8 +13,8 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-from src.features.networks.backbones import TorchModule, backbone_spec
-from src.features.networks.weights import METADATA, build_network, weights_file
+from src.features.networks.backbones import TorchModule
+from src.features.networks.weights import METADATA, build_network, network_size, weights_file
 from src.files import sha256, write_atomically
 
 OPSET = 17
@@ -86,7 +86,7 @@ def build_onnx(
 
     Torch is only loaded where there is no such file.
     """
-    size_px = image_size_px or backbone_spec(backbone).image_size_px
+    size_px = network_size(backbone, weights, image_size_px)
     content = _content_digests(weights_file(backbone, weights))
     settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights), content]
     digest = sha256(json.dumps(settings).encode())

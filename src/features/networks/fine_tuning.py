@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from src.data.image_decode import ImageSource, Pixels
 from src.data.splits import split_holdout
-from src.errors import ValidationError
+from src.errors import UsageError, ValidationError
 from src.features.networks.backbones import TorchModule
 from src.features.networks.export import export_onnx
 from src.features.networks.runtime import choose_device
@@ -124,6 +124,17 @@ def inner_split(
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
+def check_blocks(network: TorchModule, n_blocks: int) -> None:
+    """Refuse to train more blocks than there are."""
+    n = len(network.blocks())
+    if n_blocks > n:
+        key = "features.image.cnn.fine_tune.n_blocks"
+        raise UsageError(
+            f"{key} = {n_blocks}: {network.spec.name} has {n} blocks",
+            next_command=f"--set {key}={n}",
+        )
+
+
 class _Trainer:
     """The network with a classifier on top, the optimiser of what is trained, and the rows."""
 
@@ -137,6 +148,7 @@ class _Trainer:
     ) -> None:
         import torch
 
+        check_blocks(network, cfg.n_blocks)
         self.load, self.sources, self.codes, self.cfg = load, sources, codes, cfg
         self.device = device = choose_device(cfg.device)
         self.rng = np.random.default_rng(cfg.random_state)
@@ -168,6 +180,10 @@ class _Trainer:
             train_loss = self.train_epoch(self.rng.permutation(train))
             loss, accuracy = self.validate(held)
             epochs.append({"train_loss": train_loss, "loss": loss, "accuracy": accuracy})
+            logger.debug(
+                "fine-tuning, epoch %d: loss %.3f in training, %.3f in validation, accuracy %.3f",
+                epoch + 1, train_loss, loss, accuracy,
+            )  # fmt: skip
             if epoch == 0 or loss < epochs[best]["loss"]:
                 best, best_state = epoch, copy.deepcopy(self.network.state_dict())
             elif epoch - best >= self.cfg.patience:

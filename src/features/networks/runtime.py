@@ -86,7 +86,11 @@ def choose_device(device: str) -> str:
         if torch.cuda.is_available():
             return "cuda"
     if device == "cuda":
-        raise BackboneError("device = 'cuda', but torch finds no graphics card; take 'auto'")
+        raise BackboneError(
+            "device = 'cuda', but torch finds no graphics card; expected 'auto' or 'cpu'",
+            next_command="--set features.image.cnn.device=auto "
+            "--set features.image.vit.device=auto",
+        )
     return "cpu"
 
 

@@ -14,6 +14,7 @@ from src.features.networks.backbones import (
     TorchModule,
     first_line,
     no_weights,
+    reach,
 )
 
 if TYPE_CHECKING:
@@ -36,25 +37,37 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
     image_size_px : int or None
         None takes the size of the weights; another one interpolates the position embeddings.
     """
-    from transformers import ViTModel
+    from huggingface_hub.constants import ENDPOINT
 
     if weights == RANDOM:
         size_px = image_size_px or spec.image_size_px
         return vit_from_config(spec, {"image_size": size_px}, size_px)
-    name = spec.origin if weights == PRETRAINED else weights
     if weights != PRETRAINED and not Path(weights).is_dir():
         raise no_weights("vit", weights, "there is no such folder")
+    name = spec.origin if weights == PRETRAINED else weights
     try:
-        body: TorchModule = ViTModel.from_pretrained(
-            name,
-            add_pooling_layer=False,
-            attn_implementation=EAGER,
-            local_files_only=weights != PRETRAINED,
-        )
+        try:
+            body = _load(name, local_files_only=True)
+        except (OSError, ValueError):
+            if weights != PRETRAINED:
+                raise
+            reach(f"{ENDPOINT}/{name}/resolve/main/config.json")
+            body = _load(name, local_files_only=False)
     except (OSError, ValueError, RuntimeError) as error:
         raise no_weights("vit", weights, f"loading {name} failed ({first_line(error)})") from error
     size_px = image_size_px or body.config.image_size
     return _embedder(body, _with_processor(spec, Path(weights)), size_px)
+
+
+def _load(name: str, *, local_files_only: bool) -> TorchModule:
+    from transformers import ViTModel
+
+    return ViTModel.from_pretrained(
+        name,
+        add_pooling_layer=False,
+        attn_implementation=EAGER,
+        local_files_only=local_files_only,
+    )
 
 
 def vit_from_config(spec: BackboneSpec, config: dict[str, Any], size_px: int) -> TorchModule:

@@ -26,6 +26,7 @@ from src.features.networks.backbones import (
     backbone_spec,
     first_line,
     no_weights,
+    reach,
 )
 from src.features.networks.vit import build_vit, vit_from_config
 
@@ -69,7 +70,7 @@ def build_network(
     import torch
 
     spec = backbone_spec(name)
-    size_px = image_size_px or spec.image_size_px
+    size_px = network_size(name, weights, image_size_px)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
         if spec.family == "vit":
@@ -96,6 +97,14 @@ def network_from_onnx(data: bytes) -> TorchModule:
     tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
     load_weights(network.body, tensors, spec.name, "ONNX bytes")
     return network.eval()
+
+
+def network_size(name: str, weights: str | Path, image_size_px: int | None) -> int:
+    """Return the side of the images that a network takes: as asked, or its own."""
+    config = Path(weights) / "config.json"
+    if image_size_px is None and config.is_file():  # a transformer of Hugging Face
+        return int(json.loads(config.read_text(encoding="utf-8")).get("image_size", 224))
+    return image_size_px or backbone_spec(name).image_size_px
 
 
 def read_weights(spec: BackboneSpec, weights: str) -> dict[str, Any]:
@@ -129,10 +138,14 @@ def _packaged_file(spec: BackboneSpec) -> Path | None:
 
 
 def _download_resnet(name: str) -> dict[str, Any]:
+    import torch
     from torchvision.models import get_model_weights
 
+    chosen = get_model_weights(name).DEFAULT
     try:
-        found = get_model_weights(name).DEFAULT.get_state_dict(progress=False, check_hash=True)
+        if not (Path(torch.hub.get_dir()) / "checkpoints" / Path(chosen.url).name).is_file():
+            reach(chosen.url)
+        found = chosen.get_state_dict(progress=False, check_hash=True)
     except (OSError, RuntimeError) as error:  # no network, or a download that is not the file
         raise no_weights(name, PRETRAINED, f"the download failed ({first_line(error)})") from error
     return dict(found)

@@ -19,10 +19,10 @@ from importlib import metadata
 from importlib.util import find_spec
 
 from src.features.text.language import LANGUAGES, detect_languages
-from src.features.text.markup import spell_emoji, strip_markup
+from src.features.text.markup import plain_text
 from src.files import encodable
 
-VERSION = 1
+VERSION = 2
 
 SNOWBALL_NAMES = {
     "fr": "french", "en": "english", "de": "german", "nl": "dutch", "it": "italian",
@@ -38,13 +38,12 @@ _UNITS = (
     "ans|mois|jours|heures|min|years|jahre|jaar|anni|pcs|pc|pieces|pièces|p|k|lumens|lm|psi|bar"
 )
 # "25mm" and "4x25mm" are read as "25 mm" and "4 x 25 mm"; "ps4", "4k" of a name stay as they are.
-_NUMBER = r"\d+(?:\.\d+)*"
+_NUMBER = r"\d+(?:[.,]\d+)*"
 _MEASURE = re.compile(rf"({_NUMBER}(?:x{_NUMBER})*)({_UNITS})?")
 # "l" and "m" after a number are litres and metres, not the article of "l'eau": glued to their
 # number they pass the stop words, and are set apart again afterwards.
 _LOOSE_UNIT = re.compile(r"(?<=\d)\s+(?=[lmg]\b(?!['’]))")
 _ALWAYS_KEPT = frozenset({"x", "mm", "cm", "dm", "km", "kg", "mg", "ml", "cl", "dl", "gb", "mb"})
-_MARKS = str.maketrans(dict.fromkeys("™®©", " "))
 
 
 @lru_cache(maxsize=16)
@@ -96,9 +95,8 @@ class TextCleaner:
     html : bool
         Tags to spaces, entities to characters.
     normalize : bool
-        NFKC: one code for each character, ligatures and widths undone, accents composed.
-    emoji : bool
-        Emoji to words.
+        One code for each character (NFKC: ligatures and widths undone, accents composed), and none
+        that can't be seen.
     casefold : bool
         Lower case, also for "ß" and "İ".
     units : bool
@@ -119,7 +117,6 @@ class TextCleaner:
 
     html: bool = True
     normalize: bool = True
-    emoji: bool = True
     casefold: bool = True
     units: bool = True
     stop_words: bool = False
@@ -160,16 +157,9 @@ class TextCleaner:
 
     def _plain(self, text: str) -> str:
         """Do what depends on characters, not on words."""
-        if not text.isascii():
-            # A lone surrogate can't be written to any file or database.
-            text = text.translate(_MARKS) if "™" in text or "®" in text or "©" in text else text
-            text = encodable(text)
-        if self.html:
-            text = strip_markup(text)
-        if self.emoji:
-            text = spell_emoji(text)
-        if self.normalize:
-            text = unicodedata.normalize("NFKC", text)
+        text = plain_text(text, html=self.html, normalize=self.normalize)
+        # A lone surrogate can't be written to any file or database.
+        text = encodable(text)
         if self.units and "×" in text:
             text = text.replace("×", " x ")
         return text.casefold() if self.casefold else text
@@ -215,10 +205,9 @@ class TextCleaner:
         return table
 
     def _spell_number(self, word: str) -> str:
-        number = word.replace(",", ".")
-        measure = _MEASURE.fullmatch(number) if self.units else None
+        measure = _MEASURE.fullmatch(word) if self.units else None
         if measure is None:
-            return number
+            return word
         spaced = measure[1].replace("x", " x ")
         return f"{spaced} {measure[2]}" if measure[2] else spaced
 

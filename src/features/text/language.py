@@ -12,7 +12,7 @@ from typing import Any
 
 from src.files import encodable
 
-VERSION = 1
+VERSION = 2
 LANGUAGES = ("fr", "en", "de", "nl", "it", "es")
 OTHER = "other"
 LANGUAGE_NAMES = (*LANGUAGES, OTHER)

@@ -1,16 +1,16 @@
-"""Markup and pictures in product texts, turned into plain words: HTML, entities, emoji.
+"""Product texts as they are read: no HTML, no entities, nothing that can't be seen.
 
-Sellers paste broken HTML, entities escaped twice and emoji as bullets. Every pattern here is
-linear in the length of the text, also on text made to be slow, and each is guarded by a cheap
-look for the character that it needs.
+Sellers paste broken HTML and entities escaped twice. Every pattern here is linear in the length of
+the text, also on text made to be slow, and each is guarded by a cheap look for the character that
+it needs.
 """
 
 from __future__ import annotations
 
-import html
+import html as entities
 import re
-import unicodedata
-from functools import lru_cache
+
+from src.files import visible
 
 # "<" counts as a tag only before a letter, "/", "!" or "?": "a < b" and "<3" are text.
 _TAG = re.compile(r"<[/!?]?[a-zA-Z!?\[][^<>]*>|<!-*>")
@@ -26,27 +26,28 @@ _HIDDEN_END = {
 # "&amp;amp;eacute;" is three deep; what is deeper is not an accident of escaping.
 MAX_ESCAPE_DEPTH = 3
 
-_EMOJI = re.compile(
-    "[\u2600-\u27bf\u2b00-\u2bff\ufe0f\u200d\U0001f000-\U0001faff\U000e0020-\U000e007f]"
-)
-# Pictures that sellers use, as the catalogue's words; "" where a sign is only a bullet.
-_EMOJI_WORDS = {
-    "❤": "cœur", "💕": "cœur", "💖": "cœur", "🎮": "jeu vidéo", "🕹": "manette jeu vidéo",
-    "📚": "livres", "📖": "livre", "📕": "livre", "📗": "livre", "📘": "livre", "📙": "livre",
-    "🧸": "peluche", "🧩": "puzzle", "🎲": "jeu de société", "🃏": "carte", "🎴": "carte",
-    "🪀": "jouet", "🪁": "cerf-volant", "🎁": "cadeau", "🎄": "noël", "🎅": "père noël",
-    "🎃": "halloween", "👶": "bébé", "🍼": "biberon bébé", "👕": "t-shirt", "👗": "robe",
-    "👟": "chaussures", "👜": "sac", "🎒": "sac à dos", "🛏": "lit", "🛋": "canapé",
-    "🪑": "chaise", "🖼": "tableau", "🕯": "bougie", "💡": "lampe", "🔦": "lampe torche",
-    "🔋": "batterie", "🔌": "prise électrique", "📱": "téléphone", "💻": "ordinateur",
-    "🖨": "imprimante", "📷": "appareil photo", "🎧": "casque audio", "🎵": "musique",
-    "🎸": "guitare", "🐶": "chien", "🐱": "chat", "🐾": "animaux", "🐟": "poisson",
-    "🌱": "plante", "🌿": "plante", "🌸": "fleur", "🌹": "rose", "🌳": "arbre", "🔨": "outil",
-    "🔧": "outil", "🏊": "piscine", "🏖": "plage", "🚗": "voiture", "🚲": "vélo", "🚂": "train",
-    "✈": "avion", "🚁": "hélicoptère", "🤖": "robot", "🦖": "dinosaure", "🦄": "licorne",
-    "⚽": "football", "🏀": "basketball", "☕": "café", "🍫": "chocolat", "🍷": "vin",
-    "✏": "crayon", "✒": "stylo", "✂": "ciseaux", "☂": "parapluie", "☀": "soleil", "❄": "neige",
-}  # fmt: skip
+_CDATA = re.compile(r"<!\[CDATA\[|\]\]>", re.IGNORECASE)
+# Where a word may be broken: no space, and nothing that is seen.
+_WORD_BREAK = re.compile(r"</?wbr\s*/?>", re.IGNORECASE)
+_MARKS = re.compile("[™®©]")
+
+
+def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
+    """Return a seller's text as it is read: no markup, each character in one form, single spaces.
+
+    Two texts that look alike are equal afterwards; whatever measures a text starts from here.
+
+    Examples
+    --------
+    >>> plain_text("<![CDATA[Pis&shy;cine <b>gonflable</b>]]>")
+    'Piscine gonflable'
+    """
+    if normalize:
+        text = visible(_MARKS.sub(" ", text))
+    if html and ("<" in text or "&" in text):
+        text = strip_markup(text)
+        text = visible(_MARKS.sub(" ", text)) if normalize else text
+    return " ".join(text.split())
 
 
 def strip_markup(text: str) -> str:
@@ -67,7 +68,7 @@ def strip_markup(text: str) -> str:
             text = _strip_tags(text)
         if "&" not in text:
             break
-        unescaped = html.unescape(text)
+        unescaped = entities.unescape(text)
         if unescaped == text:
             break
         text = unescaped
@@ -77,8 +78,11 @@ def strip_markup(text: str) -> str:
 def _strip_tags(text: str) -> str:
     if "<!--" in text:
         text = _cut_comments(text)
+    if "![" in text:
+        text = _CDATA.sub(" ", text)
     if _HIDDEN_START.search(text):
         text = _cut_hidden(text)
+    text = _WORD_BREAK.sub("", text)
     return _CUT_TAG.sub(" ", _TAG.sub(" ", text))
 
 
@@ -107,29 +111,3 @@ def _cut_hidden(text: str) -> str:
             parts.append(text[start : opening.start()])
             start = closing.end()
     return " ".join([*parts, text[start:]])
-
-
-def spell_emoji(text: str) -> str:
-    """Replace emoji by words: the catalogue's French ones, else the Unicode name.
-
-    Dingbats and arrows are bullets: they become spaces. So do joiners and skin tones.
-
-    Examples
-    --------
-    >>> spell_emoji("🎮✔neuf").split()
-    ['jeu', 'vidéo', 'neuf']
-    """
-    if text.isascii():
-        return text
-    return _EMOJI.sub(lambda match: _emoji_words(match[0]), text)
-
-
-@lru_cache(maxsize=4096)
-def _emoji_words(sign: str) -> str:
-    known = _EMOJI_WORDS.get(sign)
-    if known is not None:
-        return f" {known} "
-    is_picture = "\U0001f300" <= sign <= "\U0001faff" and not "\U0001f3fb" <= sign <= "\U0001f3ff"
-    if not is_picture:
-        return " "
-    return f" {unicodedata.name(sign, '').lower()} "

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 
-VERSION = 1
+VERSION = 2
 
 _UPPER = string.ascii_uppercase.encode()
 _LETTERS = string.ascii_letters.encode()
@@ -29,7 +29,8 @@ _SPELLED = {
 def join_fields(titles: Sequence[str], descriptions: Sequence[str]) -> list[str]:
     """Put title and description, without markup, on two lines of one text."""
     pairs = zip(titles, descriptions, strict=True)
-    return [strip_markup(f"{title}\n{text}" if text else title) for title, text in pairs]
+    plain = [(plain_text(title), plain_text(text)) for title, text in pairs]
+    return [f"{title}\n{text}" if text else title for title, text in plain]
 
 
 def fold_to_ascii(text: str) -> str:

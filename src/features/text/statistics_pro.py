@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.features.text.keyword_families import KEYWORD_FAMILIES
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 from src.features.text.patterns import (
     DIMENSION,
     EURO,
@@ -28,7 +28,7 @@ from src.features.text.patterns import (
 )
 from src.features.text.statistics import count_bytes, fold_to_ascii, join_fields, share
 
-VERSION = 1
+VERSION = 2
 
 _DIGITS = string.digits.encode()
 _PUNCTUATION = string.punctuation.encode()
@@ -84,7 +84,7 @@ class TextStatisticsPro:
     def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> NDArray[np.float32]:
         """Measure products, shape (n_products, n_columns); a missing text is ""."""
         texts = join_fields(titles, descriptions)
-        titles = [strip_markup(title) for title in titles]
+        titles = [plain_text(title) for title in titles]
         folded = [fold_to_ascii(text) for text in texts]
         folded_titles = [fold_to_ascii(title) for title in titles]
         lower = [text.lower() for text in folded]

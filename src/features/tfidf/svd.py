@@ -17,7 +17,7 @@ class CappedSVD(TransformerMixin, BaseEstimator):
     Attributes
     ----------
     svd_ : TruncatedSVD or None
-        None where the matrix was dense.
+        None where the matrix was dense, or one column.
     """
 
     def __init__(self, n_components: int = 100, random_state: int = 0) -> None:
@@ -27,7 +27,7 @@ class CappedSVD(TransformerMixin, BaseEstimator):
     def fit(self, X: sparse.csr_matrix | np.ndarray, y: object = None) -> CappedSVD:
         """Fit on n rows, shape (n, n_features)."""
         self.svd_: TruncatedSVD | None = None
-        if sparse.issparse(X):
+        if sparse.issparse(X) and X.shape[1] > 1:
             allowed = max(min(self.n_components, min(X.shape) - 1), 1)
             self.svd_ = TruncatedSVD(allowed, random_state=self.random_state).fit(X)
         return self
@@ -35,11 +35,11 @@ class CappedSVD(TransformerMixin, BaseEstimator):
     def transform(self, X: sparse.csr_matrix | np.ndarray) -> np.ndarray:
         """Return n dense rows, at most n_components wide if they were sparse; float32."""
         if self.svd_ is None:
-            return np.asarray(X)
+            return sparse.csr_matrix(X).toarray() if sparse.issparse(X) else np.asarray(X)
         return normalize(self.svd_.transform(X).astype(np.float32), copy=False)
 
     def get_feature_names_out(self, input_features: np.ndarray | None = None) -> np.ndarray:
-        """Return ``svd_0``, ``svd_1`` and so on, or the names that a dense matrix came with."""
+        """Return ``svd_0``, ``svd_1`` and so on, or the names that other columns came with."""
         if self.svd_ is None:
             return np.asarray(input_features, dtype=object)
         return np.array([f"svd_{i}" for i in range(self.svd_.n_components)], dtype=object)

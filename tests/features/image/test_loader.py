@@ -18,6 +18,7 @@ from src.features.image.loader import (
     load_settings,
     map_ordered,
     resize,
+    shrink,
 )
 
 
@@ -153,3 +154,11 @@ def test_errors_in_threads_reach_the_reader() -> None:
 def test_letterbox_of_its_own_size_is_the_image() -> None:
     pixels = np.arange(48, dtype=np.uint8).reshape(4, 4, 3)
     np.testing.assert_array_equal(letterbox(pixels, 4), pixels)
+
+
+def test_shrinking_keeps_proportions_and_leaves_small_images_alone() -> None:
+    assert shrink(np.zeros((100, 400, 3), dtype=np.uint8), 160).shape == (40, 160, 3)
+    assert shrink(np.zeros((100, 400, 3), dtype=np.uint8), 50, "short").shape == (50, 200, 3)
+    assert shrink(np.zeros((1, 4000, 3), dtype=np.uint8), 160).shape == (1, 160, 3)
+    small = np.zeros((10, 20, 3), dtype=np.uint8)
+    assert shrink(small, 160) is small

@@ -2,12 +2,14 @@
 
 import dataclasses
 import functools
+import logging
 
 import cv2
 import numpy as np
 import pytest
 
-from src.errors import ValidationError
+from src.errors import UsageError, ValidationError
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.image.loader import load_batches
 from src.features.networks.export import build_onnx
 from src.features.networks.fine_tuning import FineTuning, fine_tune, inner_split
@@ -154,3 +156,21 @@ def test_a_class_with_one_row_stays_in_training() -> None:
 def test_too_little_to_learn_from(y: np.ndarray, fault: str) -> None:
     with pytest.raises(ValidationError, match=fault):
         inner_split(y, None, 0.2, 0)
+
+
+def test_more_blocks_than_the_network_has_are_refused_before_any_data() -> None:
+    network = CNNFeaturizer("resnet18", weights="random", image_size_px=32, device="cpu")
+    FineTunedCNN(network, FineTuning(n_blocks=10)).check()
+    with pytest.raises(UsageError, match="n_blocks = 11: resnet18 has 10 blocks") as found:
+        FineTunedCNN(network, FineTuning(n_blocks=11)).check()
+    assert found.value.next_command == "--set features.image.cnn.fine_tune.n_blocks=10"
+
+
+def test_every_epoch_is_said_in_detail(onnx: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        _, history = fine_tune(onnx, LOAD, *shapes(40), settings=QUICK)
+    said = [m for m in caplog.messages if m.startswith("fine-tuning, epoch")]
+    assert len(said) == len(history["epochs"]) == 2
+    for line, epoch in zip(said, history["epochs"], strict=True):
+        assert f"{epoch['loss']:.3f} in validation, accuracy {epoch['accuracy']:.3f}" in line
+    assert f"epoch {history['best_epoch']} of 2" in caplog.messages[-1]

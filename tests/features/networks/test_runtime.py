@@ -129,8 +129,11 @@ def test_devices(monkeypatch: pytest.MonkeyPatch) -> None:
     assert choose_device("auto") == choose_device("cuda") == "cuda"
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     assert choose_device("auto") == "cpu"
-    with pytest.raises(BackboneError, match="device = 'cuda', but torch finds no graphics card"):
+    with pytest.raises(
+        BackboneError, match="device = 'cuda', but torch finds no graphics card"
+    ) as found:
         choose_device("cuda")
+    assert "--set features.image.cnn.device=auto" in str(found.value.next_command)
 
 
 @pytest.mark.parametrize("option", ["device", "runtime", "precision"])

@@ -1,14 +1,20 @@
 """The transformer on a tiny configuration, saved and loaded as a real one is."""
 
 import json
+import pickle
+import shutil
+import socket
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
 from src.errors import BackboneError
+from src.features.cnn_features import CNNFeaturizer
+from src.features.networks.backbones import REACH_TIMEOUT_S
 from src.features.networks.vit import attention_rollout
 from src.features.networks.weights import build_network
 
@@ -108,9 +114,41 @@ def test_folders_that_can_not_be_loaded_are_refused(tmp_path: Path) -> None:
 
 
 def test_without_a_network_the_choices_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*args: object, **kwargs: object) -> None:
-        raise OSError("can't reach huggingface.co")
+    """The hub is asked once before its own five tries; here nobody listens."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        address = f"http://127.0.0.1:{nobody.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        with pytest.raises(BackboneError, match=r"loading google/vit-base.*refused.*Choose one of"):
+            build_network("vit", "pretrained")
 
-    monkeypatch.setattr(ViTModel, "from_pretrained", offline)
-    with pytest.raises(BackboneError, match="loading google/vit-base.*Choose one of"):
-        build_network("vit", "pretrained")
+
+def test_a_silent_hub_is_given_up_after_one_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as silent:
+        silent.bind(("127.0.0.1", 0))
+        silent.listen()
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", address)
+        assert REACH_TIMEOUT_S <= 10
+        monkeypatch.setattr("src.features.networks.backbones.REACH_TIMEOUT_S", 0.2)
+        with pytest.raises(BackboneError, match=r"loading google/vit-base.*timed out"):
+            build_network("vit", "pretrained")
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_a_local_transformer_takes_images_of_its_own_size(
+    folder: Path, tmp_path: Path, runtime: str
+) -> None:
+    pytest.importorskip(runtime)
+    mine = tmp_path / "mine"
+    shutil.copytree(folder, mine)
+    network = CNNFeaturizer("vit", weights=mine, runtime=runtime, device="cpu")
+    picture = cv2.imencode(".png", np.full((50, 40, 3), 90, dtype=np.uint8))[1].tobytes()
+    values, mask = network.extract([picture, None])
+    assert network.size_px == 32
+    assert mask.tolist() == [True, False]
+    assert values.shape == (2, 64)
+    data = pickle.dumps(network)
+    shutil.rmtree(mine)
+    served = pickle.loads(data)  # noqa: S301
+    np.testing.assert_array_equal(served.extract([picture, None])[0], values)

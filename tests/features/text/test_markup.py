@@ -1,4 +1,4 @@
-"""HTML, entities and emoji in product texts."""
+"""HTML and entities in product texts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,16 @@ import html
 import unicodedata
 from html.parser import HTMLParser
 
+import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from src.features.text.markup import _EMOJI_WORDS, spell_emoji, strip_markup
+from src.config import load_config
+from src.features.text.markup import strip_markup
+from src.files import visible
+from src.pipelines.text_pipeline import build, table_extractors
 from tests.growth import cpu_growth
 
 
@@ -62,6 +67,10 @@ def test_sound_html_is_read_as_the_standard_parser_reads_it(text: str) -> None:
         ("<style>a</style><script>b<script>c</script>d", "d"),
         ("<!-- jamais fermé", "-- jamais fermé"),
         ("je t'aime <3 & toi", "je t'aime <3 & toi"),
+        ("<![CDATA[Piscine <b>ronde</b>]]> neuve", "Piscine ronde neuve"),
+        ("<![cdata[coupé", "coupé"),
+        ("a [1]]> b", "a [1]]> b"),
+        ("gon<wbr>flable", "gonflable"),
         ("", ""),
     ],
 )
@@ -85,16 +94,37 @@ def test_a_text_made_to_be_slow_takes_linear_time(piece: str) -> None:
     assert cpu_growth(strip_markup, piece, 1_000_000) < 32  # 8 where linear, 64 where quadratic
 
 
-def test_emoji_become_words() -> None:
-    assert spell_emoji("manette 🎮🎮").split() == "manette jeu vidéo jeu vidéo".split()  # noqa: SIM905
-    assert spell_emoji("❤️ cœur") == " cœur   cœur"  # the variation selector becomes a space
-    assert spell_emoji("🦩").split() == unicodedata.name("🦩").lower().split()
-    assert spell_emoji("✔neuf★★➤promo").split() == ["neuf", "promo"]
-    assert spell_emoji("👍🏽").split() == ["thumbs", "up", "sign"]
-    assert spell_emoji("ascii :-)") == "ascii :-)"
-    assert spell_emoji("été 日本 €") == "été 日本 €"
+FORMS = [
+    "Pis\u00adcine gon\u200bflable 1\u00a0299,00\u202f€, \ufeffe\u0301te\u0301 ﬁn ＸＬ",
+    "<![CDATA[Piscine gonflable 1 299,00 €, été fin XL]]>",
+    "Pis&shy;cine gon<wbr>flable 1&nbsp;299,00 &euro;, &eacute;t&eacute; fin\u2009XL",
+    "&lt;b&gt;Piscine&lt;/b&gt; gonflable 1 299,00 €, été fi\ufe0fn X\u034fL",
+]
 
 
-def test_every_known_emoji_is_found() -> None:
-    for sign, words in _EMOJI_WORDS.items():
-        assert spell_emoji(f"é{sign}").split() == ["é", *words.split()]
+@pytest.mark.parametrize("form", FORMS)
+def test_every_form_of_a_text_gives_the_same_digits(form: str) -> None:
+    products = pd.DataFrame({"designation": ["Piscine gonflable 1 299,00 €, été fin XL", form]})
+    products["description"] = products["designation"]
+    stats = ("text_stats", "text_stats_pro")
+    cfg = load_config(overrides=[f"features.text.weights.{name}=1.0" for name in stats])
+    blocks = [branch.extractor for branch in build(cfg) if branch.extractor is not None]
+    assert len(blocks) == 2
+    for extractor in (*table_extractors(cfg), *blocks):
+        for name, values in extractor.extract(products).items():
+            np.testing.assert_array_equal(values[1], values[0], err_msg=name)
+
+
+def test_no_character_that_shows_nothing_is_left() -> None:
+    formats = [chr(c) for c in range(0x110000) if unicodedata.category(chr(c)) == "Cf"]
+    selectors = [chr(c) for c in (*range(0xFE00, 0xFE10), *range(0xE0100, 0xE01F0), 0x180B)]
+    assert len(formats) > 150
+    for sign in [*formats, *selectors, "\u034f", "\u115f", "\u3164", "\uffa0"]:
+        assert visible(f"pis{sign}cine") == "piscine", hex(ord(sign))
+
+
+def test_what_is_seen_stays() -> None:
+    signs = "".join(chr(c) for c in range(0x110000) if not 0xD800 <= c < 0xE000)
+    once = visible(signs)
+    assert visible(once) == once
+    assert all(sign in once for sign in "aé日🎮₿ßœ«»–✔")

@@ -38,7 +38,7 @@ def test_every_column_has_one_name() -> None:
     assert values.shape == (3, len(PRO.names)) and values.dtype == np.float32
     assert len(set(PRO.names)) == len(PRO.names) == 48
     assert PRO.extract([], []).shape == (0, len(PRO.names))
-    assert PRO.settings() == {"version": 1}
+    assert PRO.settings() == {"version": 2}
 
 
 def test_shape_of_one_product_by_hand() -> None:

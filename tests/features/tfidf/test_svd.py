@@ -37,3 +37,8 @@ def test_dense_rows_stay_as_they_are_with_their_names() -> None:
     )
     assert pipeline.transform(dense) is dense
     assert pipeline.get_feature_names_out().tolist() == [f"x{i}" for i in range(12)]
+
+
+def test_one_column_stays_as_it_is() -> None:
+    reduced = CappedSVD(5).fit_transform(X[:, :1])
+    np.testing.assert_array_equal(reduced, X[:, :1].toarray())
