@@ -51,9 +51,9 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
     st.header(ctx.words("app.confusions.ranked"), anchor=False)
     components.note(ctx.words("app.confusions.ranked_note"))
     columns = {
+        "count": ctx.words("app.word.products"),
         "true": ctx.words("app.confusions.true"),
         "predicted": ctx.words("app.confusions.predicted"),
-        "count": ctx.words("app.word.products"),
         "rate": ctx.words("app.confusions.rate_short"),
     }
     named = pairs.assign(

@@ -187,8 +187,8 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
         code = choices.choose(
             ctx,
             ctx.words("app.predict.correct_class"),
-            [None, *likely, *others],
-            lambda code: ctx.words("app.predict.correct_none") if code is None else ctx.named(code),
+            [choices.NONE, *likely, *others],
+            lambda code: ctx.named(code) if code else ctx.words("app.predict.correct_none"),
             key=f"right_class_{number}",
         )
         left, right = st.columns(2)
@@ -201,7 +201,7 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
             max_chars=500, persist_state="session",
         )  # fmt: skip
         allowed = _may_write(ctx)
-        if st.button(ctx.words("app.predict.correct_send"), disabled=code is None or not allowed):
+        if st.button(ctx.words("app.predict.correct_send"), disabled=not (code and allowed)):
             where = loaders.keep_correction(
                 ctx, asked.designation, code, prediction.code, author=author, comment=comment
             )

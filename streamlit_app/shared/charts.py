@@ -19,7 +19,7 @@ from src.i18n import NARROW_SPACE
 
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
-LINE_CHARACTERS = 19
+LINE_CHARACTERS = 21
 ROW_PX = 36
 
 
@@ -168,20 +168,24 @@ def heat_map(
     most = float(data["count"].max()) if len(data) else 1.0
     color = alt.Color("count", title=titles["shown"]).scale(scheme="orangered", domain=(0, most))
     rect = (
-        base.mark_rect(cursor="pointer", strokeWidth=2.5)
+        base.mark_rect(cursor="pointer")
         .encode(
             color=color.legend(orient="top", gradientLength=150, tickCount=3),
-            stroke=alt.condition(alt.datum.chosen, alt.value(palette.ACCENT), alt.value(None)),
             tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
         )
         .add_params(cell)
     )
+    outline = (
+        base.transform_filter(alt.datum.chosen)
+        .mark_rect(filled=False, strokeWidth=3, cursor="pointer")
+        .encode(stroke=alt.value(palette.TEXT_COLOR))
+    )
     size = 18 if crowded else 40
     if crowded:
-        return alt.layer(rect).properties(height=len(groups) * size + 150)
+        return (rect + outline).properties(height=len(groups) * size + 150)
     dark = alt.condition(alt.datum.count > 0.6 * most, alt.value("white"), alt.value(palette.INK))
     text = base.mark_text(fontSize=11).encode(text="shown", color=dark)
-    return (rect + text).properties(height=len(groups) * size + 200)
+    return (rect + text + outline).properties(height=len(groups) * size + 200)
 
 
 def reliability(data: pd.DataFrame, *, titles: Mapping[str, str]) -> alt.LayerChart:
