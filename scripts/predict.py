@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from src.command_line import parser, run, settings
-from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, ProjectError, UsageError
+from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, UsageError
 from src.files import write_atomically
 from src.i18n import LANGUAGES
 
@@ -25,20 +25,9 @@ if TYPE_CHECKING:
     from src.data.readers import ProductReader
     from src.serving.predictor import Predictor
 
-HELP_COMMAND = "python scripts/predict.py --help"
-
-
 def main(argv: list[str] | None = None) -> int:
     """Parse, predict, write; return the exit code."""
-    return run(_work, _parser(), argv, kept="an output file was left as it was before")
-
-
-def _work(args: argparse.Namespace) -> int:
-    try:
-        return _predict(args)
-    except ProjectError as e:
-        e.next_command = e.next_command or HELP_COMMAND
-        raise
+    return run(_predict, _parser(), argv, kept="an output file was left as it was before")
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -16,11 +16,18 @@ import shutil
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import NoReturn
 
 from src.config import Config, load_config
 from src.config_model import INSTALLED, REPOSITORY, WORKSPACE_BASE
 from src.errors import EXIT_FINE, EXIT_USAGE, ProjectError, UsageError
 from src.log import set_up_logging
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        """Refuse an option as any other mistake is refused, with a next command."""
+        raise UsageError(message)
 
 
 def parser(
@@ -44,7 +51,7 @@ def parser(
     verbose : str
         Help of ``--verbose``; the option is left out where this is empty.
     """
-    made = argparse.ArgumentParser(
+    made = _Parser(
         description=doc if whole else (doc or "").partition("\n")[0],
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -92,6 +99,8 @@ def run(
         set_up_logging(verbose=getattr(args, "verbose", False))
         return work(args)
     except ProjectError as e:
+        place = os.path.relpath(file, REPOSITORY)
+        e.next_command = e.next_command or f"python {shlex.quote(place)} --help"
         return report(e)
     except BrokenPipeError:  # the reader, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -40,11 +40,19 @@ def test_report(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPa
 
 
 def test_the_exit_code_is_that_of_the_work_or_of_the_error(
-    capsys: pytest.CaptureFixture[str],
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(REPOSITORY)
+    monkeypatch.setenv("PATH", str(Path(sys.executable).parent))
     assert run(lambda args: 1 if args.config else 0, parser("Does."), ["--config", "x"]) == 1
     assert run(raising(ProjectError("no")), parser("Does."), []) == 2
-    assert capsys.readouterr().err == "error: no\n"
+    following = "next: python tests/test_command_line.py --help\n"
+    assert capsys.readouterr().err == f"error: no\n{following}"
+    options = parser("Does.", source=True)
+    assert run(raising(AssertionError()), options, ["--source", "mysql"]) == 2
+    message, next_line = capsys.readouterr().err.splitlines(keepends=True)
+    assert message.startswith("error: argument --source: invalid choice: 'mysql'")
+    assert next_line == following
 
 
 def test_an_interrupt_names_the_same_command_again(

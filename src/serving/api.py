@@ -57,7 +57,11 @@ logger = logging.getLogger(__name__)
 
 DOCS = Path(__file__).with_name("docs.html")
 UNAVAILABLE = "no answer is possible now; the service's log says why, and what its operator can do"
-CSV_TYPES = ("text/csv", "application/csv", "application/octet-stream")
+TABLE_TYPES = (
+    "text/csv", "application/csv", "text/plain", "text/tab-separated-values", "application/gzip",
+    "application/vnd.ms-excel", "application/vnd.apache.parquet", "application/octet-stream",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+)  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True)
@@ -211,7 +215,7 @@ def _add_batch(app: FastAPI, services: Services) -> None:
 
     @app.post(
         "/predict/batch",
-        summary="Classify the products of a CSV",
+        summary="Classify the products of a table",
         response_class=StreamingResponse,
         responses=ok,  # type: ignore[arg-type]
         openapi_extra={"requestBody": body},
@@ -223,24 +227,30 @@ def _add_batch(app: FastAPI, services: Services) -> None:
         form: Annotated[Form, Query(alias="format")] = "csv",
     ) -> StreamingResponse:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind not in CSV_TYPES:
-            raise HTTPException(415, f"content type {kind!r}: expected text/csv")
+        if kind not in TABLE_TYPES:
+            raise HTTPException(415, f"content type {kind!r}: expected text/csv, or another table")
         with contextlib.ExitStack() as stack:
             spool = stack.enter_context(tempfile.TemporaryFile())
             async for part in request.stream():
                 spool.write(part)
-            await run_in_threadpool(_check_csv, spool)
+            assumed = await run_in_threadpool(_check_table, spool)
             parts = _answers(services, spool, top_k, language, form)
             header = await run_in_threadpool(next, parts)
             spooled = stack.pop_all()
-        return StreamingResponse(_stream(header, parts, spooled), media_type="text/csv")
+        headers = {"X-Read-As": assumed} if assumed else {}
+        return StreamingResponse(_stream(header, parts, spooled), 200, headers, "text/csv")
 
 
-def _check_csv(spool: IO[bytes]) -> None:
-    """Read the whole file once: what is wrong is said before the first answer leaves."""
+def _check_table(spool: IO[bytes]) -> str:
+    """Read the whole table once: what is wrong is said before the first answer leaves.
+
+    Returns what was assumed of it, in ASCII for a header.
+    """
     spool.seek(0)
-    for _ in ProductReader(spool, "body").chunks():
+    reader = ProductReader(spool, "body")
+    for _ in reader.chunks():
         pass
+    return reader.assumed("en").encode("ascii", "replace").decode()
 
 
 def _answers(

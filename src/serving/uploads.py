@@ -33,8 +33,8 @@ _MEMBER_FAULTS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
     ValueError, IndexError, KeyError, OverflowError,
 )  # fmt: skip
-# What macOS, Windows and file managers put beside what somebody zipped.
-_OF_THE_SYSTEM = re.compile(r"(^|/)(__MACOSX/|\.[^./]|Thumbs\.db$|desktop\.ini$)")
+# Folders, and what macOS, Windows and file managers put beside what somebody zipped.
+_PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.[^./]|Thumbs\.db$|desktop\.ini$)|/$")
 
 
 def check_image(data: bytes, max_pixels: int) -> None:
@@ -50,12 +50,12 @@ def check_image(data: bytes, max_pixels: int) -> None:
     decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
 
 
-def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, Path], int]:
+def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     """Write the images of a zip into an empty folder.
 
     Returns
     -------
-    dict of str to Path, int
+    dict of str to str, int
         File of each image by its path in the zip; how many other files there were, and images
         that can't be read.
 
@@ -69,8 +69,8 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, Path], int]:
     except _MEMBER_FAULTS as e:
         raise FileFault(f"the file is no zip ({e}); expected a zip of images") from e
     with archive:
-        members = {_path(m): m for m in archive.infolist() if not m.is_dir()}
-        members = {path: m for path, m in members.items() if not _OF_THE_SYSTEM.search(path)}
+        members = {_path(member): member for member in archive.infolist()}
+        members = {path: m for path, m in members.items() if not _PASSED_OVER.search(path)}
         if len(members) > MAX_FILES:
             raise FileFault(f"the zip holds {len(members):,} files; expected {MAX_FILES:,} at most")
         left, files = MAX_BYTES, {}
@@ -81,8 +81,8 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, Path], int]:
             left -= len(content)
             if left < 0:
                 raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
-            files[path] = folder / str(number)
-            files[path].write_bytes(content)
+            files[path] = str(folder / str(number))
+            Path(files[path]).write_bytes(content)
     return files, len(members) - len(files)
 
 

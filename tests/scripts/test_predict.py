@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import os
 import subprocess
 import sys
@@ -22,12 +23,14 @@ Predict = Callable[..., "subprocess.CompletedProcess[str]"]
 
 @pytest.fixture
 def predict(served_paths: Paths, tmp_path: Path) -> Predict:
-    def run(*words: object, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def run(
+        *words: object, stdin: str | None = None, **variables: str
+    ) -> subprocess.CompletedProcess[str]:
         place = ["--set", f"paths.workspace={served_paths.workspace}"]
         return subprocess.run(
             [sys.executable, str(SCRIPT), *map(str, words), *place],
-            cwd=tmp_path, input=stdin, capture_output=True, text=True, check=False,
-            env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+            cwd=tmp_path, input=stdin, capture_output=True, encoding="utf-8", check=False,
+            env={**os.environ, "PYTHONPATH": str(REPOSITORY), **variables},
         )  # fmt: skip
 
     return run
@@ -58,9 +61,7 @@ def test_two_hundred_products_as_the_predictor_answers_them(
     assert any(answer.used_image for answer in answers)
     with out.open(encoding="utf-8", newline="") as stream:
         for line, row, a in zip(csv.DictReader(stream), rows, answers, strict=True):
-            assert [line[name] for name in ("", "productid", "imageid")] == [
-                row[name] for name in ("", "productid", "imageid")
-            ]
+            assert {name: line[name] for name in row} == row
             first, second = a.top_k
             assert (line["prdtypecode"], line["label"]) == (str(first[0]), first[1])
             shown = [float(line["probability"]), float(line["probability_2"])]
@@ -76,6 +77,60 @@ def test_stdin_to_stdout(predict: Predict) -> None:
     assert 0 < float(row["probability"]) <= 1
 
 
+def test_answers_are_utf8_whatever_the_terminal_speaks(predict: Predict) -> None:
+    done = predict("-", stdin="designation\nCafé 本\n", PYTHONIOENCODING="latin-1")
+    assert done.returncode == 0, done.stderr
+    assert "Café 本" in done.stdout
+
+
+def test_what_was_assumed_and_renamed_is_said(predict: Predict, tmp_path: Path) -> None:
+    given = "designation;label;needs_review\nDécoration d'été;mine;no\n"
+    (tmp_path / "shop.csv").write_bytes(given.encode("cp1252"))
+    done = predict("shop.csv", "--top-k", 1)
+    assert done.returncode == 0
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert (row["designation"], row["input_label"]) == ("Décoration d'été", "mine")
+    assert row["needs_review"] in {"true", "false"}
+    assert "semicolons" in done.stderr
+    assert "Windows-1252" in done.stderr
+    assert "label -> input_label, needs_review -> input_needs_review" in done.stderr
+
+
+def test_images_that_are_not_found_are_a_finding(predict: Predict, tmp_path: Path) -> None:
+    (tmp_path / "shop.csv").write_text("designation,productid\nLampe,20\n")
+    folder = tmp_path / "images"
+    folder.mkdir()
+    (folder / "SKU-7.jpg").write_bytes(b"")
+    done = predict("shop.csv", "--images", folder)
+    assert done.returncode == 1
+    assert "20" in done.stderr
+    assert "SKU-7.jpg" in done.stderr
+    (row,) = csv.DictReader(io.StringIO(done.stdout))
+    assert row["used_image"] == "false"
+
+
+def test_why_is_written_beside_the_answers(
+    predict: Predict, served_paths: Paths, tmp_path: Path
+) -> None:
+    folder = served_paths.workspace / "data" / "images" / "images" / "image_train"
+    image = sorted(folder.glob("*.jpg"))[0]
+    table = f"designation,image\nLampe LED,{image.name}\n<br>,\nLivre de poche,\n"
+    done = predict(
+        "-", "--images", folder, "--explain", "why", "--language", "fr", stdin=table
+    )
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "why").iterdir()) == [
+        "000001.json", "000001.png", "000003.json",
+    ]  # fmt: skip
+    first, second, third = csv.DictReader(io.StringIO(done.stdout))
+    assert (second["prdtypecode"], second["review_reason"]) == ("", "nothing_to_read")
+    for row, name in ((first, "000001.json"), (third, "000003.json")):
+        found = json.loads((tmp_path / "why" / name).read_text())
+        assert (str(found["code"]), found["label"]) == (row["prdtypecode"], row["label"])
+        total = found["base"] + sum(found["branches"].values())
+        assert total == pytest.approx(found["margin"], abs=1e-4)
+
+
 def next_command(done: subprocess.CompletedProcess[str]) -> str:
     assert done.returncode == 2
     last = done.stderr.strip().splitlines()[-1]
@@ -88,6 +143,9 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
     [
         (["nowhere.csv"], "nowhere.csv: no such file"),
         (["."], "Is a directory"),
+        (["header.csv"], "header.csv: expected products, found none below the header"),
+        (["good.csv", "--language", "de"], "argument --language: invalid choice: 'de'"),
+        (["good.csv", "--kind", "xgboost"], "xgboost"),
         (["cut.csv"], "cut.csv, line 2: expected 2 fields, found 1: x"),
         (["cut.csv", "--top-k", "0"], "--top-k 0: expected 1 or more"),
         (["cut.csv", "--images", "nowhere"], "--images nowhere: no such folder"),
@@ -99,6 +157,7 @@ def test_a_mistake_is_named_and_its_next_command_works(
     predict: Predict, tmp_path: Path, words: list[str], message: str
 ) -> None:
     (tmp_path / "cut.csv").write_text("designation,b\nx\n", encoding="utf-8")
+    (tmp_path / "header.csv").write_text("designation\n", encoding="utf-8")
     (tmp_path / "good.csv").write_text("designation\nx\n", encoding="utf-8")
     done = predict(*words)
     assert "Traceback" not in done.stderr

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -77,6 +78,27 @@ def test_eight_clients_at_once(address: str, served_paths: Paths) -> None:
     assert len(statuses) >= 3 * CLIENTS
     counted = httpx.get(f"{address}/metrics", headers=KEY).text
     assert f'requests_total{{route="/predict/batch",status="200"}} {len(statuses) / 3}' in counted
+
+
+@pytest.mark.slow
+def test_the_documentation_tries_a_request_without_another_server(address: str) -> None:
+    playwright = pytest.importorskip("playwright.sync_api")
+    chromium = shutil.which("chromium")
+    if chromium is None:
+        pytest.skip("no chromium: sudo apt-get install -y chromium")
+    with playwright.sync_playwright() as runtime:
+        browser = runtime.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page()
+        asked: list[str] = []
+        page.on("request", lambda request: asked.append(request.url))
+        page.goto(address)
+        page.fill("#key", KEY["X-API-Key"])
+        page.get_by_text("Classify one product").click()
+        page.locator("details[open] button").click()
+        page.get_by_text('"probability"').wait_for(timeout=120_000)
+        assert all(url.startswith(f"{address}/") for url in asked), asked
+        assert page.locator("details").count() == 8
+        browser.close()
 
 
 @pytest.mark.slow

@@ -8,6 +8,7 @@ import dataclasses
 import io
 import json
 import pickle
+import re
 import struct
 import zipfile
 import zlib
@@ -75,7 +76,8 @@ def as_json(
     (answer,) = predictor.predict([product], top_k=top_k, language=language)
     names = ("code", "label", "probability")
     top_k = [dict(zip(names, found, strict=True)) for found in answer.top_k]
-    return {**dataclasses.asdict(answer), "top_k": top_k}
+    reasons = list(answer.review_reason)
+    return {**dataclasses.asdict(answer), "top_k": top_k, "review_reason": reasons}
 
 
 def test_json_and_multipart_give_the_predictors_answer(
@@ -118,6 +120,69 @@ def test_a_batch_is_streamed_and_equal_to_one_by_one(
             one["top_k"][1]["code"], one["top_k"][1]["probability"],
         )  # fmt: skip
         assert one == as_json(predictor, product)
+
+
+def test_an_empty_row_of_a_batch_gets_a_reason_and_no_class(
+    client: TestClient, services: Services, rows: list[dict[str, Any]]
+) -> None:
+    body = "sku,designation\nA,Lampe LED\nB,<br>\nC,Livre\n"
+    path = "/predict/batch?language=fr&format=excel"
+    done = client.post(path, content=body, headers=CSV)
+    text = done.content.decode("utf-8-sig")
+    found = list(csv.DictReader(io.StringIO(text), delimiter=";"))
+    assert [row["sku"] for row in found] == ["A", "B", "C"]
+    assert [row["designation"] for row in found] == ["Lampe LED", "<br>", "Livre"]
+    assert [bool(row["prdtypecode"]) for row in found] == [True, False, True]
+    assert (found[1]["review_reason"], found[1]["needs_review"]) == ("nothing_to_read", "true")
+    assert "," in found[0]["probability"]
+    services.log.close()
+    assert [row["prdtypecode"] for row in rows] == [int(found[i]["prdtypecode"]) for i in (0, 2)]
+
+
+def test_what_was_assumed_of_a_table_is_said(client: TestClient) -> None:
+    body = "designation;prix\nDécoration d'été;9,50\n".encode("cp1252")
+    done = client.post("/predict/batch", content=body, headers=CSV)
+    assert "semicolons" in done.headers["x-read-as"]
+    assert "Décoration d'été" in done.text
+    plain = client.post("/predict/batch", content="designation\nLampe\n", headers=CSV)
+    assert "x-read-as" not in plain.headers
+
+
+def test_an_image_alone_is_something_to_read(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    image = picture(products)
+    form = client.post("/predict", data={"top_k": 2}, files={"image": ("a.jpg", image)})
+    assert form.json() == as_json(predictor, Product("", "", image), top_k=2)
+
+
+def test_why_is_the_predictors_explanation(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    image = picture(products)
+    code = int(predictor.pipeline.model.classes_[3])
+    found, png = predictor.explain(Product(TITLE, image=image), code)
+    fields = {"designation": TITLE, "code": code, "language": "fr"}
+    answer = client.post("/explain", data=fields, files={"image": ("a.jpg", image)}).json()
+    assert base64.b64decode(answer["heat_map_base64"]) == png
+    assert png.startswith(b"\x89PNG")
+    assert answer["label"] == predictor.pipeline.labels[code]["fr"]
+    assert answer["base"] + sum(answer["branches"].values()) == pytest.approx(
+        answer["margin"], abs=1e-4
+    )
+    assert (answer["branches"], answer["weights"]) == (found.blocks, found.weights)
+    assert [term["text"] for term in answer["terms_for"]] == [t.text for t in found.terms_for]
+    likeliest = client.post("/explain", json={"designation": TITLE}).json()
+    assert likeliest["code"] == predictor.predict([Product(TITLE)])[0].code
+    assert likeliest["heat_map_base64"] is None
+
+
+def test_the_documentation_needs_no_other_server(client: TestClient) -> None:
+    assert client.get("/").url.path == "/docs"
+    page = client.get("/docs")
+    assert page.headers["content-type"].startswith("text/html")
+    assert not re.findall(r"(?:https?:)?//[\w.]+", page.text.replace("//www.w3.org", ""))
+    assert client.get("/openapi.json").json()["paths"].keys() >= {"/predict", "/explain"}
 
 
 def test_what_was_answered_is_logged(
@@ -174,15 +239,26 @@ def test_drift_of_the_last_answers_is_shown(
     assert {"language", "predicted", "class_mix", "missing_image"} <= shown.keys()
 
 
-def test_no_model_is_503_with_the_next_command(
-    services: Services, served_paths: Paths, tmp_path: Path
+def test_no_model_is_503_and_its_reason_is_for_the_log(
+    services: Services, served_paths: Paths, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     model = ServedModel(served_paths.model_copy(update={"artifacts_dir": tmp_path}))
     model.refresh()
     client = TestClient(create_app(dataclasses.replace(services, model=model)))
-    for response in (client.get("/ready"), client.post("/predict", json={"designation": "a"})):
+    product = {"designation": "a"}
+    for response in (
+        client.get("/ready"),
+        client.get("/model"),
+        client.post("/predict", json=product),
+        client.post("/explain", json=product),
+        client.post("/predict/batch", content="designation\na\n", headers=CSV),
+    ):
         assert response.status_code == 503
-        assert response.json()["next_command"] == "python scripts/train_pipeline.py"
+        assert list(response.json()) == ["detail"]
+        assert "no answer is possible now" in response.json()["detail"]
+        assert "/" not in response.json()["detail"]
+    assert f"{tmp_path}/served: no run is served" in caplog.text
+    assert "next: python scripts/train_pipeline.py" in caplog.text
     assert client.get("/health").status_code == 200
 
 
@@ -273,12 +349,17 @@ WRONG = {
     "too large": ("/predict", b" " * 400_001, JSON, 413, "larger than 400,000 bytes"),
     "no type": ("/predict", b"{}", {}, 415, "expected application/json or multipart"),
     "bad form": ("/predict", b"--", {"content-type": "multipart/form-data"}, 400, "boundary"),
-    "batch type": ("/predict/batch", b"a", JSON, 415, "expected text/csv"),
+    "batch type": ("/predict/batch", b"a", JSON, 415, "expected text/csv, or another table"),
     "empty batch": ("/predict/batch", b"", CSV, 422, "found an empty file"),
+    "rows": ("/predict/batch", b"designation\n", CSV, 422, "found none below the header"),
+    "nothing": ("/predict", b"{}", JSON, 422, "nothing to read: expected a title or"),
+    "blank": ("/predict", '{"designation": "\u00a0 !"}'.encode(), JSON, 422, "nothing to read"),
+    "explain": ("/explain", b'{"designation": "<p>"}', JSON, 422, "nothing to read"),
+    "class": ("/explain", b'{"designation": "a", "code": -1}', JSON, 422, "class -1: the model"),
+    "format": ("/predict/batch?format=x", b"designation\na\n", CSV, 422, "'csv' or 'excel'"),
     "header": ("/predict/batch", b"title\na\n", CSV, 422, "'designation', found 'title'"),
     "cut": ("/predict/batch", b'designation\na\n"b', CSV, 422, "body, line 3: expected comma"),
     "fields": ("/predict/batch", b"designation,b\na\n", CSV, 422, "line 2: expected 2 fields"),
-    "latin-1": ("/predict/batch", b"designation\n\xe9\n", CSV, 422, "found the byte 0xE9"),
     "nul": ("/predict/batch", b"designation\na\0\n", CSV, 422, "line 2: expected text"),
     "large batch": ("/predict/batch", b"a" * 300_001, CSV, 413, "larger than 300,000 bytes"),
     "feedback": ("/feedback", b"{}", JSON, 422, "body.prdtypecode: Field required"),

@@ -23,7 +23,7 @@ def as_items(products: list[Product]) -> pd.DataFrame:
 
 
 def test_answers_are_the_pipelines(predictor: Predictor, products: list[Product]) -> None:
-    chosen = [*products[:60], Product("zzz"), Product("")]
+    chosen = [*products[:60], Product("zzz")]
     proba = predictor.pipeline.predict_proba(as_items(chosen))
     answers = predictor.predict(chosen, top_k=4, language="fr")
     classes, labels = predictor.pipeline.model.classes_, predictor.pipeline.labels
@@ -34,7 +34,8 @@ def test_answers_are_the_pipelines(predictor: Predictor, products: list[Product]
         assert shown == pytest.approx(row[order].tolist(), rel=1e-9)
         assert list(names) == [labels[c]["fr"] for c in classes[order]]
         assert (answer.code, answer.label, answer.probability) == answer.top_k[0]
-        assert answer.needs_review == (answer.probability < predictor.pipeline.threshold)
+        unsure = answer.probability < predictor.pipeline.threshold
+        assert answer.needs_review == (unsure or bool(answer.review_reason))
         assert answer.used_image == (product.image is not None)
     assert {a.needs_review for a in answers} == {True, False}
     assert {a.used_image for a in answers} == {True, False}
@@ -80,13 +81,36 @@ def test_seen_in_training_is_said(predictor: Predictor, products: list[Product])
 
 @pytest.mark.parametrize(
     "text",
-    ["", " ", "\0", "\ud800 lone", "a" * 1_000_000, "<script>alert(1)</script>", "'; DROP TABLE x"],
-    ids=["empty", "blank", "nul", "surrogate", "megabyte", "html", "sql"],
+    ["\ud800 lone", "a" * 1_000_000, "<b>Lampe</b>", "'; DROP TABLE x"],
+    ids=["surrogate", "megabyte", "html", "sql"],
 )
 def test_any_text_is_text(predictor: Predictor, text: str) -> None:
     (answer,) = predictor.predict([Product(text, text)])
     assert sum(p for _, _, p in answer.top_k) <= 1
     assert answer.code in predictor.pipeline.model.classes_
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " ", "\0", "\u00a0", "\u200b", "<p></p>", "<script>alert(1)</script>", "!?", "\u2014"],
+    ids=["empty", "blank", "nul", "nbsp", "zero width", "tags", "script", "marks", "dash"],
+)
+def test_a_product_that_nobody_can_read_gets_no_class(predictor: Predictor, text: str) -> None:
+    nothing, beside, something = predictor.predict(
+        [Product(text, text, b"no image"), Product(text, "Lampe"), Product("Lampe")]
+    )
+    assert (nothing.code, nothing.label, nothing.probability) == (None, "", None)
+    assert (nothing.top_k, nothing.review_reason) == ((), ("nothing_to_read",))
+    assert nothing.needs_review
+    assert "nothing_to_read" not in (*beside.review_reason, *something.review_reason)
+    with pytest.raises(UsageError, match="expected a title or description with a letter"):
+        predictor.explain(Product(text, text))
+
+
+def test_far_from_what_training_saw_is_for_a_person(predictor: Predictor) -> None:
+    (answer,) = predictor.predict([Product("Chaise de jardin en résine tressée " * 200)])
+    assert "title_length" in answer.review_reason
+    assert answer.needs_review
 
 
 def test_cells_without_a_value_are_empty(predictor: Predictor) -> None:

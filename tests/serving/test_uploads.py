@@ -1,8 +1,10 @@
-"""Uploads: only product images come out of a zip, never outside the folder; one image is sound."""
+"""Uploads: images come out of a zip, never outside the folder; one image is sound."""
 
 from __future__ import annotations
 
+import contextlib
 import io
+import random
 import zipfile
 from pathlib import Path
 
@@ -27,8 +29,33 @@ def zip_of(*members: tuple[str, bytes]) -> bytes:
 
 def test_takes_images_out_of_any_folder_of_the_zip(tmp_path: Path) -> None:
     data = zip_of((f"images/train/{IMAGE}", b"one"), ("notes.txt", b"two"), ("a/", b""))
-    assert unpack_images(data, tmp_path) == (1, 1)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {IMAGE: b"one"}
+    files, skipped = unpack_images(data, tmp_path)
+    assert {path: Path(file).read_bytes() for path, file in files.items()} == {
+        f"images/train/{IMAGE}": b"one"
+    }
+    assert skipped == 1
+
+
+def test_images_of_any_name_and_what_systems_add(tmp_path: Path) -> None:
+    """Two of one name, accents as macOS and as Windows write them, and files of nobody's."""
+    members = {
+        "SKU-0001.jpg": b"1", "a/1.JPEG": b"2", "b/1.JPEG": b"3", "e\u0301te\u0301.png": b"4",
+        "__MACOSX/._SKU-0001.jpg": b"", "a/.DS_Store": b"", "Thumbs.db": b"", "a/.b.jpg": b"",
+    }  # fmt: skip
+    data = zip_of(*members.items())
+    files, skipped = unpack_images(data, tmp_path)
+    found = {path: Path(file).read_bytes() for path, file in files.items()}
+    assert found == {
+        "SKU-0001.jpg": b"1", "a/1.JPEG": b"2", "b/1.JPEG": b"3", "\u00e9t\u00e9.png": b"4"
+    }  # fmt: skip
+    assert skipped == 0
+
+
+def test_utf8_that_does_not_say_so_is_understood(tmp_path: Path) -> None:
+    data = zip_of(("été.jpg", b"1")).replace(b"\x00\x08\x08\x00", b"\x00\x00\x08\x00")
+    data = data.replace(b"PK\x03\x04\x14\x00\x00\x08", b"PK\x03\x04\x14\x00\x00\x00")
+    assert zipfile.ZipFile(io.BytesIO(data)).namelist() == ["├⌐t├⌐.jpg"]
+    assert [*unpack_images(data, tmp_path)[0]] == ["été.jpg"]
 
 
 @pytest.mark.parametrize(
@@ -37,15 +64,15 @@ def test_takes_images_out_of_any_folder_of_the_zip(tmp_path: Path) -> None:
 def test_a_path_never_leaves_the_folder(tmp_path: Path, name: str) -> None:
     folder = tmp_path / "deep" / "deeper"
     folder.mkdir(parents=True)
-    unpack_images(zip_of((name, b"one")), folder)
-    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [folder / IMAGE]
+    files, _ = unpack_images(zip_of((name, b"one")), folder)
+    written = [path for path in tmp_path.rglob("*") if path.is_file()]
+    assert [str(path) for path in written] == [*files.values()]
+    assert [path.parent for path in written] == [folder]
 
 
-@pytest.mark.parametrize(
-    "name", ["image_1_product_2.jpg.exe", "image_1_product_2.png", "..", "image_x_product_2.jpg"]
-)
-def test_other_names_are_passed_over(tmp_path: Path, name: str) -> None:
-    assert unpack_images(zip_of((name, b"one")), tmp_path) == (0, 1)
+@pytest.mark.parametrize("name", ["image_1_product_2.jpg.exe", "..", "a.gif", "jpg"])
+def test_what_is_no_image_is_counted(tmp_path: Path, name: str) -> None:
+    assert unpack_images(zip_of((name, b"one")), tmp_path) == ({}, 1)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -55,7 +82,8 @@ def test_a_member_that_unpacks_to_too_much_is_passed_over(
     monkeypatch.setattr(uploads, "MAX_MEMBER_BYTES", 1_000)
     data = zip_of((IMAGE, bytes(100_000)), ("image_1_product_1.jpg", b"small"))
     assert len(data) < 1_000
-    assert unpack_images(data, tmp_path) == (1, 1)
+    files, skipped = unpack_images(data, tmp_path)
+    assert (list(files), skipped) == (["image_1_product_1.jpg"], 1)
 
 
 def test_a_zip_that_unpacks_to_too_much_is_refused(
@@ -81,10 +109,55 @@ def test_what_is_no_zip_is_refused(tmp_path: Path, data: bytes) -> None:
         unpack_images(data, tmp_path)
 
 
-def test_a_damaged_member_is_passed_over(tmp_path: Path) -> None:
-    data = bytearray(zip_of((IMAGE, bytes(range(256)) * 40)))
-    data[60] ^= 0xFF
-    assert unpack_images(bytes(data), tmp_path) == (0, 1)
+METHODS = {
+    "stored": zipfile.ZIP_STORED, "deflate": zipfile.ZIP_DEFLATED, "bzip2": zipfile.ZIP_BZIP2,
+    "lzma": zipfile.ZIP_LZMA,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_a_damaged_member_is_passed_over_and_counted(tmp_path: Path, method: str) -> None:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", METHODS[method]) as archive:
+        archive.writestr(IMAGE, bytes(range(256)) * 40)
+        archive.writestr("b.jpg", b"sound")
+    data = bytearray(buffer.getvalue())
+    data[30 + len(IMAGE) + 10] ^= 0xFF
+    files, skipped = unpack_images(bytes(data), tmp_path)
+    assert (list(files), skipped) == (["b.jpg"], 1)
+
+
+@pytest.mark.parametrize(
+    ("what", "value"), [("method", 99), ("method", 9), ("encrypted", 1), ("name", 0)]
+)
+def test_a_member_that_zipfile_does_not_know_is_passed_over(
+    tmp_path: Path, what: str, value: int
+) -> None:
+    """A packing method of another program, a password, a name of length zero."""
+    data = bytearray(zip_of((IMAGE, b"one"), ("b.jpg", b"sound")))
+    local, central = data.find(b"PK\x03\x04"), data.find(b"PK\x01\x02")
+    if what == "name":
+        data[central + 46 : central + 46 + len(IMAGE)] = b"\0" * len(IMAGE)
+    else:
+        at = {"encrypted": 6, "method": 8}[what]
+        data[local + at] = data[central + at + 2] = value
+    files, skipped = unpack_images(bytes(data), tmp_path)
+    assert (list(files), skipped) == (["b.jpg"], 1)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_no_damage_is_an_error_of_another_kind(tmp_path: Path, seed: int) -> None:
+    draws = random.Random(seed)
+    sound = zip_of(("é/a.jpg", bytes(range(256))), (IMAGE, b"x" * 3000))
+    for number in range(200):
+        data = bytearray(sound)
+        for _ in range(draws.choice((1, 3))):
+            data[draws.randrange(len(data))] = draws.randrange(256)
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with contextlib.suppress(FileFault):
+            files, _ = unpack_images(bytes(data), folder)
+            assert len(files) <= 2
 
 
 def encoded(image: Image.Image, how: str) -> bytes:
