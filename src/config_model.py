@@ -292,10 +292,27 @@ class Decision(Section):
     label_precision: Share = 0.4
 
 
+class Alert(Section):
+    webhook: Annotated[str, Field(pattern=r"^(https?://\S+)?$")] = ""
+    smtp_host: str = ""
+    smtp_port: Annotated[int, Field(ge=1, le=65535)] = 587
+    smtp_security: Literal["none", "starttls", "tls"] = "starttls"
+    sender: str = ""
+    recipients: Annotated[tuple[str, ...], Strict(False)] = ()
+
+    @field_validator("recipients")
+    @classmethod
+    def _can_be_sent(cls, recipients: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        if recipients and not (info.data.get("smtp_host") and info.data.get("sender")):
+            raise ValueError("a mail needs smtp_host and sender, too")
+        return recipients
+
+
 class Monitoring(Section):
     false_alarm_rate: Annotated[float, Field(ge=0.0001, le=0.5)] = 0.01
     resamples: Annotated[int, Field(ge=19)] = 2000
     reference_rows: Annotated[int, Field(ge=100, le=20_000)] = 10_000
+    alert: Alert = Alert()
 
 
 class Compute(Section):

@@ -4,12 +4,15 @@
     python tools/drift_report.py --from-log --since 24h
 
 Writes {date}_{lot}.json, .csv and .html where the app looks for them, and a row in
-project.drift_reports. Exit code: 0 fine, 1 alert, 2 wrong input.
+project.drift_reports; sends an alert where [monitoring.alert] says. Without --images nothing is
+judged about images. Exit code: 0 fine, 1 alert (a service that answered nothing, too), 2 wrong
+input.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from datetime import datetime, timedelta, timezone
@@ -44,7 +47,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
     options.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
     options.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
-    options.add_argument("--images", type=Path, metavar="DIR", help="pictures of the products")
+    options.add_argument("--images", type=Path, metavar="DIR", help="their images; else not judged")
     options.add_argument("--from-log", action="store_true", help="what the service answered")
     options.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
     options.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
@@ -63,20 +66,21 @@ def _run(args: argparse.Namespace) -> int:
         paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
         cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
-    from src.monitoring.reference import from_json
+    from src.monitoring.reference import from_json, without_images
     from src.monitoring.report.build import BatchInfo
 
     store = ArtifactStore(cfg.paths).pinned()
-    reference = from_json(store.load(store.reference_profile))
+    content = store.load(store.reference_profile)
+    images_given = args.from_log or args.images is not None  # the log says what each answer had
+    reference = from_json(content) if images_given else without_images(content)
     y: np.ndarray | None = None
     in_training = 0
     if args.from_log:
         signals, items = _from_log(_since(args.since), reference)
         if not len(signals):
-            print(f"no answer of run {reference.about.run_id} in the last {args.since}")
-            return EXIT_FINE
+            return _report_silence(cfg, reference.about.run_id, args.since)
     else:
-        signals, items, in_training = _from_csv(args.batch, args.images, cfg, store, reference)
+        signals, items, in_training = _from_csv(args.batch, args.images, store, reference)
         if args.labels:
             from src.data.readers import read_labels
 
@@ -88,10 +92,34 @@ def _run(args: argparse.Namespace) -> int:
         false_alarm_rate=cfg.monitoring.false_alarm_rate,
         resamples=cfg.monitoring.resamples,
         in_training=in_training,
+        images_given=images_given,
     )
     report = _report(cfg, info, reference, signals, items, y)
-    _write(cfg, store, report)
-    return EXIT_FINDINGS if report["alert"] else EXIT_FINE
+    page = _write(cfg, store, report)
+    lines = [*_summary(report), str(page)]
+    verdict = "ALERT" if report["alert"] else "fine"
+    about = f"{report['rows']:,} products, lot {report['name']}"
+    print(f"{verdict}  {about}", *lines, sep="\n  ")
+    if not report["alert"]:
+        return EXIT_FINE
+    _send(cfg, f"drift: {about}", lines, {key: report[key] for key in ("name", "date", "run_id")})
+    return EXIT_FINDINGS
+
+
+def _report_silence(cfg: Config, run_id: str, since: str) -> int:
+    problem = f"the service fell silent: no answer of run {run_id} in the last {since}"
+    print(f"ALERT  {problem}")
+    _send(cfg, problem, ["tools/drift_report.py --from-log"], {"run_id": run_id})
+    return EXIT_FINDINGS
+
+
+def _send(cfg: Config, subject: str, lines: list[str], facts: dict[str, Any]) -> None:
+    from src.data.database_url import ENV_FILE, read_env_file
+    from src.monitoring.alert import send_alert
+
+    secrets = {**read_env_file(ENV_FILE), **os.environ}
+    for problem in send_alert(cfg.monitoring.alert, secrets, subject, "\n".join(lines), facts):
+        print(f"warning: the alert was not sent: {problem}", file=sys.stderr)
 
 
 def _since(text: str) -> datetime:
@@ -123,7 +151,7 @@ def _from_log(since: datetime, reference: Reference) -> tuple[Signals, pd.DataFr
 
 
 def _from_csv(
-    path: Path, images: Path | None, cfg: Config, store: ArtifactStore, reference: Reference
+    path: Path, images: Path | None, store: ArtifactStore, reference: Reference
 ) -> tuple[Signals, pd.DataFrame, int]:
     """Return signals and texts of the products, and how many of them were in training."""
     import numpy as np
@@ -132,8 +160,9 @@ def _from_csv(
     from src.monitoring.signals import SignalReader
     from src.pipelines.product_keys import product_keys
 
-    folders = [images] if images else [cfg.images.train_dir, cfg.images.test_dir]
-    items, reader = read_products(path, folders)
+    items, reader = read_products(path, [images] if images else [])
+    if reader.none_matched:
+        raise UsageError(reader.images_line("en"), next_command=HELP)
     for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
         print(line, file=sys.stderr)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
@@ -171,7 +200,8 @@ def _report(
     return report if y is None else with_labels(report, reference, signals, y, labels)
 
 
-def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
+def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> Path:
+    """Write the three files and the row; return the place of the page."""
     from src.artifacts.store import Run
     from src.monitoring.report.build import report_table
     from src.monitoring.report.page import report_html
@@ -184,26 +214,31 @@ def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> None:
             store.save(store.rapport(name + suffix), value, run=run, stage="monitor")
     if cfg.data.source == "postgres":
         _record(report)
+    return store.rapport(name + ".html")
+
+
+def _summary(report: dict[str, Any]) -> list[str]:
+    """Return what the command line and an alert say of a report."""
+    lines = []
+    told = report["labels"]
     moved = [finding["signal"] for finding in report["findings"] if finding["alert"]]
-    classes = report["labels"]["classes"] if report["labels"] else []
-    fell = [c["code"] for c in classes if c["change"] == "fell"]
-    verdict = "ALERT" if report["alert"] else "fine"
-    print(f"{verdict}  {report['rows']:,} products, lot {report['name']}")
+    fell = [str(c["code"]) for c in told["classes"] if c["change"] == "fell"] if told else []
     if report["synthetic"]:
-        print("  SYNTHETIC: the model learned from the demo shop")
+        lines.append("SYNTHETIC: the model learned from the demo shop")
+    if not report["images_given"]:
+        lines.append("images not given (--images): not judged")
     if moved:
-        print(f"  moved: {', '.join(moved)}")
+        lines.append(f"moved: {', '.join(moved)}")
     if fell:
-        print(f"  recognised worse: {', '.join(map(str, fell))}")
+        lines.append(f"recognised worse: {', '.join(fell)}")
     if report["in_training"]:
-        print(f"  in training, so too sure: {report['in_training']:,} products")
-    print(f"  accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
-    if report["labels"]:
-        told = report["labels"]
-        print(f"  accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
+        lines.append(f"in training, so too sure: {report['in_training']:,} products")
+    lines.append(f"accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
+    if told:
+        lines.append(f"accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
         if told["fell"]:
-            print(f"  below what its classes let expect: {told['change']['expected']:.3f}")
-    print(f"  {store.rapport(name + '.html')}")
+            lines.append(f"below what its classes let expect: {told['change']['expected']:.3f}")
+    return lines
 
 
 def _record(report: dict[str, Any]) -> None:

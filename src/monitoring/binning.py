@@ -82,12 +82,15 @@ class Discretizer:
         Inner edges of each number's bins, ascending; a value on an edge is above it.
     languages : tuple of str
         Languages that have a column; the last takes all others.
+    left_out : tuple of str
+        Signals that are not judged.
     """
 
     edges: Mapping[str, np.ndarray]
     languages: tuple[str, ...]
     classes: np.ndarray
     projection: Projection | None
+    left_out: tuple[str, ...] = ()
 
     @property
     def specs(self) -> tuple[SignalSpec, ...]:
@@ -101,6 +104,7 @@ class Discretizer:
         ]  # fmt: skip
         if self.projection is not None:
             widths.append(("embedding", "embedding", len(self.projection.components) + 1))
+        widths = [width for width in widths if width[0] not in self.left_out]
         stops = np.cumsum([width for _, _, width in widths]).tolist()
         return tuple(
             SignalSpec(name, kind, slice(stop - width, stop))

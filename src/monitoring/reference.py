@@ -23,7 +23,7 @@ from src.monitoring.binning import (
     fit_projection,
     quantile_edges,
 )
-from src.monitoring.signals import FLAGS, NUMBERS, Signals
+from src.monitoring.signals import ANSWER_SIGNALS, FLAGS, IMAGE_SIGNALS, NUMBERS, Signals
 
 VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -254,6 +254,20 @@ def from_json(content: Mapping[str, Any]) -> Reference:
             for name, number in content["summary"]["numbers"].items()
         },
     )
+
+
+def without_images(content: Mapping[str, Any]) -> Reference:
+    """Read the reference of batches whose images were not given: nothing of images is judged.
+
+    Their answers are compared with those of the text alone; a model that has none, since one
+    expert reads all, and that learned from images can't be judged by its answers either.
+    """
+    text_alone = content.get("text_alone")
+    reference = from_json(text_alone or content)
+    had_images = not reference.sample.bins["missing_image"].all()
+    left_out = IMAGE_SIGNALS + (ANSWER_SIGNALS if text_alone is None and had_images else ())
+    discretizer = dataclasses.replace(reference.discretizer, left_out=left_out)
+    return dataclasses.replace(reference, discretizer=discretizer)
 
 
 def _projection(content: Mapping[str, Any]) -> Projection:

@@ -30,6 +30,8 @@ NUMBERS = (
     "title_length", "description_length", "unknown_words",
     *(f"image_{name}" for name in IMAGE_NUMBERS), "confidence", "doubt",
 )  # fmt: skip
+IMAGE_SIGNALS = ("missing_image", *(f"image_{name}" for name in IMAGE_NUMBERS), "embedding")
+ANSWER_SIGNALS = ("confidence", "doubt", "predicted", "class_mix")
 # Probabilities below it are left out of the service's log: 27 classes take 60 bytes, not 400.
 LEAST_LOGGED = 0.005
 

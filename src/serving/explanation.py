@@ -31,7 +31,7 @@ def explanation(
     """
     found, png = predictor.explain(product, code)
     terms = {
-        side: [{"text": term.text, "contribution": float(term.contribution)} for term in terms]
+        side: [{"text": text, "contribution": contribution} for text, contribution in terms]
         for side, terms in (("terms_for", found.terms_for), ("terms_against", found.terms_against))
     }
     labels = predictor.pipeline.labels.get(found.code, {})

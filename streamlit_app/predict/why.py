@@ -8,15 +8,13 @@ import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
 from src import palette
-from src.evaluation.shap.product import Contributions, Term, highlight
+from src.evaluation.shap.product import Contributions, highlight
 from src.features.text.markup import strip_markup
 from src.serving.predictor import Prediction, Predictor, Product
 from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 TERMS = 8
-# Pieces of words repeat each other: whole words come first, from a longer list.
-TERMS_ASKED = 40
 # Longer descriptions are cut on the screen: the highlighted text is for reading, not for storage.
 MAX_CHARACTERS = 3_000
 # A branch below this share of the largest contribution is not drawn.
@@ -35,7 +33,7 @@ def show(
     code = choices.choose(
         ctx, ctx.words("app.predict.why_class"), codes, ctx.named, key=f"why_class_{number}"
     )
-    found, heat_map = predictor.explain(asked, code, TERMS_ASKED)
+    found, heat_map = predictor.explain(asked, code, TERMS)
     left, right = st.columns([6, 5], gap="large")
     texts = {
         "clean_title": strip_markup(asked.designation),
@@ -67,7 +65,7 @@ def _words(ctx: Context, texts: dict[str, str], found: Contributions) -> None:
         components.note(ctx.words("app.predict.why_words_note"))
     left, right = st.columns(2)
     terms = (*found.terms_for, *found.terms_against)
-    top = max((abs(term.contribution) for term in terms), default=1.0)
+    top = max((abs(contribution) for _, contribution in terms), default=1.0)
     _terms(ctx, left, "for", found.terms_for, top)
     _terms(ctx, right, "against", found.terms_against, top)
 
@@ -91,22 +89,21 @@ def marked_text(text: str, found: Contributions, field: str, largest: float) -> 
 
 
 def _terms(
-    ctx: Context, place: DeltaGenerator, side: str, terms: tuple[Term, ...], top: float
+    ctx: Context, place: DeltaGenerator, side: str, terms: tuple[tuple[str, float], ...], top: float
 ) -> None:
-    shown = sorted(terms, key=lambda term: term.kind != "words")[:TERMS]
-    if not shown:
+    if not terms:
         return
     color = palette.GOOD if side == "for" else palette.BAD
     with place:
         st.markdown(f"**{ctx.words(f'app.predict.why_{side}')}**")
         components.bars(
             (
-                f"<code>{html.escape(term.text)}</code>",
-                abs(term.contribution) / top,
-                _signed(ctx, term.contribution),
+                f"<code>{html.escape(word)}</code>",
+                abs(contribution) / top,
+                _signed(ctx, contribution),
                 color,
             )
-            for term in shown
+            for word, contribution in terms
         )
 
 

@@ -95,6 +95,11 @@ def test_new_products_of_the_shop_are_fine(
     said = capsys.readouterr().out
     assert said.startswith(f"fine  {len(test)} products, lot b4-Monday")
     assert f"estimated: {content['accuracy']['accuracy']:.3f}" in said
+    assert "images not given (--images): not judged" in said
+    assert not content["images_given"]
+    assert {"missing_image", "image_entropy", "embedding"} <= set(content["not_looked_at"])
+    assert not {f["signal"] for f in content["findings"]} & set(content["not_looked_at"])
+    assert "Images were not given" in files[".html"].read_text()
     assert str(files[".html"]) in said
 
 
@@ -188,6 +193,7 @@ def test_the_log_is_read_and_the_report_recorded(
     database: str,
     load: Load,
     tmp_path: Path,
+    free_port: int,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
@@ -206,8 +212,11 @@ def test_the_log_is_read_and_the_report_recorded(
             "SELECT lot, run_id, rows, alert, findings FROM project.drift_reports"
         ).fetchall()
     assert rows == [("log", content["run_id"], 60, False, told["findings"])]
-    assert report("--from-log", "--since", "0m", source="postgres") == 0
-    assert "no answer of run" in capsys.readouterr().out
+    monkeypatch.setenv("ALERT_WEBHOOK", f"http://127.0.0.1:{free_port}/hook")
+    assert report("--from-log", "--since", "0m", source="postgres") == 1
+    said = capsys.readouterr()
+    assert said.out.startswith("ALERT  the service fell silent: no answer of run")
+    assert "the alert was not sent: webhook at 127.0.0.1" in said.err
 
 
 def log_answers(url: str, trained: Path, demo_shop: Path, run_id: str) -> None:

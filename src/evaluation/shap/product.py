@@ -1,11 +1,11 @@
-"""Why one product got its class: blocks, words and n-grams for and against, experts' weights."""
+"""Why one product got its class: blocks, words for and against, experts' weights."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections import defaultdict
+import re
+from collections import Counter, defaultdict
 from collections.abc import Iterator
-from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -15,40 +15,32 @@ from src.errors import UsageError
 from src.evaluation.shap.blocks import block_contributions
 from src.evaluation.shap.classifiers import LinearExplainer
 from src.evaluation.shap.experts import ExpertPart, take_apart
-from src.evaluation.shap.words import Occurrence, Span, occurrences, place_scores, share_out
-from src.features.tfidf.vectorizers import TfidfBase, TfidfWords
+from src.evaluation.shap.words import (
+    Occurrence,
+    Span,
+    find_places,
+    occurrences,
+    place_scores,
+    share_out,
+)
+from src.features.tfidf.vectorizers import TfidfBase
 from src.models.late_fusion import LateFusion
 
-Kind = Literal["words", "characters"]
-
-
-@dataclasses.dataclass(frozen=True)
-class Term:
-    """An n-gram of the product.
-
-    Attributes
-    ----------
-    kind : {"words", "characters"}
-    text : str
-        Readable: "lampe led", "lamp…" (a word begins so), "…pe" (ends), "…amp…" (holds it).
-    contribution : float
-        What it adds to the class's margin, over all branches that count it.
-    branches : tuple of str
-        Those branches.
-    """
-
-    kind: Kind
-    text: str
-    contribution: float
-    branches: tuple[str, ...]
+_EDGES = re.compile(r"^\W+|\W+$")
+# The text as it came, of each clean text.
+RAW = {"clean_title": "designation", "clean_description": "description"}
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """One clean text cut at white space, and what each word's n-grams add to the margin."""
+    """One clean text cut at white space, and what each word's n-grams add to the margin.
+
+    `placed` says which words stand in the product's own text: the cleaner made up the others.
+    """
 
     words: tuple[str, ...]
     scores: np.ndarray
+    placed: np.ndarray
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -61,8 +53,9 @@ class Contributions:
         Fused margin, and that of the mean product: their difference is the sum of `blocks`.
     weights : dict of str to float
         Weight of each expert; 0 where it has no input.
-    terms_for, terms_against : tuple of Term
-        The n-grams that add and take away most, the strongest first.
+    terms_for, terms_against : tuple of (str, float)
+        The words and sequences of words that add and take away most, the strongest first, each
+        once: pieces of a word count to the word. All of them are in the product's text.
     fields : dict of str to Field
         Each text by its column ("clean_title", "clean_description"). The scores of
         their words and the n-grams that the product lacks make up the blocks of n-grams.
@@ -73,8 +66,8 @@ class Contributions:
     base: float
     blocks: dict[str, float]
     weights: dict[str, float]
-    terms_for: tuple[Term, ...]
-    terms_against: tuple[Term, ...]
+    terms_for: tuple[tuple[str, float], ...]
+    terms_against: tuple[tuple[str, float], ...]
     fields: dict[str, Field]
 
     def words(self) -> dict[str, float]:
@@ -105,16 +98,17 @@ def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10
     by_block = block_contributions(model, fused)
     column = int(np.searchsorted(model.classes_, code))
     texts = [text for part in filter(None, fused.experts) for text in _texts(part, X, column)]
-    terms = _terms(texts)
+    fields = _fields(texts, X)
+    terms = sorted(_terms(texts, fields).items(), key=lambda term: -abs(term[1]))
     return Contributions(
         code=int(code),
         margin=float(by_block.margins[0, column]),
         base=float(by_block.base[0, column]),
         blocks=dict(zip(by_block.blocks, by_block.values[0, :, column].tolist(), strict=True)),
         weights=dict(zip(by_block.experts, by_block.weights[0].tolist(), strict=True)),
-        terms_for=tuple(term for term in terms if term.contribution > 0)[:top],
-        terms_against=tuple(term for term in terms[::-1] if term.contribution < 0)[:top],
-        fields=_fields(texts, X),
+        terms_for=tuple(term for term in terms if term[1] > 0)[:top],
+        terms_against=tuple(term for term in terms if term[1] < 0)[:top],
+        fields=fields,
     )
 
 
@@ -134,8 +128,6 @@ def highlight(text: str, contributions: Contributions, field: str = "clean_title
 class _Text:
     """One branch of n-grams: occurrences by word, and what each n-gram contributes."""
 
-    branch: str
-    kind: Kind
     columns: tuple[str, ...]
     occurrences: list[Occurrence]
     contributions: dict[str, float]
@@ -146,7 +138,7 @@ def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
     explainer = part.explainer
     if not isinstance(explainer, LinearExplainer):
         return
-    for number, (branch, steps) in enumerate(part.union.transformer_list):
+    for number, (_, steps) in enumerate(part.union.transformer_list):
         if not isinstance(steps, Pipeline) or not isinstance(steps[-1], TfidfBase):
             continue
         columns, counter = tuple(steps[0].get_feature_names_out()), steps[-1]
@@ -157,8 +149,7 @@ def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
         vocabulary = counter.vocabulary_
         places = {gram: vocabulary[gram] for gram, _ in counted if gram in vocabulary}
         contributions = {gram: by_column[place] for gram, place in places.items()}
-        kind: Kind = "words" if isinstance(counter, TfidfWords) else "characters"
-        yield _Text(branch, kind, columns, counted, contributions)
+        yield _Text(columns, counted, contributions)
 
 
 def _words(counter: TfidfBase | None, X: pd.DataFrame, columns: tuple[str, ...]) -> list[str]:
@@ -166,27 +157,19 @@ def _words(counter: TfidfBase | None, X: pd.DataFrame, columns: tuple[str, ...])
     return " ".join(counter.preprocess(texts) if counter else texts).split()
 
 
-def _terms(texts: list[_Text]) -> list[Term]:
-    """Add up n-grams that several branches count; the largest contribution first."""
-    total: dict[tuple[Kind, str], float] = defaultdict(float)
-    branches: dict[tuple[Kind, str], list[str]] = defaultdict(list)
+def _terms(texts: list[_Text], fields: dict[str, Field]) -> dict[str, float]:
+    """Add up what is in one word under that word, and longer sequences under their own name."""
+    total: dict[str, float] = defaultdict(float)
     for text in texts:
-        for gram, contribution in text.contributions.items():
-            total[text.kind, gram] += contribution
-            branches[text.kind, gram].append(text.branch)
-    terms = [
-        Term(kind, _readable(kind, gram), contribution, tuple(branches[kind, gram]))
-        for (kind, gram), contribution in total.items()
-    ]
-    return sorted(terms, key=lambda term: -term.contribution)
-
-
-def _readable(kind: Kind, gram: str) -> str:
-    if kind == "words":
-        return gram
-    before = "" if gram.startswith(" ") else "…"
-    after = "" if gram.endswith(" ") else "…"
-    return f"{before}{gram.strip()}{after}"
+        words = [word for name in text.columns for word in fields[name].words]
+        placed = np.concatenate([fields[name].placed for name in text.columns])
+        times = Counter(gram for gram, _ in text.occurrences)
+        for gram, places in text.occurrences:
+            if gram in text.contributions and placed[list(places)].all():
+                name = gram if len(set(places)) > 1 else words[places[0]]
+                total[_EDGES.sub("", name).casefold()] += text.contributions[gram] / times[gram]
+    total.pop("", None)  # signs alone
+    return total
 
 
 def _fields(texts: list[_Text], X: pd.DataFrame) -> dict[str, Field]:
@@ -200,4 +183,15 @@ def _fields(texts: list[_Text], X: pd.DataFrame) -> dict[str, Field]:
         parts = np.split(shares, np.cumsum(sizes)[:-1])
         for name, part in zip(text.columns, parts, strict=True):
             scores[name] += part
-    return {name: Field(tuple(words[name]), scores[name]) for name in names}
+    return {
+        name: Field(tuple(words[name]), scores[name], _placed(X, name, words[name]))
+        for name in names
+    }
+
+
+def _placed(X: pd.DataFrame, name: str, words: list[str]) -> np.ndarray:
+    """Tell which words stand in the raw text; all of them where it is not at hand."""
+    if RAW.get(name) not in X:
+        return np.ones(len(words), dtype=bool)
+    found = find_places(X[RAW[name]].iloc[0], words)
+    return np.array([place is not None for place in found], dtype=bool)

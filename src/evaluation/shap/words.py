@@ -22,8 +22,11 @@ from src.features.tfidf.vectorizers import TfidfBase, TfidfChars, TfidfWords
 Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 """An n-gram, and the positions of the words that it covers."""
 
-# A tag, an entity (perhaps escaped twice), or a character with the accents that follow it.
-_UNIT = re.compile("<[^<>]*>|&(?:amp;)*#?\\w+;|.[\u0300-\u036f]*", re.DOTALL)
+# The ends of CDATA, a tag (as the cleaner knows them), an entity (perhaps escaped twice), or a
+# character with the accents that follow it.
+_UNIT = re.compile(
+    r"<!\[CDATA\[|\]\]>|<[/!?]?[a-zA-Z!?\[][^<>]*>|&(?:amp;)*#?\w+;|.[\u0300-\u036f]*", re.DOTALL
+)
 _NO_WORD = re.compile(r"\W*")
 _DECIMAL_COMMA = re.compile(r"(?<=\d),(?=\d)")
 # How far a word is searched where the next word of the raw text is another: stop words were
@@ -100,21 +103,32 @@ def place_scores(text: str, words: Sequence[str], scores: Sequence[float]) -> li
     >>> place_scores("<b>Câble</b> 25mm", ["câble", "25", "mm"], [0.5, 0.25, 0.25])[0]
     Span(start=3, stop=8, score=0.5)
     """
-    folded, starts, stops = _fold(text)
     spans: list[Span] = []
-    at = 0
-    for word, score in zip(words, scores, strict=True):
-        word = word.casefold()
-        begin = _find(folded, word, at)
-        if begin is None:
+    for place, score in zip(find_places(text, words), scores, strict=True):
+        if place is None:
             continue
-        at = begin + len(word)
-        span = Span(starts[begin], stops[at - 1], float(score))
+        span = Span(*place, float(score))
         if spans and span.start < spans[-1].stop:
             last = spans.pop()
             span = Span(last.start, max(last.stop, span.stop), last.score + span.score)
         spans.append(span)
     return spans
+
+
+def find_places(text: str, words: Sequence[str]) -> list[tuple[int, int] | None]:
+    """Return where each word of a clean text stands in the raw one; None where it does not."""
+    folded, starts, stops = _fold(text)
+    places: list[tuple[int, int] | None] = []
+    at = 0
+    for word in words:
+        spelled = word.casefold()
+        begin = _find(folded, spelled, at)
+        if begin is None:
+            places.append(None)
+            continue
+        at = begin + len(spelled)
+        places.append((starts[begin], stops[at - 1]))
+    return places
 
 
 def _find(folded: str, word: str, at: int) -> int | None:
@@ -141,8 +155,10 @@ def _fold(text: str) -> tuple[str, list[int], list[int]]:
 def _spell(unit: str) -> str:
     if len(unit) == 1 and unit.isascii():
         return unit.lower()
-    if unit.startswith("<"):
+    if unit.startswith("<") or unit == "]]>":
         return " " * (len(unit) > 1)
     while unit.startswith("&") and (plain := html.unescape(unit)) != unit:
         unit = plain
+    if unicodedata.category(unit[0]) == "Cf":  # a soft hyphen, a zero-width space: in no word
+        return ""
     return unicodedata.normalize("NFKC", unit).casefold().replace("×", "x")

@@ -38,6 +38,8 @@ class BatchInfo:
         The batch's file, or what was read of the log.
     in_training : int
         Products of the batch that the model learned from: it is surer of those.
+    images_given : bool
+        Nothing of images is judged where they were not.
     """
 
     name: str
@@ -46,6 +48,7 @@ class BatchInfo:
     false_alarm_rate: float
     resamples: int
     in_training: int
+    images_given: bool = True
 
 
 def build_report(
@@ -187,10 +190,10 @@ def _class_mix(reference: Reference, signals: Signals, labels: Labels) -> list[d
 
 def _not_measured(reference: Reference, signals: Signals, distance: float | None) -> list[str]:
     """Return the signals that the batch or the reference lacks."""
-    edges = reference.discretizer.edges
-    missing = [name for name in signals.numbers if name not in edges]
+    edges, missing = reference.discretizer.edges, list(reference.discretizer.left_out)
+    missing += [name for name in signals.numbers if name not in edges]
     missing += [name for name in edges if np.isnan(signals.numbers[name]).all()]
-    return missing if distance is not None else [*missing, "embedding"]
+    return list(dict.fromkeys(missing if distance is not None else [*missing, "embedding"]))
 
 
 def report_table(report: dict[str, Any]) -> pd.DataFrame:

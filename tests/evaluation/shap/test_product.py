@@ -43,40 +43,58 @@ def test_blocks_add_up_and_weights_are_the_models(toy_shop, row: int) -> None:  
         assert list(found.weights.values()) == pytest.approx(weights.tolist())
 
 
-def test_terms_are_what_the_columns_contribute(toy_shop) -> None:  # noqa: ANN001
-    """The whole list, merged over branches, beside a dense product with the coefficients."""
-    X = product("lampe led lampe", "la lampe led")
-    model = toy_shop.model
+def test_terms_are_words_with_their_pieces_and_sequences_of_words(toy_shop) -> None:  # noqa: ANN001
+    """The whole list, added up over branches, beside a dense product with the coefficients."""
+    X = product("lampe led, lampe", "la lampe LED")
+    model, words = toy_shop.model, ("lampe", "led,", "lampe", "la", "lampe", "led")
     found = explain_product(model, X, 20, top=10_000)
     union, trainer = model.experts_["text"]
     slope = model.gating_.votes[0].slope
     mapped = ((slope - slope.mean(axis=1, keepdims=True)).T @ trainer.classifier_.coef_)[1]
     row = union.transform(X).toarray()[0]
     phi = (row - trainer.background_) * mapped
-    expected: dict[tuple[str, str], float] = {}
+    expected: dict[str, float] = {}
     for column in np.flatnonzero(row):
         branch, gram = union.get_feature_names_out()[column].split("__")
-        if branch in N_GRAM_BLOCKS:
-            kind = "characters" if branch == "characters" else "words"
-            before = "…" if kind == "characters" and gram[0] != " " else ""
-            after = "…" if kind == "characters" and gram[-1] != " " else ""
-            key = (kind, before + gram.strip() + after)
-            expected[key] = expected.get(key, 0.0) + phi[column]
-    terms = {(t.kind, t.text): t.contribution for t in found.terms_for + found.terms_against}
-    expected = {key: given for key, given in expected.items() if given}
+        if branch not in N_GRAM_BLOCKS:
+            continue
+        holders = {gram: 1}
+        if branch == "characters":
+            times = {word: pieces(f" {word} ", gram) for word in set(words)}
+            holders = {word: words.count(word) * n for word, n in times.items() if n}
+        for word, n in holders.items():
+            share = phi[column] * n / sum(holders.values())
+            expected[word.strip(",")] = expected.get(word.strip(","), 0.0) + share
+    terms = dict(found.terms_for + found.terms_against)
+    expected = {term: given for term, given in expected.items() if given}
     assert terms == pytest.approx(expected, rel=1e-4, abs=1e-7)
-    lamp = next(term for term in found.terms_for if term.text == "lampe" and term.kind == "words")
-    assert lamp.branches == ("words", "title_words")
-    sizes = [term.contribution for term in found.terms_for]
-    assert sizes == sorted(sizes, reverse=True)
-    assert sizes[-1] > 0 > found.terms_against[-1].contribution
-    assert found.terms_against[0].contribution < found.terms_against[-1].contribution
+    assert {"lampe", "led", "la lampe", "lampe la"} <= set(terms)
+    assert len(terms) == len(found.terms_for) + len(found.terms_against)  # each once
+    for side, sign in ((found.terms_for, 1), (found.terms_against, -1)):
+        sizes = [sign * contribution for _, contribution in side]
+        assert sizes == sorted(sizes, reverse=True)
+        assert all(size > 0 for size in sizes)
+
+
+def pieces(padded: str, gram: str) -> int:
+    return sum(padded.startswith(gram, at) for at in range(len(padded)))
+
+
+def test_terms_are_words_of_the_product_alone(toy_shop) -> None:  # noqa: ANN001
+    """What the cleaner made of a sign, and markup, are no reason that a seller would know."""
+    raw = {"designation": ["💡 <b>Bleu</b> chevet"], "description": ["<![CDATA[<p>led</p>]]>"]}
+    X = product("lampe bleu chevet", "led").assign(**raw)
+    found = explain_product(toy_shop.model, X, 20, top=10_000)
+    terms = dict(found.terms_for + found.terms_against)
+    assert set(terms) == {"bleu", "chevet", "led", "bleu chevet", "chevet led"}
+    assert found.fields["clean_title"].placed.tolist() == [False, True, True]
+    assert found.fields["clean_description"].placed.tolist() == [True]
 
 
 def test_words_hold_all_that_the_n_grams_contribute(toy_shop) -> None:  # noqa: ANN001
     X = product("Lampe de bureau", "la lampe led, neuf lampe")
     found = explain_product(toy_shop.model, X, 20, top=10_000)
-    total = sum(term.contribution for term in found.terms_for + found.terms_against)
+    total = sum(contribution for _, contribution in found.terms_for + found.terms_against)
     fields = found.fields
     assert fields["clean_title"].words == ("Lampe", "de", "bureau")
     assert fields["clean_description"].words == ("la", "lampe", "led,", "neuf", "lampe")

@@ -47,7 +47,7 @@ CLEANED = [
     ("Câble 25mm, 1,5L", ["Câble", "25", "mm", "1,5", "L"]),
     ("e\u0301te\u0301 🎮 ﬁn", ["e\u0301te\u0301", "ﬁn"]),
     ("STRASSE straße x×y", ["STRASSE", "straße", "x", "×", "y"]),
-    ("a < b", ["a", "b"]),
+    ("a < b > c", ["a", "b", "c"]),
     ("", []),
 ]
 
@@ -57,6 +57,18 @@ def test_words_are_found_where_the_seller_wrote_them(raw: str, expected: list[st
     words = TextCleaner().clean([raw])[0].split()
     spans = place_scores(raw, words, [1.0] * len(words))
     assert [raw[span.start : span.stop] for span in spans] == expected
+
+
+def test_invisible_characters_are_inside_the_word_that_they_cut() -> None:
+    raw = "une pis\u00adcine gon\u200bflable"
+    spans = place_scores(raw, ["une", "piscine", "gonflable"], [0.0, 1.0, 2.0])
+    assert [raw[span.start : span.stop] for span in spans] == raw.split()
+
+
+def test_words_are_found_inside_cdata() -> None:
+    raw = "<![CDATA[<p>Lampe</p> LED]]>"
+    spans = place_scores(raw, ["lampe", "led"], [1.0, 2.0])
+    assert [raw[span.start : span.stop] for span in spans] == ["Lampe", "LED"]
 
 
 def test_words_of_one_character_share_a_span() -> None:

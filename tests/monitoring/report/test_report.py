@@ -16,10 +16,12 @@ from sklearn.metrics import accuracy_score, confusion_matrix
 
 from src.labels import Labels
 from src.monitoring.drift import calibrate, compare, estimate_accuracy
-from src.monitoring.reference import QUANTILES, Reference
+from src.monitoring.reference import QUANTILES, Reference, from_json, to_json, without_images
 from src.monitoring.report.build import BatchInfo, build_report, report_table
 from src.monitoring.report.labels import with_labels
 from src.monitoring.report.page import report_html
+from src.monitoring.signals import ANSWER_SIGNALS
+from tests.monitoring.conftest import reference_of
 
 if TYPE_CHECKING:
     from src.monitoring.signals import Signals
@@ -152,6 +154,39 @@ def test_without_pictures_it_says_what_was_not_looked_at(
     assert {"image_entropy", "embedding"} < set(report["not_looked_at"])
     json.dumps(report, allow_nan=False)
     assert "Content of the images (network)" in report_html(report)
+
+
+def test_images_that_were_not_given_are_not_judged(make_signals: MakeSignals) -> None:
+    """A shop whose images count, and a batch of it without them, answered by the text alone."""
+    whole, text_alone = make_signals(1500, 1), make_signals(1500, 2)
+    flat = (text_alone.proba + 1 / 3) / 2
+    text_alone = dataclasses.replace(
+        text_alone, proba=flat, numbers={**text_alone.numbers, "confidence": flat.max(axis=1)}
+    )
+    batch = text_alone.take(np.arange(200, 500))
+    flags = {**batch.flags, "missing_image": np.ones(300, dtype=bool)}
+    batch = dataclasses.replace(batch, flags=flags, embedding=None)
+    content = to_json(reference_of(whole, 2))
+    content["text_alone"] = to_json(reference_of(text_alone, 2))
+    content = json.loads(json.dumps(content))
+    assert report_of(from_json(content), batch)["alert"]
+    reference = without_images(content)
+    report = report_of(reference, batch)
+    assert not report["alert"]
+    judged = {f["signal"] for f in report["findings"]}
+    assert judged == {
+        "title_length", "description_length", "unknown_words", "missing_description", "language",
+        "confidence", "doubt", "predicted", "class_mix",
+    }  # fmt: skip
+    assert {"missing_image", "image_entropy", "embedding"} <= set(report["not_looked_at"])
+    told = with_labels(report, reference, batch, np.full(300, 10), LABELS)
+    assert told["labels"]["baseline_accuracy"] == reference.answers.accuracy
+    del content["text_alone"]  # one expert reads texts and images: its answers can't be compared
+    fewer = report_of(without_images(content), batch)
+    assert {f["signal"] for f in fewer["findings"]} == judged - set(ANSWER_SIGNALS)
+    page = report_html({**fewer, "images_given": False})
+    assert "Images were not given: nothing is judged about them" in page
+    assert "Les images n&#39;étaient pas fournies" in page
 
 
 def nothing_at_all(signals: Signals) -> Signals:
