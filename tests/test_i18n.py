@@ -23,7 +23,9 @@ def texts(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 
 def sections(language: str) -> dict[str, str]:
     words = translator(language)
-    return dict(texts({name: words.section(name) for name in ("figures", "drift_report", "app")}))
+    return dict(
+        texts({name: words.section(name) for name in ("figures", "drift_report", "review", "app")})
+    )
 
 
 def test_both_languages_hold_the_same_keys_and_fields() -> None:

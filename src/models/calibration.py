@@ -30,8 +30,12 @@ logger = logging.getLogger(__name__)
 TINY = 1e-12
 RIDGE = 1e-6
 NEWTON_STEPS = 100
-SHRINKAGES = (math.inf, 100.0)
+SHRINKAGES = (math.inf, 1000.0, 100.0)
 """Candidates of the multinomial's shrinkage, in rows; infinite is the temperature."""
+OWN_SHRINKAGE = 100.0
+"""Of what a class's own margin and its offset may differ by, at the most, in rows."""
+COMMON_ROWS = 3.0
+"""Rows that the slope of one sigmoid for all classes counts in each class's own."""
 CHOOSE_ROWS = 20_000
 NOTHING_ACCEPTED = 1.01
 """A threshold that no probability reaches."""
@@ -129,22 +133,38 @@ def fit_temperature(margins: np.ndarray, codes: np.ndarray) -> Calibrator:
 
 
 def fit_flattening(margins: np.ndarray, codes: np.ndarray) -> Flattening:
-    """Fit the temperature, and one sigmoid a class by Newton's method, all classes at once.
+    """Fit the temperature, and one sigmoid a class that rises with the class's margin.
 
-    Platt's smoothed targets (Lin, Lin and Weng, Machine Learning 68, 2007) keep a class without
-    rows low and a separable one finite; a small ridge on the slope keeps each step defined.
+    A class with few rows borrows the slope of one sigmoid for all: its own could be anything, and
+    where it falls a larger margin would mean less.
     """
     positive = codes[:, None] == np.arange(margins.shape[1])
+    common, _ = _fit_sigmoids(margins.reshape(-1, 1), positive.reshape(-1, 1), 1.0, 0.0)
+    # Each row of a sigmoid tells at most a quarter of its squared margin of the slope.
+    strength = COMMON_ROWS * float(np.square(margins).mean()) / 4
+    slope, offset = _fit_sigmoids(margins, positive, float(common[0]), strength)
+    return best_power(margins, codes, 7.0), np.maximum(slope, 0.0), offset
+
+
+def _fit_sigmoids(
+    margins: np.ndarray, positive: np.ndarray, usual: float, strength: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Fit slope and offset of one sigmoid a column by Newton's method, all columns at once.
+
+    Slopes are pulled toward the usual one. Platt's smoothed targets (Lin, Lin and Weng, Machine
+    Learning 68, 2007) keep a class without rows low and a separable one finite.
+    """
     n_positive, n_negative = positive.sum(axis=0), (~positive).sum(axis=0)
     target = np.where(positive, (n_positive + 1) / (n_positive + 2), 1 / (n_negative + 2))
-    slope = np.ones(margins.shape[1])
+    slope = np.full(margins.shape[1], usual)
     offset = np.log((n_positive + 1.0) / (n_negative + 1.0))
+    strength += RIDGE
     for _ in range(NEWTON_STEPS):
         p = expit(margins * slope + offset)
         error, curvature = p - target, p * (1.0 - p) + TINY
-        by_slope = (error * margins).sum(axis=0) + RIDGE * slope
+        by_slope = (error * margins).sum(axis=0) + strength * (slope - usual)
         by_offset = error.sum(axis=0)
-        slope_slope = (curvature * margins * margins).sum(axis=0) + RIDGE
+        slope_slope = (curvature * margins * margins).sum(axis=0) + strength
         slope_offset, offset_offset = (curvature * margins).sum(axis=0), curvature.sum(axis=0)
         determinant = slope_slope * offset_offset - slope_offset**2
         step = (offset_offset * by_slope - slope_offset * by_offset) / determinant
@@ -154,7 +174,7 @@ def fit_flattening(margins: np.ndarray, codes: np.ndarray) -> Flattening:
         offset -= np.clip(shift, -1.0, 1.0)
         if max(np.abs(step).max(), np.abs(shift).max()) < 1e-6:
             break
-    return best_power(margins, codes, 7.0), slope, offset
+    return slope, offset
 
 
 def flatten(margins: np.ndarray, flattening: Flattening) -> np.ndarray:
@@ -166,12 +186,17 @@ def flatten(margins: np.ndarray, flattening: Flattening) -> np.ndarray:
 def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) -> Calibrator:
     """Fit softmax(margins W + b) on margins of shape (n, n_classes), flattened or not.
 
-    Shrinkage is the weight of the squared distance to the temperature's W and b = 0, in rows.
+    Shrinkage is the weight of the squared distance to the temperature's W and b = 0, in rows; of
+    the diagonal and b it is at most `OWN_SHRINKAGE`. No change of W is beyond half the
+    temperature's, so that a class's own margin always counts most for it, and more of it for more.
     """
     n, n_classes = margins.shape
     # W is searched in units of 1 / T: the problem is then evenly scaled.
     scale = best_power(margins, codes, 7.0)
     rows = np.arange(n)
+    off_diagonal = 1.0 - np.append(np.eye(n_classes).ravel(), np.ones(n_classes))
+    own = min(shrinkage, OWN_SHRINKAGE)
+    pull = own + (shrinkage - own) * off_diagonal
 
     def loss(flat: np.ndarray) -> tuple[float, np.ndarray]:
         change, offset = flat[:-n_classes].reshape(n_classes, n_classes), flat[-n_classes:]
@@ -182,16 +207,17 @@ def fit_multinomial(margins: np.ndarray, codes: np.ndarray, shrinkage: float) ->
         total = error.sum(axis=1)
         error /= total[:, None]
         error[rows, codes] -= 1.0
-        value = (np.log(total) - true).sum() + shrinkage / 2 * (flat @ flat)
-        slope_gradient = scale * (margins.T @ error) + shrinkage * change
-        offset_gradient = error.sum(axis=0) + shrinkage * offset
-        return value / n, np.concatenate([slope_gradient.ravel(), offset_gradient]) / n
+        value = (np.log(total) - true).sum() + pull @ flat**2 / 2
+        slope_gradient = scale * (margins.T @ error)
+        gradient = np.append(slope_gradient.ravel(), error.sum(axis=0)) + pull * flat
+        return value / n, gradient / n
 
     start = np.zeros(n_classes * n_classes + n_classes)
+    bounds = [(-0.5, 0.5)] * n_classes**2 + [(None, None)] * n_classes
     options = {"maxiter": 200, "ftol": 1e-8}
     # Products of some dozen columns: a second BLAS thread only spins.
     with threadpool_limits(1, user_api="blas"):
-        found = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+        found = minimize(loss, start, jac=True, method="L-BFGS-B", bounds=bounds, options=options).x
     change = found[:-n_classes].reshape(n_classes, n_classes)
     return Calibrator(scale * (np.eye(n_classes) + change), found[-n_classes:])
 

@@ -158,6 +158,8 @@ class Gating:
         See `GatingOptions`.
     theta : ndarray, shape (n_experts, n_conditions + n_experts)
         One row an expert: how its weight depends on the conditions and on every confidence.
+    range : ndarray, shape (2, n_conditions)
+        Least and largest conditions that it was learned from; others count as these.
     """
 
     prior: np.ndarray
@@ -165,6 +167,7 @@ class Gating:
     votes: tuple[Calibrator, ...]
     theta: np.ndarray
     fused: Calibrator
+    range: np.ndarray
 
     def weights(self, margins: Margins, conditions: np.ndarray) -> np.ndarray:
         """Return the weight of each expert for n products, shape (n, n_experts).
@@ -205,7 +208,8 @@ class Gating:
 
     def _weights(self, log_p: Sequence[np.ndarray], conditions: np.ndarray) -> np.ndarray:
         present = available(log_p)
-        weights = _exp_linear(_features(log_p, conditions), self.theta) * present
+        known = np.clip(conditions, *self.range)
+        weights = _exp_linear(_features(log_p, known), self.theta) * present
         alone = present.sum(axis=1) == 1
         weights[alone] = present[alone]
         return weights
@@ -269,6 +273,7 @@ def fit_gating(oof: OutOfFold, options: GatingOptions) -> Gating:
         votes=tuple(votes),
         theta=_equal_weights(len(votes), oof.conditions.shape[1]),
         fused=Calibrator.identity(n_classes),
+        range=np.stack([oof.conditions.min(axis=0), oof.conditions.max(axis=0)]),
     )
     paired = available(oof.arrays).all(axis=1)
     if len(votes) == 1 or paired.sum() < LEAST_PAIRED_ROWS or options.fused is None:
@@ -345,7 +350,7 @@ def _weighted_sum(log_p: Sequence[np.ndarray], weights: np.ndarray) -> np.ndarra
 
 
 def _exp_linear(features: np.ndarray, theta: np.ndarray) -> np.ndarray:
-    """Weights within what the fit may reach: a title of a megabyte is no reason for more."""
+    """Weights within what the fit may reach."""
     return np.exp(np.clip(features @ theta.T, -20.0, 5.0))
 
 

@@ -8,7 +8,7 @@ calibrated probabilities, which is how every other kind of model is served.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -41,9 +41,9 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     estimators : list of (str, classifier)
         Experts by name, unfitted; nested parameters are ``<name>__<parameter>``. "drop" in the
         place of one leaves it out.
-    requires : mapping of str to str or None
-        The bool column of the table that says which products an expert has input of; an expert
-        that is not named answers for all.
+    requires : mapping of str to sequence of str, or None
+        The bool columns of the table of which one is true for a product that an expert has input
+        of; an expert that is not named answers for all.
     n_folds, random_state : int
         Of the cross-fitting.
 
@@ -56,7 +56,7 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     def __init__(
         self,
         estimators: list[tuple[str, Any]],
-        requires: Mapping[str, str] | None = None,
+        requires: Mapping[str, Sequence[str]] | None = None,
         n_folds: int = 5,
         random_state: int = 0,
     ) -> None:
@@ -120,8 +120,10 @@ class LateFusion(ClassifierMixin, _BaseComposition):
 
     def present(self, X: pd.DataFrame, name: str) -> np.ndarray:
         """Return which of n products an expert has input of: bool, shape (n,)."""
-        column = (self.requires or {}).get(name)
-        return np.ones(len(X), dtype=bool) if column is None else X[column].to_numpy(dtype=bool)
+        if name not in (self.requires or {}):
+            return np.ones(len(X), dtype=bool)
+        columns = [X[column].to_numpy(dtype=bool) for column in self.requires[name]]
+        return np.logical_or.reduce(columns)
 
     def margins(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return each expert's raw margins, shape (n, n_classes); NaN where it has no input."""

@@ -9,16 +9,15 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask, block_values
+from src.pipelines.training_range import find_word_counter, known_words, unknown_shares
 
 # Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
 IMAGE_NUMBERS = (
@@ -181,35 +180,3 @@ def from_profiles(profiles: Sequence[Mapping[str, Any]], classes: np.ndarray) ->
         classes,
         None,
     )
-
-
-def find_word_counter(model: LateFusion) -> TfidfWords | None:
-    """Return the fitted word TF-IDF on title and description, else on titles alone, else None."""
-    counters = {branch: step for _, branch, step in model.fitted_steps(TfidfWords)}
-    return counters.get("tfidf_word", counters.get("tfidf_word_title"))
-
-
-def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
-    """Return the single words of a fitted vocabulary.
-
-    `of_others` leaves out words that would be unknown if one of the products with them had not
-    been in training (document frequency at least ``min_df + 1``): a training product always
-    finds its own words in the vocabulary, a new one does not.
-    """
-    names = counter.get_feature_names_out()
-    if of_others and counter.idf_ is not None:
-        # idf = ln((1 + n) / (1 + df)) + 1, so the rarest words are those with the highest idf.
-        rarest = counter.idf_.max()
-        names = names[counter.idf_ < rarest - 1e-9]
-    return frozenset(name for name in names.tolist() if " " not in name)
-
-
-def unknown_shares(texts: Sequence[str], words: frozenset[str], pattern: str) -> np.ndarray:
-    """Return the share of each text's words that are not among `words`; NaN without a word."""
-    find = re.compile(pattern).findall
-    shares = np.full(len(texts), np.nan)
-    for row, text in enumerate(texts):
-        found = find(text.lower())
-        if found:
-            shares[row] = sum(word not in words for word in found) / len(found)
-    return shares

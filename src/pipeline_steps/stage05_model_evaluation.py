@@ -11,7 +11,7 @@ from src.config import Config
 from src.evaluation.bootstrap import class_intervals
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
-from src.evaluation.metrics import score_by_class
+from src.evaluation.metrics import score_by_class, score_probabilities
 from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
@@ -78,28 +78,46 @@ class ModelEvaluationPipeline:
         slices = products.drop(columns=["row_index", "productid"])
         predicted = classes[proba.argmax(axis=1)]
         counts = confusion_counts(y, predicted, classes)
+        details = summarise(
+            y,
+            proba,
+            classes,
+            slices=slices,
+            themes=self.labels.themes,
+            groups=groups,
+            folds=folds,
+            threshold=self.trained.threshold,
+            target_accuracy=self.target_accuracy,
+            seed=self.seed,
+        )
+        if split != "train":
+            details["presence"] = self._presence(rows)
         return Scored(
             split,
             prediction_table(
                 y, proba, classes, products=products, folds=folds, threshold=self.trained.threshold
             ),
             overall_scores(y, proba, classes, self.labels.themes),
-            summarise(
-                y,
-                proba,
-                classes,
-                slices=slices,
-                themes=self.labels.themes,
-                groups=groups,
-                folds=folds,
-                threshold=self.trained.threshold,
-                target_accuracy=self.target_accuracy,
-                seed=self.seed,
-            ),
+            details,
             self._by_class(y, predicted, groups),
             counts,
             top_errors(counts, self.labels),
         )
+
+    def _presence(self, rows: np.ndarray) -> dict[str, dict[str, float]]:
+        """Score products that every expert reads by what of them is shown, the rest hidden."""
+        oof, gating = self.trained.oof, self.trained.holdout_model.gating_
+        unread = [np.isnan(proba[:, 0]) for proba in oof.expert_proba.values()]
+        seen = rows & ~np.any(unread, axis=0)
+        if len(unread) < 2 or not seen.any():
+            return {}
+        neither = np.tile(gating.prior, (len(rows), 1))
+        y, scores = self.transformed.y[seen], {}
+        for name, proba in {"both": oof.proba, **oof.expert_proba, "neither": neither}.items():
+            accuracy = float((oof.classes[proba[seen].argmax(axis=1)] == y).mean())
+            worth = score_probabilities(y, proba[seen], oof.classes)
+            scores[name] = {"rows": len(y), "accuracy": accuracy, **worth}
+        return scores
 
     def _answers(self, split: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and folds; those of stage 4 where they are out of fold already."""

@@ -12,8 +12,8 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 from sklearn.base import BaseEstimator, TransformerMixin, clone
-from sklearn.pipeline import FeatureUnion, Pipeline
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 
 from src.pipelines.table import SEPARATOR, Extractor, block_values
 
@@ -80,6 +80,14 @@ def _names(step: FunctionTransformer, columns: np.ndarray) -> list[str]:
     prefix = name + SEPARATOR
     inside = [column.removeprefix(prefix) for column in columns if column.startswith(prefix)]
     return [name] if name in columns else inside
+
+
+def clipped_scaler() -> Pipeline:
+    """Return the scaler of measures without bound: those beyond training's range count as its ends.
+
+    A linear model would follow a title of 20,000 characters as far as it goes.
+    """
+    return make_pipeline(MinMaxScaler(clip=True), StandardScaler())
 
 
 class PresentRows(TransformerMixin, BaseEstimator):

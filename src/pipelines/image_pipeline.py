@@ -113,13 +113,12 @@ def build_pixels(cfg: Config) -> list[Branch]:
 
 def build_stats(cfg: Config) -> list[Branch]:
     """Return the branch ``image_stats``."""
-    from sklearn.preprocessing import StandardScaler
-
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
+    from src.pipelines.branches import clipped_scaler
 
     if not cfg.features.image.stats.enabled:
         return []
-    return [_branch("image_stats", ImageStatsCombinedFeaturizer(), StandardScaler())]
+    return [_branch("image_stats", ImageStatsCombinedFeaturizer(), clipped_scaler())]
 
 
 def build_cnn(cfg: Config) -> list[Branch]:

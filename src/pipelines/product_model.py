@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -18,9 +19,12 @@ from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.registry import branch_weights
-from src.pipelines.table import HAS_IMAGE, Extractor, extract_table
-from src.pipelines.text_pipeline import LANGUAGE
+from src.pipelines.table import Extractor, extract_table
+from src.pipelines.training_range import IMAGE as IMAGE_REASON
+from src.pipelines.training_range import LANGUAGE, NUMBERS, TrainingRange
 
+NOTHING_TO_READ = "nothing_to_read"
+REVIEW_REASONS = (NOTHING_TO_READ, *NUMBERS, LANGUAGE, IMAGE_REASON)
 TEXT, IMAGE, ALL = "text", "image", "all"
 """Experts: one a modality under late fusion, one on everything for any other kind."""
 
@@ -40,7 +44,7 @@ def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
     ]
     return LateFusion(
         experts,
-        requires={IMAGE: HAS_IMAGE},
+        requires={expert: required_columns(branches_of(branches, expert)) for expert, _ in experts},
         n_folds=cfg.cv.n_folds,
         random_state=cfg.compute.seed,
     )
@@ -49,6 +53,11 @@ def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
 def branches_of(branches: Sequence[Branch], expert: str) -> list[Branch]:
     """Return the branches that an expert reads."""
     return [branch for branch in branches if expert in {ALL, branch.modality}]
+
+
+def required_columns(branches: Sequence[Branch]) -> tuple[str, ...]:
+    """Return the columns of which one is true for a product that the branches have input of."""
+    return tuple(sorted({f"has_{branch.modality}" for branch in branches}))
 
 
 def build_expert(cfg: Config, branches: Sequence[Branch], kind: str) -> Pipeline:
@@ -114,6 +123,7 @@ class FullPipeline:
     run_id: str
     data_hash: str
     synthetic: bool
+    training_range: TrainingRange
 
     def table(self, products: pd.DataFrame, *, language: bool = True) -> pd.DataFrame:
         """Return the product table of n products (designation, description, image).
@@ -127,6 +137,25 @@ class FullPipeline:
             if language or self._reads_language or extractor.name != LANGUAGE
         ]
         return extract_table(products, extractors, cache=None)
+
+    def readable(self, table: pd.DataFrame) -> np.ndarray:
+        """Return of which of n products the model has something to read: bool, shape (n,).
+
+        The others get the shares of the classes, which is no answer.
+        """
+        return np.any([self.model.present(table, name) for name in self.model.experts_], axis=0)
+
+    def review_reasons(self, table: pd.DataFrame) -> list[tuple[str, ...]]:
+        """Return, for each of n products, why its answer needs review whatever its probability.
+
+        `REVIEW_REASONS` in their order, for products that are far outside of what training saw; the
+        words for people stand under ``review`` in ``src/i18n``.
+        """
+        found = self.training_range.reasons(table, self.model)
+        found[NOTHING_TO_READ] = ~self.readable(table)
+        names = [name for name in REVIEW_REASONS if name in found]
+        rows = np.column_stack([found[name] for name in names]).tolist()
+        return [tuple(itertools.compress(names, row)) for row in rows]
 
     @functools.cached_property
     def _reads_language(self) -> bool:

@@ -194,24 +194,22 @@ def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator)
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(_: TextFeatures) -> BaseEstimator:
         from sklearn.pipeline import make_pipeline
-        from sklearn.preprocessing import StandardScaler
 
-        from src.pipelines.branches import select_columns
+        from src.pipelines.branches import clipped_scaler, select_columns
 
-        return make_pipeline(select_columns(column), StandardScaler())
+        return make_pipeline(select_columns(column), clipped_scaler())
 
     return build_one
 
 
 def _lexicon(cfg: TextFeatures) -> BaseEstimator:
     from sklearn.pipeline import make_pipeline
-    from sklearn.preprocessing import StandardScaler
 
     from src.features.text.lexicon import Chi2Lexicon
-    from src.pipelines.branches import join_text
+    from src.pipelines.branches import clipped_scaler, join_text
 
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)
-    return make_pipeline(join_text(*CLEAN_COLUMNS), lexicon, StandardScaler())
+    return make_pipeline(join_text(*CLEAN_COLUMNS), lexicon, clipped_scaler())
 
 
 def _language(_: TextFeatures) -> BaseEstimator:

@@ -25,7 +25,7 @@ from src.evaluation.systems import score_pairs, score_systems
 from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
 from src.pipelines.branches import Branch
-from src.pipelines.product_model import IMAGE, branches_of, build_expert
+from src.pipelines.product_model import branches_of, build_expert, required_columns
 from src.pipelines.table import HAS_IMAGE
 from src.runs.types import Transformed
 from src.utils.profiling import PeakMemory, progress
@@ -201,10 +201,9 @@ class Bench:
 
     def _cross_fit(self, part: Part) -> FittedPart:
         rows, cost = self.rows, Cost()
-        present = np.ones(len(rows.y), dtype=bool)
-        if part.modality == IMAGE:
-            present = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
-        expert = build_expert(self.cfg, branches_of(self.branches, part.modality), part.kind)
+        branches = branches_of(self.branches, part.modality)
+        present = rows.X[list(required_columns(branches))].any(axis=1).to_numpy()
+        expert = build_expert(self.cfg, branches, part.kind)
         with PeakMemory() as peak:
             margins = cross_fit(expert, rows.X, rows.y, rows.groups, rows.folds, present, cost)
         rate = cost.predicted / max(cost.predict_s, 1e-9)

@@ -14,6 +14,7 @@ from src.evaluation.model_card import About, model_card
 from src.labels import Labels
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import FullPipeline
+from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
 
@@ -44,6 +45,7 @@ def save_models(
             run_id=run.run_id,
             data_hash=run.snapshot,
             synthetic=run.synthetic,
+            training_range=TrainingRange.of(transformed.train, trained.final_model),
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
 

@@ -89,7 +89,9 @@ def expert_of(union: BranchUnion, classifier: ClassifierMixin) -> Pipeline:
 def shop_of(image_classifier: ClassifierMixin, n: int) -> Shop:
     X, y = draw_products(n, 0)
     experts = [("text", text_expert()), ("image", image_expert(image_classifier))]
-    model = LateFusion(experts, requires={"image": "has_image"}, n_folds=3).fit(X, y)
+    model = LateFusion(
+        experts, requires={"text": ["has_text"], "image": ["has_image"]}, n_folds=3
+    ).fit(X, y)
     return Shop(*draw_products(60, 1), model)
 
 

@@ -50,8 +50,8 @@ def test_log_loss_is_the_librarys() -> None:
 
 
 def test_multinomial_without_shrinkage_is_logistic_regression() -> None:
-    slope = np.random.default_rng(3).normal(size=(N_CLASSES, N_CLASSES))
-    margins, codes = draw(4000, 3, slope)
+    changes = np.random.default_rng(3).uniform(-0.3, 0.3, size=(N_CLASSES, N_CLASSES))
+    margins, codes = draw(20_000, 3, 2 * (np.eye(N_CLASSES) + changes))
     ours = fit_multinomial(margins, codes, shrinkage=1e-6).predict_proba(margins)
     library = LogisticRegression(C=1e6, max_iter=2000, tol=1e-8).fit(margins, codes)
     np.testing.assert_allclose(ours, library.predict_proba(margins), atol=2e-3)
@@ -135,6 +135,26 @@ def test_inverse_temperature_is_the_power_of_the_probabilities(
     sharp = dataclasses.replace(plain, inverse_temperature=1.3).fit(margins, codes)
     expected = p / p.sum(axis=1, keepdims=True)
     np.testing.assert_allclose(sharp.predict_proba(margins), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize("flat", [False, True])
+@pytest.mark.parametrize("n", [200, 400, 1000])
+@pytest.mark.parametrize("seed", range(4))
+def test_more_of_a_classs_own_margin_is_never_less_of_its_probability(
+    seed: int, n: int, flat: bool
+) -> None:
+    """Even where small classes have lower margins on their own rows than on others'."""
+    rng = np.random.default_rng(seed)
+    shares = 1 / np.arange(1, 11) ** 1.5
+    codes = rng.choice(10, n, p=shares / shares.sum())
+    margins = rng.normal(size=(n, 10))
+    margins[np.arange(n), codes] += np.linspace(2, -2, 10)[codes]
+    found = Calibration(100.0, flat).fit(margins, codes)
+    for column in range(10):
+        steps = np.repeat(margins[:20, None], 41, axis=1)
+        steps[:, :, column] = np.linspace(-8, 8, 41)
+        p = found.predict_proba(steps.reshape(-1, 10)).reshape(20, 41, 10)[:, :, column]
+        assert (np.diff(p, axis=1) >= -1e-6).all()
 
 
 def test_where_the_truth_is_sigmoids_flat_margins_are_chosen() -> None:

@@ -200,7 +200,8 @@ def log_probabilities_of(n: int, seed: int) -> Drawn:
 def gating_of(theta: np.ndarray) -> Gating:
     """A gating that reads margins as log-probabilities and weighs them by `theta`."""
     same = Calibrator.identity(N_CLASSES)
-    return Gating(np.full(N_CLASSES, 1 / N_CLASSES), (same, same), (same, same), theta, same)
+    ends = np.array([[-np.inf], [np.inf]]) * np.ones(3)
+    return Gating(np.full(N_CLASSES, 1 / N_CLASSES), (same, same), (same, same), theta, same, ends)
 
 
 EQUAL = np.zeros((2, 5))

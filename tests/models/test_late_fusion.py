@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import operator
 import re
 
 import numpy as np
@@ -12,14 +13,16 @@ from sklearn.base import clone, is_classifier
 from sklearn.exceptions import NotFittedError
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GridSearchCV, PredefinedSplit, cross_val_predict
-from sklearn.pipeline import Pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.pipeline import Pipeline, make_pipeline
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from sklearn.utils import estimator_html_repr
 from sklearn.utils.validation import check_is_fitted
 
 from src.config import load_config
 from src.errors import ValidationError
+from src.features.tfidf.vectorizers import TfidfWords
 from src.models.calibration import log_loss
+from src.models.gating import gating_conditions
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
 from src.models.model_trainer import ModelTrainer
@@ -27,9 +30,10 @@ from src.pipelines.branches import select_columns
 from src.pipelines.product_model import build_expert
 from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
+from tools.demo_shop.catalogue import draw_catalogue
 
 N_CLASSES = 4
-REQUIRES = {"image": "has_image"}
+REQUIRES = {"text": ["has_text"], "image": ["has_image"]}
 
 
 def on_block(name: str) -> Pipeline:
@@ -46,6 +50,7 @@ def shop(n: int, seed: int, with_image: float = 0.7) -> tuple[pd.DataFrame, np.n
     image = np.column_stack([high * 0.5, low * 2.0]) + rng.normal(size=(n, 2))
     image[~has_image] = np.nan
     table = pd.DataFrame({"title_length": np.full(n, 60.0), "has_image": has_image})
+    table["has_text"] = True
     blocks = {"text": text, "image": image}
     columns = {f"{k}__{i}": block[:, i] for k, block in blocks.items() for i in (0, 1)}
     return table.assign(has_description=rng.random(n) < 0.5, **columns), codes * 10 + 7
@@ -194,6 +199,57 @@ def test_a_holdout_becomes_a_fold_of_its_own() -> None:
     np.testing.assert_array_equal(merged.folds == -1, held)
     np.testing.assert_array_equal(merged.margins["text"][held], unseen.margins["text"])
     np.testing.assert_array_equal(merged.margins["image"][~held], inside.margins["image"])
+
+
+PATTERNS = {"text": (True, False), "image": (False, True), "neither": (False, False)}
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+def test_what_is_hidden_has_no_say(pattern: str) -> None:
+    """One side alone is answered as that expert alone would, to the digit; neither is the prior."""
+    X, y = shop(600, 0, with_image=1.0)
+    new, _ = shop(50, 1, with_image=1.0)
+    model = fusion().fit(X, y)
+    new["has_text"], new["has_image"] = PATTERNS[pattern]
+    found, weights = model.predict_proba(new), model.gating_.weights(*inputs(model, new))
+    if pattern == "neither":
+        np.testing.assert_allclose(found, np.tile(model.gating_.prior, (50, 1)))
+        assert not weights.any()
+        return
+    expected = LateFusion([(pattern, on_block(pattern))]).fit(X, y).predict_proba(new)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+    assert (weights == [name == pattern for name in model.experts_]).all()
+
+
+def inputs(model: LateFusion, X: pd.DataFrame) -> tuple[list[np.ndarray], np.ndarray]:
+    return list(model.margins(X).values()), gating_conditions(X)
+
+
+@pytest.mark.parametrize(
+    ("n", "seed"), [(200, 3), (200, 4), (400, 1), (400, 2), (700, 3), (1000, 0)]
+)
+def test_no_class_is_silenced_on_its_own_rows(n: int, seed: int) -> None:
+    """A class that raw margins find in all of its training rows is not taken for others in all.
+
+    Maps whose sigmoids could fall did that to seven classes of these shops.
+    """
+    X = pd.DataFrame(draw_catalogue(n, seed).train)
+    words = FunctionTransformer(operator.itemgetter("designation"))
+    text = make_pipeline(words, TfidfWords(), ThreadedLinearSVC(C=0.5, n_jobs=1))
+    model = LateFusion([("text", text)]).fit(X, X["label"].to_numpy())
+    codes = np.searchsorted(model.classes_, X["label"])
+    raw = pd.Series(model.margins(X)["text"].argmax(axis=1) == codes).groupby(codes).all()
+    answered = pd.Series(model.predict(X) == X["label"]).groupby(codes).any()
+    assert answered[raw].all()
+
+
+def test_rows_that_nobody_can_read_teach_nothing() -> None:
+    X, y = shop(400, 0)
+    blank = X.iloc[:40].assign(has_text=False, has_image=False)
+    both = fusion().fit(pd.concat([X, blank], ignore_index=True), np.append(y, y[:40]))
+    new, _ = shop(50, 1)
+    for name, margins in fusion().fit(X, y).margins(new).items():
+        np.testing.assert_allclose(both.margins(new)[name], margins, rtol=1e-6)
 
 
 def test_fitted_steps_are_named_by_expert_and_branch() -> None:

@@ -10,9 +10,9 @@ from sklearn.feature_extraction.text import CountVectorizer
 
 from src.config import load_config
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
-from src.monitoring.signals import find_word_counter, known_words, unknown_shares
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches
+from src.pipelines.training_range import find_word_counter, known_words, unknown_shares
 
 TEXTS = ["jeu de cartes", "jeu de dames", "cartes de visite", "piscine bleue", "piscine de jeu"]
 

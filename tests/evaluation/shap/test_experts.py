@@ -44,7 +44,7 @@ def products(n: int, seed: int) -> tuple[pd.DataFrame, np.ndarray]:
 def model() -> LateFusion:
     X, y = products(300, 0)
     experts = [(name, expert(columns)) for name, columns in COLUMNS.items()]
-    fitted = LateFusion(experts, requires={"image": "has_image"}, n_folds=3).fit(X, y)
+    fitted = LateFusion(experts, requires={"image": ["has_image"]}, n_folds=3).fit(X, y)
     rng = np.random.default_rng(5)
     full = [Calibrator(rng.normal(size=(3, 3)), rng.normal(size=3)) for _ in range(2)]
     fitted.gating_ = dataclasses.replace(fitted.gating_, votes=tuple(full))
@@ -101,7 +101,7 @@ def test_equals_shapley_values_over_all_coalitions(model: LateFusion) -> None:
 def test_one_expert_explains_its_raw_margins() -> None:
     X, y = products(200, 0)
     experts = [("image", expert(COLUMNS["image"]))]
-    alone = LateFusion(experts, requires={"image": "has_image"}, n_folds=3).fit(X, y)
+    alone = LateFusion(experts, requires={"image": ["has_image"]}, n_folds=3).fit(X, y)
     new, _ = products(30, 1)
     found = block_contributions(alone, take_apart(alone, new))
     np.testing.assert_allclose(
