@@ -37,12 +37,14 @@ def show(ctx: Context, predictor: Predictor) -> None:
     if asked is None:
         with right:
             st.html(f'<div class="waiting">{ctx.words("app.predict.waiting")}</div>')
+        _demo_images(ctx)
         return
     prediction = predictor.predict([asked], top_k=TOP_K, language=ctx.language)[0]
     with right:
         if written != asked:
             components.note(ctx.words("app.predict.changed"))
         _answer(ctx, predictor, prediction, asked)
+    _demo_images(ctx)
     number = st.session_state.get(_NUMBER, 0)
     why.show(ctx, predictor, asked, prediction, number)
     _correction(ctx, asked, prediction, number)
@@ -65,7 +67,6 @@ def _form(ctx: Context, predictor: Predictor) -> Product:
     product = Product(title, description, _image(ctx))
     if st.button(ctx.words("app.predict.ask"), type="primary", width="stretch"):
         _ask(ctx, predictor, product)
-    _demo_images(ctx)
     return product
 
 

@@ -112,7 +112,7 @@ def intervals(
     )
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
     dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
-    text = base.mark_text(dy=-11, fontSize=11, color=palette.INK).encode(x=x, text="shown")
+    text = base.mark_text(dy=-11, fontSize=11).encode(x=x, text="shown")
     return _sized(line + dot + text, len(data), extra=75)
 
 
@@ -256,15 +256,17 @@ def histogram(
     )
 
 
-def localized(chart: alt.Chart | alt.LayerChart, language: str) -> alt.Chart | alt.LayerChart:
-    """Return the chart with the language's own numbers and dates on its axes."""
-    if language == "en":
-        return chart
+def localized(
+    chart: alt.Chart | alt.LayerChart, language: str, *, dark: bool
+) -> alt.Chart | alt.LayerChart:
+    """Return the chart with the language's own numbers on its axes, readable on a dark screen."""
     number = alt.NumberLocale(
         decimal=",", thousands=NARROW_SPACE, grouping=[3], currency=["", " €"],
         percent=f"{NARROW_SPACE}%",
     )  # fmt: skip
-    return chart.configure(locale=alt.Locale(number=number))
+    locale = alt.Locale(number=number) if language == "fr" else alt.Undefined
+    ink = palette.PAPER if dark else palette.INK
+    return chart.configure(locale=locale, text=alt.MarkConfig(color=ink))
 
 
 def _names(names: Mapping[str, str], *, grid: bool = False, angle: int = 0) -> alt.Axis:

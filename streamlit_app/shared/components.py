@@ -129,7 +129,8 @@ def chart(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Show a chart, and say to those who can't see it `what` it shows."""
-    st.altair_chart(charts.localized(drawn, ctx.language), alt=what, **options)
+    dark = st.context.theme.type == "dark"
+    st.altair_chart(charts.localized(drawn, ctx.language, dark=dark), alt=what, **options)
 
 
 def table(
