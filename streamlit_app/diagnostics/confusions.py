@@ -149,6 +149,10 @@ def _heat_map(
         "percent": ctx.words("app.confusions.rate"),
     }
     names = {group: _name(ctx, group) for group in order}
+    # What screen readers say of a cell: names, where the axes may show codes.
+    shown["said"] = ""
+    for column, title in titles.items():
+        shown["said"] += title + ": " + shown[column] + "; "
     key = f"heat_map_{scope}"
 
     def open_cell() -> None:

@@ -172,6 +172,7 @@ def heat_map(
         .encode(
             color=color.legend(orient="top", gradientLength=150, tickCount=3),
             tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
+            description=alt.Description("said"),
         )
         .add_params(cell)
     )

@@ -1,4 +1,4 @@
-"""What is chosen is a code: every widget of every page keeps it through a switch of the language."""
+"""What is chosen is a code: every widget of every page keeps it when the language is switched."""
 
 from __future__ import annotations
 
