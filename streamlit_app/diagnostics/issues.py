@@ -23,6 +23,7 @@ def show(ctx: Context) -> None:
         return
     st.header(ctx.words("app.issues.title", n=ctx.words.number(len(table))), anchor=False)
     components.note(ctx.words("app.issues.note"))
+    components.run_of(ctx, loaders.run_id(ctx.store, ctx.store.label_issues))
     if table.empty:
         return
     _precision(ctx, table)

@@ -146,11 +146,12 @@ def draw_unlabelled(catalogue: pd.DataFrame, seed: int) -> pd.Series:
 def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: Product) -> None:
     verdict = "review" if prediction.needs_review else "sure"
     threshold = predictor.pipeline.threshold
-    side = "sure" if prediction.probability >= threshold else "review"
+    probability = prediction.probability or 0.0
+    side = "sure" if probability >= threshold else "review"
     reasons = [
         ctx.words(
             f"app.predict.{side}_why",
-            p=html.escape(ctx.probability(prediction.probability)),
+            p=html.escape(ctx.probability(probability)),
             threshold=ctx.words.percent(threshold),
         ),
         *(ctx.words(f"review.{code}") for code in prediction.review_reason),
@@ -160,8 +161,8 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
         f"<span>{'<br>'.join(reasons)}</span></div>"
     )
     components.bars(
-        (ctx.chip(code), probability, html.escape(ctx.probability(probability)), ctx.color(code))
-        for code, _, probability in prediction.top_k
+        (ctx.chip(code), share, html.escape(ctx.probability(share)), ctx.color(code))
+        for code, _, share in prediction.top_k
     )
     text = any(map(str.isalnum, strip_markup(f"{asked.designation} {asked.description}")))
     used = ("both" if text else "image") if prediction.used_image else "text"

@@ -187,7 +187,9 @@ def test_a_click_on_a_cell_shows_its_products(visit: Visit, screenshots: Path) -
     visitor.settle()
     cell = visitor.page.locator('[aria-roledescription="rect mark"]').nth(1)
     # Vega says what a mark shows: "Labelled: Books and press; Predicted: ...; Products: 3; ...".
-    shown = dict(part.split(": ") for part in cell.get_attribute("aria-label").rstrip("; ").split("; "))
+    shown = dict(
+        part.split(": ") for part in cell.get_attribute("aria-label").rstrip("; ").split("; ")
+    )
     cell.click()
     visitor.settle()
     boxes = visitor.page.get_by_test_id("stSelectbox")

@@ -74,6 +74,86 @@ def test_says_on_every_page_that_the_shop_is_synthetic(page: Page, finished: Con
         assert "SYNTHETIC" in html_of(page(finished, name)), name
 
 
+def test_every_figure_names_its_run(page: Page, finished: Config) -> None:
+    """The run in service wrote the catalogue; the made-up results are of another, and say so."""
+    served = ArtifactStore(finished.paths).served_run().run_id
+    assert f"Figures of run {served}, the one in service." in html_of(page(finished, "exploration"))
+    other = f"Figures of run {finished_run.RUN.run_id}, which is <b>not</b> the one in service."
+    sections = ("scores", "confusions", "classes", "confidence", "issues")
+    for section in sections:
+        assert other in html_of(page(finished, "diagnostics", diagnostics_section=section))
+    assert other in html_of(page(finished, "method"))
+
+
+def test_the_key_of_the_platform_is_asked_for(
+    page: Page, finished: Config, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("API_KEY", "s3same")
+    monkeypatch.setenv("DATABASE_URL", f"postgres://u:p@127.0.0.1:{free_port}/none")
+    test = page(finished, "predict", ask_title="Livre de cuisine")
+    press(test, "Predict")
+    next(box for box in test.selectbox if box.key == "right_class_1:en").set_value(1940).run()
+
+    def send() -> bool:
+        return next(b for b in test.button if b.label == "Correct the label").disabled
+
+    assert send()
+    next(text for text in test.text_input if text.key == "correct_key").set_value("sesame").run()
+    assert send()
+    assert [message.value for message in test.warning] == [
+        "This is not the key: nothing is written."
+    ]
+    next(text for text in test.text_input if text.key == "correct_key").set_value("s3same").run()
+    assert not send()
+
+
+def test_an_emptied_form_leaves_no_older_answer(page: Page, finished: Config) -> None:
+    test = page(finished, "predict", ask_title="Livre de cuisine")
+    press(test, "Predict")
+    assert "verdict" in html_of(test)
+    test.text_input[0].set_value(" <br> ")
+    press(test, "Predict")
+    assert "verdict" not in html_of(test)
+    assert [message.value for message in test.warning] == [
+        "Write a title or a description, or choose an image."
+    ]
+
+
+def test_an_edited_example_keeps_its_image(page: Page, finished: Config) -> None:
+    """The image stands in the form, and is removed by its own button alone."""
+    test = page(finished, "predict")
+    for _ in range(40):
+        press(test, "A product at random")
+        if "Text and image were read." in html_of(test):
+            break
+    title = test.text_input[0].value
+    test.text_input[0].set_value(f"{title} bleu").run(timeout=60)
+    assert "The form has changed since" in html_of(test)
+    press(test, "Predict")
+    assert "Text and image were read." in html_of(test)
+    assert "The form has changed since" not in html_of(test)
+    press(test, "Remove the image")
+    press(test, "Predict")
+    assert "Only the text was read." in html_of(test)
+
+
+def test_a_long_text_is_answered_whole(page: Page, finished: Config) -> None:
+    test = page(finished, "predict", ask_title="Piscine gonflable " * 200)
+    press(test, "Predict")
+    assert len(test.text_input[0].value) == 3_600
+    assert "verdict review" in html_of(test)
+    assert "Needs a person" in html_of(test)
+
+
+def test_the_most_confused_pairs_come_first(page: Page, finished: Config) -> None:
+    rows = predictions_of(finished)
+    wrong = rows[rows["prdtypecode"] != rows["predicted"]]
+    counts = wrong.groupby(["prdtypecode", "predicted"]).size().sort_values(ascending=False)
+    table = page(finished, "diagnostics", diagnostics_section="confusions").dataframe[0].value
+    assert table["Products"].tolist() == counts.tolist()
+    assert list(table) == ["Products", "Labelled", "Predicted", "Share of the class"]
+
+
 def test_the_gallery_shows_the_chosen_class_alone(
     page: Page, finished: Config, labels: Labels
 ) -> None:
@@ -203,7 +283,7 @@ def test_a_correction_lands_in_the_database(
     test.text_input[1].set_value("Ada")
     press(test, "Corriger l'étiquette")
     assert [message.value for message in test.success] == [
-        "Merci : la correction est dans la base de données."
+        "Merci\u00a0: la correction est dans la base de données."
     ]
     with psycopg.connect(database) as connection:
         rows = connection.execute(
