@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -243,7 +244,7 @@ def test_markup_in_a_product_is_shown_as_text(page: Page, finished: Config) -> N
     press(test, "Predict")
     shown = html_of(test)
     assert not test.exception
-    assert "&amp; 3 &lt; 4 m" in shown.replace("</mark>", "")
+    assert "&amp; 3 &lt; 4 m" in re.sub(r"</?mark[^>]*>", "", shown)
     assert "<script" not in shown
     assert "<img src=x" not in shown
 

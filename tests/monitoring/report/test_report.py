@@ -142,8 +142,8 @@ def test_a_fallen_class_alarms_alone(reference: Reference, make_signals: MakeSig
     assert {c["code"] for c in told["labels"]["classes"] if c["change"] == "fell"} == {10, 40}
     assert told["labels"]["fell"]
     page = report_html(told)
-    assert "moins de réponses justes · des catégories moins bien reconnues" in page
-    assert "On these categories the reference gives" in page
+    assert "moins de réponses justes · des classes moins bien reconnues" in page
+    assert "On these classes the reference gives" in page
 
 
 def test_without_pictures_it_says_what_was_not_looked_at(
@@ -291,7 +291,7 @@ def test_both_languages_show_the_same_numbers(reference: Reference, drifted: Sig
 def test_bars_are_as_long_as_their_numbers(reference: Reference, drifted: Signals) -> None:
     report = report_of(reference, drifted)
     page = report_html(report)
-    mix = page[page.index("Categories before and now") :]
+    mix = page[page.index("Classes before and now") :]
     drawn = [float(w) for w in re.findall(r'<rect y="\d+" width="([\d.]+)%"', mix)[:6]]
     pairs = sorted(report["class_mix"], key=lambda c: -abs(c["now"] - c["before"]))
     largest = max(max(c["now"], c["before"]) for c in pairs)
