@@ -23,7 +23,8 @@ ACCENT = "#b3123f"
 GOOD = "#1f8a70"
 BAD = "#c0392b"
 NEUTRAL = "#b9b5ac"
-INK = "#22252b"
+# Of texts on light and on dark screens.
+INK, PAPER = "#22252b", "#eceae6"
 
 
 def theme_color(theme: str, ordered: Sequence[str]) -> str:

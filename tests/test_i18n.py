@@ -70,3 +70,13 @@ def test_a_text_that_is_missing_is_a_mistake() -> None:
         translator("en")("figures.nothing")
     with pytest.raises(KeyError):
         translator("en")("drift_report.signals")
+
+
+def test_french_punctuation_never_begins_a_line() -> None:
+    told = sections("fr").values()
+    assert not [
+        text
+        for text in told
+        if any(sign in text for sign in (" :", " ;", " ?", " !", " »", " %", "« "))
+    ]
+    assert "Pourquoi\u202f?" in told

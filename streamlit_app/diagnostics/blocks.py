@@ -19,6 +19,7 @@ def show(ctx: Context) -> None:
         components.empty(ctx, ctx.words("app.blocks.missing"))
         return
     st.header(ctx.words("app.blocks.title"), anchor=False)
+    components.run_of(ctx, loaders.run_id(ctx.store, ctx.store.shap_summary))
     code = choices.choose_class(ctx, ctx.labels.codes, key="blocks_class")
     chosen = summary[summary["class"].astype(str) == (ALL if code is None else str(code))]
     if chosen.empty:

@@ -51,9 +51,9 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
     st.header(ctx.words("app.confusions.ranked"), anchor=False)
     components.note(ctx.words("app.confusions.ranked_note"))
     columns = {
+        "count": ctx.words("app.word.products"),
         "true": ctx.words("app.confusions.true"),
         "predicted": ctx.words("app.confusions.predicted"),
-        "count": ctx.words("app.word.products"),
         "rate": ctx.words("app.confusions.rate_short"),
     }
     named = pairs.assign(
@@ -149,6 +149,10 @@ def _heat_map(
         "percent": ctx.words("app.confusions.rate"),
     }
     names = {group: _name(ctx, group) for group in order}
+    # What screen readers say of a cell: names, where the axes may show codes.
+    shown["said"] = ""
+    for column, title in titles.items():
+        shown["said"] += title + ": " + shown[column] + "; "
     key = f"heat_map_{scope}"
 
     def open_cell() -> None:

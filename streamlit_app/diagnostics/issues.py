@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import pandas as pd
 import streamlit as st
 
+from src.evaluation.label_issues import expected_precisions
 from streamlit_app.diagnostics import mistakes
 from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
@@ -21,8 +23,10 @@ def show(ctx: Context) -> None:
         return
     st.header(ctx.words("app.issues.title", n=ctx.words.number(len(table))), anchor=False)
     components.note(ctx.words("app.issues.note"))
+    components.run_of(ctx, loaders.run_id(ctx.store, ctx.store.label_issues))
     if table.empty:
         return
+    _precision(ctx, table)
     code = choices.choose_class(
         ctx, set(table["given"]), key="issues_class", label="app.issues.given"
     )
@@ -42,16 +46,21 @@ def show(ctx: Context) -> None:
     )  # fmt: skip
 
 
-def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    given, said = (
-        f"{ctx.chip(code)} {ctx.words.percent(share, 0)}"
-        for code, share in (
-            (row.given, row.given_probability),
-            (row.suggested, row.suggested_probability),
-        )
+def _precision(ctx: Context, table: pd.DataFrame) -> None:
+    """Say how many of the labels are expected to be wrong, as far as the list says so."""
+    if "expected_precision" not in table:
+        return
+    components.figures(
+        (ctx.words.percent(share, 0), ctx.words("app.issues.expected", n=ctx.words.number(rows)))
+        for rows, share in expected_precisions(table).items()
     )
+
+
+def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
+    labelled = ctx.words("app.issues.labelled", p=ctx.words.percent(row.given_probability, 0))
+    rather = ctx.words("app.issues.suggested", p=ctx.words.percent(row.suggested_probability, 0))
     below = (
-        f"{ctx.words('app.issues.labelled')} {given}<br>{ctx.words('app.issues.suggested')} {said}"
+        f"{labelled}<br>{ctx.chip(row.given)}<br>{rather}<br>{ctx.chip(row.suggested)}"
         f"<br><small>{ctx.words('app.issues.product', id=row.productid)}</small>"
     )
     return components.card(

@@ -42,4 +42,5 @@ def show(ctx: Context) -> None:
     if scored is None:
         components.empty(ctx, ctx.words("app.diagnostics.missing"))
     else:
+        components.run_of(ctx, str(scored.scores.get("run_id", "")))
         OF_ROWS[section](ctx, scored)

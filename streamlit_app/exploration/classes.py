@@ -48,10 +48,10 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
 
 def _by_theme(ctx: Context, named: pd.DataFrame) -> None:
     counts = named.groupby("theme")["products"].sum().sort_values(ascending=False)
-    colors = ctx.theme_colors()
+    colors, most = ctx.theme_colors(), counts.max()
     components.bars(
-        (html.escape(theme), n / counts.max(), ctx.words.number(n), colors[theme])
-        for theme, n in counts.items()
+        (html.escape(theme), n / most, ctx.words.number(n), colors[theme])
+        for theme, n in zip(counts.index.tolist(), counts.tolist(), strict=True)
     )
 
 

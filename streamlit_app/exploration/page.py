@@ -24,6 +24,7 @@ def show(ctx: Context) -> None:
         return
     by_class = loaders.derive(ctx, aggregates.by_class)
     _figures(ctx, by_class)
+    components.run_of(ctx, loaders.run_id(ctx.store, ctx.store.catalogue))
     section = choices.section(ctx, "exploration", tuple(SECTIONS))
     SECTIONS[section](ctx, by_class)
 

@@ -49,7 +49,7 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
 def _bars(ctx: Context, data: pd.DataFrame, value: str, title: str, color: str) -> None:
     components.note(ctx.words(title))
     columns = data["word"], data[value] / data[value].max(), data["shown"]
-    components.bars((*row, color) for row in zip(*columns, strict=True))
+    components.bars(((*row, color) for row in zip(*columns, strict=True)), inline=True)
 
 
 def _cloud(ctx: Context, frequent: pd.DataFrame, color: str, size_px: tuple[int, int]) -> None:

@@ -12,7 +12,7 @@ import pandas as pd
 import streamlit as st
 
 from src.data.image_decode import ImageFault
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
 from streamlit_app.predict import why
@@ -37,12 +37,14 @@ def show(ctx: Context, predictor: Predictor) -> None:
     if asked is None:
         with right:
             st.html(f'<div class="waiting">{ctx.words("app.predict.waiting")}</div>')
+        _demo_images(ctx)
         return
     prediction = predictor.predict([asked], top_k=TOP_K, language=ctx.language)[0]
     with right:
         if written != asked:
             components.note(ctx.words("app.predict.changed"))
         _answer(ctx, predictor, prediction, asked)
+    _demo_images(ctx)
     number = st.session_state.get(_NUMBER, 0)
     why.show(ctx, predictor, asked, prediction, number)
     _correction(ctx, asked, prediction, number)
@@ -65,7 +67,6 @@ def _form(ctx: Context, predictor: Predictor) -> Product:
     product = Product(title, description, _image(ctx))
     if st.button(ctx.words("app.predict.ask"), type="primary", width="stretch"):
         _ask(ctx, predictor, product)
-    _demo_images(ctx)
     return product
 
 
@@ -145,11 +146,12 @@ def draw_unlabelled(catalogue: pd.DataFrame, seed: int) -> pd.Series:
 def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: Product) -> None:
     verdict = "review" if prediction.needs_review else "sure"
     threshold = predictor.pipeline.threshold
-    side = "sure" if prediction.probability >= threshold else "review"
+    probability = prediction.probability or 0.0
+    side = "sure" if probability >= threshold else "review"
     reasons = [
         ctx.words(
             f"app.predict.{side}_why",
-            p=html.escape(ctx.probability(prediction.probability)),
+            p=html.escape(ctx.probability(probability)),
             threshold=ctx.words.percent(threshold),
         ),
         *(ctx.words(f"review.{code}") for code in prediction.review_reason),
@@ -159,10 +161,10 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
         f"<span>{'<br>'.join(reasons)}</span></div>"
     )
     components.bars(
-        (ctx.chip(code), probability, html.escape(ctx.probability(probability)), ctx.color(code))
-        for code, _, probability in prediction.top_k
+        (ctx.chip(code), share, html.escape(ctx.probability(share)), ctx.color(code))
+        for code, _, share in prediction.top_k
     )
-    text = any(map(str.isalnum, strip_markup(f"{asked.designation} {asked.description}")))
+    text = any(map(str.isalnum, plain_text(f"{asked.designation} {asked.description}")))
     used = ("both" if text else "image") if prediction.used_image else "text"
     components.note(ctx.words(f"app.predict.used_{used}"))
     if prediction.known:
@@ -187,8 +189,8 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
         code = choices.choose(
             ctx,
             ctx.words("app.predict.correct_class"),
-            [None, *likely, *others],
-            lambda code: ctx.words("app.predict.correct_none") if code is None else ctx.named(code),
+            [choices.NONE, *likely, *others],
+            lambda code: ctx.named(code) if code else ctx.words("app.predict.correct_none"),
             key=f"right_class_{number}",
         )
         left, right = st.columns(2)
@@ -201,7 +203,7 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
             max_chars=500, persist_state="session",
         )  # fmt: skip
         allowed = _may_write(ctx)
-        if st.button(ctx.words("app.predict.correct_send"), disabled=code is None or not allowed):
+        if st.button(ctx.words("app.predict.correct_send"), disabled=not (code and allowed)):
             where = loaders.keep_correction(
                 ctx, asked.designation, code, prediction.code, author=author, comment=comment
             )

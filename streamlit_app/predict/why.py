@@ -9,7 +9,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from src import palette
 from src.evaluation.shap.product import Contributions, highlight
-from src.features.text.markup import strip_markup
+from src.features.text.markup import plain_text
 from src.serving.predictor import Prediction, Predictor, Product
 from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
@@ -36,8 +36,8 @@ def show(
     found, heat_map = predictor.explain(asked, code, TERMS)
     left, right = st.columns([6, 5], gap="large")
     texts = {
-        "clean_title": strip_markup(asked.designation),
-        "clean_description": strip_markup(asked.description),
+        "clean_title": plain_text(asked.designation),
+        "clean_description": plain_text(asked.description),
     }
     if any(map(str.strip, texts.values())):
         with left:

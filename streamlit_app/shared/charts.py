@@ -19,7 +19,7 @@ from src.i18n import NARROW_SPACE
 
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
-LINE_CHARACTERS = 19
+LINE_CHARACTERS = 21
 ROW_PX = 36
 
 
@@ -112,7 +112,7 @@ def intervals(
     )
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
     dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
-    text = base.mark_text(dy=-11, fontSize=11, color=palette.INK).encode(x=x, text="shown")
+    text = base.mark_text(dy=-11, fontSize=11).encode(x=x, text="shown")
     return _sized(line + dot + text, len(data), extra=75)
 
 
@@ -168,20 +168,25 @@ def heat_map(
     most = float(data["count"].max()) if len(data) else 1.0
     color = alt.Color("count", title=titles["shown"]).scale(scheme="orangered", domain=(0, most))
     rect = (
-        base.mark_rect(cursor="pointer", strokeWidth=2.5)
+        base.mark_rect(cursor="pointer")
         .encode(
             color=color.legend(orient="top", gradientLength=150, tickCount=3),
-            stroke=alt.condition(alt.datum.chosen, alt.value(palette.ACCENT), alt.value(None)),
             tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
+            description=alt.Description("said"),
         )
         .add_params(cell)
     )
+    outline = (
+        base.transform_filter(alt.datum.chosen)
+        .mark_rect(filled=False, strokeWidth=3, cursor="pointer")
+        .encode(stroke=alt.value(palette.TEXT_COLOR))
+    )
     size = 18 if crowded else 40
     if crowded:
-        return alt.layer(rect).properties(height=len(groups) * size + 150)
+        return (rect + outline).properties(height=len(groups) * size + 150)
     dark = alt.condition(alt.datum.count > 0.6 * most, alt.value("white"), alt.value(palette.INK))
     text = base.mark_text(fontSize=11).encode(text="shown", color=dark)
-    return (rect + text).properties(height=len(groups) * size + 200)
+    return (rect + text + outline).properties(height=len(groups) * size + 200)
 
 
 def reliability(data: pd.DataFrame, *, titles: Mapping[str, str]) -> alt.LayerChart:
@@ -252,15 +257,17 @@ def histogram(
     )
 
 
-def localized(chart: alt.Chart | alt.LayerChart, language: str) -> alt.Chart | alt.LayerChart:
-    """Return the chart with the language's own numbers and dates on its axes."""
-    if language == "en":
-        return chart
+def localized(
+    chart: alt.Chart | alt.LayerChart, language: str, *, dark: bool
+) -> alt.Chart | alt.LayerChart:
+    """Return the chart with the language's own numbers on its axes, readable on a dark screen."""
     number = alt.NumberLocale(
         decimal=",", thousands=NARROW_SPACE, grouping=[3], currency=["", " €"],
         percent=f"{NARROW_SPACE}%",
     )  # fmt: skip
-    return chart.configure(locale=alt.Locale(number=number))
+    locale = alt.Locale(number=number) if language == "fr" else alt.Undefined
+    ink = palette.PAPER if dark else palette.INK
+    return chart.configure(locale=locale, text=alt.MarkConfig(color=ink))
 
 
 def _names(names: Mapping[str, str], *, grid: bool = False, angle: int = 0) -> alt.Axis:

@@ -15,6 +15,8 @@ import streamlit as st
 from streamlit_app.shared.context import Context
 
 T = TypeVar("T")
+# No class: Streamlit takes None for a box in which nothing was chosen, and says so in English.
+NONE = 0
 _ASKED, _SHOWN = "address_asked", "address_shown"
 
 
@@ -70,7 +72,7 @@ def choose(
         st.session_state[own] = kept if kept in choices else choices[0]
     chosen = getattr(place, widget)(label, choices, format_func=name, key=own, **more)
     st.session_state[key] = chosen
-    if address and chosen is not None:
+    if address and chosen:
         st.session_state.setdefault(_SHOWN, {})[address] = str(chosen)
     return cast(T, chosen)
 
@@ -87,15 +89,17 @@ def choose_class(
     address: str = "class", place: Any = st,  # noqa: ANN401 - as in `choose`
 ) -> int | None:  # fmt: skip
     """Show a box of classes, by name; None stands for all of them."""
-    options: list[int | None] = [None, *sorted(codes, key=ctx.label)]
-    return choose(
-        ctx,
-        ctx.words(label),
-        options,
-        lambda code: ctx.words("app.word.all") if code is None else ctx.named(code),
-        key=key,
-        address=address,
-        place=place,
+    return (
+        choose(
+            ctx,
+            ctx.words(label),
+            [NONE, *sorted(codes, key=ctx.label)],
+            lambda code: ctx.named(code) if code else ctx.words("app.word.all"),
+            key=key,
+            address=address,
+            place=place,
+        )
+        or None
     )
 
 

@@ -103,7 +103,7 @@ def empty(ctx: Context, what: str, command: str = "") -> None:
         st.markdown(f"**{ctx.words('app.frame.empty')}**")
         st.markdown(what)
         st.markdown(ctx.words("app.frame.empty_make"))
-        st.code(command, language="bash")
+        st.code(command, language=None)
 
 
 def problem(error: ProjectError, language: str) -> None:
@@ -112,7 +112,7 @@ def problem(error: ProjectError, language: str) -> None:
     st.error(f"**{words('app.frame.problem')}**  \n{plain(error.message)}", icon="🛠️")
     if error.next_command:
         st.markdown(words("app.frame.next"))
-        st.code(error.next_command, language="bash")
+        st.code(error.next_command, language=None)
 
 
 def figures(items: Iterable[tuple[str, str]]) -> None:
@@ -129,7 +129,8 @@ def chart(
     **options: Any,  # noqa: ANN401
 ) -> None:
     """Show a chart, and say to those who can't see it `what` it shows."""
-    st.altair_chart(charts.localized(drawn, ctx.language), alt=what, **options)
+    dark = st.context.theme.type == "dark"
+    st.altair_chart(charts.localized(drawn, ctx.language, dark=dark), alt=what, **options)
 
 
 def table(

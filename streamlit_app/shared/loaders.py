@@ -64,6 +64,12 @@ def load(store: ArtifactStore, path: Path) -> Any | None:  # noqa: ANN401 - as t
     return None if stamp is None else _load(store, path, stamp)
 
 
+def run_id(store: ArtifactStore, path: Path) -> str:
+    """Return the run that wrote a file, as the manifest says; "" where there is no file."""
+    stamp = _stamp(path)
+    return "" if stamp is None else _run_id(store, path, stamp)
+
+
 def catalogue(ctx: Context) -> pd.DataFrame | None:
     """Return the products that stage 1 kept, one row each, or None before the first run."""
     table: pd.DataFrame | None = load(ctx.store, ctx.store.catalogue)
@@ -117,7 +123,7 @@ def predictor(ctx: Context) -> Predictor | None:
 
 
 def keep_correction(
-    ctx: Context, designation: str, code: int, predicted: int, *, author: str, comment: str
+    ctx: Context, designation: str, code: int, predicted: int | None, *, author: str, comment: str
 ) -> str:
     """Keep a visitor's correction; return where it is: "database" or "file"."""
     from src.data.database_url import database_url
@@ -169,6 +175,11 @@ def _labels(names: Path, themes: Path, changed: tuple[Stamp | None, ...]) -> Lab
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _load(_store: ArtifactStore, path: Path, stamp: Stamp) -> Any:  # noqa: ANN401
     return _store.load(path)
+
+
+@st.cache_data(max_entries=64, show_spinner=False)
+def _run_id(_store: ArtifactStore, path: Path, stamp: Stamp) -> str:
+    return str(_store.describe(path)["run_id"])
 
 
 @st.cache_resource(max_entries=200, show_spinner=False)

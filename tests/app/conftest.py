@@ -62,10 +62,14 @@ def _show(name: str, language: str) -> None:
     """Run one page as the entry does; AppTest takes the source of this function."""
     import importlib
 
+    import streamlit as st
+
     from src.errors import ProjectError
     from streamlit_app.shared import components, loaders
 
-    ctx = loaders.context(language)
+    # The sidebar is no part of a page: tests write another page or language into the session.
+    name = st.session_state.setdefault("page", name)
+    ctx = loaders.context(st.session_state.setdefault("language", language))
     components.banner(ctx)
     try:
         importlib.import_module(f"streamlit_app.{name}.page").show(ctx)

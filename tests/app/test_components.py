@@ -33,7 +33,7 @@ def test_shortened_cuts_at_a_word_and_drops_markup() -> None:
 def test_a_card_escapes_what_comes_from_data(empty: Config, labels: Labels) -> None:
     ctx = Context("en", empty, ArtifactStore(empty.paths), labels, None)
     made = components.card(None, ctx, 'a"<b', "below", "x & y <img src=x>")
-    assert '<h4 title="a&quot;&lt;b">' in made
+    assert '<p class="title" title="a&quot;&lt;b">' in made
     assert "<img" not in made
     assert "x &amp; y" in made
     assert "No image" in made
@@ -48,13 +48,3 @@ def test_a_bar_stays_within_its_track(
     monkeypatch.setattr(components.st, "html", shown.append)
     components.bars([("x", share, "1", "red")])
     assert f"width:{width}%;background:red" in shown[0]
-
-
-def test_a_strip_numbers_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown: list[str] = []
-    monkeypatch.setattr(components.st, "html", shown.append)
-    components.strip(["data:,a", None])
-    assert shown == [
-        '<div class="strip"><figure><img src="data:,a" alt=""><figcaption>1</figcaption></figure>'
-        "<figure><figcaption>2</figcaption></figure></div>"
-    ]

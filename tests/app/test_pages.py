@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -37,10 +38,10 @@ def test_opens_with_nothing_there(page: Page, empty: Config, name: str, language
     assert not test.error
     commands = [code.value for code in test.code]
     expected = {
-        "exploration": ["python scripts/train_pipeline.py"],
-        "method": ["python scripts/train.py --compare-all"],
-        "diagnostics": ["python scripts/train_pipeline.py"],
-        "predict": ["python scripts/train_pipeline.py"],
+        "exploration": ["make demo"],
+        "method": ["make demo"],
+        "diagnostics": ["make demo"],
+        "predict": ["make demo"],
         "team": [],
     }
     assert commands == expected[name]
@@ -74,6 +75,86 @@ def test_says_on_every_page_that_the_shop_is_synthetic(page: Page, finished: Con
         assert "SYNTHETIC" in html_of(page(finished, name)), name
 
 
+def test_every_figure_names_its_run(page: Page, finished: Config) -> None:
+    """The run in service wrote the catalogue; the made-up results are of another, and say so."""
+    served = ArtifactStore(finished.paths).served_run().run_id
+    assert f"Figures of run {served}, the one in service." in html_of(page(finished, "exploration"))
+    other = f"Figures of run {finished_run.RUN.run_id}, which is <b>not</b> the one in service."
+    sections = ("scores", "confusions", "classes", "confidence", "issues")
+    for section in sections:
+        assert other in html_of(page(finished, "diagnostics", diagnostics_section=section))
+    assert other in html_of(page(finished, "method"))
+
+
+def test_the_key_of_the_platform_is_asked_for(
+    page: Page, finished: Config, monkeypatch: pytest.MonkeyPatch, free_port: int
+) -> None:
+    monkeypatch.setenv("API_KEY", "s3same")
+    monkeypatch.setenv("DATABASE_URL", f"postgres://u:p@127.0.0.1:{free_port}/none")
+    test = page(finished, "predict", ask_title="Livre de cuisine")
+    press(test, "Predict")
+    next(box for box in test.selectbox if box.key == "right_class_1:en").set_value(1940).run()
+
+    def send() -> bool:
+        return next(b for b in test.button if b.label == "Correct the label").disabled
+
+    assert send()
+    next(text for text in test.text_input if text.key == "correct_key").set_value("sesame").run()
+    assert send()
+    assert [message.value for message in test.warning] == [
+        "This is not the key: nothing is written."
+    ]
+    next(text for text in test.text_input if text.key == "correct_key").set_value("s3same").run()
+    assert not send()
+
+
+def test_an_emptied_form_leaves_no_older_answer(page: Page, finished: Config) -> None:
+    test = page(finished, "predict", ask_title="Livre de cuisine")
+    press(test, "Predict")
+    assert "verdict" in html_of(test)
+    test.text_input[0].set_value(" <br> ")
+    press(test, "Predict")
+    assert "verdict" not in html_of(test)
+    assert [message.value for message in test.warning] == [
+        "Write a title or a description, or choose an image."
+    ]
+
+
+def test_an_edited_example_keeps_its_image(page: Page, finished: Config) -> None:
+    """The image stands in the form, and is removed by its own button alone."""
+    test = page(finished, "predict")
+    for _ in range(40):
+        press(test, "A product at random")
+        if "Text and image were read." in html_of(test):
+            break
+    title = test.text_input[0].value
+    test.text_input[0].set_value(f"{title} bleu").run(timeout=60)
+    assert "The form has changed since" in html_of(test)
+    press(test, "Predict")
+    assert "Text and image were read." in html_of(test)
+    assert "The form has changed since" not in html_of(test)
+    press(test, "Remove the image")
+    press(test, "Predict")
+    assert "Only the text was read." in html_of(test)
+
+
+def test_a_long_text_is_answered_whole(page: Page, finished: Config) -> None:
+    test = page(finished, "predict", ask_title="Piscine gonflable " * 200)
+    press(test, "Predict")
+    assert len(test.text_input[0].value) == 3_600
+    assert "verdict review" in html_of(test)
+    assert "Needs a person" in html_of(test)
+
+
+def test_the_most_confused_pairs_come_first(page: Page, finished: Config) -> None:
+    rows = predictions_of(finished)
+    wrong = rows[rows["prdtypecode"] != rows["predicted"]]
+    counts = wrong.groupby(["prdtypecode", "predicted"]).size().sort_values(ascending=False)
+    table = page(finished, "diagnostics", diagnostics_section="confusions").dataframe[0].value
+    assert table["Products"].tolist() == counts.tolist()
+    assert list(table) == ["Products", "Labelled", "Predicted", "Share of the class"]
+
+
 def test_the_gallery_shows_the_chosen_class_alone(
     page: Page, finished: Config, labels: Labels
 ) -> None:
@@ -97,11 +178,11 @@ def test_a_cell_shows_the_products_that_it_counts(
     test = page(finished, "diagnostics", diagnostics_section="confusions")
     boxes = {box.key: box for box in test.selectbox}
     assert len(boxes) == 3
-    boxes["cell_true"].set_value(true)
-    boxes["cell_predicted"].set_value(predicted)
+    boxes["cell_true_themes:en"].set_value(true)
+    boxes["cell_predicted_themes:en"].set_value(predicted)
     test.run()
-    assert f"**Products behind this cell, the surest first: {count}**" in [
-        text.value for text in test.markdown
+    assert f"Products behind this cell, the surest first: {count}" in [
+        text.value for text in test.header
     ]
     assert html_of(test).count('<article class="card">') == min(count, 12)
 
@@ -111,7 +192,7 @@ def test_the_threshold_says_what_it_costs(page: Page, finished: Config) -> None:
     accepted = rows[rows["probability"] >= 0.8]
     right = (accepted["prdtypecode"] == accepted["predicted"]).mean()
     test = page(finished, "diagnostics", diagnostics_section="confidence")
-    test.slider[0].set_value(0.8).run()
+    test.select_slider[0].set_value(0.8).run()
     shown = html_of(test)
     assert f"<b>{100 * len(accepted) / len(rows):.1f}%</b> of the products" in shown
     assert f"<b>{100 * right:.1f}%</b> of them right" in shown
@@ -133,7 +214,7 @@ def test_the_method_says_which_differences_are_real(page: Page, finished: Config
 def test_the_newest_drift_report_says_what_moved(page: Page, finished: Config) -> None:
     test = page(finished, "diagnostics", diagnostics_section="drift")
     assert "What moved: Language of the texts." in html_of(test)
-    assert ">Garden hose</h4>" in html_of(test)
+    assert ">Garden hose</p>" in html_of(test)
     assert "<b>Garden hose" not in html_of(test)
     test.selectbox[0].set_value("2026-01-01_shop").run()
     assert "The batch looks like the training data." in html_of(test)
@@ -158,12 +239,12 @@ def press(test: AppTest, label: str) -> None:
 
 
 def test_markup_in_a_product_is_shown_as_text(page: Page, finished: Config) -> None:
-    nasty = "<img src=x onerror=alert(1)> <script>alert(2)</script> piscine"
+    nasty = "<img src=x onerror=alert(1)> <script>alert(2)</script> piscine & 3 < 4 m"
     test = page(finished, "predict", ask_title=nasty)
     press(test, "Predict")
     shown = html_of(test)
     assert not test.exception
-    assert "&lt;img" in shown
+    assert "&amp; 3 &lt; 4 m" in re.sub(r"</?mark[^>]*>", "", shown)
     assert "<script" not in shown
     assert "<img src=x" not in shown
 
@@ -174,7 +255,7 @@ def test_a_correction_lands_in_the_file(
     monkeypatch.setenv("DATABASE_URL", f"postgres://u:p@127.0.0.1:{free_port}/none")
     test = page(finished, "predict", ask_title="Livre de cuisine")
     press(test, "Predict")
-    next(box for box in test.selectbox if box.key == "right_class").set_value(1940)
+    next(box for box in test.selectbox if box.key == "right_class_1:en").set_value(1940).run()
     press(test, "Correct the label")
     assert [message.value for message in test.success] == [
         "Thank you: the correction is in results/feedback.jsonl; the next init.sh will load it."
@@ -199,11 +280,11 @@ def test_a_correction_lands_in_the_database(
     monkeypatch.setenv("DATABASE_URL", database)
     test = page(finished, "predict", "fr", ask_title="Livre de cuisine")
     press(test, "Prédire")
-    next(box for box in test.selectbox if box.key == "right_class").set_value(10)
+    next(box for box in test.selectbox if box.key == "right_class_1:fr").set_value(10).run()
     test.text_input[1].set_value("Ada")
     press(test, "Corriger l'étiquette")
     assert [message.value for message in test.success] == [
-        "Merci : la correction est dans la base de données."
+        "Merci\u00a0: la correction est dans la base de données."
     ]
     with psycopg.connect(database) as connection:
         rows = connection.execute(

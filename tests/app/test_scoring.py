@@ -33,12 +33,12 @@ def predictor(finished: Config) -> Predictor:
 def score(predictor: Predictor, table: str, zipped: bytes | None = None) -> ScoredFile:
     steps: list[tuple[float, int]] = []
     scored = score_file(
-        predictor, table.encode(), "shop.csv", zipped, language="en",
+        predictor, table.encode(), "shop.csv", zipped,
         progress=lambda share, rows: steps.append((share, rows)),
     )  # fmt: skip
     assert [rows for _, rows in steps] == sorted({rows for _, rows in steps})
     assert all(0 <= share <= 1 for share, _ in steps)
-    assert steps[-1] == (1.0, scored.rows)
+    assert steps[-1] == (1.0, len(scored.predictions))
     return scored
 
 
@@ -46,15 +46,32 @@ def test_gives_the_predictors_answers_beside_the_kept_columns(predictor: Predict
     products = [Product("Piscine ronde, 3 m", "avec\npompe"), Product("Livre de poche")]
     answers = predictor.predict(products, top_k=3)
     scored = score(predictor, TABLE)
-    rows = list(csv.DictReader(io.StringIO(scored.csv.decode())))
+    labels = predictor.pipeline.labels
+    rows = list(csv.DictReader(io.StringIO(scored.written(labels, "en", "csv").decode())))
     assert [(row["productid"], row["shelf"]) for row in rows] == [("11", "A"), ("12", "B")]
+    assert [row["designation"] for row in rows] == ["Piscine ronde, 3 m", "Livre de poche"]
     assert [int(row["prdtypecode"]) for row in rows] == [answer.code for answer in answers]
     assert [float(row["probability"]) for row in rows] == [a.probability for a in answers]
-    assert scored.rows == 2
-    assert scored.to_review == sum(answer.needs_review for answer in answers)
+    assert scored.predictions == answers
     assert scored.classes == Counter(answer.code for answer in answers)
-    assert [row["title"] for row in scored.shown] == ["Piscine ronde, 3 m", "Livre de poche"]
-    assert scored.unpacked is None
+    assert scored.titles == ["Piscine ronde, 3 m", "Livre de poche"]
+    assert scored.skipped is None
+
+
+def test_is_written_in_the_language_and_form_of_the_moment(predictor: Predictor) -> None:
+    scored = score(predictor, TABLE)
+    labels = predictor.pipeline.labels
+    text = scored.written(labels, "fr", "excel").decode()
+    assert text.startswith("\ufeff")
+    rows = list(csv.DictReader(io.StringIO(text[1:]), delimiter=";"))
+    first = scored.predictions[0]
+    assert rows[0]["label"] == labels[first.code]["fr"]
+    assert rows[0]["probability"] == repr(first.probability).replace(".", ",")
+
+
+def test_a_file_of_a_header_alone_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(FileFault, match=r"shop\.csv"):
+        score(predictor, "designation,description\n")
 
 
 def test_reads_the_images_of_a_zip(predictor: Predictor, finished: Config) -> None:
@@ -65,9 +82,19 @@ def test_reads_the_images_of_a_zip(predictor: Predictor, finished: Config) -> No
         archive.writestr("readme.txt", "hello")
     scored = score(predictor, TABLE, buffer.getvalue())
     expected = predictor.predict([Product("Piscine ronde, 3 m", "avec\npompe", image)])[0]
-    assert [row["used_image"] for row in scored.shown] == [True, False]
-    assert scored.shown[0]["probability"] == expected.probability
-    assert scored.unpacked == (1, 1)
+    assert [answer.used_image for answer in scored.predictions] == [True, False]
+    assert scored.predictions[0].probability == expected.probability
+    assert (scored.reader.matched, scored.skipped) == (1, 1)
+
+
+def test_a_zip_in_which_nothing_matches_says_so(predictor: Predictor, finished: Config) -> None:
+    image = next(path for path in sorted(finished.images.train_dir.iterdir()) if readable(path))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("SKU-0001.jpg", image.read_bytes())
+    scored = score(predictor, TABLE, buffer.getvalue())
+    assert scored.reader.none_matched
+    assert "SKU-0001.jpg" in scored.reader.images_line("en")
 
 
 def readable(path: Path) -> bool:
