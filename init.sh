@@ -188,10 +188,12 @@ find_server() {
     find_psql
     if [[ $kind != given ]]; then
         # The local server is reached whatever the shell exports for another one.
-        for name in $(compgen -e PG); do
+        for name in $(compgen -e PG || true); do
             [[ $name == PGPORT ]] || unset "$name"
         done
     fi
+    # A machine without psql has that of the container.
+    [[ $kind == local && ${#PSQL[@]} == 0 ]] && kind=none
     case $kind in
         none) start_docker || start_embedded ;;
         embedded) printf '   embedded PostgreSQL runs in %s\n' "$WORKSPACE/data/postgres" ;;

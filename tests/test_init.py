@@ -101,7 +101,8 @@ def test_a_bare_machine_gets_an_embedded_server_and_loads_twice(
         snapshot = json.loads((tree / "snapshot.json").read_text())
         assert postgres.latest_snapshot(server.url()).data_hash == snapshot["data_hash"]
         before = dump(server.url())
-        again = init()  # on the port that it has kept
+        again = init()  # on the port that it has kept, and no variable PG... is set
+        assert again.stderr == ""
         assert f"embedded PostgreSQL runs in {server.folder}" in again.stdout
         assert dump(server.url()) == before
         refused = init(POSTGRES_PASSWORD="wrong")  # noqa: S106
