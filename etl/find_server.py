@@ -7,8 +7,6 @@ on localhost, unless another workspace's products are in it.
 from __future__ import annotations
 
 import argparse
-import shutil
-import subprocess
 import sys
 import time
 from collections.abc import Sequence
@@ -67,14 +65,15 @@ def find(
 
 
 def _wait_for(url: str) -> None:
-    """Return when the server answers; wait while it starts, which pg_isready's status tells.
+    """Return when the server answers; wait while it starts, which libpq tells without words.
 
     Raises
     ------
     DatabaseError
         It refuses, or the database is not in UTF-8: its functions of text would count bytes.
     """
-    ready = shutil.which("pg_isready") or postgres_server.binaries() / "pg_isready"
+    from psycopg.pq import PGconn, Ping
+
     deadline = time.monotonic() + postgres_server.SECONDS
     while True:
         try:
@@ -82,9 +81,7 @@ def _wait_for(url: str) -> None:
                 encoding = connection.info.parameter_status("server_encoding")
                 break
         except DatabaseError:
-            # Its own words may hold a part of the password.
-            asked = subprocess.run([ready, "-d", url], capture_output=True, check=False)
-            if asked.returncode != 1 or time.monotonic() > deadline:
+            if PGconn.ping(url.encode()) != Ping.REJECT or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
     if encoding != "UTF8":
@@ -135,9 +132,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _print(args: argparse.Namespace) -> int:
     port = database_url.port(database_url.read_settings())
-    kind, url = find(args.data.resolve(), port, replace=args.replace, make=args.start)
-    workspace = _name(args.data.resolve())
-    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n{workspace}\n")
+    folder = args.data.absolute()
+    kind, url = find(folder, port, replace=args.replace, make=args.start)
+    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n{_name(folder)}\n")
     return EXIT_FINE
 
 

@@ -114,6 +114,15 @@ def test_a_snapshot_of_another_workspace_is_named_and_never_loaded_over(
     assert find_server.find(tmp_path / "third" / "data" / "postgres", 1) == ("given", plain.url())
 
 
+def test_a_server_that_answers_needs_no_program_of_postgresql_here(
+    plain: postgres_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(postgres_server, "PACKAGE", "not_installed_here")
+    folder = tmp_path / "second" / "data" / "postgres"
+    assert find_server.find(folder, plain.port) == ("local", plain.url())
+
+
 def test_nobody_and_a_server_that_refuses(
     plain: postgres_server.Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
