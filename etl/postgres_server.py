@@ -245,7 +245,8 @@ def _start_cluster(server: Server, account: Account) -> None:
     lock = server.cluster / "postmaster.pid"
     lock.unlink(missing_ok=True)
     prefix, options = account
-    command = [*prefix, str(binaries() / "postgres"), "-D", str(server.cluster)]
+    cluster = os.path.realpath(server.cluster)  # by which `running_port` knows it
+    command = [*prefix, str(binaries() / "postgres"), "-D", cluster]
     for name, value in {"port": str(server.port), **_SETTINGS}.items():
         command += ["-c", f"{name}={value}"]
     deadline = time.monotonic() + SECONDS
@@ -317,7 +318,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _run_command(args: argparse.Namespace) -> int:
-    folder, settings = args.data.resolve(), database_url.read_settings()
+    folder, settings = args.data.absolute(), database_url.read_settings()
     port, secret = args.port or database_url.port(settings), database_url.password(settings)
     server = Server(folder, port or choose_port(folder), secret)
     status, lines = EXIT_FINE, [""]

@@ -128,7 +128,7 @@ def running_port(folder: Path) -> int | None:
         pid, port = int(lines[0]), int(lines[3])
         if Path("/proc/self").exists():
             arguments = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-            return port if os.fsencode(folder / "cluster") in arguments else None
+            return port if os.fsencode(os.path.realpath(folder / "cluster")) in arguments else None
         os.kill(pid, 0)
         return port
     except PermissionError:

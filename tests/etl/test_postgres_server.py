@@ -17,6 +17,7 @@ import pytest
 
 from etl import postgres_server
 from etl.postgres_server import Server
+from src.data.database_url import database_url, running_port
 from src.errors import DatabaseError
 
 pytestmark = pytest.mark.postgres
@@ -141,6 +142,20 @@ def test_the_commands_print_results_and_return_their_status(
     monkeypatch.setenv("PGPORT", "x")
     assert postgres_server.main(["status", "--data", str(own.folder)]) == 2
     assert "next: PGPORT=5433 bash init.sh" in capsys.readouterr().err
+
+
+def test_a_folder_on_another_disk_is_found_through_its_link(tmp_path: Path, free_port: int) -> None:
+    disk, workspace = tmp_path / "disk", tmp_path / "checkout"
+    disk.mkdir()
+    (workspace / "data").mkdir(parents=True)
+    (workspace / "data" / "postgres").symlink_to(disk)
+    linked = Server(workspace / "data" / "postgres", free_port, "mlops")
+    postgres_server.start(linked)
+    try:
+        assert running_port(linked.folder) == running_port(disk) == free_port
+        assert database_url(workspace, {}, Path("none")) == linked.url()
+    finally:
+        assert postgres_server.stop(linked)
 
 
 NASTY = "a $(touch pwned) `touch pwned` \"é\" 'x' $HOME \\ ;&"
