@@ -48,7 +48,7 @@ BLANK = re.compile(
 _MOST_CHARACTERS = 16_000_000
 _BLOCK_BYTES = 1 << 16
 _WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:[.,]0*)?\s*")
-_SHORTENED = re.compile(r"\s*([0-9])(?:[.,]([0-9]{1,17}))?E\+([0-9]{2,3})\s*")
+_SHORTENED = re.compile(r"\s*([0-9])(?:[.,]([0-9]{1,17}))?[Ee]\+([0-9]{1,3})\s*")
 _SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CSV_FAULTS = {"unexpected end of data": "the end of the file before the closing quote"}
 _END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
@@ -336,7 +336,7 @@ def whole_number(text: str) -> int | None:
 
     None where a spreadsheet has shortened it to fewer digits than it had.
 
-    >>> [whole_number(text) for text in ("12", " 12.0", "1.2E+01", "1.2E+03", "-1", "1e3", "")]
+    >>> [whole_number(text) for text in ("12", " 12.0", "1.2e+01", "1.2E+03", "-1", "1e3", "")]
     [12, 12, 12, None, -1, -1, -1]
     """
     if match := _WHOLE_NUMBER.fullmatch(text):

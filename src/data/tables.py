@@ -14,7 +14,7 @@ import re
 import zipfile
 import zlib
 from codecs import BOM_UTF8, BOM_UTF16_BE, BOM_UTF16_LE
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, cast
 
@@ -53,7 +53,7 @@ def read_table(
     stream: IO[bytes], name: Path | str, wanted: str, assumed: Assumed
 ) -> tuple[list[str], Records]:
     """Return the header, which must have the wanted column once, and the rows with their lines."""
-    head = stream.read(4)
+    head = _read(stream.read, 4, name)
     if head == b"PAR1":
         records = _parquet(head + stream.read(), name)
     elif head in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):
@@ -111,8 +111,9 @@ def _text(
     if head.startswith(b"\x1f\x8b"):
         packed = head + stream.read()
         most = _MOST_RATIO * len(packed) + _MOST_LINE_BYTES
-        head, name = b"", str(name)  # no line of it can be shown
+        name = str(name)  # no line of it can be shown
         stream = cast("IO[bytes]", gzip.GzipFile(fileobj=io.BytesIO(packed)))
+        head = _read(stream.read, 4, name)
     lines = _lines(head, stream, name, assumed, most)
     first = next(lines, "")
     if stated := _SEPARATOR_LINE.fullmatch(first):  # as Excel reads and writes it
@@ -129,8 +130,8 @@ def _has_column(line: str, separator: str, wanted: str) -> bool:
 
 
 def _plain(title: str) -> str:
-    """Return the name of a column as names are compared; "" for several that were not split."""
-    several = any(separator in title for separator in _SEPARATORS)
+    """Return the name of a column as names are compared; "" for several, or for a page's tags."""
+    several = any(sign in title for sign in (*_SEPARATORS, "<"))
     return "" if several else normalise_text(title).replace(" ", "")
 
 
@@ -142,12 +143,12 @@ def _lines(
     encoding = _utf16(head)
     if encoding:
         assumed.append(("encoding", {"encoding": "UTF-16"}))
-        head, stream, encoding = _from_utf16(head + stream.read(), encoding, name), io.BytesIO(), ""
+        head += _read(stream.read, -1 if most is None else most, name)
+        _check_unpacked(len(head), most, name)
+        head, stream, encoding = _from_utf16(head, encoding, name), io.BytesIO(), ""
     while block := head + _block(stream, name):
         head, n_bytes = b"", n_bytes + len(block)
-        if most is not None and n_bytes > most:
-            problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
-            raise FileFault.of(name, problem)
+        _check_unpacked(n_bytes, most, name)
         if not encoding and not block.isascii():
             encoding = _encoding(block)
             if encoding == "cp1252":
@@ -159,13 +160,24 @@ def _lines(
 
 def _block(stream: IO[bytes], name: Path | str) -> bytes:
     """Return some whole lines."""
-    try:
-        block, line = stream.read(_BLOCK_BYTES), stream.readline(_MOST_LINE_BYTES)
-    except _PACKED_FAULTS as e:
-        raise FileFault.of(name, f"can't be read to its end ({e})") from e
+    block = _read(stream.read, _BLOCK_BYTES, name)
+    line = _read(stream.readline, _MOST_LINE_BYTES, name)
     if len(line) == _MOST_LINE_BYTES:
         raise FileFault.of(name, f"expected lines, found none within {_MOST_LINE_BYTES:,} bytes")
     return block + line
+
+
+def _read(read: Callable[[int], bytes], n_bytes: int, name: Path | str) -> bytes:
+    try:
+        return read(n_bytes)
+    except _PACKED_FAULTS as e:
+        raise FileFault.of(name, f"can't be read to its end ({e})") from e
+
+
+def _check_unpacked(n_bytes: int, most: int | None, name: Path | str) -> None:
+    if most is not None and n_bytes > most:
+        problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
+        raise FileFault.of(name, problem)
 
 
 def _utf16(head: bytes) -> str:
@@ -210,7 +222,11 @@ def _workbook(data: bytes, name: Path | str, wanted: str, assumed: Assumed) -> R
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             files = archive.infolist()
-    except _PACKED_FAULTS:
+    except _PACKED_FAULTS as e:
+        if data.startswith(b"PK"):
+            raise FileFault.of(
+                name, f"expected a table, found a damaged workbook or zip ({e})"
+            ) from e
         files = []
     is_table = any(file.filename in ("xl/workbook.xml", "content.xml") for file in files)
     if data.startswith(b"PK") and not is_table:

@@ -144,12 +144,19 @@ def test_a_very_long_text_is_a_text() -> None:
         (b"designation\n\xc3\xa9\n\xe9t\xe9\n", 3, "found the byte 0xE9: .*; save it as UTF-8"),
         (b"designation\n\xc3\xa9\n" + b"ok\n" * 50_000 + b"\xe9\n", 50_003, "found the byte 0xE9"),
         (b"designation\nl\x92\x81\n", 2, "found the byte 0x81"),
-        (b"PK\3\4 cut", None, "expected a table, found a zip"),
+        (b"PK\3\4 cut", None, "expected a table, found a damaged workbook or zip"),
+        (b"<tr><td>designation</td></tr>\n<tr><td>Lampe</td></tr>\n", 1, "found '<tr><td>des"),
+        (b"designation,productid\nLampe,4.12e+9\n", 2, "its last digits are lost"),
         (b"PAR1 cut", None, "expected a Parquet file"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", None, "found a workbook: save it as 'CSV UTF-8'"),
         (gzip.compress(b"designation\na\n")[:-9], None, "can't be read to its end"),
         (
             gzip.compress(b"designation\n" + (b"a" * 999 + b"\n") * 20_000),
+            None,
+            "unpacks to more than 100 times",
+        ),
+        (
+            gzip.compress(("designation\n" + ("a" * 999 + "\n") * 20_000).encode("utf-16")),
             None,
             "unpacks to more than 100 times",
         ),
@@ -212,6 +219,14 @@ def test_a_table_in_any_dress_is_the_same_table(file: str, assumed: str) -> None
     assert chunk["cells"].tolist() == [[f"A{n}", *row] for n, row in enumerate(THEIERE, 1)]
     assert reader.assumed("en") == assumed
     assert reader.assumed("fr").startswith("Lu ainsi\u00a0: ")
+
+
+def test_utf16_is_known_in_a_packed_file_too() -> None:
+    text = (REAL_WORLD / "excel_unicode_text.txt").read_bytes()
+    reader = ProductReader(io.BytesIO(gzip.compress(text)), "x.gz")
+    (chunk,) = reader.chunks()
+    assert chunk["designation"].tolist() == [title for title, _ in THEIERE]
+    assert reader.assumed("en") == "Read as: fields separated by tabs, text in UTF-16."
 
 
 def test_what_needs_no_assumption_says_nothing() -> None:
