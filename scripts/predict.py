@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
 from src.command_line import parser, run, settings
+from src.config_model import KINDS
 from src.errors import EXIT_FINDINGS, EXIT_FINE, FileFault, UsageError
 from src.files import write_atomically
 from src.i18n import LANGUAGES
@@ -51,7 +52,7 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--format", choices=("csv", "excel"), default="csv", help="excel: semicolons and a BOM"
     )
-    options.add_argument("--kind", metavar="NAME", help="another kind of model than the served one")
+    options.add_argument("--kind", choices=KINDS, help="another kind of model than the served one")
     options.add_argument(
         "--explain", type=Path, metavar="DIR", help="write why, DIR/000001.json and .png a product"
     )
@@ -115,6 +116,8 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
     from src.data.readers import open_binary
 
     if file == "-":
+        if sys.stdin is None:
+            raise UsageError("stdin is closed: expected a table")
         yield sys.stdin.buffer
         return
     with open_binary(Path(file)) as stream:
@@ -125,9 +128,19 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
+        if sys.stdout is None:
+            raise UsageError("stdout is closed: expected --out F, or where to write")
         if isinstance(sys.stdout, io.TextIOWrapper):
             sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's language is
-        yield sys.stdout
+        try:
+            yield sys.stdout
+            sys.stdout.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as e:
+            with contextlib.suppress(OSError):
+                sys.stdout.close()  # or Python tries once more at its end
+            raise FileFault.of("stdout", f"can't be written ({e})", next_command="df -h") from e
         return
     if not path.parent.is_dir():
         raise FileFault.of(path, f"can't be written: {path.parent} is no folder")

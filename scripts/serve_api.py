@@ -9,6 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from src.command_line import parser, run, settings
+from src.config_model import KINDS
 from src.errors import EXIT_FINE, UsageError
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def main(argv: list[str] | None = None) -> int:
     """Parse, serve until told to stop; return the exit code."""
     options = parser(__doc__, verbose="log every request")
     options.add_argument("--host", default="127.0.0.1", help="address to listen on (127.0.0.1)")
-    options.add_argument("--kind", metavar="NAME", help="another kind of model than the served one")
+    options.add_argument("--kind", choices=KINDS, help="another kind of model than the served one")
     options.add_argument("--port", type=int, default=8000, help="port to listen on (8000)")
     kept = "answers that waited for the log were written"
     return run(_serve, options, argv, kept=kept)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -274,6 +274,10 @@ class Model(Section):
     logreg: Logreg = Logreg()
     xgboost: XGBoost = XGBoost()
     lightgbm: LightGBM = LightGBM()
+
+
+KINDS: tuple[str, ...] = get_args(Model.model_fields["name"].annotation)
+"""Kinds of model."""
 
 
 class Sampling(Section):

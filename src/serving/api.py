@@ -11,6 +11,7 @@ import base64
 import contextlib
 import dataclasses
 import logging
+import re
 import tempfile
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -243,13 +244,22 @@ def _add_batch(app: FastAPI, services: Services) -> None:
 def _check_table(spool: IO[bytes]) -> str:
     """Read the whole table once: what is wrong is said before the first answer leaves.
 
-    Returns what was assumed of it, in ASCII for a header.
+    Returns what was assumed of it, fit for a header.
     """
     spool.seek(0)
     reader = ProductReader(spool, "body")
     for _ in reader.chunks():
         pass
-    return reader.assumed("en").encode("ascii", "replace").decode()
+    return _as_header(reader.assumed("en"))
+
+
+def _as_header(text: str) -> str:
+    r"""Return a text as a header can hold it, whatever the sheet of a workbook is called.
+
+    >>> _as_header("sheet “a\nb: c” é")
+    'sheet "a?b: c" ?'
+    """
+    return re.sub("[^ -~]", "?", re.sub("[“”]", '"', text))
 
 
 def _answers(

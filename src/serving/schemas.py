@@ -211,4 +211,6 @@ async def _from_form(request: Request, schema: type[Asked]) -> tuple[Asked, byte
         raise HTTPException(422, "image: expected a file, found a text field")
     if any(isinstance(value, UploadFile) for value in fields.values()):
         raise HTTPException(422, "only the field 'image' may be a file")
+    if "image_base64" in fields:
+        raise HTTPException(422, "image_base64: a form has its image in the field 'image'")
     return _validated(schema, fields), data or None

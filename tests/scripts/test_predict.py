@@ -144,6 +144,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
         (["header.csv"], "header.csv: expected products, found none below the header"),
         (["good.csv", "--language", "de"], "argument --language: invalid choice: 'de'"),
         (["good.csv", "--kind", "xgboost"], "no run of kind 'xgboost' was promoted; expected late"),
+        (["good.csv", "--kind", "nonsense"], "invalid choice: 'nonsense' (choose from"),
         (["cut.csv"], "cut.csv, line 2: expected 2 fields, found 1: x"),
         (["cut.csv", "--top-k", "0"], "--top-k 0: expected 1 or more"),
         (["cut.csv", "--images", "nowhere"], "--images nowhere: no such folder"),
@@ -166,6 +167,29 @@ def test_a_mistake_is_named_and_its_next_command_works(
             ["bash", "-c", command], cwd=tmp_path, capture_output=True, check=False
         )
         assert again.returncode == 0, again.stderr
+
+
+@pytest.mark.parametrize(
+    ("streams", "message"),
+    [
+        ("<&-", "stdin is closed"),
+        ("< x.csv >&-", "stdout is closed"),
+        ("< x.csv > /dev/full", "stdout: can't be written"),
+    ],
+)
+def test_streams_that_are_closed_or_full_are_named(
+    served_paths: Paths, tmp_path: Path, streams: str, message: str
+) -> None:
+    (tmp_path / "x.csv").write_text("designation\nx\n", encoding="utf-8")
+    place = f"--set paths.workspace='{served_paths.workspace}'"
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' '{SCRIPT}' - {place} {streams}"], cwd=tmp_path,
+        capture_output=True, encoding="utf-8", check=False,
+        env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
+    )  # fmt: skip
+    assert "Traceback" not in done.stderr
+    assert f"error: {message}" in done.stderr
+    assert next_command(done)
 
 
 def test_an_output_that_failed_leaves_the_one_before(predict: Predict, tmp_path: Path) -> None:

@@ -335,6 +335,15 @@ def test_pictures_that_are_refused(client: TestClient, name: str) -> None:
         assert message in response.json()["detail"]
 
 
+def test_an_image_that_a_form_would_pass_over_is_refused(client: TestClient) -> None:
+    form = {"designation": TITLE, "image_base64": "AAAA"}
+    done = client.post("/predict", data=form, files={"image": b""})
+    assert (done.status_code, done.json()["detail"]) == (
+        422,
+        "image_base64: a form has its image in the field 'image'",
+    )
+
+
 JSON = {"content-type": "application/json"}
 CSV = {"content-type": "text/csv"}
 WRONG = {
