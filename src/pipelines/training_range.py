@@ -71,9 +71,12 @@ class TrainingRange:
         measured = _measure(table, model, counter.vocabulary_ if counter else (), self.images)
         found = {name: values > self.largest[name] for name, values in measured.items()}
         if self.languages and LANGUAGE in table:
-            strange = [language not in self.languages for language in table[LANGUAGE].tolist()]
-            telling = [len(text) >= TELLING_CHARACTERS for text in _texts(table)]
-            found[LANGUAGE] = _has_text(table, model) & strange & telling
+            pairs = zip(_texts(table), table[LANGUAGE].tolist(), strict=True)
+            strange = [
+                len(text) >= TELLING_CHARACTERS and language not in self.languages
+                for text, language in pairs
+            ]
+            found[LANGUAGE] = _has_text(table, model) & np.array(strange, dtype=bool)
         return found
 
 
