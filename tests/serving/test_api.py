@@ -171,7 +171,7 @@ def test_why_is_the_predictors_explanation(
         answer["margin"], abs=1e-4
     )
     assert (answer["branches"], answer["weights"]) == (found.blocks, found.weights)
-    assert [term["text"] for term in answer["terms_for"]] == [t.text for t in found.terms_for]
+    assert [term["text"] for term in answer["terms_for"]] == [text for text, _ in found.terms_for]
     likeliest = client.post("/explain", json={"designation": TITLE}).json()
     assert likeliest["code"] == predictor.predict([Product(TITLE)])[0].code
     assert likeliest["heat_map_base64"] is None
