@@ -33,7 +33,8 @@ def _promote(args: argparse.Namespace) -> int:
         decision = promote(store, cfg.promotion.margin, force=args.force)
     if decision.promoted:
         tell_served(cfg, decision.candidate.run_id)
-    told = f"{'served now' if decision.promoted else 'not promoted'}: {decision.reason}"
+    verdict = "served now" if decision.promoted else "not promoted"
+    told = f"{verdict}{' (forced)' if decision.forced else ''}: {decision.reason}"
     print(textwrap.fill(told, 80, subsequent_indent="  "))
     print(f"  candidate  {decision.candidate}")
     if decision.served:

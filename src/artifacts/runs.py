@@ -43,9 +43,7 @@ def get(paths: Paths, alias: Alias) -> Path:
     folder = find_run(paths, alias)
     if folder is None:
         root, command = paths.artifacts_dir, TRAIN_COMMAND
-        promoted = {_about(run)["promoted_at"]: run for run in root.glob("runs/*")}
-        promoted.pop(None, None)
-        problem = MISSING[alias]
+        promoted, problem = _promoted(paths), MISSING[alias]
         if alias == "served" and promoted:
             problem += ", but one was: a copy lost its links (cp -a and tar keep them)"
             command = f"ln -s runs/{promoted[max(promoted)].name} {root / alias}"
@@ -83,7 +81,15 @@ def linked_names(paths: Paths) -> list[Path]:
 
 
 def begin(paths: Paths, run_id: str) -> None:
-    """Make the folder of a new run, as the candidate; a candidate from before is deleted."""
+    """Make the folder of a new run, as the candidate; a candidate from before is deleted.
+
+    Raises
+    ------
+    ArtifactError
+        No link names any of the promoted runs that lie here: they would be deleted.
+    """
+    if _promoted(paths) and not kinds(paths) and not any(find_run(paths, a) for a in MISSING):
+        get(paths, "served")
     with _changing(paths):
         folder = paths.artifacts_dir / "runs" / run_id
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,6 +186,13 @@ def _changing(paths: Paths) -> Iterator[None]:
         _repair(paths)
     except OSError as e:
         raise unwritable(paths.artifacts_dir / "runs", e) from e
+
+
+def _promoted(paths: Paths) -> dict[str, Path]:
+    """Return the folders of the runs that were promoted once, by the time."""
+    promoted = {_about(run)["promoted_at"]: run for run in paths.artifacts_dir.glob("runs/*")}
+    promoted.pop(None, None)
+    return promoted
 
 
 def _about(run: Path) -> dict[str, Any]:

@@ -16,6 +16,7 @@ pHash: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Funct
 from __future__ import annotations
 
 import dataclasses
+import html as entities
 import re
 import unicodedata
 from collections import Counter
@@ -97,11 +98,12 @@ def find_groups(products: pd.DataFrame) -> Groups:
 
 
 def normalise_text(text: str) -> str:
-    """Reduce a text to its words: no tags, case, accents or punctuation.
+    """Reduce a text to its words: no tags, entities, case, accents or punctuation.
 
-    >>> normalise_text("<b>Épée</b> - LED !")
+    >>> normalise_text("<b>&Eacute;pée</b> - LED !")
     'epee led'
     """
+    text = entities.unescape(text) if "&" in text else text
     text = _TAG.sub(" ", text) if "<" in text else text
     plain = unicodedata.normalize("NFKD", visible(text)).casefold()
     if not plain.isascii():

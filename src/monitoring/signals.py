@@ -19,7 +19,7 @@ from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask, block_values
 from src.pipelines.training_range import find_word_counter, known_words, unknown_shares
 
-# Readable ones among the 158 statistics: proportions, size of the object, ground, colour, detail.
+# Readable ones among the 157 statistics: proportions, size of the object, ground, colour, detail.
 IMAGE_NUMBERS = (
     "aspect_ratio_log", "gray_mean", "entropy", "occupancy", "border_white_share",
     "saturation_mean", "edge_density",

@@ -197,8 +197,10 @@ class BranchUnion(FeatureUnion):
 
 def _transform(branch: BaseEstimator, X: pd.DataFrame) -> Matrix:
     """Return ``branch.transform(X)``, without what a Pipeline checks anew for every product."""
-    for _, step in branch.steps if isinstance(branch, Pipeline) else [("", branch)]:
-        X = step.transform(X)
+    if not isinstance(branch, Pipeline):
+        return branch.transform(X)
+    for _, step in branch.steps:
+        X = _transform(step, X)
     return X
 
 

@@ -23,6 +23,8 @@ FAR = {**dict.fromkeys(LENGTHS, 2.0), UNKNOWN: 1.0, IMAGE: 1.1}
 MOST_UNKNOWN = 0.9
 # A language of fewer training products is one that the model has not learned.
 LEAST_LANGUAGE_SHARE = 0.001
+# A shorter text does not tell its language: "Piscine" passes for Italian.
+TELLING_CHARACTERS = 50
 # Image statistics vary at least by this: what is constant in training need not be.
 LEAST_SPREAD = 1e-3
 
@@ -53,7 +55,7 @@ class TrainingRange:
         images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
         counter = find_word_counter(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
-        usual = _measure(table, model, words, images).quantile(USUAL)
+        usual = pd.DataFrame(_measure(table, model, words, images)).quantile(USUAL)
         largest = usual * pd.Series(FAR)
         largest[UNKNOWN] = np.minimum(largest[UNKNOWN], MOST_UNKNOWN)
         shares = table.loc[_has_text(table, model), LANGUAGE].value_counts(normalize=True)
@@ -63,14 +65,18 @@ class TrainingRange:
     def reasons(self, table: pd.DataFrame, model: LateFusion) -> dict[str, np.ndarray]:
         """Return why n products are far outside: bool, shape (n,), by the name of the reason.
 
-        The language is judged where the table has it.
+        The language is judged where the table has it, of text that is long enough to tell it.
         """
         counter = find_word_counter(model)
         measured = _measure(table, model, counter.vocabulary_ if counter else (), self.images)
-        beyond = measured.to_numpy() > [self.largest[name] for name in measured.columns]
-        found = dict(zip(measured.columns, beyond.T, strict=True))
+        found = {name: values > self.largest[name] for name, values in measured.items()}
         if self.languages and LANGUAGE in table:
-            found[LANGUAGE] = _has_text(table, model) & ~table[LANGUAGE].isin(self.languages)
+            pairs = zip(_texts(table), table[LANGUAGE].tolist(), strict=True)
+            strange = [
+                len(text) >= TELLING_CHARACTERS and language not in self.languages
+                for text, language in pairs
+            ]
+            found[LANGUAGE] = _has_text(table, model) & np.array(strange, dtype=bool)
         return found
 
 
@@ -81,26 +87,32 @@ def _has_text(table: pd.DataFrame, model: LateFusion) -> np.ndarray:
     return table["has_text"].to_numpy(dtype=bool) & reads
 
 
+def _texts(table: pd.DataFrame) -> list[str]:
+    """Return title and description of n products, cleaned."""
+    pairs = zip(table["clean_title"].tolist(), table["clean_description"].tolist(), strict=True)
+    return ["\n".join(pair) for pair in pairs]
+
+
 def _measure(
     table: pd.DataFrame, model: LateFusion, words: Collection[str], images: pd.DataFrame
-) -> pd.DataFrame:
+) -> dict[str, np.ndarray]:
     """Return the measures of `FAR`, NaN where a product or the model has nothing of the kind.
 
     Of an image it is how many standard deviations its statistics are from their means, on average.
     """
     counter, unknown = find_word_counter(model), np.full(len(table), np.nan)
     if counter is not None:
-        texts = table["clean_title"] + "\n" + table["clean_description"]
-        unknown = unknown_shares(texts.tolist(), words, counter.token_pattern)
-    lengths = table["title_length"].to_numpy(), table["description"].str.len().to_numpy()
-    measured = pd.DataFrame(np.column_stack([*lengths, unknown]), columns=[*LENGTHS, UNKNOWN])
-    measured[~_has_text(table, model)] = np.nan
+        unknown = unknown_shares(_texts(table), words, counter.token_pattern)
+    lengths = [len(text) for text in table["description"].tolist()]
+    columns = table["title_length"].to_numpy(), lengths, unknown
+    measures = np.array(columns, dtype=np.float64)
+    measures[:, ~_has_text(table, model)] = np.nan
     distances, seen = np.full(len(table), np.nan), table["has_image"].to_numpy(dtype=bool)
     if seen.any() and len(images.columns):
         mean, std = images.loc[["mean", "std"]].to_numpy()
         values = np.abs(block_values(table, "image_stats")[seen] - mean) / std
         distances[seen] = pd.DataFrame(values).mean(axis=1)
-    return measured.assign(**{IMAGE: distances})
+    return {**dict(zip((*LENGTHS, UNKNOWN), measures, strict=True)), IMAGE: distances}
 
 
 def find_word_counter(model: LateFusion) -> TfidfWords | None:

@@ -199,8 +199,12 @@ def test_a_copy_that_left_the_links_out_says_how_to_make_them(tmp_path: Path) ->
         link.unlink()
     with pytest.raises(ArtifactError, match="a copy lost its links") as caught:
         store.pinned()
+    with pytest.raises(ArtifactError, match="a copy lost its links"):
+        write_run(tmp_path / "a", "run-2")  # a training would delete what no link names
     subprocess.run(["bash", "-c", str(caught.value.next_command)], check=True)
     assert run_in(store_in(tmp_path / "a").pinned()) == "run-1"
+    serve(tmp_path / "a", "run-2")
+    assert aliases(store_in(tmp_path / "a")) == {"served": "run-2", "previous": "run-1"}
 
 
 def test_a_second_rollback_is_where_one_began(tmp_path: Path) -> None:

@@ -57,6 +57,14 @@ def test_text_and_picture_connect() -> None:
     assert groups.placeholders == ()
 
 
+def test_texts_that_are_read_as_one_are_duplicates() -> None:
+    forms = ["L'eau d'été", "l&#39;eau d&rsquo;&eacute;t&eacute;", "L\u2019eau d'e\u0301te\u0301",
+             "&lt;b&gt;L'eau d'&shy;été&lt;/b&gt;", "L'eau d'\u00adété\u200b"]  # fmt: skip
+    assert {normalise_text(form) for form in forms} == {"l eau d ete"}
+    groups = find_groups(products([(form, "", "") for form in forms]))
+    assert groups.ids.tolist() == [0] * len(forms)
+
+
 def test_placeholder_pictures_connect_nothing() -> None:
     shared = [(f"product {i}", "", "none.jpg") for i in range(PLACEHOLDER_PRODUCTS + 1)]
     groups = find_groups(products(shared))

@@ -78,13 +78,15 @@ def test_so_they_do_over_many_references(learned_shop: LearnedShop) -> None:
 
 
 def test_the_accuracy_estimate_is_within_three_points(learned_shop: LearnedShop) -> None:
-    rng, shop, close = np.random.default_rng(2), learned_shop, 0
-    for _ in range(DRAWS):
+    """In nine of ten batches: 500 answers alone move by a point and a half, one deviation."""
+    rng, shop, errors = np.random.default_rng(2), learned_shop, []
+    for _ in range(4 * DRAWS):
         rows = draw(rng, len(shop.new))
         batch = shop.new.take(rows)
         truth = (batch.predicted == shop.y[rows]).mean()
-        close += abs(estimate_accuracy(shop.reference, batch).value - truth) < 0.03
-    assert close >= 90
+        errors.append(estimate_accuracy(shop.reference, batch).value - truth)
+    assert (np.abs(errors) < 0.03).mean() >= 0.9
+    assert abs(np.mean(errors)) < 0.01
 
 
 def weighted(shop: LearnedShop, favoured: np.ndarray, share: float) -> np.ndarray:

@@ -110,7 +110,7 @@ def test_full_pipeline_answers_from_raw_text_after_a_round_trip(tmp_path: object
     np.testing.assert_allclose(expected[2], 1 / 3)  # the shares of the classes
     found = back.review_reasons(table([*titles, "livre " * 40, "xqzt plok"]))
     assert found[:3] == [(), (), ("nothing_to_read",)]
-    assert found[3:] == [("title_length",), ("unknown_words", "language")]
+    assert found[3:] == [("title_length",), ("unknown_words",)]
     assert back.review_reasons(table([])) == []
 
 

@@ -107,6 +107,15 @@ def test_products_far_outside_have_their_reason(learned: Learned) -> None:
     assert "language" not in learned[2].reasons(unjudged, learned[0])
 
 
+def test_a_title_too_short_to_tell_its_language_is_not_judged_by_it(learned: Learned) -> None:
+    title = "Gartenstuhl aus Kunststoff"  # German to a reader, and to the detector
+    table = read(learned, ["Piscine", title, f"{title}, grau, mit Armlehnen für den Balkon", title],
+                 ["", "", "", "Grau, stapelbar, mit Armlehnen für den Balkon"])  # fmt: skip
+    assert table["language"].tolist() == ["it", "de", "de", "de"]
+    found = learned[2].reasons(table, learned[0])["language"]
+    assert found.tolist() == [False, False, True, True]
+
+
 def test_new_products_of_the_same_shop_are_hardly_ever_outside(learned: Learned) -> None:
     products = pd.DataFrame(draw_catalogue(700, 1).train)
     table = read(learned, products["designation"].tolist(), products["description"].tolist())

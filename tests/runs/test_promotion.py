@@ -301,6 +301,7 @@ def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> No
     assert (again.returncode, again.stderr) == (1, "")
     forced = typed(force)
     second = store.served_run()
+    assert forced.startswith("served now (forced): weighted F1 worse: -0.")
     assert forced.splitlines()[-2:] == [f"  candidate  {second}", f"  before     {first}"]
     back = command("rollback.py", cfg)
     assert (back.returncode, back.stdout) == (0, f"was served  {second}\nserved now  {first}\n")

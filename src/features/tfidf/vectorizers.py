@@ -340,10 +340,10 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def _count_few(self, texts: list[str]) -> sp.csr_matrix:
         tokens, encoded = encode_texts(texts, self._counter().build_analyzer())
-        rows = encoded.tocoo()
-        columns = self._columns(tokens)[rows.col]
+        rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(encoded.indptr))
+        columns = self._columns(tokens)[encoded.indices]
         known = columns >= 0
-        content = (rows.data[known], (rows.row[known], columns[known]))
+        content = (encoded.data[known], (rows[known], columns[known]))
         return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
 
     def _weigh_blocks(
