@@ -67,13 +67,7 @@ def find(
 
 
 def _wait_for(url: str) -> None:
-    """Return when the server answers; wait while it starts, which pg_isready's status tells.
-
-    Raises
-    ------
-    DatabaseError
-        It refuses, or the database is not in UTF-8: its functions of text would count bytes.
-    """
+    """Wait until the server answers, as pg_isready's status tells; refuse one that is not UTF-8."""
     ready = shutil.which("pg_isready") or postgres_server.binaries() / "pg_isready"
     deadline = time.monotonic() + postgres_server.SECONDS
     while True:
@@ -87,7 +81,7 @@ def _wait_for(url: str) -> None:
             if asked.returncode != 1 or time.monotonic() > deadline:
                 raise
         time.sleep(0.5)
-    if encoding != "UTF8":
+    if encoding != "UTF8":  # its functions of text would count bytes
         raise DatabaseError(
             f"{postgres.shown(url)}: the database has the encoding {encoding}, expected UTF8: make"
             " one with CREATE DATABASE ... ENCODING 'UTF8' TEMPLATE template0",
