@@ -47,8 +47,6 @@ def occurrences(counter: TfidfBase, words: Sequence[str]) -> Iterator[Occurrence
 
     `words` are the text cut at white space, as `counter` preprocesses it.
 
-    Examples
-    --------
     >>> list(occurrences(TfidfWords(ngram_range=(2, 2)), ["jeu", "de", "cartes"]))
     [('jeu de', (0, 1)), ('de cartes', (1, 2))]
     """
@@ -97,8 +95,6 @@ def place_scores(text: str, words: Sequence[str], scores: Sequence[float]) -> li
     A word that the cleaner made up (an emoji's name, a translation) has no place and is left out;
     words that share a character share a span.
 
-    Examples
-    --------
     >>> place_scores("<b>Câble</b> 25mm", ["câble", "25", "mm"], [0.5, 0.25, 0.25])[0]
     Span(start=3, stop=8, score=0.5)
     """

@@ -28,27 +28,15 @@ MOST_TITLE_CHARS = 120
 
 @dataclasses.dataclass(frozen=True)
 class BatchInfo:
-    """What a report is about.
+    """What a report is about."""
 
-    Attributes
-    ----------
-    name, date : str
-        As in the file name; the date is ISO.
-    source : str
-        The batch's file, or what was read of the log.
-    in_training : int
-        Products of the batch that the model learned from: it is surer of those.
-    images_given : bool
-        Nothing of images is judged where they were not.
-    """
-
-    name: str
+    name: str  # as in the file name, like the ISO date
     date: str
-    source: str
+    source: str  # the batch's file, or what was read of the log
     false_alarm_rate: float
     resamples: int
-    in_training: int
-    images_given: bool = True
+    in_training: int  # products of the batch that the model learned from: it is surer of those
+    images_given: bool = True  # nothing of images is judged where they were not
 
 
 def build_report(
