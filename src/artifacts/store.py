@@ -76,10 +76,6 @@ class ArtifactStore(Names):
             )
         return ArtifactStore(self.paths, promoted[kind].name)
 
-    def kinds(self) -> list[str]:
-        """Return the kinds of model that were promoted and can be loaded, the served one first."""
-        return list(runs.kinds(self.paths))
-
     def served_run(self) -> ServedRun:
         """Return what the store's run is; missing, unfinished or altered it is an error."""
         if not self.serving.exists():

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from src.artifacts.store import TRAIN_COMMAND
 from src.errors import ArtifactError
 from src.monitoring.binning import (
     ABSENT,
@@ -28,7 +29,6 @@ from src.monitoring.signals import ANSWER_SIGNALS, FLAGS, IMAGE_SIGNALS, NUMBERS
 VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_COMPONENTS = 16
-TRAIN_COMMAND = "python scripts/train_pipeline.py"
 
 
 @dataclasses.dataclass(frozen=True)

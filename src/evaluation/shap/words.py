@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -18,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from src.features.tfidf.vectorizers import TfidfBase, TfidfChars, TfidfWords
+from src.files import visible
 
 Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 """An n-gram, and the positions of the words that it covers."""
@@ -154,6 +154,4 @@ def _spell(unit: str) -> str:
         return " " * (len(unit) > 1)
     while unit.startswith("&") and (plain := html.unescape(unit)) != unit:
         unit = plain
-    if unicodedata.category(unit[0]) == "Cf":  # a soft hyphen, a zero-width space: in no word
-        return ""
-    return unicodedata.normalize("NFKC", unit).casefold().replace("×", "x")
+    return visible(unit).casefold().replace("×", "x")

@@ -15,7 +15,6 @@ float32. Three ideas make them fast:
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +33,7 @@ from sklearn.utils import Tags, sparsefuncs_fast
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import DataError
+from src.utils.cores import available_cores
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
 # Below this many characters loading Arrow costs more than it saves.
@@ -365,7 +365,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def _in_threads(self, function: Callable[[int], Any], numbers: range) -> list[Any]:
         # More than four threads gain nothing: the products are bound by memory.
-        with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
+        with ThreadPoolExecutor(self.n_jobs or min(available_cores(), 4)) as pool:
             return list((pool.map if len(numbers) > 1 else map)(function, numbers))
 
     def __sklearn_tags__(self) -> Tags:

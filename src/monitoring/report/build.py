@@ -63,7 +63,7 @@ def build_report(
         rows = _examples(spec, *columns) if finding.alert else []
         described.append(
             {
-                **{name: _finite(v) if isinstance(v, float) else v for name, v in values.items()},
+                **{name: finite(v) if isinstance(v, float) else v for name, v in values.items()},
                 **_before_and_now(spec, reference, signals, columns, distance),
                 "examples": [_example(row, signals, items, labels) for row in rows],
             }
@@ -89,8 +89,9 @@ def class_names(labels: Labels, code: int) -> dict[str, str]:
     return {language: labels.label(code, language) for language in LANGUAGES}
 
 
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def finite(value: float) -> float | None:
+    """Return a number as JSON may hold it: null for NaN."""
+    return None if math.isnan(value) else float(value)
 
 
 def _before_and_now(
@@ -170,7 +171,7 @@ def _class_mix(reference: Reference, signals: Signals, labels: Labels) -> list[d
             "code": code,
             "label": class_names(labels, code),
             "before": round(float(b), 6),
-            "now": _finite(round(float(n), 6)),
+            "now": finite(round(float(n), 6)),
         }
         for code, b, n in zip(reference.classes.tolist(), before, now, strict=True)
     ]
