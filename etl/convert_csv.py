@@ -20,13 +20,7 @@ from src.files import write_atomically
 
 
 def convert(path: Path) -> int:
-    """Rewrite a file; return the number of its rows.
-
-    Raises
-    ------
-    FileFault
-        It can't be read, or lacks the row index or a column of the official file.
-    """
+    """Rewrite a file, or refuse it with a FileFault; return the number of its rows."""
     from src.data.readers import open_binary
     from src.data.tables import index_column, places_of, read_table
 

@@ -31,11 +31,6 @@ def write_snapshot(cfg: Config) -> dict[str, Any]:
     """Check and hash the files of the import folder and write ``snapshot.json``.
 
     It holds data_hash, source, files (name to sha256, bytes, rows) and created_at (UTC, ISO 8601).
-
-    Raises
-    ------
-    FileFault
-        A file can't be read as what it should be.
     """
     seen = csv_files.take_snapshot(cfg.paths.import_dir)
     path = cfg.paths.workspace / SNAPSHOT_NAME

@@ -74,13 +74,7 @@ class Server:
 
 
 def binaries() -> Path:
-    """Return the folder of initdb, postgres and psql.
-
-    Raises
-    ------
-    DatabaseError
-        The wheel is not installed.
-    """
+    """Return the folder of initdb, postgres and psql; no wheel is a DatabaseError."""
     spec = importlib.util.find_spec(PACKAGE)
     for folder in (spec.submodule_search_locations or []) if spec else []:
         programs = Path(folder) / "pginstall" / "bin"
@@ -231,10 +225,7 @@ def _make_cluster(server: Server, account: Account) -> None:
 
 
 def _start_cluster(server: Server, account: Account) -> None:
-    """Start postgres; after a kill -9, wait for the orphans of the last one to leave.
-
-    pg_ctl would have a shell read the folder's name, with whatever is in it.
-    """
+    """Start postgres; pg_ctl would have a shell read the folder's name, with whatever is in it."""
     if is_taken(server.port):
         raise DatabaseError(
             f"port {server.port} is taken by another program",
@@ -297,10 +288,7 @@ def _make_database(server: Server) -> None:
 
 
 def choose_port(folder: Path) -> int:
-    """Return the port of a folder's server: that on which it runs, or a free one.
-
-    Free ones are the one that it had last, the project's default, and any other.
-    """
+    """Return the port on which a folder's server runs, or a free one: its last, 5433, or any."""
     running_on = running_port(folder)
     if running_on is not None:
         return running_on

@@ -11,7 +11,6 @@ import sys
 from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
-from src.config import Config
 from src.errors import EXIT_FINE, ArtifactError
 
 
@@ -31,16 +30,12 @@ def _roll_back(args: argparse.Namespace) -> int:
         if not args.show:
             previous.verify()
             runs.roll_back(store.paths)
-            _tell(cfg, previous.served_run().run_id)
+            from src.runs.saving import tell_served  # heavy, and not needed to go back
+
+            tell_served(cfg, previous.served_run().run_id)
     was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE
-
-
-def _tell(cfg: Config, run_id: str) -> None:
-    from src.runs.saving import tell_served  # heavy, and not needed to go back
-
-    tell_served(cfg, run_id)
 
 
 def _name(served: ArtifactStore) -> str:

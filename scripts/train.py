@@ -81,8 +81,7 @@ def _print(compared: Compared, cfg: Config) -> None:
             f"{row.top3:>5.3f} {row.fit_s:>6.1f}"
         )
     _print_pairs(compared.pairs)
-    folder = "models"
-    print(f"\nfiles in {folder}/: compare_cv_results.csv, compare_cv_differences.csv")
+    print("\nfiles in models/: compare_cv_results.csv, compare_cv_differences.csv")
 
 
 def _print_pairs(pairs: pd.DataFrame) -> None:

@@ -42,16 +42,9 @@ def parser(
 ) -> argparse.ArgumentParser:
     """Return a parser with the options that commands share.
 
-    Parameters
-    ----------
-    whole : bool
-        Let ``--help`` say all of the docstring, as it is laid out, not its first line alone.
-    config : bool
-        Add ``--config FILE`` and ``--set KEY=VALUE``, which `settings` reads.
-    source : bool
-        Add ``--source``, short for ``--set data.source=...``.
-    verbose : str
-        Help of ``--verbose``; the option is left out where this is empty.
+    With `whole`, ``--help`` says all of the docstring, as it is laid out, not its first line alone.
+    `config` adds ``--config FILE`` and ``--set KEY=VALUE``, which `settings` reads; `source` adds
+    ``--source``, short for ``--set data.source=...``; `verbose` is the help of ``--verbose``.
     """
     made = _Parser(
         description=doc if whole else (doc or "").partition("\n")[0],

@@ -49,10 +49,7 @@ class Labels:
 def load_labels(labels_map: Path, theme_map: Path | None = None) -> Labels:
     """Read the maps; without a file of themes every code is in "other".
 
-    Raises
-    ------
-    ConfigError
-        A map is missing, is not JSON, or holds a code that is no integer, or no label.
+    A map that is missing, no JSON, or that holds a code that is no integer is a ConfigError.
     """
     raw = _read_json(labels_map)
     names = {

@@ -36,24 +36,12 @@ MANIFEST = "manifest.json"
 
 @dataclasses.dataclass(frozen=True)
 class Run:
-    """What every file of one run has in common.
+    """What every file of one run has in common."""
 
-    Attributes
-    ----------
-    run_id : str
-        Time of the start in UTC, and the config digest: unique for one writer at a time.
-    snapshot : str
-        Data hash of the rows.
-    synthetic : bool
-        True when the rows come from the demo shop.
-    config : str
-        Digest of the configuration.
-    """
-
-    run_id: str
-    snapshot: str
-    synthetic: bool
-    config: str
+    run_id: str  # time of the start in UTC, and the config digest: unique for one writer at a time
+    snapshot: str  # data hash of the rows
+    synthetic: bool  # True when the rows come from the demo shop
+    config: str  # digest of the configuration
 
     @classmethod
     def start(cls, snapshot: str, *, synthetic: bool, config: str) -> Run:

@@ -99,10 +99,7 @@ def begin(paths: Paths, run_id: str) -> None:
 def promote(paths: Paths) -> None:
     """Make the candidate the served run, and what was served the previous one.
 
-    Raises
-    ------
-    ArtifactError
-        There is no candidate, or its training was not finished.
+    No candidate, or one whose training was not finished, is an ArtifactError.
     """
     candidate = get(paths, "candidate")
     if not (candidate / SERVING).is_file():

@@ -27,29 +27,17 @@ IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
 
 @dataclasses.dataclass(frozen=True)
 class ServedRun:
-    """Content of ``serving.json``: what a run is.
-
-    Attributes
-    ----------
-    f1_weighted, half_width : float
-        Hold-out score, and half of its 95 % bootstrap interval.
-    promoted_at : str or None
-        When it was promoted first (UTC, ISO 8601); None for a run that never was.
-    rows : int
-        Labelled products that it was trained on.
-    sample : bool
-        True when ``[debug].sample_rows`` left others out.
-    """
+    """Content of ``serving.json``: what a run is."""
 
     kind: str
     run_id: str
     snapshot: str
-    f1_weighted: float
-    half_width: float
+    f1_weighted: float  # on the hold-out
+    half_width: float  # half of its 95 % bootstrap interval
     synthetic: bool
-    promoted_at: str | None
-    rows: int
-    sample: bool
+    promoted_at: str | None  # first (UTC, ISO 8601); None for a run that never was
+    rows: int  # labelled products that it was trained on
+    sample: bool  # True when [debug].sample_rows left others out
 
     def __str__(self) -> str:
         score = f"{self.f1_weighted:.3f} +- {self.half_width:.3f}"
@@ -61,8 +49,6 @@ class ArtifactStore(Names):
 
     It stands for the run `run_id` (`begin`, `pinned`); None follows the served run.
 
-    Examples
-    --------
     >>> from src.config import load_config
     >>> ArtifactStore(load_config().paths).model("linear_svc", "final").name
     'model_linear_svc_final.joblib'
@@ -90,18 +76,8 @@ class ArtifactStore(Names):
             )
         return ArtifactStore(self.paths, promoted[kind].name)
 
-    def kinds(self) -> list[str]:
-        """Return the kinds of model that were promoted and can be loaded, the served one first."""
-        return list(runs.kinds(self.paths))
-
     def served_run(self) -> ServedRun:
-        """Return what the store's run is.
-
-        Raises
-        ------
-        ArtifactError
-            Nothing was trained yet, training did not finish, or the file was altered.
-        """
+        """Return what the store's run is; missing, unfinished or altered it is an error."""
         if not self.serving.exists():
             if self.run_id is None:
                 runs.get(self.paths, "served")

@@ -45,25 +45,14 @@ class Correction:
 
 @dataclasses.dataclass(frozen=True)
 class Corrected:
-    """What the corrections did to the labels.
+    """What the corrections did to the labels."""
 
-    Attributes
-    ----------
-    changed, confirmed : int
-        Products whose label is another one than the official one; whose official label was given.
-    unmatched : int
-        Corrections of products that are not in the training data.
-    unknown : dict of int to int
-        Codes outside the labels map, which were ignored, and how many corrections give each.
-    unreadable : int
-        Lines of the file that hold no correction.
-    """
-
-    changed: int = 0
-    confirmed: int = 0
-    unmatched: int = 0
+    changed: int = 0  # products whose label is another one than the official one
+    confirmed: int = 0  # products whose official label was given
+    unmatched: int = 0  # corrections of products that are not in the training data
+    # How many corrections give each code outside the labels map; these were ignored.
     unknown: dict[int, int] = dataclasses.field(default_factory=dict)
-    unreadable: int = 0
+    unreadable: int = 0  # lines of the file that hold no correction
 
     def __str__(self) -> str:
         parts = [f"{self.changed:,} labels changed by corrections"]
@@ -92,11 +81,6 @@ def read_feedback(path: Path) -> tuple[list[Correction], int]:
     """Return the corrections of a file, and the number of lines that hold none.
 
     The last line of a file whose writer was killed is such a line; it is no reason to stop.
-
-    Raises
-    ------
-    FileFault
-        The file is there and can't be read.
     """
     try:
         lines = path.read_bytes().splitlines()
@@ -115,11 +99,11 @@ def _parse(line: bytes) -> Correction | None:
         correction = Correction(
             _integer(values["prdtypecode"]),
             _or_none(values.get("productid")),
-            _text(values["designation_hash"]) if values.get("designation_hash") else None,
+            storable(values["designation_hash"]) if values.get("designation_hash") else None,
             _time(values["created_at"]),
             _or_none(values.get("predicted_code")),
-            _text(values.get("author") or ""),
-            _text(values.get("comment") or ""),
+            storable(values.get("author") or ""),
+            storable(values.get("comment") or ""),
         )
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
@@ -137,9 +121,9 @@ def _or_none(value: Any) -> int | None:  # noqa: ANN401
     return None if value is None else _integer(value)
 
 
-def _text(value: str) -> str:
+def storable(text: str) -> str:
     """Return a text as PostgreSQL keeps it: no zero byte, no half of a surrogate pair."""
-    return encodable(value.replace("\0", ""))
+    return encodable(text.replace("\0", ""))
 
 
 def _time(value: str) -> datetime:
@@ -154,18 +138,8 @@ def correct_labels(
     """Lay corrections over official labels.
 
     A correction is about the product of its productid, or, without one, about every product with
-    its title. The latest one about a product wins.
-
-    Parameters
-    ----------
-    items : DataFrame
-        Columns productid and designation are read.
-    y : ndarray of int64, shape (n,)
-        Official codes; left as they are.
-    corrections : iterable of Correction
-        In any order; of two with the same time the later in the iterable wins.
-    codes : sequence of int
-        Codes of the labels map.
+    its title (columns productid and designation of `items`). The latest one about a product wins;
+    of two with the same time, the later in the iterable. `y`, shape (n,), is left as it is.
     """
     import numpy as np
 

@@ -67,14 +67,10 @@ _STRAY = {
 class Snapshot:
     """State of the data; it ends up in every artifact.
 
-    Attributes
-    ----------
-    data_hash : str
-        SHA256 of what ``sha256sum X_train... Y_train... X_test...`` prints in the import folder:
-        content and names count, times and places do not.
-    source : {"official", "demo"}
-        "demo" where the marker lists one of the files (or lists none), else "official": a marker
-        that was left beside files of somebody else's says nothing about them.
+    `data_hash` is the SHA256 of what ``sha256sum X_train... Y_train... X_test...`` prints in the
+    import folder: content and names count, times and places do not. `source` is "demo" where the
+    marker lists one of the files (or lists none), else "official": a marker that was left beside
+    files of somebody else's says nothing about them.
     """
 
     data_hash: str
@@ -88,22 +84,13 @@ class Snapshot:
 
 @dataclasses.dataclass(frozen=True)
 class OfficialFile:
-    """A file whose every byte has been checked.
-
-    Attributes
-    ----------
-    n_bytes : int
-    lines : list of int
-        Where each record begins; the header is line 1.
-    rows : list of tuple of str
-        The fields of each record, the row index first; missing ones are "".
-    """
+    """A file whose every byte has been checked."""
 
     path: Path
     sha256: str
     n_bytes: int
-    lines: list[int]
-    rows: list[tuple[str, ...]]
+    lines: list[int]  # where each record begins; the header is line 1
+    rows: list[tuple[str, ...]]  # fields of each record, the row index first; missing ones are ""
 
     def column(self, at: int) -> list[str]:
         """Return one field of every record."""
@@ -113,10 +100,7 @@ class OfficialFile:
 def take_snapshot(import_dir: Path) -> dict[str, Any]:
     """Check and hash the three files: what ``snapshot.json`` says of them.
 
-    Returns
-    -------
-    dict
-        data_hash and source of the `Snapshot`, files (name to sha256, bytes, rows).
+    Returns data_hash and source of the `Snapshot`, and files (name to sha256, bytes, rows).
 
     Raises
     ------
@@ -160,19 +144,10 @@ def read_official(
 ) -> OfficialFile:
     r"""Read a file and check every byte of it.
 
-    Parameters
-    ----------
-    path : Path
-        UTF-8, comma, double quotes doubled inside quoted fields, rows ended by one of ``\n`` or
-        ``\r\n``, the last one too.
-    columns : sequence of str or None
-        Names after that of the index column; None takes those of the official file of this name.
-    n_fields : int or None
-        How many fields of each record to keep; None keeps all.
-
-    Raises
-    ------
-    FileFault
+    It is UTF-8 with commas, double quotes doubled inside quoted fields, rows ended by one of ``\n``
+    or ``\r\n``, the last one too; all else is a FileFault. `columns` are the names after the index
+    column's, by default those of the official file of this name; `n_fields` of each record are
+    kept, by default all.
     """
     columns = FILES[path.name] if columns is None else columns
     data = _bytes(path)
@@ -257,19 +232,8 @@ def read_records(
 ) -> Iterator[tuple[int, list[str]]]:
     """Yield the line on which each record begins and its fields, the header first.
 
-    Parameters
-    ----------
-    lines : iterable of str
-        With their ends.
-    name : Path or str
-        What messages call them; see `ProjectError.of`.
-    strict : bool
-        As COPY reads: a blank line is a record.
-
-    Raises
-    ------
-    FileFault
-        At the first record that can't be read.
+    `lines` have their ends; messages call them `name` (see `ProjectError.of`). `strict` reads as
+    COPY does: a blank line is a record. The first record that can't be read is a FileFault.
     """
     csv.field_size_limit(_MOST_CHARACTERS)
     rows = csv.reader(lines, delimiter=separator, strict=True)
@@ -304,13 +268,7 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
 
 
 def decode_block(block: bytes, encoding: str, name: Path | str, before: int, *, advice: str) -> str:
-    """Return some lines as text; `before` is how many came before them.
-
-    Raises
-    ------
-    FileFault
-        They hold a NUL byte, or are not in this encoding.
-    """
+    """Return some lines, after `before` others, as text; NUL or another encoding is a FileFault."""
     at = block.find(b"\0")
     problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
     if at < 0:

@@ -38,23 +38,12 @@ _CODE = re.compile(r"-?[0-9]{1,18}")
 
 @dataclasses.dataclass(frozen=True)
 class CsvTables:
-    """The three files as tables.
+    """The three files as tables: ids are int64, texts str, "" = missing."""
 
-    Attributes
-    ----------
-    train, test : DataFrame
-        ITEM_COLUMNS, ordered by row_index; ids int64, texts str, "" = missing. `train` has
-        prdtypecode too.
-    rejects : DataFrame
-        REJECT_COLUMNS, ordered by file and line; rows of X_test are flagged, not left out.
-    rejected_rows : int
-        Rows of X_train that are not in `train`.
-    """
-
-    train: pd.DataFrame
-    test: pd.DataFrame
-    rejects: pd.DataFrame
-    rejected_rows: int
+    train: pd.DataFrame  # ITEM_COLUMNS and prdtypecode, ordered by row_index
+    test: pd.DataFrame  # ITEM_COLUMNS, ordered by row_index
+    rejects: pd.DataFrame  # REJECT_COLUMNS, by file and line; rows of X_test are not left out
+    rejected_rows: int  # of X_train, that are not in `train`
     snapshot: Snapshot
 
 

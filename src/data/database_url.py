@@ -76,13 +76,7 @@ def password(settings: Mapping[str, str]) -> str:
 
 
 def port(settings: Mapping[str, str]) -> int | None:
-    """Return ``PGPORT``, None where it is not set.
-
-    Raises
-    ------
-    UsageError
-        PGPORT is no port number.
-    """
+    """Return ``PGPORT``, None where it is not set; what is no port number is a UsageError."""
     text = settings.get("PGPORT")
     if not text:
         return None
@@ -145,13 +139,7 @@ def is_taken(port: int) -> bool:
 
 
 def read_env_file(path: Path) -> dict[str, str]:
-    r"""Read ``NAME=value`` lines: comments, ``export``, quotes and a BOM are understood.
-
-    Raises
-    ------
-    UsageError
-        The file is not UTF-8, or can't be read.
-    """
+    r"""Read ``NAME=value`` lines: comments, ``export``, quotes and a BOM are understood."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError:

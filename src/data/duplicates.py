@@ -147,15 +147,8 @@ def _components(n: int, pairs: NDArray[np.int64]) -> list[int]:
 def fingerprint(pixels: NDArray[np.uint8]) -> str:
     """Return the fingerprint of an image in hex, or `UNIFORM`.
 
-    Parameters
-    ----------
-    pixels : ndarray of shape (h, w, 3), uint8
-        At any scale; `MIN_SIDE_PX` is enough.
-
-    Returns
-    -------
-    str
-        64 bits of pHash, 1 byte of shape, 8x8 grey values, 4x4 values each of two colour axes.
+    It holds 64 bits of pHash, 1 byte of shape, 8x8 grey values, 4x4 values each of two colour axes.
+    `pixels`, shape (h, w, 3), may have any scale; `MIN_SIDE_PX` is enough.
     """
     import cv2
 
@@ -225,8 +218,6 @@ def equal_pairs(fingerprints: Sequence[str]) -> NDArray[np.int64]:
 
     "" and `UNIFORM` equal nothing, not even each other.
 
-    Notes
-    -----
     All pairs of hashes are compared (100,000 images: 5e9 distances): product images are too
     alike for buckets of hash bits to be much smaller than the whole.
     """

@@ -66,13 +66,7 @@ class ImageFault(FileFault):
 
 
 def read_source(source: ImageSource) -> bytes:
-    """Return the bytes of an image.
-
-    Raises
-    ------
-    ImageFault
-        missing, empty, too_large (over 100 MB) or unreadable (a folder, no permission).
-    """
+    """Return the bytes of an image; none, empty, over 100 MB or unreadable is an ImageFault."""
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
     elif isinstance(source, str | os.PathLike) and str(source):
@@ -87,8 +81,6 @@ def read_source(source: ImageSource) -> bytes:
 def decode_image(source: ImageSource, **limits: Any) -> Pixels:  # noqa: ANN401
     """Return the pixels of one image, (h, w, 3) uint8; arguments as `inspect_image`.
 
-    Examples
-    --------
     >>> try:
     ...     decode_image(b"no image")
     ... except ImageFault as fault:
@@ -105,30 +97,14 @@ def inspect_image(
     side: Literal["long", "short"] = "long",
     max_pixels: int = MAX_PIXELS,
 ) -> tuple[Pixels, tuple[int, int], bool]:
-    """Decode one image.
+    """Decode one image: its pixels, the size of the whole, and whether it is damaged.
 
-    Parameters
-    ----------
-    min_side_px : int or None
-        The decoded image may be reduced as long as its `side` keeps at least this length;
-        None decodes at full size.
-    max_pixels : int
-        Larger images are refused from their header, before any pixel is decoded: 400 million
-        pixels fit into a 400 KB PNG and need 1.2 GB.
+    Pixels, shape (h, w, 3), are upright and in RGB; they may be reduced by 2, 4 or 8 as long as
+    `side` keeps at least `min_side_px` (None: not at all). The size is width and height in pixels,
+    after rotation. A damaged JPEG is not as it was written, and can be seen all the same.
 
-    Returns
-    -------
-    pixels : ndarray of shape (h, w, 3), uint8
-        Upright and in RGB, possibly reduced by 2, 4 or 8.
-    size : tuple of int
-        Width and height in pixels of the whole image, after rotation.
-    damaged : bool
-        True for a JPEG that is not as it was written, and can be seen all the same.
-
-    Raises
-    ------
-    ImageFault
-        With its `reason`.
+    Images of more than `max_pixels` are refused from their header, before any pixel is decoded: 400
+    million pixels fit into a 400 KB PNG and need 1.2 GB. A refusal is an ImageFault.
     """
     data = read_source(source)
     if not data.startswith(_JPEG_START):

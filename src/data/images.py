@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MANIFEST_NAME = "images_manifest.json"
-BAD_NAME = "name"
-"""Reason of a file whose name has not the ids; the others are those of `image_decode`."""
 
 _NAME = re.compile(r"image_([0-9]{1,18})_product_([0-9]{1,18})\.(jpe?g|png|webp)", re.IGNORECASE)
 _IMAGE = re.compile(
@@ -43,44 +41,24 @@ _CHUNK = 32
 
 @dataclasses.dataclass(frozen=True)
 class ImageEntry:
-    """One file of the manifest.
+    """One file of the manifest."""
 
-    Attributes
-    ----------
-    path : str
-        Relative to the workspace where the file lies below it, with forward slashes.
-    part : {"train", "test"}
-    imageid, productid : int or None
-        As its name gives them.
-    mtime_ns : int
-        Time of change; with `bytes` it tells whether the file must be read again.
-    width, height : int or None
-        In pixels.
-    same_as : str or None
-        Path of the first image that this one equals, often its own: one value a group of equal
-        images. None where there is nothing to compare: unreadable, or of one colour.
-    fault : str or None
-        Why the file can't be used.
-    damaged : bool
-        It is used, and not as it was written: its end marker or some rows are missing, for one.
-    version : int
-        Of the rules that made the entry.
-    """
-
-    path: str
-    part: str
-    imageid: int | None
+    path: str  # relative to the workspace where the file lies below it, with forward slashes
+    part: str  # "train" or "test"
+    imageid: int | None  # as its name gives it, like productid
     productid: int | None
     bytes: int
-    mtime_ns: int
+    mtime_ns: int  # with `bytes` it tells whether the file must be read again
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
     fingerprint: str | None = None
+    # Path of the first image that this one equals, often its own: one value a group of equal
+    # images. None where there is nothing to compare: unreadable, or of one colour.
     same_as: str | None = None
-    fault: str | None = None
-    damaged: bool = False
-    version: int = _VERSION
+    fault: str | None = None  # why the file can't be used: a reason of `image_decode`, or "name"
+    damaged: bool = False  # it is used, and not as it was written: some rows are missing, for one
+    version: int = _VERSION  # of the rules that made the entry
 
 
 def file_name(imageid: int | str, productid: int | str) -> str:
@@ -193,14 +171,8 @@ def scan_images(
 ) -> list[ImageEntry]:
     """Hash and fingerprint every file of the folders, ordered by path.
 
-    Parameters
-    ----------
-    folders : mapping of str to Path
-        "train" and "test" to where their images lie; a missing folder is empty.
-    known : sequence of ImageEntry
-        Entries from before; those of unchanged files are taken over.
-    on_progress : callable or None
-        Called with the number of files done so far.
+    `folders` are "train" and "test"; a missing one is empty. Entries that are `known` from before
+    are taken over where the file did not change. `on_progress` is told how many files are done.
     """
     cache = {entry.path: entry for entry in known if entry.version == _VERSION}
     stated = [_stated(*place, workspace) for place in _files(folders)]
@@ -255,7 +227,7 @@ def _read_chunk(jobs: Sequence[tuple[Path, ImageEntry, ImageEntry | None]]) -> l
 def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
     """Return the entry with what the file holds, or with the reason why that can't be read."""
     if entry.imageid is None:
-        fault = f"{BAD_NAME}: expected image_{{imageid}}_product_{{productid}}.jpg"
+        fault = "name: expected image_{imageid}_product_{productid}.jpg"
         return dataclasses.replace(entry, fault=fault)
     digest = None
     try:
@@ -295,13 +267,7 @@ def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:
 
 
 def read_manifest(path: Path) -> list[ImageEntry]:
-    """Read a manifest; no file means no entry.
-
-    Raises
-    ------
-    DataError
-        The file is not what `write_manifest` writes.
-    """
+    """Read a manifest; no file means no entry, and what is no manifest is a DataError."""
     try:
         rows = json.loads(path.read_text(encoding="utf-8"))
         return [ImageEntry(**row) for row in rows]

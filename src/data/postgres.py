@@ -45,10 +45,7 @@ class LoadedSnapshot:
 def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
     """Open a transaction that is committed at the end of the block, or not at all.
 
-    Raises
-    ------
-    DatabaseError
-        Whatever the driver raises inside the block too.
+    Whatever the driver raises, inside the block too, becomes a DatabaseError.
     """
     import psycopg
 
@@ -88,13 +85,7 @@ def shown(url: str) -> str:
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:
-    """Return the current snapshot.
-
-    Raises
-    ------
-    DatabaseError
-        The server can't be reached or nothing was loaded.
-    """
+    """Return the current snapshot; that nothing was loaded is a DatabaseError."""
     with connect(url) as connection:
         row = connection.execute(
             "SELECT data_hash, source, rows,"
@@ -162,10 +153,7 @@ def write_splits(
 def write_model(url: str, data_hash: str, scores: Mapping[str, float], **columns: str) -> None:
     """Record a trained model; the same run, kind and phase is recorded once.
 
-    Parameters
-    ----------
-    **columns
-        As in ``project.models``: run_id, kind, phase, and what is known of the others.
+    `columns` are as in ``project.models``: run_id, kind, phase, and what is known of the others.
     """
     # JSON knows no NaN: a score that could not be computed is null.
     finite = {name: score if math.isfinite(score) else None for name, score in scores.items()}

@@ -30,22 +30,10 @@ _SHOWN = 100
 class ProductReader:
     """Read products from a binary stream, chunk by chunk.
 
-    Parameters
-    ----------
-    stream : binary stream
-    name : Path or str
-        What messages call it; a str names what is no file, such as "stdin".
-    folders : sequence of Path
-        Where images are searched, in the folders below them too.
-    images : mapping of str to str, or None
-        More images: the path in a zip, and the file on disk.
-
-    Attributes
-    ----------
-    header : list of str
-        The input's own columns.
-    rows, matched : int
-        Products so far, and those of them whose image was found.
+    Messages call it `name`; a str names what is no file, such as "stdin". Images are searched in
+    `folders` and below them; `images` are more: the path in a zip, and the file on disk. `header`
+    holds the input's own columns; `rows` and `matched` count the products so far, and those of them
+    whose image was found.
 
     Raises
     ------
@@ -70,19 +58,11 @@ class ProductReader:
         self.rows = self.matched = 0
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-        """Yield the products, at most `rows` at a time.
+        """Yield the products, at most `rows` at a time; that there is none is a FileFault.
 
-        Yields
-        ------
-        DataFrame
-            row_index (the position where the file has none), productid, imageid (`NO_ID` where
-            there is none), designation, description, image (path; "" where missing), cells (the
-            row as it was read, a list of str in the order of `header`).
-
-        Raises
-        ------
-        FileFault
-            At the first row that can't be read; at the end where there was none.
+        Columns: row_index (the position where the file has none), productid, imageid (`NO_ID` where
+        there is none), designation, description, image (path; "" where missing), cells (the row as
+        it was read, a list of str in the order of `header`).
         """
         while records := list(itertools.islice(self._records, rows)):
             yield self._table(records)
@@ -145,13 +125,7 @@ class ProductReader:
 
 
 def open_binary(path: Path) -> IO[bytes]:
-    """Open a file that somebody hands in.
-
-    Raises
-    ------
-    FileFault
-        It is missing or can't be read.
-    """
+    """Open a file that somebody hands in; one that can't be read is a FileFault."""
     try:
         return path.open("rb")
     except (OSError, ValueError) as e:  # ValueError: a NUL byte in the name
@@ -164,15 +138,7 @@ def read_products(
 ) -> pd.DataFrame:
     """Return all products of a file, without their cells.
 
-    Parameters
-    ----------
-    say : callable or None
-        Told, in English, what was assumed of the file and how many images were found.
-
-    Raises
-    ------
-    FileFault
-        The file can't be read, has no column designation, or no row.
+    `say` is told, in English, what was assumed of the file and how many images were found.
     """
     with open_binary(path) as stream:
         reader = ProductReader(stream, path, folders)
@@ -187,16 +153,8 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
     """Return the code of each product of a batch, `NO_LABEL` where the file has none.
 
     Rows are matched by the official row index, else by productid, else by order. A code that is
-    none of the model's is no label: nothing can be compared with it.
-
-    Parameters
-    ----------
-    path : Path
-        A table with a column prdtypecode.
-    items : DataFrame, n rows
-        As `read_products` gives them.
-    classes : ndarray of int64
-        Codes that the model knows.
+    none of the model's `classes` is no label: nothing can be compared with it. `items` are as
+    `read_products` gives them.
 
     Raises
     ------

@@ -12,18 +12,10 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True)
 class Sampling:
-    """Bounds on the size of a class, in multiples of the mean class size.
+    """Bounds on the size of a class, in multiples of the mean class size."""
 
-    Attributes
-    ----------
-    cap : float
-        At the most; rounded up. At least 1.
-    floor : float
-        At the least; rounded down. At most 1, so never above the cap.
-    """
-
-    cap: float
-    floor: float
+    cap: float  # at the most; rounded up, at least 1
+    floor: float  # at the least; rounded down, at most 1, so never above the cap
     seed: int
 
     def __post_init__(self) -> None:

@@ -20,20 +20,10 @@ def stable_holdout(
     """Choose a run's hold-out, by the hash of the id of each group's first product.
 
     Corrected labels and rows that come or go move no other product: two runs are scored on the
-    same ones. That costs the exact shares of `split_holdout`.
+    same ones. That costs the exact shares of `split_holdout`: `share` is of groups.
 
-    Parameters
-    ----------
-    y, groups, products : ndarray, shape (n,)
-        Class, group of duplicates and id of each row.
-    share : float
-        Of the groups that are held out, between 0 and 1.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True for rows held out. A class of which all rows would be stays in training, with all of
-        its groups.
+    Returns bool, shape (n,). A class of which all rows would be held out stays in training, with
+    all of its groups.
     """
     first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
     draws = [
@@ -46,11 +36,8 @@ def stable_holdout(
 def split_holdout(y: np.ndarray, groups: np.ndarray, share: float, seed: int) -> np.ndarray:
     """Choose the hold-out: this share of each class.
 
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-        True for rows held out. A class that is too small to split, or one group of duplicates,
-        stays in training with all of its groups.
+    Returns bool, shape (n,). A class that is too small to split, or one group of duplicates, stays
+    in training with all of its groups.
     """
     return _without_lost_classes(deal(y, groups, (1.0 - share, share), seed) == 1, y, groups)
 
@@ -66,13 +53,10 @@ def split_folds(y: np.ndarray, groups: np.ndarray, n_folds: int, seed: int) -> n
 
 
 def stratified_sample(y: np.ndarray, n_rows: int, seed: int) -> np.ndarray:
-    """Choose `n_rows` rows with the classes in proportion.
+    """Choose `n_rows` rows with the classes in proportion; all where `y` has no more.
 
-    Returns
-    -------
-    ndarray of int64, shape (n_rows,)
-        Positions, ascending; all rows where `y` has no more. Rests go to the classes with the
-        largest fraction, so the number is exact.
+    Returns positions, ascending. Rests go to the classes with the largest fraction, so the number
+    is exact.
     """
     if n_rows >= len(y):
         return np.arange(len(y))
@@ -88,13 +72,10 @@ def stratified_sample(y: np.ndarray, n_rows: int, seed: int) -> np.ndarray:
 
 
 def deal(y: np.ndarray, groups: np.ndarray, shares: Sequence[float], seed: int) -> np.ndarray:
-    """Deal rows into parts of the given shares.
+    """Deal rows into parts of the given shares; return the part of each row, shape (n,).
 
-    Returns
-    -------
-    ndarray of int64, shape (n,)
-        Part of each row. Rows of one group are in one part. Every class is spread in proportion to
-        `shares`, to within one row where its groups are single rows.
+    Rows of one group are in one part. Every class is spread in proportion to `shares`, to within
+    one row where its groups are single rows.
     """
     rng = np.random.default_rng(seed)
     codes = np.unique(y, return_inverse=True)[1]

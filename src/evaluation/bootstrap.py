@@ -59,8 +59,6 @@ def score_intervals(
     Duplicates share one of `groups` and are resampled together, which widens the interval; None
     takes every row as its own. `classes` ascend and hold every code.
 
-    Examples
-    --------
     >>> y = np.array([10, 10, 40, 40])
     >>> score_intervals(y, y, classes=np.array([10, 40]))["accuracy"]
     Interval(value=1.0, low=1.0, high=1.0)

@@ -102,13 +102,7 @@ def true_ranks(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> np
 
 
 def columns_of(codes: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return the position of each code in `classes`, which ascend.
-
-    Raises
-    ------
-    ValueError
-        A code is none of the classes.
-    """
+    """Return the position of each code in `classes`, which ascend; an unknown one is an error."""
     columns = np.minimum(np.searchsorted(classes, codes), len(classes) - 1)
     unknown = np.unique(np.asarray(codes)[classes[columns] != codes])
     if len(unknown):

@@ -33,10 +33,7 @@ def align(a: pd.DataFrame, b: pd.DataFrame, *, same_labels: bool = True) -> pd.D
     taken over where it has one. Without `same_labels` both are scored on the labels of `b`, where
     people may have corrected some since `a`.
 
-    Raises
-    ------
-    DataError
-        The tables are not about the same rows, or differ in true codes and must not.
+    Tables that are not about the same rows, or differ in true codes and must not, are a DataError.
     """
     first, second = (table.set_index("row_index").sort_index() for table in (a, b))
     if not same_rows(a, b):
@@ -65,8 +62,6 @@ def same_rows(a: pd.DataFrame, b: pd.DataFrame) -> bool:
 def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
     """Return a, b, difference (above 0: b is better), low and high of each of `SCORES` (index).
 
-    Examples
-    --------
     >>> pair = pd.DataFrame({"prdtypecode": [10, 40], "a": [10, 10], "b": [10, 40]})
     >>> float(score_differences(pair).loc["accuracy", "difference"])
     0.5

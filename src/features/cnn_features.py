@@ -44,30 +44,12 @@ DETAIL = 0.75
 class CNNFeaturizer:
     """Turn images into embeddings.
 
-    Parameters
-    ----------
-    backbone : str
-        "resnet18", "resnet50", "resnet101", "efficientnet_lite0", "efficientnet_lite2", "vit".
-    weights : str or Path
-        "pretrained", a local file (for "vit" a folder), or "random" for tests.
-    image_size_px : int or None
-        None takes the network's own size.
-    mode : {"letterbox", "stretch"}
-        As in `load_image`.
-    device, runtime, precision, n_threads
-        As in `start_engine`.
-    cache_dir : Path or None
-        Where exported networks are kept; None exports each time.
-    random_state : int
-        Seeds random weights.
+    `backbone` is one of `backbones.BACKBONES`; `weights` are "pretrained", a local file (for "vit"
+    a folder), or "random" for tests, which `random_state` seeds. `image_size_px` None takes the
+    network's own size, `mode` is as in `load_image`; device, runtime, precision and n_threads are
+    as in `start_engine`. Exported networks are kept in `cache_dir`; None exports each time.
+    `prepare` sets `onnx_`, the bytes of the network.
 
-    Attributes
-    ----------
-    onnx_ : bytes
-        The network, after `prepare`.
-
-    Examples
-    --------
     >>> featurizer = CNNFeaturizer("efficientnet_lite2", device="cpu")
     >>> featurizer.backbone, featurizer.size_px
     ('efficientnet_lite2', 260)
@@ -196,14 +178,10 @@ class CNNFeaturizer:
         )
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
-        """Embed images; the next batches are decoded while the network computes.
+        """Return embeddings, shape (n, d), float32, and which images there are, shape (n,).
 
-        Returns
-        -------
-        values : ndarray of shape (n, d), float32
-            Rows of Euclidean length 1; zeros where there is no image.
-        mask : ndarray of shape (n,), bool
-            True where there is one.
+        Rows have Euclidean length 1, or are zeros where there is no image. The next batches are
+        decoded while the network computes.
         """
         values = np.zeros((len(sources), self.n_features), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
@@ -217,12 +195,7 @@ class CNNFeaturizer:
 class FineTunedCNN(TransformerMixin, BaseEstimator):
     """Embeddings of a network whose last blocks were tuned on the rows of `fit`.
 
-    Attributes
-    ----------
-    featurizer_ : CNNFeaturizer
-        The tuned copy.
-    history_ : dict
-        Losses and accuracy, as `fine_tune` gives them.
+    After `fit`, `featurizer_` is the tuned copy and `history_` what `fine_tune` says of it.
     """
 
     def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:

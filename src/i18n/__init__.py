@@ -24,12 +24,6 @@ DASH = "–"
 class Translator:
     r"""Words and numbers of one language.
 
-    Parameters
-    ----------
-    language : {"fr", "en"}
-
-    Examples
-    --------
     >>> translator("fr").percent(0.125)
     '12,5\u202f%'
     >>> translator("en").number(1234.5, 1)
@@ -42,13 +36,7 @@ class Translator:
         self._texts = _spaced(texts) if language == "fr" else texts
 
     def __call__(self, key: str, **values: object) -> str:
-        """Return the text of a dotted key, its ``{names}`` filled in.
-
-        Raises
-        ------
-        KeyError
-            No such text.
-        """
+        """Return the text of a dotted key, its ``{names}`` filled in; none is a KeyError."""
         text = self.section(key)
         if not isinstance(text, str):
             raise KeyError(key)

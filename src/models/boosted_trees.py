@@ -29,20 +29,10 @@ INNER_SHARE = 0.1
 class BoostedTrees(ClassifierMixin, BaseEstimator):
     """Boosted trees on dense columns, stopped early on an inner grouped split.
 
-    Parameters
-    ----------
-    estimator : XGBClassifier or LGBMClassifier
-        Unfitted; `n_estimators` is the most rounds, `random_state` seeds the inner split too.
-    early_stopping_rounds : int
-        Rounds without a lower log-loss on the inner split before the search ends.
+    `estimator` is unfitted; its `n_estimators` is the most rounds, its `random_state` seeds the
+    inner split too. The search ends after `early_stopping_rounds` without a lower log-loss there.
+    `estimator_` is fitted on all rows for `n_rounds_`; its classes are positions in `classes_`.
 
-    Attributes
-    ----------
-    estimator_ : XGBClassifier or LGBMClassifier
-        Fitted on all rows for `n_rounds_`; its classes are positions in `classes_`.
-
-    Examples
-    --------
     >>> from lightgbm import LGBMClassifier
     >>> X, y = np.repeat(np.eye(3), 40, axis=0), np.repeat([10, 20, 30], 40)
     >>> trees = BoostedTrees(LGBMClassifier(n_estimators=5, n_jobs=1, verbosity=-1)).fit(X, y)
@@ -61,11 +51,6 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
 
         Rows are dense: sparse features are reduced before. Those of one group stay on one side of
         the inner split; None takes each as its own.
-
-        Raises
-        ------
-        ValueError
-            There is only one class.
         """
         X, y = validate_data(self, X, y, dtype=np.float32)
         check_classification_targets(y)
@@ -101,11 +86,9 @@ class BoostedTrees(ClassifierMixin, BaseEstimator):
     def contributions(self, X: np.ndarray) -> np.ndarray:
         """Return what each column adds to each margin: the library's own exact SHAP values.
 
-        Returns
-        -------
-        ndarray of float32, shape (n, n_classes, n_features + 1)
-            The last column is the expected margin; a row's sum is its margin (Lundberg et al.,
-            "From local explanations to global understanding", Nature Machine Intelligence 2020).
+        Shape (n, n_classes, n_features + 1), float32; the last column is the expected margin, a
+        row's sum its margin (Lundberg et al., "From local explanations to global understanding",
+        Nature Machine Intelligence 2020).
         """
         values = self._predict(X, contributions=True).astype(np.float32, copy=False)
         return values.reshape(len(values), len(self.classes_), self.n_features_in_ + 1)

@@ -77,21 +77,12 @@ class Calibrator:
 
 @dataclasses.dataclass(frozen=True)
 class Calibration:
-    """How a map is fitted.
+    """How a map is fitted."""
 
-    Attributes
-    ----------
-    shrinkage : float
-        Of the multinomial toward the temperature, in rows; infinite for the temperature itself.
-    flat : bool
-        Whether the multinomial reads flattened margins.
-    inverse_temperature : float
-        Power of the probabilities that had the lowest log-loss on left-out rows: a map of many
-        numbers is too sure of rows that it was not fitted on, a flattened one not sure enough.
-    """
-
-    shrinkage: float = math.inf
-    flat: bool = False
+    shrinkage: float = math.inf  # of the multinomial, in rows; infinite: the temperature itself
+    flat: bool = False  # whether the multinomial reads flattened margins
+    # Power of the probabilities that had the lowest log-loss on left-out rows: a map of many
+    # numbers is too sure of rows that it was not fitted on, a flattened one not sure enough.
     inverse_temperature: float = 1.0
 
     def fit(self, margins: np.ndarray, codes: np.ndarray) -> Calibrator:

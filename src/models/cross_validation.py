@@ -35,26 +35,15 @@ def cross_fit(
     present: np.ndarray,
     cost: Cost | None = None,
 ) -> np.ndarray:
-    """Return out-of-fold margins.
+    """Return out-of-fold margins, shape (n, n_classes): one column a class of `y`, ascending.
+
+    Those of `present` rows (that the classifier has input of: an image expert reads only products
+    with an image) come from a clone that was fitted on the other folds, its transformers and all;
+    others are NaN. `groups` are duplicates, which do not straddle `folds`, for classifiers that
+    split their training rows once more. What it takes is added to `cost`.
 
     On rows of one class set and without absent rows it is scikit-learn's ``cross_val_predict`` with
     ``method="decision_function"`` on a ``PredefinedSplit`` (tested).
-
-    Parameters
-    ----------
-    groups : ndarray of int, shape (n,)
-        Duplicates, for classifiers that split their training rows once more; they do not straddle
-        `folds`.
-    present : ndarray of bool, shape (n,)
-        Rows that the classifier has input of (an image expert reads only products with an image).
-    cost : Cost or None
-        What it takes is added here.
-
-    Returns
-    -------
-    ndarray of float64, shape (n, n_classes)
-        Margins of present rows from a clone that was fitted on the other folds, its transformers
-        and all; NaN elsewhere. One column a class of `y`, ascending.
     """
     classes = np.unique(y)
     margins = np.full((len(y), len(classes)), np.nan)

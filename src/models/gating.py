@@ -56,27 +56,13 @@ class GatingOptions:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFold:
-    """What experts say of n labelled products that they were not fitted on.
+    """What experts say of n labelled products that they were not fitted on."""
 
-    Attributes
-    ----------
-    margins : mapping of str to ndarray, each of shape (n, n_classes)
-        By name of the expert; rows of NaN where it has no input.
-    folds : ndarray of int64, shape (n,)
-        Rows of one fold were left out together; `HOLDOUT_FOLD` for the hold-out.
-    conditions : ndarray, shape (n, n_conditions)
-        See `gating_conditions`.
-    codes : ndarray of int64, shape (n,)
-        Column of the true class.
-    options : GatingOptions or None
-        Chosen on a part of these rows already; None chooses on all.
-    """
-
-    margins: Mapping[str, np.ndarray]
-    folds: np.ndarray
-    conditions: np.ndarray
-    codes: np.ndarray
-    options: GatingOptions | None = None
+    margins: Mapping[str, np.ndarray]  # by expert, (n, n_classes); rows of NaN without input
+    folds: np.ndarray  # rows of one were left out together; `HOLDOUT_FOLD` for the hold-out
+    conditions: np.ndarray  # (n, n_conditions): see `gating_conditions`
+    codes: np.ndarray  # column of the true class
+    options: GatingOptions | None = None  # chosen on a part of the rows; None chooses on all
 
     @property
     def arrays(self) -> list[np.ndarray]:
@@ -148,26 +134,16 @@ class OutOfFold:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Gating:
-    """Fitted maps and weights.
+    """Fitted maps, as `GatingOptions` names them, and weights."""
 
-    Attributes
-    ----------
-    prior : ndarray, shape (n_classes,)
-        Share of each class: the answer where no expert has input.
-    alone, votes, fused : (tuple of) Calibrator
-        See `GatingOptions`.
-    theta : ndarray, shape (n_experts, n_conditions + n_experts)
-        One row an expert: how its weight depends on the conditions and on every confidence.
-    range : ndarray, shape (2, n_conditions)
-        Least and largest conditions that it was learned from; others count as these.
-    """
-
-    prior: np.ndarray
+    prior: np.ndarray  # share of each class: the answer where no expert has input
     alone: tuple[Calibrator, ...]
     votes: tuple[Calibrator, ...]
+    # (n_experts, n_conditions + n_experts): how an expert's weight depends on the conditions and on
+    # every confidence.
     theta: np.ndarray
     fused: Calibrator
-    range: np.ndarray
+    range: np.ndarray  # (2, n_conditions): least and largest learned from; others count as these
 
     def weights(self, margins: Margins, conditions: np.ndarray) -> np.ndarray:
         """Return the weight of each expert for n products, shape (n, n_experts).

@@ -36,21 +36,10 @@ T = TypeVar("T")
 class LateFusion(ClassifierMixin, _BaseComposition):
     """A meta-estimator over experts, each a classifier of the product table.
 
-    Parameters
-    ----------
-    estimators : list of (str, classifier)
-        Experts by name, unfitted; nested parameters are ``<name>__<parameter>``. "drop" in the
-        place of one leaves it out.
-    requires : mapping of str to sequence of str, or None
-        The bool columns of the table of which one is true for a product that an expert has input
-        of; an expert that is not named answers for all.
-    n_folds, random_state : int
-        Of the cross-fitting.
-
-    Attributes
-    ----------
-    experts_ : dict of str to classifier
-        Fitted on all rows that they have input of; one that had too few is left out.
+    `estimators` are unfitted, by name; "drop" in the place of one leaves it out. `requires` names
+    the bool columns of the table of which one is true for a product that an expert has input of; an
+    expert that is not named answers for all. The cross-fitting has `n_folds`. `experts_` are fitted
+    on all rows that they have input of; one that had too few is left out.
     """
 
     def __init__(
@@ -82,12 +71,8 @@ class LateFusion(ClassifierMixin, _BaseComposition):
     ) -> OutOfFold:
         """Return what each expert says of every product when it was fitted without it.
 
-        `groups` are duplicates, kept in one fold; None takes every product as its own.
-
-        Raises
-        ------
-        ValidationError
-            No expert has input of two classes beside every fold.
+        `groups` are duplicates, kept in one fold; None takes every product as its own. That no
+        expert has input of two classes beside every fold is a ValidationError.
         """
         groups = np.arange(len(y)) if groups is None else groups
         folds = split_folds(y, groups, self.n_folds, self.random_state)

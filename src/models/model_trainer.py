@@ -25,17 +25,10 @@ Matrix: TypeAlias = Any
 
 
 class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
-    """A classifier fitted on sampled rows of a feature matrix.
+    """A classifier fitted on rows of a feature matrix that `sampling` chooses; None takes all once.
 
-    Parameters
-    ----------
-    sampling : Sampling or None
-        Which of the rows it is fitted on, and how often; None is each once.
-
-    Attributes
-    ----------
-    background_ : ndarray of float32, shape (n_features,)
-        Mean of each column over the rows it was fitted on: what explanations compare with.
+    `background_` is the mean of each column over these, (n_features,): what explanations compare
+    with.
     """
 
     def __init__(self, classifier: Any, sampling: Sampling | None = None) -> None:  # noqa: ANN401

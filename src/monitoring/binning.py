@@ -33,23 +33,12 @@ class SignalSpec:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Projection:
-    """Leading components of the reference's embeddings.
+    """Leading components of the reference's embeddings."""
 
-    Attributes
-    ----------
-    centre : ndarray of float32, shape (d,)
-    components : ndarray of float32, shape (k, d)
-        Orthonormal directions, those of the largest variance first.
-    deviations : ndarray of float32, shape (k,)
-        Standard deviation along each.
-    spread : float
-        Root mean square distance of an embedding from the mean.
-    """
-
-    centre: np.ndarray
-    components: np.ndarray
-    deviations: np.ndarray
-    spread: float
+    centre: np.ndarray  # (d,)
+    components: np.ndarray  # (k, d): orthonormal, those of the largest variance first
+    deviations: np.ndarray  # (k,): standard deviation along each
+    spread: float  # root mean square distance of an embedding from the mean
 
     def apply(self, embedding: np.ndarray) -> np.ndarray:
         """Return coordinates in units of their deviation, shape (n, k), float32; NaN stays NaN."""
@@ -58,39 +47,23 @@ class Projection:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BinnedSample:
-    """n products in the least bytes that still give their indicators.
+    """n products in the least bytes that still give their indicators."""
 
-    Attributes
-    ----------
-    bins : mapping of str to ndarray of uint8, shape (n,)
-        Bin of each number (`ABSENT` where there is none), position of each category, flags as 0/1.
-    proba, embedding : ndarray of float16, shapes (n, n_classes) and (n, k)
-    """
-
+    # Bin of each number (`ABSENT` where there is none), position of each category, flags as 0/1.
     bins: Mapping[str, np.ndarray]
-    proba: np.ndarray
-    embedding: np.ndarray | None
+    proba: np.ndarray  # (n, n_classes), float16
+    embedding: np.ndarray | None  # (n, k), float16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Discretizer:
-    """How signals become counts: learned from the reference, the same for every batch.
+    """How signals become counts: learned from the reference, the same for every batch."""
 
-    Attributes
-    ----------
-    edges : mapping of str to ndarray of float64
-        Inner edges of each number's bins, ascending; a value on an edge is above it.
-    languages : tuple of str
-        Languages that have a column; the last takes all others.
-    left_out : tuple of str
-        Signals that are not judged.
-    """
-
-    edges: Mapping[str, np.ndarray]
-    languages: tuple[str, ...]
+    edges: Mapping[str, np.ndarray]  # inner ones of each number's bins; a value on one is above it
+    languages: tuple[str, ...]  # those that have a column; the last takes all others
     classes: np.ndarray
     projection: Projection | None
-    left_out: tuple[str, ...] = ()
+    left_out: tuple[str, ...] = ()  # signals that are not judged
 
     @property
     def specs(self) -> tuple[SignalSpec, ...]:

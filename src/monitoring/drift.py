@@ -36,25 +36,14 @@ _SCALE_FACTORS = {"class_mix": 0.8}
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Calibration:
-    """What batches of one size look like when nothing has changed.
-
-    Attributes
-    ----------
-    false_alarm_rate : float
-        Of one batch over all signals together.
-    scales : ndarray of float64, shape (n_signals,)
-        Divisor of each signal's evidence that makes signals compare.
-    strongest : ndarray of float64, shape (resamples,)
-        Strongest scaled evidence of each resample, ascending.
-    usual_psi : ndarray of float64, shape (n_signals,)
-        Population stability index below which 99 % of the resamples stay; NaN where a signal has
-        none.
-    """
+    """What batches of one size look like when nothing has changed."""
 
     rows: int
-    false_alarm_rate: float
-    scales: np.ndarray
-    strongest: np.ndarray
+    false_alarm_rate: float  # of one batch over all signals together
+    scales: np.ndarray  # (n_signals,): divisors of evidence that make signals compare
+    strongest: np.ndarray  # (resamples,): strongest scaled evidence of each, ascending
+    # (n_signals,): the population stability index below which 99 % of the resamples stay; NaN
+    # where a signal has none.
     usual_psi: np.ndarray
 
     @property
@@ -71,27 +60,14 @@ class Calibration:
 
 @dataclasses.dataclass(frozen=True)
 class Finding:
-    """One signal of a batch.
-
-    Attributes
-    ----------
-    measured : int
-        Products of the batch that have the signal.
-    statistic, threshold : float
-        The statistic and the value above which it alarms at this size; NaN where no product of the
-        batch has the signal.
-    p_value : float
-        Corrected for all signals together.
-    psi, usual_psi, jensen_shannon : float
-        Descriptive; NaN for kinds that have no shares.
-    """
+    """One signal of a batch; NaN where it has no such figure."""
 
     signal: str
     kind: str
-    measured: int
+    measured: int  # products of the batch that have the signal
     statistic: float
-    threshold: float
-    p_value: float
+    threshold: float  # the statistic above which it alarms at this size
+    p_value: float  # corrected for all signals together
     alert: bool
     psi: float
     usual_psi: float
@@ -105,11 +81,7 @@ def calibrate(
 
     The redrawn references have half the products, so their noise counts twice: a reference that is
     off by chance is off for as long as it serves (docs/experiments.md, "Drift").
-
-    Raises
-    ------
-    ConfigError
-        So few resamples can't show so small a rate.
+    So few resamples that they can't show so small a rate are a ConfigError.
     """
     if (resamples + 1) * false_alarm_rate < 1:
         raise ConfigError(
@@ -145,10 +117,7 @@ def compare(
 ) -> tuple[Finding, ...]:
     """Return a finding for every signal of a batch of the calibration's size, the strongest first.
 
-    Raises
-    ------
-    DataError
-        The batch was answered by a model with other classes, or has another size.
+    A batch of another size, or answered by a model with other classes, is a DataError.
     """
     _check(reference, signals, calibration)
     discretizer, sizes = reference.discretizer, (len(signals), len(reference))

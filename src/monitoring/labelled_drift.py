@@ -71,8 +71,6 @@ def compare_accuracy(
     one (docs/experiments.md, "Drift"). Gives accuracy, expected (what the baseline's recalls give
     on as many products of each class), low and high of their difference, and whether it fell.
 
-    Notes
-    -----
     Direct standardisation: a batch of harder classes is no worse for it. The batch's interval is
     exact for one share, and too wide for a mixture of shares (Hoeffding 1956); the baseline's is
     normal, for the baseline is large.

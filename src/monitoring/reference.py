@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from src.artifacts.store import TRAIN_COMMAND
 from src.errors import ArtifactError
 from src.monitoring.binning import (
     ABSENT,
@@ -28,7 +29,6 @@ from src.monitoring.signals import ANSWER_SIGNALS, FLAGS, IMAGE_SIGNALS, NUMBERS
 VERSION = 1
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_COMPONENTS = 16
-TRAIN_COMMAND = "python scripts/train_pipeline.py"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,21 +45,14 @@ class About:
 class Answers:
     """What models that had not seen them answered for all labelled rows, and how right they were.
 
-    Attributes
-    ----------
-    confusion : ndarray of int64, shape (n_classes, n_classes)
-        Counts, true by predicted.
-    confidence, worth : ndarray of float64, shape (n_knots,)
-        Share of right answers as a function of the top probability: knots, linear in between.
-    mean_confidence, error : float
-        Mean top probability; standard error of what the knots say of the accuracy.
+    `worth` is the share of right answers at each knot of the top probability, linear in between.
     """
 
-    confusion: np.ndarray
-    confidence: np.ndarray
-    worth: np.ndarray
-    mean_confidence: float
-    error: float
+    confusion: np.ndarray  # (n_classes, n_classes): counts, true by predicted
+    confidence: np.ndarray  # (n_knots,)
+    worth: np.ndarray  # (n_knots,)
+    mean_confidence: float  # mean top probability
+    error: float  # standard error of what the knots say of the accuracy
 
     @property
     def accuracy(self) -> float:
@@ -215,13 +208,7 @@ def _shares(positions: np.ndarray, width: int) -> list[float]:
 
 
 def from_json(content: Mapping[str, Any]) -> Reference:
-    """Read `to_json` back.
-
-    Raises
-    ------
-    ArtifactError
-        The profile is of another version.
-    """
+    """Read `to_json` back; another version is an ArtifactError."""
     if content.get("version") != VERSION:
         raise ArtifactError(
             f"reference_profile.json: found version {content.get('version')}, expected {VERSION}",

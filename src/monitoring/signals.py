@@ -39,23 +39,16 @@ LEAST_LOGGED = 0.005
 class Signals:
     """Signals of n products.
 
-    Attributes
-    ----------
-    numbers : mapping of str to ndarray of float64, shape (n,)
-        `NUMBERS`: lengths in characters, shares, image statistics, top probability
-        ("confidence") and entropy of the probabilities in nats ("doubt"); NaN where there is
-        nothing to measure.
-    flags : mapping of str to ndarray of bool, shape (n,)
-        `FLAGS`.
-    proba : ndarray of float64, shape (n, n_classes)
-    embedding : ndarray of float32, shape (n, d), or None
-        Of the image; NaN rows where there is none. None where the network is off.
+    `numbers` are `NUMBERS`: lengths in characters, shares, image statistics, top probability
+    ("confidence") and entropy of the probabilities in nats ("doubt"); NaN where there is nothing
+    to measure. `flags` are `FLAGS`. The embedding is the image's, (n, d): rows of NaN where there
+    is none, None where the network is off.
     """
 
     numbers: Mapping[str, np.ndarray]
     flags: Mapping[str, np.ndarray]
     language: np.ndarray
-    proba: np.ndarray
+    proba: np.ndarray  # (n, n_classes)
     classes: np.ndarray
     embedding: np.ndarray | None
 

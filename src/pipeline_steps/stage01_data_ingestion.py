@@ -14,15 +14,13 @@ from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.data import csv_tables, images, postgres
 from src.data.corrections import Corrected, correct_labels, read_feedback
-from src.data.csv_files import Snapshot
+from src.data.csv_files import ITEM_COLUMNS, Snapshot
 from src.data.database_url import database_url
 from src.data.splits import stratified_sample
 from src.errors import DatabaseError
 from src.runs.types import Ingested
 
 logger = logging.getLogger(__name__)
-
-COLUMNS = ["row_index", "productid", "imageid", "designation", "description"]
 
 
 def run(cfg: Config, codes: Sequence[int]) -> Ingested:
@@ -48,8 +46,8 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
     entries = images.current_entries(folders, cfg.paths.workspace)
-    train = _with_images(labelled[[*COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
-    test = _with_images(unlabelled[COLUMNS], cfg.images.test_dir, entries)
+    train = _with_images(labelled[[*ITEM_COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
+    test = _with_images(unlabelled[list(ITEM_COLUMNS)], cfg.images.test_dir, entries)
     train, corrected = _correct(train, cfg, codes)
     labelled_rows = len(train)
     if cfg.debug.sample_rows:

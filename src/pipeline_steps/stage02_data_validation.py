@@ -63,17 +63,7 @@ def check_products(
     codes: Sequence[int],
     limits: Validation,
 ) -> list[Check]:
-    """Run every check, in the order in which a reader wants them.
-
-    Parameters
-    ----------
-    train, test : DataFrame
-        Labelled and unlabelled products.
-    groups : Groups
-        Duplicates of `train`.
-    codes : sequence of int
-        Codes that the labels map knows.
-    """
+    """Run every check, in the order in which a reader wants them; `groups` are of `train`."""
     repeated = int(train["productid"].duplicated().sum())
     empty = sum(BLANK.fullmatch(title) is not None for title in train["designation"])
     checks = [

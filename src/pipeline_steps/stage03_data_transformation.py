@@ -70,12 +70,9 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
 
 
 def catalogue(transformed: Transformed) -> pd.DataFrame:
-    """Return ``artifacts/catalogue.parquet``: the first columns of the table, train and test.
+    """Return ``artifacts/catalogue.parquet``: `CATALOGUE_COLUMNS` of the table, train and test.
 
-    Returns
-    -------
-    DataFrame, shape (n_train + n_test, 13)
-        `CATALOGUE_COLUMNS`; prdtypecode is -1 and split "test" for unlabelled products.
+    The prdtypecode is -1 and the split "test" for unlabelled products.
     """
     train = transformed.train.assign(split="train")
     test = transformed.test.assign(split="test", prdtypecode=-1)

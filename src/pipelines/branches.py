@@ -25,21 +25,11 @@ Matrix: TypeAlias = Any
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Branch:
-    """A transformer of the product table, and the extractor of the columns that it reads.
+    """A transformer of the product table, and the extractor of the columns that it reads."""
 
-    Attributes
-    ----------
-    name : str
-        As in ``[features.text.weights]`` or ``[fusion.weights]``; names its block of features.
-    modality : str
-        "text" or "image": the expert it belongs to.
-    extractor : Extractor or None
-        None where the columns that every table has are enough.
-    """
-
-    name: str
-    modality: str
-    extractor: Extractor | None
+    name: str  # as in [features.text.weights] or [fusion.weights]; names its block of features
+    modality: str  # "text" or "image": the expert it belongs to
+    extractor: Extractor | None  # None where the columns that every table has are enough
     transformer: BaseEstimator
 
 
@@ -93,15 +83,8 @@ def clipped_scaler() -> Pipeline:
 class PresentRows(TransformerMixin, BaseEstimator):
     """Fit a transformer on the rows that are not missing; missing rows become zeros.
 
-    Parameters
-    ----------
-    transformer : transformer or None
-        Unfitted, of dense rows; None changes nothing but the missing rows.
-
-    Attributes
-    ----------
-    transformer_ : transformer or None
-        None where no row was there, too: then every column is zero.
+    The transformer is of dense rows; None changes nothing but the missing rows. `transformer_` is
+    None where no row was there, too: then every column is zero.
     """
 
     def __init__(self, transformer: BaseEstimator | None = None) -> None:

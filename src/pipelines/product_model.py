@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import itertools
 from collections.abc import Mapping, Sequence
 
@@ -21,7 +20,6 @@ from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.registry import branch_weights
 from src.pipelines.table import Extractor, extract_table
-from src.pipelines.text_pipeline import LANGUAGE
 from src.pipelines.training_range import TrainingRange
 
 REVIEW_REASONS = (
@@ -102,44 +100,23 @@ def feature_mapping(model: LateFusion) -> dict[str, object]:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FullPipeline:
-    """Everything that serving needs, in one file, so that files of two runs can't mix.
-
-    Attributes
-    ----------
-    threshold : float
-        An answer less probable than this needs review.
-    labels : mapping of int to mapping of str to str
-        Label of each code by language.
-    training_keys : ndarray of uint64, ascending
-        `product_keys` of the training products.
-    synthetic : bool
-        True when it learned from the demo shop.
-    """
+    """Everything that serving needs, in one file, so that files of two runs can't mix."""
 
     extractors: tuple[Extractor, ...]
     model: LateFusion
-    threshold: float
-    labels: Mapping[int, Mapping[str, str]]
+    threshold: float  # an answer less probable than this needs review
+    labels: Mapping[int, Mapping[str, str]]  # by code and language
     themes: Mapping[int, str]
-    training_keys: np.ndarray
+    training_keys: np.ndarray  # `product_keys` of the training products, ascending
     kind: str
     run_id: str
     data_hash: str
-    synthetic: bool
+    synthetic: bool  # True when it learned from the demo shop
     training_range: TrainingRange
 
-    def table(self, products: pd.DataFrame, *, language: bool = True) -> pd.DataFrame:
-        """Return the product table of n products (designation, description, image).
-
-        Without `language` that column is left out, unless the model reads it: it costs a third of
-        what a text alone costs, and only monitoring reads it.
-        """
-        extractors = [
-            extractor
-            for extractor in self.extractors
-            if language or self._reads_language or extractor.name != LANGUAGE
-        ]
-        return extract_table(products, extractors, cache=None)
+    def table(self, products: pd.DataFrame) -> pd.DataFrame:
+        """Return the product table of n products (designation, description, image)."""
+        return extract_table(products, self.extractors, cache=None)
 
     def readable(self, table: pd.DataFrame) -> np.ndarray:
         """Return of which of n products the model has something to read: bool, shape (n,).
@@ -160,15 +137,10 @@ class FullPipeline:
         rows = np.column_stack([found[name] for name in names]).tolist()
         return [tuple(itertools.compress(names, row)) for row in rows]
 
-    @functools.cached_property
-    def _reads_language(self) -> bool:
-        unions = [expert["features"] for expert in self.model.experts_.values()]
-        return any(block.branch == LANGUAGE for union in unions for block in union.blocks_)
-
     def predict_proba(self, products: pd.DataFrame) -> np.ndarray:
         """Return probabilities, shape (n, n_classes), columns as `model.classes_`."""
-        return self.model.predict_proba(self.table(products, language=False))
+        return self.model.predict_proba(self.table(products))
 
     def predict(self, products: pd.DataFrame) -> np.ndarray:
         """Return the likeliest prdtypecode of n products, shape (n,)."""
-        return self.model.predict(self.table(products, language=False))
+        return self.model.predict(self.table(products))

@@ -25,15 +25,8 @@ BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
 
 
 def branch_weights(cfg: Config) -> dict[str, float]:
-    """Return the weight of every branch that is on.
+    """Return the weight of every branch that is on; none, or one of no branch, is a ConfigError.
 
-    Raises
-    ------
-    ConfigError
-        A weight names a modality or branch that nobody builds, or nothing is switched on.
-
-    Examples
-    --------
     >>> from src.config import load_config
     >>> branch_weights(load_config())["tfidf_word"]
     1.0

@@ -108,13 +108,7 @@ def _column_names(block: str, value_names: tuple[str, ...]) -> pd.Index:
 
 
 def block_values(table: pd.DataFrame, block: str) -> np.ndarray:
-    """Return the values of a block, float32, shape (n, width).
-
-    Raises
-    ------
-    KeyError
-        The table has no such block.
-    """
+    """Return the values of a block, float32, shape (n, width); a KeyError where there is none."""
     inside = block_mask(table, block)
     if not inside.any():
         raise KeyError(block)

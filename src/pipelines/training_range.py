@@ -31,21 +31,11 @@ LEAST_SPREAD = 1e-3
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingRange:
-    """What training products have, of what the model reads.
+    """What training products have, of what the model reads."""
 
-    Attributes
-    ----------
-    largest : mapping of str to float
-        The most that each measure of `FAR` may be; NaN where there is none.
-    languages : frozenset of str
-        Empty where the model reads no text.
-    images : DataFrame
-        Rows mean and std of each image statistic; without columns where none is measured.
-    """
-
-    largest: Mapping[str, float]
-    languages: frozenset[str]
-    images: pd.DataFrame
+    largest: Mapping[str, float]  # the most that each measure of `FAR` may be, or NaN
+    languages: frozenset[str]  # empty where the model reads no text
+    images: pd.DataFrame  # rows mean and std, a column an image statistic that is measured
 
     @classmethod
     def of(cls, table: pd.DataFrame, model: LateFusion) -> TrainingRange:

@@ -39,12 +39,9 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
 
 
 def choose_images(y: np.ndarray, has_image: np.ndarray, most: int) -> np.ndarray:
-    """Return the rows of at most `most` images, of as many classes as there are.
+    """Return the rows of at most `most` images, ascending, of as many classes as there are.
 
-    Returns
-    -------
-    ndarray of int64, ascending
-        One of every class first, the largest class first, then a second one of each, and so on.
+    One of every class first, the largest class first, then a second one of each, and so on.
     """
     rows = np.flatnonzero(has_image)
     classes, codes, counts = np.unique(y[rows], return_inverse=True, return_counts=True)

@@ -25,12 +25,9 @@ def explain(
 ) -> dict[str, Any]:
     """Explain ``[explainability].rows`` products of the hold-out.
 
-    Returns
-    -------
-    dict
-        What each file of ``results/shap/`` holds, by its name in the store. Beside
-        `BlockContributions.arrays`, ``shap_values`` has row_index, prdtypecode (true) and predicted
-        of each row.
+    Returns what each file of ``results/shap/`` holds, by its name in the store. Beside
+    `BlockContributions.arrays`, ``shap_values`` has row_index, prdtypecode (true) and predicted of
+    each row.
     """
     model = trained.holdout_model
     rows = _draw(np.flatnonzero(transformed.holdout), cfg.explainability.rows, cfg.compute.seed)

@@ -33,30 +33,16 @@ SAME_CATALOGUE = 0.5  # share of the served run's products that a candidate has 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """Whether a candidate was promoted, and why.
-
-    Attributes
-    ----------
-    reason : str
-        One line for people.
-    served : ServedRun or None
-        The run served before.
-    difference, low : float or None
-        Weighted F1 of the candidate less that of the served run, and its lower bound.
-    rows : int
-        Products that both answered unseen.
-    forced : bool
-        True when it was promoted against the rule.
-    """
+    """Whether a candidate was promoted, and why."""
 
     promoted: bool
-    reason: str
+    reason: str  # one line for people
     candidate: ServedRun
-    served: ServedRun | None = None
-    difference: float | None = None
-    low: float | None = None
-    rows: int = 0
-    forced: bool = False
+    served: ServedRun | None = None  # before
+    difference: float | None = None  # weighted F1 of the candidate less that of the served run
+    low: float | None = None  # its lower bound
+    rows: int = 0  # products that both answered unseen
+    forced: bool = False  # promoted against the rule
 
 
 def finalize(

@@ -22,26 +22,18 @@ Check = dict[str, str]
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ingested:
-    """Stage 1: the products.
+    """Stage 1: the products, ordered by row_index; missing text, path or hash is "".
 
-    Attributes
-    ----------
-    train, test : DataFrame
-        Ordered by row_index; columns row_index, productid, imageid, designation, description,
-        image, image_sha256, image_hash (a value that equal images share), image_damaged; missing
-        text, path or hash is "". Those of `train` have prdtypecode (int64) too.
-    corrected : Corrected or None
-        What people's corrections did to the labels of `train`; None where they are not used.
-    sample : bool
-        True when ``[debug].sample_rows`` left labelled rows out of `train`.
+    Columns row_index, productid, imageid, designation, description, image, image_sha256, image_hash
+    (a value that equal images share), image_damaged.
     """
 
-    train: pd.DataFrame
+    train: pd.DataFrame  # prdtypecode (int64), too
     test: pd.DataFrame
     snapshot: Snapshot
     rejected_rows: int
-    corrected: Corrected | None = None
-    sample: bool = False
+    corrected: Corrected | None = None  # what people's corrections did to `train`, where used
+    sample: bool = False  # [debug].sample_rows left labelled rows out of `train`
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -60,25 +52,15 @@ class Validated:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Transformed:
-    """Stage 3: the product table, and the model that is to be fitted on it.
+    """Stage 3: the product table, and the model that is to be fitted on it."""
 
-    Attributes
-    ----------
-    train, test : DataFrame
-        The product table; `train` has the columns prdtypecode and group (of duplicates) too.
-    holdout : ndarray of bool, shape (n_train,)
-        Rows kept for the score.
-    model : LateFusion
-        Unfitted.
-    """
-
-    train: pd.DataFrame
+    train: pd.DataFrame  # the columns prdtypecode and group (of duplicates), too
     test: pd.DataFrame
     snapshot: Snapshot
     branches: tuple[Branch, ...]
     extractors: tuple[Extractor, ...]
-    holdout: np.ndarray
-    model: LateFusion
+    holdout: np.ndarray  # bool, (n_train,): rows kept for the score
+    model: LateFusion  # unfitted
 
     @property
     def y(self) -> np.ndarray:
@@ -93,94 +75,50 @@ class Transformed:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class OutOfFoldScores:
-    """Out-of-fold probabilities of every labelled row.
+    """Out-of-fold probabilities of every labelled row."""
 
-    Attributes
-    ----------
-    classes : ndarray of int64, shape (n_classes,)
-        prdtypecode of each column.
-    folds : ndarray of int64, shape (n_train,)
-        Fold in which the row was left out; -1 for the hold-out.
-    proba : ndarray, shape (n_train, n_classes)
-        Of the whole model.
-    expert_proba : mapping of str to ndarray, shape (n_train, n_classes)
-        Of each expert alone, calibrated; NaN where it has no input.
-    """
-
-    classes: np.ndarray
-    folds: np.ndarray
-    proba: np.ndarray
-    expert_proba: Mapping[str, np.ndarray]
+    classes: np.ndarray  # prdtypecode of each column
+    folds: np.ndarray  # in which each row was left out; -1 for the hold-out
+    proba: np.ndarray  # (n_train, n_classes), of the whole model
+    expert_proba: Mapping[str, np.ndarray]  # of each expert alone, calibrated; NaN without input
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trained:
-    """Stage 4: the model that is scored, the one that serves, and their out-of-fold answers.
+    """Stage 4: the model that is scored, the one that serves, and their out-of-fold answers."""
 
-    Attributes
-    ----------
-    holdout_model : LateFusion
-        Fitted without the hold-out.
-    final_model : LateFusion
-        The same, refitted on all labelled rows.
-    threshold : float
-        Probability below which an answer needs review; learned without the hold-out.
-    """
-
-    holdout_model: LateFusion
-    final_model: LateFusion
+    holdout_model: LateFusion  # fitted without the hold-out
+    final_model: LateFusion  # the same, refitted on all labelled rows
     oof: OutOfFoldScores
-    threshold: float
+    threshold: float  # an answer below needs review; learned without the hold-out
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Scored:
     """Predictions of one split and what they are worth.
 
-    Attributes
-    ----------
-    split : str
-        "holdout", "oof" (every labelled row, out of fold) or "train"; a score on training rows
-        carries the word in every file name.
-    predictions : DataFrame
-        As `prediction_table` makes it.
-    details : dict
-        intervals, slices, reliability, selective and decision, as `summarise` returns them.
-    by_class : DataFrame
-        One row a class, with the interval of its F1.
-    confusion : DataFrame
-        Counts, true by predicted.
-    errors : DataFrame
-        Confusions, the most frequent first.
+    The split is "holdout", "oof" (every labelled row, out of fold) or "train"; a score on training
+    rows carries the word in every file name.
     """
 
     split: str
-    predictions: pd.DataFrame
+    predictions: pd.DataFrame  # as `prediction_table` makes it
     scores: dict[str, float]
-    details: dict[str, Any]
-    by_class: pd.DataFrame
-    confusion: pd.DataFrame
-    errors: pd.DataFrame
+    details: dict[str, Any]  # as `summarise` returns them
+    by_class: pd.DataFrame  # one row a class, with the interval of its F1
+    confusion: pd.DataFrame  # counts, true by predicted
+    errors: pd.DataFrame  # confusions, the most frequent first
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluated:
     """Stage 5: scores, what they show, and the answers for the unlabelled products.
 
-    Attributes
-    ----------
-    scored : tuple of Scored
-        The hold-out, every labelled row out of fold, and perhaps the training rows.
-    submission : DataFrame
-        The challenge's format: index = row index, column prdtypecode; one row a test product.
-    label_issues : DataFrame
-        Doubtful labels, the likeliest wrong first.
-    diagnosed : mapping of str to (DataFrame, DataFrame)
-        Of "b2", the text alone, and "b4", everything together, on every labelled row out of fold:
-        scores of each class, and one row a confusion, the most frequent first.
+    `diagnosed` has, of "b2", the text alone, and "b4", everything together, on every labelled row
+    out of fold: scores of each class, and one row a confusion, the most frequent first.
     """
 
-    scored: tuple[Scored, ...]
-    submission: pd.DataFrame
-    label_issues: pd.DataFrame
+    scored: tuple[Scored, ...]  # hold-out, every row out of fold, and perhaps the training rows
+    submission: pd.DataFrame  # the challenge's format: index = row index, column prdtypecode
+    label_issues: pd.DataFrame  # doubtful labels, the likeliest wrong first
     diagnosed: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]

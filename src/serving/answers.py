@@ -79,13 +79,7 @@ def answers_rows(
 def explanation(
     predictor: Predictor, product: Product, code: int | None, language: str
 ) -> tuple[dict[str, Any], bytes | None]:
-    """Return JSON values of what spoke for and against a class, and the heat map as a PNG.
-
-    Raises
-    ------
-    UsageError
-        As `Predictor.explain`.
-    """
+    """Return JSON values of what spoke for and against a class, and the heat map as a PNG."""
     found, png = predictor.explain(product, code)
     terms = {
         side: [{"text": text, "contribution": float(amount)} for text, amount in terms]

@@ -17,9 +17,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from src.data import postgres
-from src.data.corrections import Correction, designation_hash
+from src.data.corrections import Correction, designation_hash, storable
 from src.errors import ArtifactError, DatabaseError, UsageError
-from src.files import encodable
 
 logger = logging.getLogger(__name__)
 
@@ -41,8 +40,8 @@ def new_correction(
         designation_hash=designation_hash(designation) if designation else None,
         created_at=datetime.now(timezone.utc),
         predicted_code=predicted_code,
-        author=_storable(author),
-        comment=_storable(comment),
+        author=storable(author)[:MOST_CHARACTERS],
+        comment=storable(comment)[:MOST_CHARACTERS],
     )
 
 
@@ -103,8 +102,3 @@ def _line_end(descriptor: int) -> str:
     """Return what ends the last line, if a kill left it without its end."""
     size = os.fstat(descriptor).st_size
     return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
-
-
-def _storable(text: str) -> str:
-    """Return a text as PostgreSQL can hold it: no NUL, no lone surrogate, of bounded length."""
-    return encodable(text.replace("\0", ""))[:MOST_CHARACTERS]

@@ -39,20 +39,10 @@ Answered = tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]
 class PredictionLog:
     """A queue of requests (chunks of a batch) and the thread that empties it.
 
-    Parameters
-    ----------
-    write : callable
-        Writes some rows of ``project.predictions``, or raises DatabaseError.
-    observe : callable or None
-        Called with the run and the signals of the answers of every request that is logged.
+    `write` takes rows of ``project.predictions``, or raises DatabaseError; `observe` is told the
+    run and the signals of the answers of every request. `written` and `lost` count rows: those in
+    the database, and those that found the queue full or the database down.
 
-    Attributes
-    ----------
-    written, lost : int
-        Rows in the database; rows that found the queue full or the database down.
-
-    Examples
-    --------
     >>> log = PredictionLog([].extend)
     >>> log.close()
     >>> log.written, log.lost

@@ -51,48 +51,27 @@ class Product:
 
 @dataclasses.dataclass(frozen=True)
 class Prediction:
-    """The answer for one product, the same value for every face of the platform.
+    """The answer for one product, the same value for every face of the platform."""
 
-    Attributes
-    ----------
-    code, label, probability
-        Of the likeliest class: prdtypecode, its name in the language that was asked for, and its
-        calibrated probability; None, "" and None where there is nothing to read.
-    top_k : tuple of (int, str, float)
-        Code, label and probability of the likeliest classes; the first is the answer itself.
-    needs_review : bool
-        Whether the probability is below the threshold that training chose for
-        ``[decision].target_accuracy``, or there is a reason.
-    review_reason : tuple of str
-        How the product differs from all that training saw, see `FullPipeline.review_reasons`.
-    known : bool
-        Whether a product with the same text and the same image was in the training data.
-    used_image : bool
-        Whether an image was there and could be read.
-    model, snapshot : str
-        Run that trained the model; data hash of the rows that it learned from.
-    synthetic : bool
-        True when those were drawn by the demo shop.
-    """
-
-    code: int | None
-    label: str
-    probability: float | None
-    top_k: tuple[tuple[int, str, float], ...]
+    code: int | None  # prdtypecode of the likeliest class; None where there is nothing to read
+    label: str  # its name in the language that was asked for, or ""
+    probability: float | None  # calibrated
+    top_k: tuple[tuple[int, str, float], ...]  # the same of the likeliest classes, the first too
+    # The probability is below the threshold that training chose for [decision].target_accuracy, or
+    # there is a reason: how the product differs from all that training saw, see
+    # `FullPipeline.review_reasons`.
     needs_review: bool
     review_reason: tuple[str, ...]
-    known: bool
-    used_image: bool
-    model: str
-    snapshot: str
-    synthetic: bool
+    known: bool  # a product with the same text and the same image was in the training data
+    used_image: bool  # an image was there and could be read
+    model: str  # run that trained the model
+    snapshot: str  # data hash of the rows that it learned from
+    synthetic: bool  # these were drawn by the demo shop
 
 
 class Predictor:
     """The served model, one caller at a time.
 
-    Examples
-    --------
     >>> from src.config import load_config
     >>> predictor = load_predictor(load_config().paths)  # doctest: +SKIP
     >>> predictor.predict([Product("Harry Potter, tome 1")])[0].label  # doctest: +SKIP
@@ -114,20 +93,9 @@ class Predictor:
     ) -> list[Prediction]:
         """Answer for n products; one without a letter, a digit or an image gets no class.
 
-        Parameters
-        ----------
-        products : sequence of Product, or DataFrame
-            A DataFrame has a column designation; description and image (path, bytes or "") where
-            there are any. No product makes this fail, whatever its text or image.
-        top_k : int
-            Number of candidates, at least 1; more than there are classes gives all of them.
-        language : {"fr", "en"}
-            Of the labels.
-
-        Raises
-        ------
-        UsageError
-            For another language, or `top_k` below 1.
+        A DataFrame has a column designation; description and image (path, bytes or "") where there
+        are any. No product makes this fail, whatever its text or image. `top_k` is at least 1; more
+        than there are classes gives all of them. Labels are in `language`.
         """
         _check_options(top_k, language)
         answers: list[Prediction] = []
@@ -156,19 +124,9 @@ class Predictor:
     ) -> tuple[Contributions, bytes | None]:
         """Say why a product gets a class: what spoke for and against it, and where in the image.
 
-        Parameters
-        ----------
-        code : int or None
-            The class; None takes the likeliest.
-        top : int
-            N-grams for and against at the most.
-
-        Returns
-        -------
-        Contributions, bytes or None
-            N-grams, words, blocks and the experts' weights; the image as a PNG, and over it where
-            the network found what speaks for the class. None without an image, and where no linear
-            model reads a network's embedding.
+        Without a `code` it is the likeliest class; `top` n-grams for and against at the most. The
+        PNG is the image, and over it where the network found what speaks for the class; None
+        without an image, and where no linear model reads a network's embedding.
 
         Raises
         ------

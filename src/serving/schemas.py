@@ -160,10 +160,7 @@ class ErrorResponse(BaseModel):
 async def read_product(request: Request, schema: type[Asked]) -> tuple[Asked, bytes | None]:
     """Return what was asked, and the bytes of the image as they came.
 
-    Raises
-    ------
-    HTTPException
-        415 for another kind of body, 422 for one that is not as the schema says.
+    Another kind of body is answered with 415, one that is not as the schema says with 422.
     """
     kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
     if kind == JSON:

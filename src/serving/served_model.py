@@ -30,13 +30,7 @@ class ServedModel:
         self._stop = threading.Event()
 
     def get(self) -> Predictor:
-        """Return the model.
-
-        Raises
-        ------
-        ArtifactError
-            None could be loaded yet.
-        """
+        """Return the model; an ArtifactError where none could be loaded yet."""
         if self._predictor is None:
             raise self._problem or ArtifactError("the model is being loaded")
         return self._predictor

@@ -38,13 +38,7 @@ _PASSED_OVER = re.compile(r"(^|/)(__MACOSX/|\.[^./]|Thumbs\.db$|desktop\.ini$)|/
 
 
 def check_image(data: bytes, max_pixels: int) -> None:
-    """Make sure that an uploaded image can be decoded.
-
-    Raises
-    ------
-    ImageFault
-        It is no JPEG, PNG or WebP, is cut short, or has more than `max_pixels`.
-    """
+    """Refuse what is no JPEG, PNG or WebP, is cut, or has too many pixels, as an ImageFault."""
     if not any(data[at : at + len(sign)] == sign for sign, at in _SIGNATURES):
         raise ImageFault(NOT_AN_IMAGE, "expected a JPEG, PNG or WebP file")
     decode_image(data, min_side_px=_CHECK_SIDE_PX, max_pixels=max_pixels)
@@ -53,16 +47,8 @@ def check_image(data: bytes, max_pixels: int) -> None:
 def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     """Write the images of a zip into an empty folder.
 
-    Returns
-    -------
-    dict of str to str, int
-        File of each image by its path in the zip; how many other files there were, and images
-        that can't be read.
-
-    Raises
-    ------
-    FileFault
-        It is no zip, holds too many files, or more bytes than allowed.
+    Returns the file of each image by its path in the zip, and how many other files there were, and
+    images that can't be read. What is no zip, or holds too much, is a FileFault.
     """
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))

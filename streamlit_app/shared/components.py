@@ -32,8 +32,6 @@ _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&])")
 def plain(text: str) -> str:
     r"""Return text that Markdown shows as it stands: no link, no image, no formula, no tag.
 
-    Examples
-    --------
     >>> plain("![x](http://a)")
     '\\!\\[x\\]\\(http\\://a\\)'
     """

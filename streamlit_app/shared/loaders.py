@@ -10,6 +10,7 @@ at fault are a `ConfigError`: `streamlit_app.config` shows both.
 from __future__ import annotations
 
 import base64
+import io
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -22,7 +23,6 @@ from src.artifacts.store import TRAIN_COMMAND, ArtifactStore, ServedRun
 from src.config import Config, Paths, load_config
 from src.errors import ArtifactError
 from src.labels import Labels, load_labels
-from streamlit_app.shared import images
 from streamlit_app.shared.context import Context
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ APP = Path(__file__).parents[1]
 # Another settings file than config/config.toml, for an app on a workspace of its own.
 CONFIG_VARIABLE = "RAKUTEN_CONFIG"
 THUMBNAIL_PX = 240
+JPEG_QUALITY = 82
 Stamp = tuple[int, int]
 
 
@@ -94,13 +95,18 @@ def derive(ctx: Context, function: Callable[..., Any], *args: object) -> Any:  #
 @st.cache_data(max_entries=500, show_spinner=False)
 def data_uri(source: Path | str | bytes, side_px: int) -> str | None:
     """Return an image of at most `side_px` as a data URI, or None where it can't be read."""
-    from src.data.image_decode import ImageFault
+    from PIL import Image
+
+    from src.data.image_decode import ImageFault, decode_image
 
     try:
-        jpeg = images.thumbnail(source, side_px)
+        image = Image.fromarray(decode_image(source, min_side_px=side_px))
     except ImageFault:
         return None
-    return "data:image/jpeg;base64," + base64.b64encode(jpeg).decode()
+    image.thumbnail((side_px, side_px))
+    buffer = io.BytesIO()
+    image.save(buffer, "JPEG", quality=JPEG_QUALITY)
+    return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
 def thumbnail(source: Path | str) -> str | None:
@@ -110,8 +116,36 @@ def thumbnail(source: Path | str) -> str | None:
 
 @st.cache_data(max_entries=100, show_spinner=False)
 def word_cloud(weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[int, int]) -> bytes:
-    """Return a word cloud as a PNG; the size of a word follows its weight."""
-    return images.word_cloud(dict(weights), color, size_px)
+    """Return a PNG of words in shades of one color, larger where the weight is larger.
+
+    Laid out at half the size and drawn at the whole, which takes a third of the time.
+    """
+    from wordcloud import WordCloud
+
+    shades = [_lighter(color, share) for share in (0.0, 0.2, 0.4)]
+    cloud = WordCloud(
+        width=size_px[0] // 2,
+        height=size_px[1] // 2,
+        scale=2,
+        mode="RGBA",
+        background_color=None,
+        prefer_horizontal=0.95,
+        random_state=0,
+        color_func=lambda word, **_: shades[len(word) % len(shades)],
+    ).generate_from_frequencies(dict(weights))
+    buffer = io.BytesIO()
+    cloud.to_image().save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def _lighter(color: str, share: float) -> str:
+    """Return a color mixed with white.
+
+    >>> _lighter("#000000", 0.2)
+    '#333333'
+    """
+    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
+    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)
 
 
 def predictor(ctx: Context) -> Predictor | None:

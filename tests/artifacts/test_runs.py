@@ -108,7 +108,7 @@ def test_two_runs_are_kept_and_the_manifest_lists_no_other(tmp_path: Path) -> No
 
 def test_one_run_of_every_promoted_kind_is_kept_and_can_be_loaded(tmp_path: Path) -> None:
     store = serve(tmp_path, "run-1", "run-2", "run-3", "run-4", "run-5")
-    assert store.kinds() == ["logreg", "late_fusion", "linear_svc"]
+    assert list(runs.kinds(store.paths)) == ["logreg", "late_fusion", "linear_svc"]
     for kind, run_id in (("logreg", "run-5"), ("late_fusion", "run-2"), ("linear_svc", "run-1")):
         assert run_in(store.pinned(kind=kind)) == run_id
         plain = store.paths.artifacts_dir / f"{kind}_full_pipeline.joblib"

@@ -95,8 +95,9 @@ def test_every_figure_is_of_the_served_run(
     assert shown(cfg) == {first}
     assert promote(store, 0.01, force=True).candidate.run_id == second
     assert shown(cfg) == {second}
-    assert store.kinds() == ["late_fusion", "linear_svc"]
-    kinds = {kind: load_predictor(cfg.paths, kind).pipeline.run_id for kind in store.kinds()}
+    promoted = list(runs.kinds(cfg.paths))
+    assert promoted == ["late_fusion", "linear_svc"]
+    kinds = {kind: load_predictor(cfg.paths, kind).pipeline.run_id for kind in promoted}
     assert kinds == {"late_fusion": second, "linear_svc": first}
     runs.roll_back(cfg.paths)
     assert shown(cfg) == {first}

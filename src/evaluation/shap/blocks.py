@@ -21,26 +21,15 @@ ALL_CLASSES = "all"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class BlockContributions:
-    """Contributions of n rows, block by block; ``base + values.sum(axis=1)`` are the margins.
+    """Contributions of n rows, block by block; ``base + values.sum(axis=1)`` are the margins."""
 
-    Attributes
-    ----------
-    values : ndarray, shape (n, n_blocks, n_classes)
-        What each block adds to each margin; 0 where its expert has no input.
-    base, margins : ndarray, shape (n, n_classes)
-        Margins of the mean product, as the row's weights mix them, and the model's own.
-    weights : ndarray, shape (n, n_experts)
-    block_experts : tuple of str
-        The expert that each block belongs to.
-    """
-
-    values: np.ndarray
-    base: np.ndarray
-    margins: np.ndarray
-    weights: np.ndarray
+    values: np.ndarray  # (n, n_blocks, n_classes): 0 where a block's expert has no input
+    base: np.ndarray  # (n, n_classes): margins of the mean product, as the row's weights mix them
+    margins: np.ndarray  # (n, n_classes): the model's own
+    weights: np.ndarray  # (n, n_experts)
     blocks: tuple[str, ...]
     experts: tuple[str, ...]
-    block_experts: tuple[str, ...]
+    block_experts: tuple[str, ...]  # the expert that each block belongs to
     classes: np.ndarray
 
     def arrays(self) -> dict[str, np.ndarray]:

@@ -29,19 +29,11 @@ CHUNK_VALUES = 16_000_000
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class LinearExplainer:
-    """A linear classifier and the mean of the rows that it was fitted on.
+    """A linear classifier and the mean of the rows that it was fitted on."""
 
-    Attributes
-    ----------
-    coef : ndarray of float32, shape (n_outputs, n_columns)
-        One row a margin; two classes have two rows, as the fused margins have.
-    mean : ndarray of float32, shape (n_columns,)
-        The background: columns' means over the training rows.
-    """
-
-    coef: np.ndarray
+    coef: np.ndarray  # (n_outputs, n_columns): two rows for two classes, as the fused margins have
     intercept: np.ndarray
-    mean: np.ndarray
+    mean: np.ndarray  # (n_columns,): the background, columns' means over the training rows
     blocks: tuple[Block, ...]
 
     @functools.cached_property
@@ -68,23 +60,13 @@ class LinearExplainer:
     ) -> Iterator[tuple[Block, np.ndarray, np.ndarray]]:
         """Give how much each column contributes on the whole, block by block.
 
+        The contributions of each row count `weights` times, (n,); margins are multiplied by
+        `mapped`, (n_outputs, n_classes); `members`, (n, n_classes), is 1 where a row belongs to a
+        class. Beside the block comes the sum over the rows of the contribution's size, and the sum
+        over the class's rows of itself, both (n_classes, width).
+
         Since ``|phi| = |coef| |x - mean|``, one pass over the stored values is enough: the second
         factor does not depend on the class.
-
-        Parameters
-        ----------
-        weights : ndarray, shape (n,)
-            Factor of each row's contributions, at least 0.
-        mapped : ndarray, shape (n_outputs, n_classes)
-            Matrix that the margins are multiplied by.
-        members : ndarray, shape (n, n_classes)
-            1 where a row belongs to a class.
-
-        Yields
-        ------
-        block : Block
-        size, class_sum : ndarray of float32, shape (n_classes, width)
-            Sum over the rows of the contribution's size; over the class's rows, of itself.
         """
         slope = np.ascontiguousarray(mapped.T, dtype=np.float32)
         chosen = (members * weights[:, None]).astype(np.float32)
@@ -161,13 +143,7 @@ Explainer: TypeAlias = LinearExplainer | TreeExplainer
 
 @functools.lru_cache(maxsize=4)  # two models of two experts: what serving holds while it reloads
 def explainer_of(expert: Pipeline) -> Explainer:
-    """Return what explains a fitted expert: steps "features" and "classifier".
-
-    Raises
-    ------
-    TypeError
-        Its classifier is neither linear nor boosted trees.
-    """
+    """Return what explains a fitted expert (steps "features" and "classifier"), or a TypeError."""
     trainer, blocks = expert["classifier"], expert["features"].blocks_
     classifier = trainer.classifier_
     if hasattr(classifier, "contributions"):

@@ -22,36 +22,19 @@ from src.pipelines.branches import BranchUnion, stack
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ExpertPart:
-    """One expert's part in the fused margins of n products, of which it has input of m.
-
-    Attributes
-    ----------
-    parts : list of matrices, m rows each
-        What its branches made of the products.
-    rows : ndarray of int, shape (m,)
-        Where they stand among the n.
-    margins : ndarray, shape (m, n_outputs)
-        One for each class that it knows.
-    known : ndarray of int, shape (n_outputs,)
-        Class of each of them.
-    columns : ndarray of int, shape (m, n_classes)
-        Which of them stands for each class: the lowest for a class that it never saw, as in
-        `aligned_margins`.
-    weights : ndarray, shape (m,)
-        Of its log-probabilities in the fused margins.
-    slope, offset : ndarray, shapes (n_classes, n_classes) and (n_classes,)
-        Its linear map, centred.
-    """
+    """One expert's part in the fused margins of n products, of which it has input of m."""
 
     name: str
     expert: Pipeline
-    parts: Parts
-    rows: np.ndarray
-    margins: np.ndarray
-    known: np.ndarray
+    parts: Parts  # what its branches made of the products, m rows each
+    rows: np.ndarray  # (m,): where they stand among the n
+    margins: np.ndarray  # (m, n_outputs): one for each class that it knows
+    known: np.ndarray  # (n_outputs,): class of each of them
+    # (m, n_classes): which of them stands for each class; the lowest for a class that it never saw,
+    # as in `aligned_margins`.
     columns: np.ndarray
-    weights: np.ndarray
-    slope: np.ndarray
+    weights: np.ndarray  # (m,): of its log-probabilities in the fused margins
+    slope: np.ndarray  # (n_classes, n_classes), with the offset, (n_classes,), its centred map
     offset: np.ndarray
 
     @property

@@ -48,30 +48,19 @@ class Field:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Contributions:
-    """What makes up one class's margin for one product.
-
-    Attributes
-    ----------
-    margin, base : float
-        Fused margin, and that of the mean product (with what this one lacks): their difference is
-        the sum of `blocks`.
-    blocks, weights : dict of str to float
-        Contribution of each block of columns and weight of each expert, of those that were read.
-    terms_for, terms_against : tuple of (str, float)
-        The words and sequences of words that add and take away most, the strongest first, each
-        once: pieces of a word count to the word. All of them are in the product's text.
-    fields : dict of str to Field
-        Each text by its column ("clean_title", "clean_description"). The scores of
-        their words and the n-grams that the product lacks make up the blocks of n-grams.
-    """
+    """What makes up one class's margin for one product."""
 
     code: int
-    margin: float
-    base: float
-    blocks: dict[str, float]
-    weights: dict[str, float]
+    margin: float  # the fused one
+    base: float  # that of the mean product, with what this one lacks: `margin` less all `blocks`
+    blocks: dict[str, float]  # contribution of each block of columns that was read
+    weights: dict[str, float]  # of each expert that was read
+    # The words and sequences of words that add and take away most, the strongest first, each once:
+    # pieces of a word count to the word. All of them are in the product's text.
     terms_for: tuple[tuple[str, float], ...]
     terms_against: tuple[tuple[str, float], ...]
+    # Each text by its column ("clean_title", "clean_description"). The scores of their words and
+    # the n-grams that the product lacks make up the blocks of n-grams.
     fields: dict[str, Field]
 
     def words(self) -> dict[str, float]:
@@ -84,15 +73,7 @@ class Contributions:
 
 
 def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10) -> Contributions:
-    """Explain the margin of class `code` for the one product of the table `X`.
-
-    Raises
-    ------
-    UsageError
-        The model does not know the class.
-    ValueError
-        `X` has not exactly one row.
-    """
+    """Explain the margin of class `code`, which the model must know, for the one product of `X`."""
     if len(X) != 1:
         raise ValueError(f"one product is explained at a time, found {len(X)} rows")
     if code not in model.classes_:

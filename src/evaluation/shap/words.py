@@ -10,7 +10,6 @@ from __future__ import annotations
 import dataclasses
 import html
 import re
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TypeAlias
@@ -18,6 +17,7 @@ from typing import TypeAlias
 import numpy as np
 
 from src.features.tfidf.vectorizers import TfidfBase, TfidfChars, TfidfWords
+from src.files import visible
 
 Occurrence: TypeAlias = tuple[str, tuple[int, ...]]
 """An n-gram, and the positions of the words that it covers."""
@@ -47,8 +47,6 @@ def occurrences(counter: TfidfBase, words: Sequence[str]) -> Iterator[Occurrence
 
     `words` are the text cut at white space, as `counter` preprocesses it.
 
-    Examples
-    --------
     >>> list(occurrences(TfidfWords(ngram_range=(2, 2)), ["jeu", "de", "cartes"]))
     [('jeu de', (0, 1)), ('de cartes', (1, 2))]
     """
@@ -97,8 +95,6 @@ def place_scores(text: str, words: Sequence[str], scores: Sequence[float]) -> li
     A word that the cleaner made up (an emoji's name, a translation) has no place and is left out;
     words that share a character share a span.
 
-    Examples
-    --------
     >>> place_scores("<b>Câble</b> 25mm", ["câble", "25", "mm"], [0.5, 0.25, 0.25])[0]
     Span(start=3, stop=8, score=0.5)
     """
@@ -158,6 +154,4 @@ def _spell(unit: str) -> str:
         return " " * (len(unit) > 1)
     while unit.startswith("&") and (plain := html.unescape(unit)) != unit:
         unit = plain
-    if unicodedata.category(unit[0]) == "Cf":  # a soft hyphen, a zero-width space: in no word
-        return ""
-    return unicodedata.normalize("NFKC", unit).casefold().replace("×", "x")
+    return visible(unit).casefold().replace("×", "x")

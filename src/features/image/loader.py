@@ -29,20 +29,11 @@ def load_settings(size_px: int, mode: str) -> dict[str, str | int]:
 
 
 def load_image(source: ImageSource, size_px: int, mode: str, detail: float = 1.0) -> Pixels:
-    """Return one image, (size, size, 3) uint8.
+    """Return one image, (size, size, 3) uint8; one that can't be decoded is an ImageFault.
 
-    Parameters
-    ----------
-    mode : {"letterbox", "stretch"}
-        Keep the proportions on a white square, or stretch to the square.
-    detail : float
-        Share of the square's side that larger images are shrunk to before they fill it, so that
-        thumbnails look like them.
-
-    Raises
-    ------
-    ImageFault
-        If it can't be decoded.
+    The `mode` "letterbox" keeps the proportions on a white square, "stretch" fills it. `detail` is
+    the share of the square's side that larger images are shrunk to before they fill it, so that
+    thumbnails look like them.
     """
     side: Literal["long", "short"] = "long" if mode == "letterbox" else "short"
     pixels = decode_image(source, min_side_px=size_px, side=side)
@@ -63,14 +54,8 @@ def load_batches(
 ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
     """Yield batches in order; the threads decode two batches beyond the one in use.
 
-    Yields
-    ------
-    rows : slice
-        Places of the batch among the sources.
-    images : ndarray of shape (n, size, size, 3), uint8
-        White where there is none.
-    mask : ndarray of shape (n,), bool
-        True where the image could be read.
+    A batch is its slice of the sources, the images, shape (n, size, size, 3), uint8, white where
+    there is none, and which could be read, shape (n,).
     """
 
     def load_or_none(source: ImageSource) -> Pixels | None:

@@ -51,19 +51,8 @@ GRADIENT_NAMES = tuple(
 
 
 def tone(gray: Pixels) -> list[float]:
-    """Return mean, standard deviation, quantiles, range and entropy of grey.
+    """Return `TONE_NAMES` of grey, shape (h, w): all in 0..1 but the entropy, in bits (0..8).
 
-    Parameters
-    ----------
-    gray : ndarray of shape (h, w), uint8
-
-    Returns
-    -------
-    list of float
-        `TONE_NAMES`; all in 0..1 but the entropy, which is in bits (0..8).
-
-    Notes
-    -----
     A quantile is the least grey level that at least this share of pixels does not exceed. The
     dynamic range goes from the 1 % to the 99 % quantile, so that one hot pixel does not set it.
     Entropy is Shannon's, -sum p log2 p over the 256 levels (Shannon 1948).
@@ -83,17 +72,13 @@ def tone(gray: Pixels) -> list[float]:
 
 
 def layout(pixels: Pixels) -> list[float]:
-    """Return where the product is on its white ground.
+    """Return where the product is on its white ground: `LAYOUT_NAMES`.
 
-    Returns
-    -------
-    list of float
-        `LAYOUT_NAMES`. A pixel is white if all its channels are at least 240, black if all are at
-        most 15, and belongs to the object if it is not white. `occupancy` is the area of the
-        smallest box around the object over that of the image, `box_fill` the share of object
-        pixels in that box. Offsets go from the middle of the image to the object's centre of
-        mass, in half widths and half heights (-1..1). `border_white_share` is taken over a frame
-        of 5 % of the short side, at least one pixel.
+    A pixel is white if all its channels are at least 240, black if all are at most 15, and belongs
+    to the object if it is not white. `occupancy` is the area of the smallest box around the object
+    over that of the image, `box_fill` the share of object pixels in that box. Offsets go from the
+    middle of the image to the object's centre of mass, in half widths and half heights (-1..1).
+    `border_white_share` is taken over a frame of 5 % of the short side, at least one pixel.
     """
     import cv2
 
@@ -132,15 +117,12 @@ def _object_place(found: Pixels, n_found: int) -> tuple[float, float, float, flo
 
 
 def colour(pixels: Pixels) -> list[float]:
-    """Return mean and deviation of saturation, and colourfulness.
+    """Return mean and deviation of saturation, and colourfulness: `COLOUR_NAMES`.
 
-    Returns
-    -------
-    list of float
-        `COLOUR_NAMES`. Saturation is (max - min) / max of the three channels (HSV), 0 for black.
-        Colourfulness is sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2) with rg = R - G and
-        yb = (R + G) / 2 - B (Hasler & Suesstrunk 2003, "Measuring colourfulness in natural
-        images", eq. 3): 0 is grey, 109 "extremely colourful".
+    Saturation is (max - min) / max of the three channels (HSV), 0 for black. Colourfulness is
+    sqrt(s_rg^2 + s_yb^2) + 0.3 sqrt(m_rg^2 + m_yb^2) with rg = R - G and yb = (R + G) / 2 - B
+    (Hasler & Suesstrunk 2003, "Measuring colourfulness in natural images", eq. 3): 0 is grey, 109
+    "extremely colourful".
     """
     import cv2
 
@@ -169,21 +151,12 @@ def colour_histogram(pixels: Pixels) -> Floats:
 
 
 def detail(gray: Pixels, magnitude: Floats) -> list[float]:
-    """Return sharpness, edge density and likeness to the mirror image.
+    """Return sharpness, edge density and likeness to the mirror image: `DETAIL_NAMES`.
 
-    Parameters
-    ----------
-    gray : ndarray of shape (h, w), uint8
-    magnitude : ndarray of shape (h, w), float32
-        From `gradients`.
-
-    Returns
-    -------
-    list of float
-        `DETAIL_NAMES`. Sharpness is ln(1 + v), v the variance of the 4-neighbour Laplacian
-        (Pech-Pacheco et al. 2000, "LAPV"): v itself spans five powers of ten. Edge density is the
-        share of pixels whose gradient is over 16 grey levels a pixel. The likeness is
-        1 - mean |g - mirrored g| / 255.
+    Grey and `magnitude`, from `gradients`, have the shape (h, w). Sharpness is ln(1 + v), v the
+    variance of the 4-neighbour Laplacian (Pech-Pacheco et al. 2000, "LAPV"): v itself spans five
+    powers of ten. Edge density is the share of pixels whose gradient is over 16 grey levels a
+    pixel. The likeness is 1 - mean |g - mirrored g| / 255.
     """
     import cv2
 

@@ -29,8 +29,6 @@ METHODS = ("pca", "svd")
 class PixelExtractor:
     """Small images as rows of 3 size^2 numbers.
 
-    Examples
-    --------
     >>> PixelExtractor(2).extract([None])[0].shape
     (1, 12)
     """
@@ -77,17 +75,10 @@ class PixelExtractor:
 
 
 class PixelReducer(TransformerMixin, BaseEstimator):
-    """PCA or truncated SVD of pixel rows.
+    """PCA, which subtracts the mean image first, or truncated SVD ("svd") of pixel rows.
 
-    Parameters
-    ----------
-    method : {"pca", "svd"}
-        PCA subtracts the mean image first, SVD does not.
-    n_components : int
-        Cut to what the training rows allow.
+    `n_components` are cut to what the training rows allow.
 
-    Examples
-    --------
     >>> X = np.random.default_rng(0).random((6, 12))
     >>> PixelReducer(n_components=2).fit_transform(X).shape
     (6, 2)
@@ -101,13 +92,7 @@ class PixelReducer(TransformerMixin, BaseEstimator):
         self.random_state = random_state
 
     def fit(self, X: ArrayLike, y: ArrayLike | None = None) -> PixelReducer:
-        """Learn the projection from rows of pixels, shape (n, d).
-
-        Raises
-        ------
-        UsageError
-            For an unknown method.
-        """
+        """Learn the projection from rows of pixels, shape (n, d)."""
         if self.method not in METHODS:
             raise UsageError(f"pixel method {self.method!r} is not one of {', '.join(METHODS)}")
         values = validate_data(self, X, dtype=np.float32)

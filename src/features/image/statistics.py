@@ -40,8 +40,6 @@ VERSION = 2
 class ImageStatsCombinedFeaturizer:
     """Statistics of each image, in `n_threads` threads; None takes every core.
 
-    Examples
-    --------
     >>> values, mask = ImageStatsCombinedFeaturizer().extract([None])
     >>> values.shape, mask.tolist()
     ((1, 157), [False])

@@ -99,12 +99,9 @@ def root_and_length(pooled: torch.Tensor) -> torch.Tensor:
 def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
     """Wrap a convolutional body that was built for images of `size_px`.
 
-    Returns
-    -------
-    torch.nn.Module
-        `forward(images)` takes (n, size, size, 3) uint8 and returns the embedding (n, d), three
-        depths averaged over places, rooted and scaled to length 1, and the last feature map
-        (n, c, h, w).
+    Its `forward(images)` takes (n, size, size, 3) uint8 and returns the embedding (n, d), three
+    depths averaged over places, rooted and scaled to length 1, and the last feature map
+    (n, c, h, w).
     """
     import torch
 

@@ -19,24 +19,14 @@ RANDOM = "random"
 
 @dataclass(frozen=True)
 class BackboneSpec:
-    """One kind of network.
-
-    Parameters
-    ----------
-    image_size_px : int
-        The size it was trained at.
-    mean, std : tuple of float
-        Input scaling, a channel, in grey levels 0..255.
-    origin : str
-        Where pretrained weights come from.
-    """
+    """One kind of network."""
 
     name: str
     family: str
-    image_size_px: int
-    mean: tuple[float, ...]
+    image_size_px: int  # the size it was trained at
+    mean: tuple[float, ...]  # scaling of the input, a channel, in grey levels 0..255
     std: tuple[float, ...]
-    origin: str
+    origin: str  # where pretrained weights come from
 
 
 def _resnet(name: str) -> BackboneSpec:

@@ -39,22 +39,17 @@ LEAST_ROWS = 10
 class FineTuning:
     """Settings of fine-tuning; those of ``[features.image.cnn.fine_tune]``, and constants."""
 
-    n_blocks: int = 2
-    """Blocks to train, counted from the output."""
+    n_blocks: int = 2  # to train, counted from the output
     epochs: int = 8
-    patience: int = 2
-    """Epochs without a lower validation loss before training stops."""
+    patience: int = 2  # epochs without a lower validation loss before training stops
     batch_size: int = 32
-    learning_rate: float = 3e-4
-    """Of the blocks; the new classifier learns ten times as fast."""
+    learning_rate: float = 3e-4  # of the blocks; the new classifier learns ten times as fast
     weight_decay: float = 1e-4
+    # Parameters of Beta distributions; with both above 0 a batch takes either with even odds.
     mixup_alpha: float = 0.2
     cutmix_alpha: float = 1.0
-    """Parameters of Beta distributions; with both above 0 a batch takes either with even odds."""
-    label_smoothing: float = 0.1
-    """Share of the target spread over all classes (Szegedy et al. 2016)."""
-    validation_share: float = 0.15
-    """Of the training rows, held out for early stopping."""
+    label_smoothing: float = 0.1  # of the target, over all classes (Szegedy et al. 2016)
+    validation_share: float = 0.15  # of the training rows, held out for early stopping
     device: str = "auto"
     random_state: int = 0
 
@@ -70,25 +65,14 @@ def fine_tune(
 ) -> tuple[bytes, dict[str, Any]]:
     """Train the last blocks of an exported network.
 
-    Parameters
-    ----------
-    load : callable (sources, batch_size) -> batches
-        As `load_batches`, at the network's size.
-    sources : sequence of path, bytes or None
-        Training rows; those without an image are left out.
-    y : ndarray of shape (n,)
-        Their classes.
-    groups : ndarray of int, shape (n,), or None
-        Rows of one group stay on one side of the inner split.
+    `load` is as `load_batches`, at the network's size; `sources` are the training rows, of classes
+    `y`, shape (n,): those without an image are left out. Rows of one of the `groups`, shape (n,),
+    stay on one side of the inner split.
 
-    Returns
-    -------
-    onnx : bytes
-        The network of the best epoch; the classifier is dropped.
-    history : dict
-        ``n_train``, images trained on; ``best_epoch``, from 1; ``epochs``, of each its
-        ``train_loss`` (on mixed images with smoothed labels, so it stays above the other), and
-        ``loss`` and ``accuracy`` on the rows held out.
+    Returns the network of the best epoch, without the classifier, and the history: ``n_train``,
+    images trained on; ``best_epoch``, from 1; ``epochs``, of each its ``train_loss`` (on mixed
+    images with smoothed labels, so it stays above the other), and ``loss`` and ``accuracy`` on the
+    rows held out.
 
     Raises
     ------

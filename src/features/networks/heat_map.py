@@ -27,20 +27,12 @@ GROUND_LEAST = 0.6
 def explain(
     engine: Engine, images: Pixels, directions: NDArray[np.floating] | None = None
 ) -> Floats:
-    """Return one heat map an image.
+    """Return one heat map an image, (n, h, w) of 0..1, at the resolution of the last map.
 
-    Parameters
-    ----------
-    images : ndarray of shape (n, size, size, 3), uint8
-    directions : ndarray of shape (d,) or (n, d), or None
-        Gradient of the score with respect to the embedding: for a linear model the row of
-        coefficients of the class, divided by the scaler's deviations if there is one. None shows
-        what the network responds to at all. Transformers ignore it: rollout knows no class.
-
-    Returns
-    -------
-    ndarray of shape (n, h, w), float32
-        0..1, at the resolution of the network's last map.
+    `images` are (n, size, size, 3) uint8. `directions`, (d,) or (n, d), are the gradient of the
+    score with respect to the embedding: for a linear model the row of coefficients of the class,
+    divided by the scaler's deviations if there is one. None shows what the network responds to at
+    all. Transformers ignore it: rollout knows no class.
     """
     embeddings, maps = engine(images, True)
     if maps is None:
@@ -55,20 +47,10 @@ def grad_cam(
 ) -> Floats:
     """Grad-CAM of a linear score on embeddings (Selvaraju et al. 2017, eq. 1 and 2).
 
-    Parameters
-    ----------
-    embeddings : ndarray of shape (n, d), float32
-        Length 1; the last c columns belong to `maps`.
-    maps : ndarray of shape (n, c, h, w), float32
-        Before averaging over places.
+    The embeddings, (n, d), have length 1; their last c columns belong to the maps, (n, c, h, w),
+    before averaging over places. Heat, (n, h, w), is 0..1, all zero where nothing speaks for the
+    class.
 
-    Returns
-    -------
-    ndarray of shape (n, h, w), float32
-        0..1; all zero where nothing speaks for the class.
-
-    Notes
-    -----
     With p the means of the maps, r = sign(p) sqrt(|p| + eps), L the length of all r and e = r / L,
     the slope of a score g.e is ds/dp = (g - (g.e) e) / L / (2 sqrt(|p| + eps)). The heat is
     max(0, sum over channels of ds/dp times the map).

@@ -40,27 +40,16 @@ def start_engine(
 ) -> Engine:
     """Load an exported network into what runs it.
 
-    Parameters
-    ----------
-    runtime : {"auto", "torch", "onnxruntime", "openvino"}
-        auto: torch on a graphics card, else openvino, onnxruntime, torch, whichever is installed.
-    device : {"auto", "cpu", "cuda"}
-        auto takes a graphics card where there is one.
-    precision : {"auto", "fp32", "bf16"}
-        auto takes bf16 in openvino on processors that have it, and on graphics cards.
-    n_threads : int or None
-        None takes every core.
+    The runtime "auto" is torch on a graphics card, else openvino, onnxruntime, torch, whichever is
+    installed; the device "auto" is a graphics card where there is one; the precision "auto" is bf16
+    in openvino on processors that have it, and on graphics cards, else fp32. Without `n_threads`
+    every core is taken.
 
-    Returns
-    -------
-    callable
-        (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the maps (n, c, h, w)
-        that explanations start from, None unless asked for.
+    Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
+    maps (n, c, h, w) that explanations start from, None unless asked for.
 
     Raises
     ------
-    UsageError
-        For an unknown option.
     BackboneError
         If the runtime or device is missing, or the bytes are not such a network.
     """

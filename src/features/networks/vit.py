@@ -28,14 +28,9 @@ EAGER = "eager"
 def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> TorchModule:
     """Load or make a vision transformer, wrapped as by `architectures.embedder`.
 
-    The map is the attention rollout, (n, 1, h, w).
-
-    Parameters
-    ----------
-    weights : str
-        "pretrained", "random" or a folder written by `save_pretrained`.
-    image_size_px : int or None
-        None takes the size of the weights; another one interpolates the position embeddings.
+    The map is the attention rollout, (n, 1, h, w). `weights` are "pretrained", "random" or a folder
+    written by `save_pretrained`; another `image_size_px` than theirs interpolates the position
+    embeddings.
     """
     from huggingface_hub.constants import ENDPOINT
 

@@ -46,21 +46,12 @@ def build_network(
 ) -> TorchModule:
     """Build a network with its weights, in evaluation mode, on the CPU.
 
-    Parameters
-    ----------
-    weights : str or Path
-        "pretrained", "random" (tests), or a local file; for "vit" a local folder.
-    image_size_px : int or None
-        None takes the size it was trained at. EfficientNets are built for it: their padding is
-        static.
-    random_state : int
-        Seeds random weights; the global generator is left as it was.
+    `weights` are "pretrained", "random" (tests; `random_state` seeds them), or a local file; for
+    "vit" a local folder. Without `image_size_px` it has the size it was trained at. EfficientNets
+    are built for it: their padding is static.
 
-    Returns
-    -------
-    torch.nn.Module
-        With attributes `spec`, `image_size_px`, `body`; `forward(images)` returns the embedding
-        and the feature map that explanations start from (see `heat_map`).
+    The module has attributes `spec`, `image_size_px`, `body`; `forward(images)` returns the
+    embedding and the feature map that explanations start from (see `heat_map`).
 
     Raises
     ------

@@ -88,40 +88,21 @@ def stemming_library() -> str:
 
 @dataclass(frozen=True)
 class TextCleaner:
-    """Clean product texts, step by step.
+    """Clean product texts, step by step; each has its switch.
 
-    Parameters
-    ----------
-    html : bool
-        Tags to spaces, entities to characters.
-    normalize : bool
-        One code for each character (NFKC: ligatures and widths undone, accents composed), and none
-        that can't be seen.
-    casefold : bool
-        Lower case, also for "ß" and "İ".
-    units : bool
-        "4x25mm" to "4 x 25 mm".
-    stop_words : bool
-        Drop the stop words of the text's language.
-    translations : mapping of str to str
-        Whole words, lower case, to French; applied in every language. Empty: off.
-    stemming : bool
-        Stem the words of the text's language; translated words are French.
-
-    Examples
-    --------
     >>> cleaner = TextCleaner(translations={"toy": "jouet"}, stop_words=True)
     >>> cleaner.clean(["<p>The toy for PS4&nbsp;– 4x25mm"], ["en"])
     ['jouet ps4 4 x 25 mm']
     """
 
-    html: bool = True
-    normalize: bool = True
-    casefold: bool = True
-    units: bool = True
-    stop_words: bool = False
+    html: bool = True  # tags to spaces, entities to characters
+    normalize: bool = True  # what a person sees alone, one code a character: `files.visible`
+    casefold: bool = True  # lower case, also for "ß" and "İ"
+    units: bool = True  # "4x25mm" to "4 x 25 mm"
+    stop_words: bool = False  # drop those of the text's language
+    # Whole words, lower case, to French, in every language. Empty: off.
     translations: Mapping[str, str] = field(default_factory=dict)
-    stemming: bool = False
+    stemming: bool = False  # by the text's language; translated words are French
 
     def settings(self) -> dict[str, object]:
         """Give everything that the result depends on beside the text: the cache's key."""

@@ -36,8 +36,6 @@ def _identifier() -> Any:  # noqa: ANN401 - py3langid has no type hints
 def detect_languages(texts: Sequence[str]) -> list[str]:
     """Name the language of each text: one of `LANGUAGE_NAMES`.
 
-    Examples
-    --------
     >>> detect_languages(["Jeu de société pour enfants", "12 345", "the lord of the rings"])
     ['fr', 'other', 'en']
     """

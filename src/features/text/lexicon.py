@@ -32,18 +32,10 @@ def chi2_one_vs_rest(
     equal, this is (O_in - E_in)^2 (1 / E_in + 1 / E_out): one matrix product for all classes.
     Equal to ``sklearn.feature_selection.chi2(counts, y == c)``.
 
-    Parameters
-    ----------
-    counts : csr_matrix, shape (n_texts, n_features)
-    members : ndarray of float64, shape (n_texts, n_classes)
-        1 where a text is of a class.
-
-    Returns
-    -------
-    scores : ndarray of float64, shape (n_classes, n_features)
-        0 where a class holds no text or all of them, or a feature never occurs.
-    over_used : ndarray of bool, shape (n_classes, n_features)
-        Where the class uses the feature more than its share.
+    Counts have the shape (n_texts, n_features); `members`, (n_texts, n_classes), is 1 where a text
+    is of a class. Scores, (n_classes, n_features), are 0 where a class holds no text or all of
+    them, or a feature never occurs; beside them, where the class uses the feature more than its
+    share.
     """
     observed = np.asarray((counts.T.astype(np.float64) @ members).T)
     total = np.asarray(counts.sum(axis=0, dtype=np.float64)).ravel()
@@ -57,23 +49,10 @@ def chi2_one_vs_rest(
 
 
 class Chi2Lexicon(TransformerMixin, BaseEstimator):
-    """Hits a class in lexicons chosen by chi squared.
+    """Hits in a class's `top_k` words, chosen by chi squared among those of `min_df` texts.
 
-    Parameters
-    ----------
-    top_k : int
-        Words a class.
-    min_df : int
-        Texts in which a word must stand to be considered.
+    `lexicon_` maps each of `classes_` to its words, the most telling first.
 
-    Attributes
-    ----------
-    classes_ : ndarray, shape (n_classes,)
-    lexicon_ : dict
-        Class to its words, the most telling first.
-
-    Examples
-    --------
     >>> texts = ["un livre", "le livre bleu", "une piscine", "la piscine bleue"]
     >>> lexicon = Chi2Lexicon(top_k=1, min_df=1).fit(texts, [10, 10, 2583, 2583])
     >>> lexicon.transform(["le livre de la piscine, un livre"]).tolist()

@@ -37,8 +37,6 @@ def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
 
     Two texts that look alike are equal afterwards; whatever measures a text starts from here.
 
-    Examples
-    --------
     >>> plain_text("<![CDATA[Pis&shy;cine <b>gonflable</b>]]>")
     'Piscine gonflable'
     """
@@ -53,13 +51,8 @@ def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
 def strip_markup(text: str) -> str:
     """Replace HTML tags by spaces and entities by their characters.
 
-    Returns
-    -------
-    str
-        Contents of comments, scripts and styles are gone; line breaks never glue words.
+    Contents of comments, scripts and styles are gone; line breaks never glue words.
 
-    Examples
-    --------
     >>> strip_markup("Lot<br>de 4 &amp;eacute;toiles <b>neuves")
     'Lot de 4 étoiles  neuves'
     """

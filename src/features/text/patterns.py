@@ -54,8 +54,6 @@ def is_isbn10(digits: str) -> bool:
 
     Source: ISBN Users' Manual, 4th edition.
 
-    Examples
-    --------
     >>> is_isbn10("2070612368"), is_isbn10("080442957x"), is_isbn10("2070612369")
     (True, True, False)
     """
@@ -71,8 +69,6 @@ def is_isbn13(digits: str) -> bool:
 
     Source: ISBN Users' Manual, International edition, 7th edition.
 
-    Examples
-    --------
     >>> is_isbn13("9782070612369"), is_isbn13("9782070612360")
     (True, False)
     """

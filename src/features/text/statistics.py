@@ -36,8 +36,6 @@ def join_fields(titles: Sequence[str], descriptions: Sequence[str]) -> list[str]
 def fold_to_ascii(text: str) -> str:
     """Drop accents and what has no ASCII spelling; keep the case.
 
-    Examples
-    --------
     >>> fold_to_ascii("Bébé à 5 €, 4×25, cœur 日本")
     'Bebe a 5  euro , 4x25, coeur '
     """
@@ -67,8 +65,6 @@ class TextStatistics:
     ``avg_word_len`` (characters), ``lexical_diversity`` (distinct words / words, case-folded),
     ``caps_ratio`` (Latin capitals / Latin letters).
 
-    Examples
-    --------
     >>> TextStatistics().extract(["LOT de lot"], [""]).tolist()
     [[3.0, 10.0, 2.6666667461395264, 0.6666666865348816, 0.375]]
     """

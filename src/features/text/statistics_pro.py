@@ -64,8 +64,6 @@ class TextStatisticsPro:
     The columns are `SHAPE_NAMES`, `MENTION_NAMES` and `FAMILY_NAMES`, in this order; ``log_``
     means log(1 + count), ``_ratio`` a share between 0 and 1, ``isbn10`` and ``isbn13`` are 0 or 1.
 
-    Examples
-    --------
     >>> pro = TextStatisticsPro()
     >>> row = dict(zip(pro.names, pro.extract(["Puzzle 3+, 20 x 30 cm"], [""])[0].tolist()))
     >>> row["log_title_puzzle"] > 0, row["log_ages"] > 0, row["log_dimensions"] > 0, row["isbn13"]

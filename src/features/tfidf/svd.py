@@ -13,11 +13,7 @@ class CappedSVD(TransformerMixin, BaseEstimator):
     """Reduce a sparse matrix by ``TruncatedSVD``, rows scaled to length 1; leave a dense one.
 
     A small fold or catalogue may have fewer columns than the configuration asks components of.
-
-    Attributes
-    ----------
-    svd_ : TruncatedSVD or None
-        None where the matrix was dense, or one column.
+    `svd_` is None where the matrix was dense, or one column.
     """
 
     def __init__(self, n_components: int = 100, random_state: int = 0) -> None:

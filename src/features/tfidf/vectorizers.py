@@ -15,7 +15,6 @@ float32. Three ideas make them fast:
 
 from __future__ import annotations
 
-import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -34,6 +33,7 @@ from sklearn.utils import Tags, sparsefuncs_fast
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import DataError
+from src.utils.cores import available_cores
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
 # Below this many characters loading Arrow costs more than it saves.
@@ -123,22 +123,12 @@ def count_ngrams(
 ) -> tuple[NDArray[np.int32], sp.csr_matrix]:
     """Count the n-grams of sequences of symbols.
 
-    Parameters
-    ----------
-    symbols : ndarray of int32, shape (n_symbols,)
-        Numbers >= 0, the sequences one after the other.
-    lengths : ndarray of int, shape (n_sequences,)
-        Symbols per sequence.
-    ngram_range : tuple of int
-    min_df : float
-        Sequences in which an n-gram must stand. It never stands in more than its rarest part, so
-        rare ones are dropped before they are paired any further.
+    `symbols` are numbers >= 0, the sequences one after the other, each of its length. An n-gram
+    must stand in `min_df` sequences. It never stands in more than its rarest part, so rare ones
+    are dropped before they are paired any further.
 
-    Returns
-    -------
-    paths : ndarray of int32, shape (n_grams, longest)
-        The symbols of each distinct n-gram, then -1.
-    counts : csr_matrix of float32, shape (n_grams, n_sequences)
+    Returns the symbols of each distinct n-gram, then -1, shape (n_grams, longest), and float32
+    counts, shape (n_grams, n_sequences).
     """
     sequence_of = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
     starts, codes = np.arange(len(symbols)), symbols.astype(np.int64)
@@ -194,17 +184,8 @@ def _count_codes(
 class TfidfBase(TransformerMixin, BaseEstimator):
     """What both estimators share; the options are those of ``TfidfVectorizer``.
 
-    Parameters
-    ----------
-    strip_accents : {"unicode"} or None
-    n_jobs : int or None
-        Threads; None means as many as pay.
-
-    Attributes
-    ----------
-    vocabulary_ : dict of str to int
-        Column of each n-gram, in column order.
-    idf_ : ndarray of float64, shape (n_features,), or None
+    `n_jobs` None means as many threads as pay. `vocabulary_` maps each n-gram to its column, in
+    column order; `idf_` is of shape (n_features,), or None.
     """
 
     analyzer: ClassVar[str]
@@ -384,7 +365,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def _in_threads(self, function: Callable[[int], Any], numbers: range) -> list[Any]:
         # More than four threads gain nothing: the products are bound by memory.
-        with ThreadPoolExecutor(self.n_jobs or min(os.cpu_count() or 1, 4)) as pool:
+        with ThreadPoolExecutor(self.n_jobs or min(available_cores(), 4)) as pool:
             return list((pool.map if len(numbers) > 1 else map)(function, numbers))
 
     def __sklearn_tags__(self) -> Tags:
@@ -406,8 +387,6 @@ class TfidfWords(TfidfBase):
     Parameters are those of `TfidfBase`, and ``token_pattern``: the regular expression of a word,
     with at most one group. Any but the default runs at the speed of scikit-learn's own analyzer.
 
-    Examples
-    --------
     >>> words = TfidfWords(ngram_range=(1, 2))
     >>> matrix = words.fit_transform(["jeu de cartes", "jeu de société"])
     >>> words.get_feature_names_out().tolist()
@@ -444,8 +423,6 @@ class TfidfChars(TfidfBase):
 
     Words are padded with one space on both sides. Parameters are those of `TfidfBase`.
 
-    Examples
-    --------
     >>> chars = TfidfChars(ngram_range=(2, 3)).fit(["le lot", "un lot"])
     >>> chars.get_feature_names_out()[:5].tolist()
     [' l', ' le', ' lo', ' u', ' un']

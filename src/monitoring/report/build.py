@@ -28,27 +28,15 @@ MOST_TITLE_CHARS = 120
 
 @dataclasses.dataclass(frozen=True)
 class BatchInfo:
-    """What a report is about.
+    """What a report is about."""
 
-    Attributes
-    ----------
-    name, date : str
-        As in the file name; the date is ISO.
-    source : str
-        The batch's file, or what was read of the log.
-    in_training : int
-        Products of the batch that the model learned from: it is surer of those.
-    images_given : bool
-        Nothing of images is judged where they were not.
-    """
-
-    name: str
+    name: str  # as in the file name, like the ISO date
     date: str
-    source: str
+    source: str  # the batch's file, or what was read of the log
     false_alarm_rate: float
     resamples: int
-    in_training: int
-    images_given: bool = True
+    in_training: int  # products of the batch that the model learned from: it is surer of those
+    images_given: bool = True  # nothing of images is judged where they were not
 
 
 def build_report(
@@ -75,7 +63,7 @@ def build_report(
         rows = _examples(spec, *columns) if finding.alert else []
         described.append(
             {
-                **{name: _finite(v) if isinstance(v, float) else v for name, v in values.items()},
+                **{name: finite(v) if isinstance(v, float) else v for name, v in values.items()},
                 **_before_and_now(spec, reference, signals, columns, distance),
                 "examples": [_example(row, signals, items, labels) for row in rows],
             }
@@ -101,8 +89,9 @@ def class_names(labels: Labels, code: int) -> dict[str, str]:
     return {language: labels.label(code, language) for language in LANGUAGES}
 
 
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else value
+def finite(value: float) -> float | None:
+    """Return a number as JSON may hold it: null for NaN."""
+    return None if math.isnan(value) else float(value)
 
 
 def _before_and_now(
@@ -182,7 +171,7 @@ def _class_mix(reference: Reference, signals: Signals, labels: Labels) -> list[d
             "code": code,
             "label": class_names(labels, code),
             "before": round(float(b), 6),
-            "now": _finite(round(float(n), 6)),
+            "now": finite(round(float(n), 6)),
         }
         for code, b, n in zip(reference.classes.tolist(), before, now, strict=True)
     ]

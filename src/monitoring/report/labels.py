@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -16,7 +15,7 @@ from src.monitoring.labelled_drift import (
     recalls,
 )
 from src.monitoring.reference import Reference
-from src.monitoring.report.build import class_names
+from src.monitoring.report.build import class_names, finite
 from src.monitoring.signals import Signals
 
 N_CONFUSIONS = 10
@@ -43,7 +42,7 @@ def with_labels(
     fell = overall is not None and overall["fell"]
     names = {code: class_names(labels, code) for code in codes}
     classes = [
-        {name: _finite(v) if isinstance(v, float) else v for name, v in change.items()}
+        {name: finite(v) if isinstance(v, float) else v for name, v in change.items()}
         | {"label": names[change["code"]]}
         for change in changes.to_dict("records")
     ]
@@ -52,7 +51,7 @@ def with_labels(
         "alert": report["alert"] or fell or bool((changes["change"] == "fell").any()),
         "labels": {
             "rows": int(known.sum()),
-            "accuracy": _finite(np.trace(counts) / max(counts.sum(), 1)) if known.any() else None,
+            "accuracy": finite(np.trace(counts) / max(counts.sum(), 1)) if known.any() else None,
             "change": overall,
             "fell": fell,
             "baseline_accuracy": reference.answers.accuracy,
@@ -85,7 +84,3 @@ def _worst_confusions(
         for t, p in rows
         if excess[t, p] > 0
     ]
-
-
-def _finite(value: float) -> float | None:
-    return None if math.isnan(value) else float(value)
