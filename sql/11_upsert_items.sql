@@ -15,8 +15,9 @@ WITH typed AS (
         project.to_id(imageid) AS imageid,
         -- Nothing but white space and what nobody sees, the same list as BLANK in csv_files.py.
         coalesce(designation, '') !~ (
-            '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f'
-            '\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'
+            '[^\u0001-\u0020\u007f-\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5'
+            '\u180b-\u180f\u2000-\u200f'
+            '\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0]'
         ) AS is_blank
     FROM project.staged_products
 )

@@ -215,8 +215,9 @@ def test_a_product_is_written_predicted_explained_and_corrected(
     visitor.page.get_by_text("Not the right class?").click()
     box = visitor.page.get_by_label("The right class")
     box.fill(str(PETS))
-    box.press("Enter")
+    visitor.page.get_by_role("option", name=f"({PETS})").click()
     visitor.settle()
+    assert box.input_value() == f"{labels.label(PETS)} ({PETS})"
     visitor.page.get_by_role("radio", name="Français", exact=True).click(force=True)
     visitor.settle()
     assert visitor.page.get_by_label("La bonne classe").input_value() == (

@@ -44,7 +44,7 @@ def test_files_of_a_run(configure: Configure) -> None:
         summary, expected.astype({"class": str}), check_dtype=False, rtol=1e-4
     )
     top = store.load(store.top_features)
-    assert top["rank"].max() == 5
+    assert top["rank"].max() == 10
     assert (top["label"] == [labels.label(code) for code in top["prdtypecode"]]).all()
     assert set(top["branch"]) <= set(arrays["blocks"].tolist())
     assert store.load(store.shap_blocks).startswith(b"\x89PNG")
