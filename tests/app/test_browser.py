@@ -213,8 +213,10 @@ def test_a_product_is_written_predicted_explained_and_corrected(
     assert labels.label(2583) in visitor.page.locator(".bar").first.inner_text()
     assert visitor.page.locator(".marked mark").count() >= 3
     visitor.page.get_by_text("Not the right class?").click()
+    visitor.settle()
     box = visitor.page.get_by_label("The right class")
-    box.fill(str(PETS))
+    box.click()
+    box.press_sequentially(str(PETS))
     visitor.page.get_by_role("option", name=f"({PETS})").click()
     visitor.settle()
     assert box.input_value() == f"{labels.label(PETS)} ({PETS})"
