@@ -17,17 +17,21 @@ import numpy as np
 def stable_holdout(
     y: np.ndarray, groups: np.ndarray, products: np.ndarray, share: float, seed: int
 ) -> np.ndarray:
-    """Choose a run's hold-out, by the hash of the id of each group's first product.
+    """Choose a run's hold-out, by the hash of the smallest productid of each group.
 
-    Corrected labels and rows that come or go move no other product: two runs are scored on the
-    same ones. That costs the exact shares of `split_holdout`: `share` is of groups.
+    Corrected labels, rows that come or go and another order of rows move no other product: two runs
+    are scored on the same ones. That costs the exact shares of `split_holdout`: `share` is of
+    groups. A duplicate with a smaller id moves its own group.
 
     Returns bool, shape (n,). A class of which all rows would be held out stays in training, with
     all of its groups.
     """
-    first, group = np.unique(groups, return_index=True, return_inverse=True)[1:]
+    names, group = np.unique(groups, return_inverse=True)
+    smallest = np.full(len(names), np.iinfo(np.int64).max)
+    np.minimum.at(smallest, group, products)
     draws = [
-        hashlib.blake2b(f"{seed} {products[row]}".encode(), digest_size=8).digest() for row in first
+        hashlib.blake2b(f"{seed} {product}".encode(), digest_size=8).digest()
+        for product in smallest
     ]
     held = (np.array([int.from_bytes(draw, "big") / 2**64 for draw in draws]) < share)[group]
     return _without_lost_classes(held, y, groups)

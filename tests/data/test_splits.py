@@ -154,6 +154,10 @@ def test_the_runs_holdout_does_not_move_with_labels_or_rows() -> None:
     more_products = np.r_[products, 10**6 + np.arange(250)]
     more = stable_holdout(np.r_[y, y[:250]], grown, more_products, 0.15, 42)
     np.testing.assert_array_equal(more[: len(y)], held)
+    # The same rows in another order.
+    order = np.random.default_rng(3).permutation(len(y))
+    mixed = stable_holdout(y[order], groups[order], products[order], 0.15, 42)
+    np.testing.assert_array_equal(mixed, held[order])
     # Rows that are gone, the others in another order.
     single = np.flatnonzero(np.bincount(groups)[groups] == 1)
     kept = np.random.default_rng(2).permutation(single)[:1500]
