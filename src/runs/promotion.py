@@ -129,7 +129,7 @@ def decide(
     `answers` and `served_answers` have the columns productid, prdtypecode (true), predicted, group,
     one row a labelled product.
     """
-    enough = math.ceil(3 / margin)
+    enough = math.floor(3 / margin) + 1
     if candidate.sample:
         reason = f"trained on a sample of {candidate.rows:,} rows; a run on all would decide it"
         return Decision(False, reason, candidate, served)

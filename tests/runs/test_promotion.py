@@ -144,7 +144,7 @@ def test_too_few_rows_are_never_promoted_and_give_way_to_enough() -> None:
     few = answers(1.0, n=40)
     refused = decided(answers(1.0, n=60), few)
     assert not refused.promoted
-    assert refused.reason == "too few rows to tell: 40 in both; 300 or more would decide it"
+    assert refused.reason == "too few rows to tell: 40 in both; 301 or more would decide it"
     assert not decided(few, answers(0.3)).promoted
     full = decided(answers(0.7), few)
     assert full.promoted
