@@ -97,7 +97,7 @@ class SignalReader:
         """Measure n products; `proba` is out-of-fold for training products."""
         has_description = table["has_description"].to_numpy(dtype=bool)
         has_image = table["has_image"].to_numpy(dtype=bool)
-        lengths = table["description"].str.len().to_numpy(dtype=np.float64)
+        lengths = table["clean_description"].str.len().to_numpy(dtype=np.float64)
         numbers = {
             "title_length": table["title_length"].to_numpy(dtype=np.float64),
             "description_length": np.where(has_description, lengths, np.nan),

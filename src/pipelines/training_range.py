@@ -45,10 +45,12 @@ class TrainingRange:
         images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
         counter = find_word_counter(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
-        usual = pd.DataFrame(_measure(table, model, words, images)).quantile(USUAL)
+        has_text, texts = _has_text(table, model), _texts(table)
+        measured = _measure(table, texts, has_text, counter, words, images)
+        usual = pd.DataFrame(measured).quantile(USUAL)
         largest = usual * pd.Series(FAR)
         largest[UNKNOWN] = np.minimum(largest[UNKNOWN], MOST_UNKNOWN)
-        shares = table.loc[_has_text(table, model), LANGUAGE].value_counts(normalize=True)
+        shares = table.loc[has_text, LANGUAGE].value_counts(normalize=True)
         languages = shares.index[shares >= LEAST_LANGUAGE_SHARE]
         return cls(largest.to_dict(), frozenset(languages), images)
 
@@ -57,16 +59,17 @@ class TrainingRange:
 
         The language is judged where the table has it, of text that is long enough to tell it.
         """
-        counter = find_word_counter(model)
-        measured = _measure(table, model, counter.vocabulary_ if counter else (), self.images)
+        counter, has_text, texts = find_word_counter(model), _has_text(table, model), _texts(table)
+        words = counter.vocabulary_ if counter else ()
+        measured = _measure(table, texts, has_text, counter, words, self.images)
         found = {name: values > self.largest[name] for name, values in measured.items()}
         if self.languages and LANGUAGE in table:
-            pairs = zip(_texts(table), table[LANGUAGE].tolist(), strict=True)
+            pairs = zip(texts, table[LANGUAGE].tolist(), strict=True)
             strange = [
                 len(text) >= TELLING_CHARACTERS and language not in self.languages
                 for text, language in pairs
             ]
-            found[LANGUAGE] = _has_text(table, model) & np.array(strange, dtype=bool)
+            found[LANGUAGE] = has_text & np.array(strange, dtype=bool)
         return found
 
 
@@ -84,19 +87,25 @@ def _texts(table: pd.DataFrame) -> list[str]:
 
 
 def _measure(
-    table: pd.DataFrame, model: LateFusion, words: Collection[str], images: pd.DataFrame
+    table: pd.DataFrame,
+    texts: Sequence[str],
+    has_text: np.ndarray,
+    counter: TfidfWords | None,
+    words: Collection[str],
+    images: pd.DataFrame,
 ) -> dict[str, np.ndarray]:
     """Return the measures of `FAR`, NaN where a product or the model has nothing of the kind.
 
     Of an image it is how many standard deviations its statistics are from their means, on average.
     """
-    counter, unknown = find_word_counter(model), np.full(len(table), np.nan)
+    unknown = np.full(len(table), np.nan)
     if counter is not None:
-        unknown = unknown_shares(_texts(table), words, counter.token_pattern)
-    lengths = [len(text) for text in table["description"].tolist()]
+        unknown = unknown_shares(texts, words, counter.token_pattern)
+    # Of what is read: what nobody can see makes no description long.
+    lengths = [len(text) for text in table["clean_description"].tolist()]
     columns = table["title_length"].to_numpy(), lengths, unknown
     measures = np.array(columns, dtype=np.float64)
-    measures[:, ~_has_text(table, model)] = np.nan
+    measures[:, ~has_text] = np.nan
     distances, seen = np.full(len(table), np.nan), table["has_image"].to_numpy(dtype=bool)
     if seen.any() and len(images.columns):
         mean, std = images.loc[["mean", "std"]].to_numpy()

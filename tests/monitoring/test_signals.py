@@ -54,7 +54,7 @@ def test_signals_of_three_products() -> None:
     numbers = {name: values.tolist() for name, values in found.numbers.items()}
     expected = {
         "title_length": [26.0, 21.0, 6.0],
-        "description_length": [13.0, math.nan, math.nan],
+        "description_length": [6.0, math.nan, math.nan],
         "unknown_words": [4 / 7, 3 / 5, math.nan],
         "confidence": [0.7, 0.5, 1.0],
         "doubt": [-sum(p * math.log(p) for p in row if p) for row in PROBA.tolist()],

@@ -107,6 +107,12 @@ def test_products_far_outside_have_their_reason(learned: Learned) -> None:
     assert "language" not in learned[2].reasons(unjudged, learned[0])
 
 
+def test_what_nobody_can_see_makes_no_description_long(learned: Learned) -> None:
+    hidden = "Gris." + "\u200b" * 60_000 + "<br>" * 20_000
+    table = read(learned, [CHAIR], [hidden])
+    assert not learned[2].reasons(table, learned[0])["description_length"].any()
+
+
 def test_a_title_too_short_to_tell_its_language_is_not_judged_by_it(learned: Learned) -> None:
     title = "Gartenstuhl aus Kunststoff"  # German to a reader, and to the detector
     table = read(learned, ["Piscine", title, f"{title}, grau, mit Armlehnen für den Balkon", title],
