@@ -1,9 +1,9 @@
-"""Check and hash the three files, list the pictures: snapshot.json and images_manifest.json.
+"""Check and hash the three files, list the images: snapshot.json and images_manifest.json.
 
 ``snapshot.json`` identifies what was loaded: the combined SHA256 of the files, the hash, size and
 rows of each, and whether it is official or a demo shop. It is left alone while it still says the
 truth, so that its time is that of the first sight of these files. The image manifest is written
-where there are pictures. A file fault ends with exit status 2 before the database is touched.
+where there are images. A file fault ends with exit status 2 before the database is touched.
 """
 
 from __future__ import annotations

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import io
 import itertools
 import json
 import sys
@@ -130,8 +129,6 @@ def _output(path: Path | None) -> Iterator[IO[str]]:
     if path is None:
         if sys.stdout is None:
             raise UsageError("stdout is closed: expected --out F, or where to write")
-        if isinstance(sys.stdout, io.TextIOWrapper):
-            sys.stdout.reconfigure(encoding="utf-8")  # whatever the terminal's language is
         try:
             yield sys.stdout
             sys.stdout.flush()

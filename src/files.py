@@ -53,9 +53,8 @@ def write_atomically(path: Path, mode: str = "w", **options: Any) -> Iterator[IO
         return
     target = Path(os.path.realpath(path))
     target.parent.mkdir(parents=True, exist_ok=True)
-    temporary = target.with_name(
-        f".{uuid.uuid4().hex}{SUFFIX}"
-    )  # the name may be as long as it may
+    # Not from the target's own name, which may be as long as a name may be.
+    temporary = target.with_name(f".{uuid.uuid4().hex}{SUFFIX}")
     try:
         with temporary.open(mode, **options) as handle:
             yield handle

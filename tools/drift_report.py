@@ -12,7 +12,6 @@ input.
 from __future__ import annotations
 
 import argparse
-import os
 import re
 import sys
 from datetime import datetime, timedelta, timezone
@@ -114,11 +113,11 @@ def _report_silence(cfg: Config, run_id: str, since: str) -> int:
 
 
 def _send(cfg: Config, subject: str, lines: list[str], facts: dict[str, Any]) -> None:
-    from src.data.database_url import ENV_FILE, read_env_file
+    from src.data.database_url import read_settings
     from src.monitoring.alert import send_alert
 
-    secrets = {**read_env_file(ENV_FILE), **os.environ}
-    for problem in send_alert(cfg.monitoring.alert, secrets, subject, "\n".join(lines), facts):
+    alert, settings = cfg.monitoring.alert, read_settings()
+    for problem in send_alert(alert, settings, subject, "\n".join(lines), facts):
         print(f"warning: the alert was not sent: {problem}", file=sys.stderr)
 
 

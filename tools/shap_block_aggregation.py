@@ -23,6 +23,7 @@ from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
 from src.config import Config
 from src.errors import EXIT_FINE, FileFault
+from src.files import write_atomically
 
 if TYPE_CHECKING:
     import numpy as np
@@ -132,8 +133,8 @@ def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthe
 
     png = draw_blocks(summary, labels, synthetic=synthetic)
     try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-        output.write_bytes(png)
+        with write_atomically(output, "wb") as file:
+            file.write(png)
     except OSError as e:
         raise FileFault.of(output, f"can't be written ({e})") from e
 

@@ -49,7 +49,7 @@ _MOST_CHARACTERS = 16_000_000
 _BLOCK_BYTES = 1 << 16
 _WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:[.,]0*)?\s*")
 _SHORTENED = re.compile(r"\s*([0-9])(?:[.,]([0-9]{1,17}))?[Ee]\+([0-9]{1,3})\s*")
-_SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _CSV_FAULTS = {"unexpected end of data": "the end of the file before the closing quote"}
 _END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
 _QUOTED = re.compile(rb'"[^"]*"')
@@ -243,7 +243,7 @@ def read_records(
         try:
             row = next(rows, None)
         except csv.Error as e:
-            kind = _SEPARATORS.get(separator, separator)
+            kind = SEPARATORS.get(separator, separator)
             message = str(e).partition(" - ")[0]  # behind it is advice for programmers
             found = _CSV_FAULTS.get(message, message)
             problem = f"expected {kind}-separated fields, quotes around whole ones, found {found}"
@@ -284,7 +284,7 @@ def describe_header(header: Sequence[str]) -> str:
     """Return a header as messages show it, with the delimiter that it seems to have."""
     if not header:
         return "an empty file"
-    other = next((n for s, n in _SEPARATORS.items() if len(header) == 1 and s in header[0]), "")
+    other = next((n for s, n in SEPARATORS.items() if len(header) == 1 and s in header[0]), "")
     shown = repr(",".join(header)[:200])
     return f"{shown}, which is separated by {other}s" if other else shown
 

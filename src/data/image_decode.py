@@ -72,7 +72,7 @@ def read_source(source: ImageSource) -> bytes:
     elif isinstance(source, str | os.PathLike) and str(source):
         data = _read_file(Path(source))
     else:  # None, "" and the NaN that pandas puts where a path is missing
-        raise ImageFault(MISSING, "no picture is named")
+        raise ImageFault(MISSING, "no image is named")
     if not data:
         raise ImageFault(EMPTY, "zero bytes")
     return data

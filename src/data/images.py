@@ -112,15 +112,13 @@ def find_images(
     choose one file, none is chosen.
     """
     index: dict[str, str | None] = {}  # None: two files go by this name
-    official: dict[tuple[int, int], str] = {}
-    for path in sorted(listed, key=lambda path: path.lower().endswith(".jpg")):
+    official = _official(listed.items())
+    for path in listed:
         parts = _file_key(path).split("/")
         for start in range(len(parts)):
             whole = "/".join(parts[start:])
             for key in (whole, whole.rpartition(".")[0]):
                 index[key] = None if key in index else listed[path]
-        if ids := ids_of(path.rpartition("/")[2]):
-            official[ids] = listed[path]
 
     def find_one(name: str, productid: str, imageid: str) -> str:
         bare = name.partition("?")[0]  # of an address
@@ -143,6 +141,15 @@ def find_images(
     return find
 
 
+def _official(listed: Iterable[tuple[str, str]]) -> dict[tuple[int, int], str]:
+    """Return the path on disk of each official name; of several endings .jpg counts."""
+    found = {}
+    for path, place in sorted(listed, key=lambda pair: pair[0].lower().endswith(".jpg")):
+        if ids := ids_of(path.rpartition("/")[2]):
+            found[ids] = place
+    return found
+
+
 def _file_key(path: str) -> str:
     """Return a path as names are compared: "/" between, no case, composed accents."""
     return unicodedata.normalize("NFC", path.strip().replace("\\", "/")).casefold()
@@ -155,10 +162,7 @@ def _id_key(text: str) -> str:
 
 def image_paths(products: pd.DataFrame, folder: Path) -> list[str]:
     """Return where each product's image lies in the official folder; "" where there is none."""
-    found = {}
-    for _, entry in sorted(_files({"": folder}), key=lambda pair: pair[1].name.endswith(".jpg")):
-        if ids := ids_of(entry.name):
-            found[ids] = entry.path
+    found = _official((entry.name, entry.path) for _, entry in _files({"": folder}))
     rows = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
     return [found.get(ids, "") for ids in rows]
 

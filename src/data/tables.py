@@ -20,7 +20,13 @@ from typing import IO, cast
 
 import pandas as pd
 
-from src.data.csv_files import decode_block, describe_header, read_records, whole_number
+from src.data.csv_files import (
+    SEPARATORS,
+    decode_block,
+    describe_header,
+    read_records,
+    whole_number,
+)
 from src.data.duplicates import normalise_text
 from src.errors import FileFault
 
@@ -30,7 +36,6 @@ COLUMNS = ("designation", "description", "productid", "imageid", "image", "prdty
 Records = Iterator[tuple[int, list[str]]]
 Assumed = list[tuple[str, dict[str, str]]]
 
-_SEPARATORS = {",": "", ";": "semicolons", "\t": "tabs", "|": "bars"}
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')
 _INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
 _BLOCK_BYTES = 1 << 16
@@ -119,9 +124,9 @@ def _text(
     if stated := _SEPARATOR_LINE.fullmatch(first):  # as Excel reads and writes it
         separator, first = stated[1], "\n"
     else:
-        separator = next(filter(lambda s: _has_column(first, s, wanted), _SEPARATORS), ",")
-    if _SEPARATORS.get(separator):
-        assumed.insert(0, (_SEPARATORS[separator], {}))
+        separator = next(filter(lambda s: _has_column(first, s, wanted), SEPARATORS), ",")
+    if separator in SEPARATORS and separator != ",":
+        assumed.insert(0, (f"{SEPARATORS[separator]}s", {}))
     yield from read_records(itertools.chain([first], lines), name, separator=separator)
 
 
@@ -131,7 +136,7 @@ def _has_column(line: str, separator: str, wanted: str) -> bool:
 
 def _plain(title: str) -> str:
     """Return the name of a column as names are compared; "" for several, or for a page's tags."""
-    several = any(sign in title for sign in (*_SEPARATORS, "<"))
+    several = any(sign in title for sign in (*SEPARATORS, "<"))
     return "" if several else normalise_text(title).replace(" ", "")
 
 

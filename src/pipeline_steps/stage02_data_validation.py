@@ -39,7 +39,7 @@ def report(validated: Validated) -> dict[str, object]:
         "train_rows": len(validated.train),
         "test_rows": len(validated.test),
         "duplicate_share": validated.groups.duplicate_share,
-        "placeholder_pictures": list(validated.groups.placeholders),
+        "placeholder_images": list(validated.groups.placeholders),
         "checks": list(validated.checks),
     }
 
@@ -111,7 +111,7 @@ def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[
             "warn",
         ),
         _check(
-            "pictures",
+            "images",
             no_image == 0,
             "every product has its file",
             f"{no_image:,} of {len(train):,} missing, {cut:,} damaged and used",
@@ -130,7 +130,7 @@ def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[
 def _check_duplicates(train: pd.DataFrame, groups: Groups) -> list[Check]:
     shared = f"{groups.duplicate_share:.1%} of the products have a duplicate"
     if groups.placeholders:
-        shared += f"; {len(groups.placeholders)} placeholder pictures passed over"
+        shared += f"; {len(groups.placeholders)} placeholder images passed over"
     pairs = np.unique(np.column_stack([groups.ids, train["prdtypecode"]]), axis=0)
     conflicting = int((np.bincount(pairs[:, 0]) > 1).sum())
     observed = f"{conflicting:,} groups of duplicates with several labels"

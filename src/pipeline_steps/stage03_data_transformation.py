@@ -87,10 +87,10 @@ def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:
     without = [branch for branch in branches if branch.modality == MODALITY]
     if not without:
         raise ValidationError(
-            "no product has a picture, and only image branches are switched on "
+            "no product has an image, and only image branches are switched on "
             f"({', '.join(branch.name for branch in branches)})",
             next_command="python scripts/train_pipeline.py --set fusion.weights.text=1.0",
         )
     if len(without) < len(branches):
-        logger.info("no product has a picture: trained on text alone")
+        logger.info("no product has an image: trained on text alone")
     return without

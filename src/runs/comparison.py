@@ -198,7 +198,7 @@ def _plan(
     has_image = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
     enough = can_cross_fit(rows.y, rows.folds, has_image)
     if False in on and not enough:
-        logger.warning("pictures left out: %d products have one", has_image.sum())
+        logger.warning("images left out: %d products have one", has_image.sum())
     return plan_systems(kinds, cfg, with_images=False in on and enough, with_text=True in on)
 
 

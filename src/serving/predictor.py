@@ -63,6 +63,7 @@ class Prediction:
     needs_review: bool
     review_reason: tuple[str, ...]
     known: bool  # a product with the same text and the same image was in the training data
+    used_text: bool  # a letter or digit was there
     used_image: bool  # an image was there and could be read
     model: str  # run that trained the model
     snapshot: str  # data hash of the rows that it learned from
@@ -155,12 +156,13 @@ class Predictor:
         best = (-proba).argsort(axis=1, kind="stable")[:, :top_k].tolist()
         columns = {
             "known": self._known(frame),
+            "used_text": table["has_text"].tolist(),
             "used_image": (table["has_image"].to_numpy() & self.sees_images).tolist(),
             "readable": pipeline.readable(table).tolist(),
             "review_reason": pipeline.review_reasons(table),
         }
         answers = []
-        for places, row, known, used_image, readable, reasons in zip(
+        for places, row, known, used_text, used_image, readable, reasons in zip(
             best, proba, *columns.values(), strict=True
         ):
             candidates = tuple((codes[c], names[c], float(row[c])) for c in places if readable)
@@ -173,6 +175,7 @@ class Predictor:
                 needs_review=bool(reasons) or (probability or 0.0) < pipeline.threshold,
                 review_reason=reasons,
                 known=known,
+                used_text=used_text,
                 used_image=used_image,
                 model=pipeline.run_id,
                 snapshot=pipeline.data_hash,

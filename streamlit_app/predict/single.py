@@ -12,7 +12,6 @@ import pandas as pd
 import streamlit as st
 
 from src.data.image_decode import ImageFault
-from src.features.text.markup import plain_text
 from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
 from streamlit_app.predict import why
@@ -109,7 +108,7 @@ def _demo_images(ctx: Context) -> None:
         for number, path in enumerate(images, 1):
             name = ctx.words("app.predict.demo_number", n=number)
             with st.container(width=76, gap=None):
-                if uri := loaders.data_uri(path, DEMO_PX):
+                if uri := loaders.thumbnail(path, DEMO_PX):
                     st.html(f'<img src="{uri}" alt="">')
                 st.button(name, key=f"demo_{number}", on_click=_put_image, args=(path,))
 
@@ -164,8 +163,7 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
         (ctx.chip(code), share, html.escape(ctx.probability(share)), ctx.color(code))
         for code, _, share in prediction.top_k
     )
-    text = any(map(str.isalnum, plain_text(f"{asked.designation} {asked.description}")))
-    used = ("both" if text else "image") if prediction.used_image else "text"
+    used = ("both" if prediction.used_text else "image") if prediction.used_image else "text"
     components.note(ctx.words(f"app.predict.used_{used}"))
     if prediction.known:
         components.note(ctx.words("app.predict.known"))

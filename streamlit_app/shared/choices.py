@@ -118,13 +118,7 @@ def section(ctx: Context, page: str, names: Sequence[str]) -> str:
     )
 
 
-def upload(
-    label: str,
-    types: Sequence[str],
-    *,
-    key: str,
-    place: Any = st,  # noqa: ANN401 - as in `choose`
-) -> tuple[str, bytes] | None:
+def upload(label: str, types: Sequence[str], *, key: str) -> tuple[str, bytes] | None:
     """Show a place for a file; return its name and bytes, which outlive leaving the page."""
     number = st.session_state.setdefault(f"{key}_number", 0)
     own = f"{key}_upload_{number}"
@@ -133,7 +127,7 @@ def upload(
         file = st.session_state[own]
         st.session_state[key] = None if file is None else (file.name, file.getvalue())
 
-    place.file_uploader(label, types, key=own, on_change=take)
+    st.file_uploader(label, types, key=own, on_change=take)
     return cast("tuple[str, bytes] | None", st.session_state.get(key))
 
 

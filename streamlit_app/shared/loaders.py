@@ -109,9 +109,9 @@ def data_uri(source: Path | str | bytes, side_px: int) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def thumbnail(source: Path | str) -> str | None:
+def thumbnail(source: Path | str, side_px: int = THUMBNAIL_PX) -> str | None:
     """Return the data URI of a product's image for a card; None where there is none to show."""
-    return data_uri(source, THUMBNAIL_PX) if source else None
+    return _thumbnail(str(source), side_px, _stamp(Path(source))) if source else None
 
 
 @st.cache_data(max_entries=100, show_spinner=False)
@@ -209,6 +209,11 @@ def _labels(names: Path, themes: Path, changed: tuple[Stamp | None, ...]) -> Lab
 @st.cache_resource(max_entries=64, show_spinner=False)
 def _load(_store: ArtifactStore, path: Path, stamp: Stamp) -> Any:  # noqa: ANN401
     return _store.load(path)
+
+
+@st.cache_data(max_entries=1_000, show_spinner=False)
+def _thumbnail(source: str, side_px: int, stamp: Stamp | None) -> str | None:  # noqa: ARG001
+    return data_uri(source, side_px)
 
 
 @st.cache_data(max_entries=64, show_spinner=False)

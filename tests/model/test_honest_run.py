@@ -80,7 +80,7 @@ def test_no_picture_at_all(prepare: Prepare, caplog: pytest.LogCaptureFixture) -
     delete_pictures(cfg, 1.0)
     with caplog.at_level("INFO", logger="src"):
         _, metrics = train(cfg)
-    assert "no product has a picture: trained on text alone" in caplog.messages
+    assert "no product has an image: trained on text alone" in caplog.messages
     assert metrics["f1_weighted"] > 0.4
 
 

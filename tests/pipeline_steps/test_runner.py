@@ -340,7 +340,7 @@ def test_one_log_line_a_stage(configure: Configure, caplog: pytest.LogCaptureFix
     names = [message.split()[1] for message in stages]
     assert names == ["ingest", "validate", "transform", "train", "evaluate"]
     assert all(len(message) <= 80 for message in stages)
-    assert "no product has a picture: trained on text alone" in caplog.messages
+    assert "no product has an image: trained on text alone" in caplog.messages
 
 
 def test_postgres_gives_the_predictions_of_the_csvs(

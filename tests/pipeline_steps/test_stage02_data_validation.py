@@ -78,7 +78,7 @@ def test_good_products_pass() -> None:
         (
             change(change(train(), "image", {0: ""}), "image_damaged", {1: True}),
             (
-                "pictures",
+                "images",
                 "warn",
                 "every product has its file",
                 "1 of 8 missing, 1 damaged and used",
@@ -118,5 +118,5 @@ def test_no_rows_at_all() -> None:
 def test_duplicates_and_placeholders_are_told() -> None:
     groups = Groups(np.array([0, 0, 1, 2, 3, 4, 5, 6]), ("p.jpg",))
     assert run(train(), groups)["duplicates kept together"]["observed"] == (
-        "25.0% of the products have a duplicate; 1 placeholder pictures passed over"
+        "25.0% of the products have a duplicate; 1 placeholder images passed over"
     )

@@ -25,8 +25,8 @@ def answer(code: int | None, reasons: tuple[str, ...] = ()) -> Prediction:
     label, probability = found[0][1:] if found else ("", None)
     return Prediction(
         code=code, label=label, probability=probability, top_k=found, needs_review=True,
-        review_reason=reasons, known=False, used_image=False, model="run", snapshot="hash",
-        synthetic=True,
+        review_reason=reasons, known=False, used_text=True, used_image=False, model="run",
+        snapshot="hash", synthetic=True,
     )  # fmt: skip
 
 

@@ -32,8 +32,6 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
     written by `save_pretrained`; another `image_size_px` than theirs interpolates the position
     embeddings.
     """
-    from huggingface_hub.constants import ENDPOINT
-
     if weights == RANDOM:
         size_px = image_size_px or spec.image_size_px
         return vit_from_config(spec, {"image_size": size_px}, size_px)
@@ -46,6 +44,8 @@ def build_vit(spec: BackboneSpec, weights: str, image_size_px: int | None) -> To
         except (OSError, ValueError):
             if weights != PRETRAINED:
                 raise
+            from huggingface_hub.constants import ENDPOINT
+
             reach(f"{ENDPOINT}/{name}/resolve/main/config.json")
             body = _load(name, local_files_only=False)
     except (OSError, ValueError, RuntimeError) as error:
