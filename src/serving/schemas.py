@@ -68,6 +68,7 @@ class PredictResponse(BaseModel):
     needs_review: bool = Field(description="The probability is low, or there is a reason.")
     review_reason: list[str] = Field(description="How it differs from all that training saw.")
     known: bool = Field(description="The same text and image were in the training data.")
+    used_text: bool
     used_image: bool
     model: str = Field(description="Run that trained the model.")
     snapshot: str = Field(description="Data hash of the rows that it was trained on.")
