@@ -28,9 +28,15 @@ class Branch:
     """A transformer of the product table, and the extractor of the columns that it reads."""
 
     name: str  # as in [features.text.weights] or [fusion.weights]; names its block of features
-    modality: str  # "text" or "image": the expert it belongs to
+    modality: str  # "text" or "image": what it reads
     extractor: Extractor | None  # None where the columns that every table has are enough
     transformer: BaseEstimator
+    own_expert: str = ""  # of a branch that votes by itself under late fusion
+
+    @property
+    def expert(self) -> str:
+        """The expert it belongs to: that of its modality, or its own."""
+        return self.own_expert or self.modality
 
 
 def join_text(*columns: str) -> FunctionTransformer:

@@ -26,17 +26,17 @@ REVIEW_REASONS = (
     "nothing_to_read", "title_length", "description_length", "unknown_words", "language", "image",
 )  # fmt: skip
 TEXT, IMAGE, ALL = "text", "image", "all"
-"""Experts: one a modality under late fusion, one on everything for any other kind."""
+"""Experts: one a modality, and those of ``[model.late_fusion]`` beside; "all" for other kinds."""
 
 
 def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
     """Return the unfitted model that ``[model].name`` asks for, on these branches.
 
-    Late fusion has one expert for the text branches and one for the image branches; any other kind
-    is one expert, "all", on all branches side by side.
+    Late fusion has the experts of ``[model.late_fusion]`` that there are branches of; any other
+    kind is one expert, "all", on all branches side by side.
     """
-    name, options = cfg.model.name, cfg.model.late_fusion
-    kinds = {TEXT: options.text, IMAGE: options.image} if name == "late_fusion" else {ALL: name}
+    name = cfg.model.name
+    kinds = cfg.model.late_fusion.model_dump() if name == "late_fusion" else {ALL: name}
     experts = [
         (expert, build_expert(cfg, own, kind))
         for expert, kind in kinds.items()
@@ -52,7 +52,7 @@ def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
 
 def branches_of(branches: Sequence[Branch], expert: str) -> list[Branch]:
     """Return the branches that an expert reads."""
-    return [branch for branch in branches if expert in {ALL, branch.modality}]
+    return [branch for branch in branches if expert in {ALL, branch.expert}]
 
 
 def required_columns(branches: Sequence[Branch]) -> tuple[str, ...]:
