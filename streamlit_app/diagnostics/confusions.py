@@ -24,7 +24,7 @@ def show(ctx: Context, scored: Scored) -> None:
         components.empty(ctx, ctx.words("app.diagnostics.no_predictions"))
         return
     every = mistakes.all_classes(dict(ctx.labels.themes), ctx.theme_keys())
-    left, right = st.columns([5, 6], gap="large")
+    left, right = st.columns([7, 6], gap="medium")
     with left:
         _ranked(ctx, mistakes.ranked(scored.predictions, every))
     with right:
@@ -72,14 +72,10 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
         ctx, named, columns, {"count": ctx.words.number, "rate": ctx.words.percent},
         height=420, key=key, on_select=open_pair, selection_mode="single-row",
     )  # fmt: skip
-    st.download_button(
-        ctx.words("app.confusions.download"),
-        pairs.assign(true_label=named["true"], predicted_label=named["predicted"]).to_csv(
-            index=False, columns=["true", "true_label", "predicted", "predicted_label", "count",
-                                  "rate"],
-        ),
-        "confusions.csv", "text/csv", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
+    written = pairs.assign(true_label=named["true"], predicted_label=named["predicted"])
+    written = written[["true", "true_label", "predicted", "predicted_label", "count", "rate"]]
+    what = ctx.words("app.confusions.download")
+    components.download(what, written.to_csv(index=False), "confusions.csv")
 
 
 def _scope_name(ctx: Context, scope: str) -> str:
@@ -186,10 +182,8 @@ def _products(ctx: Context, found: pd.DataFrame) -> None:
 
 
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    said = ctx.words("app.confusions.said", p=ctx.words.percent(row.probability, 0))
+    said = ctx.words("app.confusions.said", p=ctx.probability(row.probability))
     below = f"{ctx.chip(row.predicted)} {said}"
     if row.predicted != row.prdtypecode:
         below += f"<br>{ctx.words('app.confusions.is')} {ctx.chip(row.prdtypecode)}"
-    return components.card(
-        loaders.thumbnail(row.image), ctx, row.designation, below, row.description
-    )
+    return components.product(ctx, row, below)

@@ -93,15 +93,13 @@ def by_theme(
 
 
 def sample(
-    catalogue: pd.DataFrame, codes: tuple[int, ...], *, with_image: bool, n: int, seed: int
+    catalogue: pd.DataFrame, code: int | None, with_image: bool, n: int, seed: int
 ) -> pd.DataFrame:
-    """Return up to `n` labelled products of the classes, drawn with `seed`."""
-    chosen = catalogue["prdtypecode"].isin(codes) & (catalogue["split"] == "train")
-    if with_image:
-        chosen &= catalogue["has_image"]
-    rows = np.flatnonzero(chosen.to_numpy(dtype=bool))
-    picked = np.random.default_rng(seed).permutation(rows)[:n]
-    return catalogue.iloc[picked]
+    """Return up to `n` labelled products of a class (None: of all), drawn with `seed`."""
+    chosen = labelled(catalogue)
+    chosen = chosen if code is None else chosen[chosen["prdtypecode"] == code]
+    chosen = chosen[chosen["has_image"]] if with_image else chosen
+    return chosen.sample(frac=1, random_state=seed).head(n)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -60,4 +60,5 @@ def _cloud(ctx: Context, frequent: pd.Series, color: str, size_px: tuple[int, in
     weights = tuple(frequent.to_dict().items())
     words = ", ".join(frequent.index[:WORDS_IN_BARS])
     what = f"{ctx.words('app.exploration.words_cloud')}: {words}"
-    components.image(loaders.word_cloud(weights, color, size_px), "image/png", what)
+    dark = st.context.theme.type == "dark"
+    components.image(loaders.word_cloud(weights, color, size_px, dark=dark), "image/png", what)

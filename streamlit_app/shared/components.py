@@ -19,7 +19,7 @@ from src.artifacts.store import TRAIN_COMMAND
 from src.data.csv_files import X_TRAIN
 from src.errors import ProjectError
 from src.i18n import DASH, translator
-from streamlit_app.shared import charts
+from streamlit_app.shared import charts, loaders
 from streamlit_app.shared.context import Context
 
 if TYPE_CHECKING:
@@ -163,14 +163,22 @@ def note(text: str) -> None:
     st.html(f'<p class="note">{text}</p>')
 
 
-def card(image: str | None, ctx: Context, title: str, below: str, text: str = "") -> str:
-    """Return HTML of one product; `title` and `text` are escaped here, `below` is HTML made by us.
+def download(what: str, data: str | bytes, name: str, **options: Any) -> None:  # noqa: ANN401
+    """Show a button that gives a CSV file."""
+    icon = ":material/download:"
+    st.download_button(what, data, name, "text/csv", icon=icon, on_click="ignore", **options)
 
-    `image` is a data URI; None says that there is none, "" shows no place for one.
-    """
+
+def product(ctx: Context, row: Any, below: str) -> str:  # noqa: ANN401 - a row of a frame
+    """Return HTML of a product of the catalogue, with its image; `below` is HTML made by us."""
+    image = loaders.data_uri(row.image)
     shown = f'<img src="{image}" alt="">' if image else ""
-    if image is None:
-        shown = f'<div class="blank">{ctx.words("app.word.no_image")}</div>'
+    shown = shown or f'<div class="blank">{ctx.words("app.word.no_image")}</div>'
+    return card(row.designation, below, row.description, shown)
+
+
+def card(title: str, below: str, text: str = "", shown: str = "") -> str:
+    """Return HTML of one product; `title` and `text` are escaped here, the rest is made by us."""
     body = f"<p>{html.escape(shortened(text, 180))}</p>" if text else ""
     return (
         f'<article class="card">{shown}<p class="title" title="{html.escape(title[:400])}">'

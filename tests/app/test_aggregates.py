@@ -83,7 +83,7 @@ def test_by_theme(catalogue: pd.DataFrame) -> None:
 
 def test_sample_is_of_the_classes_and_the_same_for_a_seed(catalogue: pd.DataFrame) -> None:
     def draw(seed: int) -> list[str]:
-        found = aggregates.sample(catalogue, (2583,), with_image=True, n=2, seed=seed)
+        found = aggregates.sample(catalogue, 2583, True, 2, seed)
         return found["designation"].tolist()
 
     allowed = {row[0] for row in ROWS if row[2] == 2583 and row[5]}
