@@ -87,7 +87,7 @@ def _readable(ctx: Context, data: bytes) -> bytes | None:
     try:
         check_image(data, ctx.cfg.serving.max_image_megapixels * 1_000_000)
     except ImageFault as fault:
-        reason = components.plain(fault.reason.replace("_", " "))
+        reason = ctx.words(f"app.predict.image_faults.{fault.reason}")
         st.warning(ctx.words("app.predict.bad_image", reason=reason))
         return None
     return data

@@ -104,10 +104,21 @@ def empty(ctx: Context, what: str, command: str = "") -> None:
         st.code(command, language=None)
 
 
+def problem_text(error: ProjectError, language: str) -> str:
+    """Return what an error says, in the language as far as its text is written in it."""
+    words = translator(language)
+    problem = words.say(error.problem)
+    if not error.path:
+        return problem
+    at = f"app.frame.at_{'line' if error.line else 'file'}"
+    return words(at, path=error.path, line=error.line, problem=problem)
+
+
 def problem(error: ProjectError, language: str) -> None:
     """Show an error that the user can mend, with its next command."""
     words = translator(language)
-    st.error(f"**{words('app.frame.problem')}**  \n{plain(error.message)}", icon="🛠️")
+    text = plain(problem_text(error, language))
+    st.error(f"**{words('app.frame.problem')}**  \n{text}", icon="🛠️")
     if error.next_command:
         st.markdown(words("app.frame.next"))
         st.code(error.next_command, language=None)
