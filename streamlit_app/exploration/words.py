@@ -57,7 +57,7 @@ def _cloud(ctx: Context, frequent: pd.Series, color: str, size_px: tuple[int, in
     if importlib.util.find_spec("wordcloud") is None:
         st.caption(ctx.words("app.exploration.words_no_cloud"))
         return
-    weights = tuple(frequent.to_dict().items())
+    weights = tuple((str(word), int(n)) for word, n in frequent.items())
     words = ", ".join(frequent.index[:WORDS_IN_BARS])
     what = f"{ctx.words('app.exploration.words_cloud')}: {words}"
     dark = st.context.theme.type == "dark"
