@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from pandas.api.typing import DataFrameGroupBy
 
 # Edges of the length histogram: eight bins a factor of ten.
 _LENGTH_EDGES = np.unique(np.round(10 ** np.arange(0.5, 4.6, 0.125)).astype(int))
@@ -39,18 +40,16 @@ def by_class(catalogue: pd.DataFrame) -> pd.DataFrame:
     class), title_length (median, characters).
     """
     train = labelled(catalogue)
-    lengths = train["designation"].str.len()
-    grouped = train.assign(title_length=lengths).groupby("prdtypecode")
-    table = pd.DataFrame(
-        {
-            "products": grouped.size(),
-            "share": grouped.size() / max(len(train), 1),
-            "no_description": 1 - grouped["has_description"].mean(),
-            "no_image": 1 - grouped["has_image"].mean(),
-            "title_length": grouped["title_length"].median(),
-        }
-    )
+    grouped = train.assign(title_length=train["designation"].str.len()).groupby("prdtypecode")
+    table = pd.DataFrame({"products": grouped.size(), "share": grouped.size() / max(len(train), 1)})
+    table = table.join(_missing(grouped)).join(grouped["title_length"].median())
     return table.rename_axis("code").sort_values("products", ascending=False).reset_index()
+
+
+def _missing(grouped: DataFrameGroupBy) -> pd.DataFrame:
+    """Return the shares without a description (no_description) and without an image (no_image)."""
+    has = grouped[["has_description", "has_image"]].mean()
+    return (1 - has).set_axis(["no_description", "no_image"], axis="columns")
 
 
 def lengths(catalogue: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, float]]:
@@ -81,15 +80,10 @@ def by_theme(
     """
     train = labelled(catalogue)
     theme = train["prdtypecode"].map(dict(themes)).fillna("other").rename("theme")
-    grouped = train.groupby(theme)
-    missing = pd.DataFrame(
-        {
-            "no_description": 1 - grouped["has_description"].mean(),
-            "no_image": 1 - grouped["has_image"].mean(),
-        }
-    ).reset_index()
     shares = pd.crosstab(theme, train["language"], normalize="index")
-    return missing, shares.stack().rename("share").reset_index()
+    return _missing(train.groupby(theme)).reset_index(), shares.stack().rename(
+        "share"
+    ).reset_index()
 
 
 def sample(

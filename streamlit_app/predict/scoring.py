@@ -57,12 +57,8 @@ def score_file(
 ) -> ScoredFile:
     """Score the products of a file, which messages call `name`, with a zip of images or None.
 
-    `progress` is called with the share that is done (by bytes read) and the rows so far.
-
-    Raises
-    ------
-    FileFault
-        The file or the zip is not what it should be, or has no rows, or too many.
+    `progress` is called with the share that is done (by bytes read) and the rows so far. A file or
+    zip that is not what it should be, without rows or with too many, is a FileFault.
     """
     with tempfile.TemporaryDirectory(prefix="images-") as place:
         images, skipped = unpack_images(zipped, Path(place)) if zipped else (None, None)
