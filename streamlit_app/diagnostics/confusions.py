@@ -24,7 +24,7 @@ def show(ctx: Context, scored: Scored) -> None:
         components.empty(ctx, ctx.words("app.diagnostics.no_predictions"))
         return
     every = mistakes.all_classes(dict(ctx.labels.themes), ctx.theme_keys())
-    left, right = st.columns([7, 6], gap="medium")
+    left, right = st.columns([8, 5], gap="medium")
     with left:
         _ranked(ctx, mistakes.ranked(scored.predictions, every))
     with right:

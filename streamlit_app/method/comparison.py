@@ -97,6 +97,7 @@ def _table(ctx: Context, shown: pd.DataFrame) -> None:
     costs = ("fit_s", "predict_rows_s", "peak_mb")
     columns = {"name": ctx.words("app.method.system")}
     columns |= {name: ctx.words(f"app.method.{name}") for name in (*scores, *costs)}
+    columns["f1_weighted"] = ctx.words("app.diagnostics.f1_weighted")
     formats = {name: lambda value: ctx.words.number(value, 3) for name in scores}
     formats |= dict.fromkeys(costs, ctx.words.number)
     components.table(ctx, shown, columns, formats)

@@ -127,7 +127,7 @@ def timeline(
     scale = alt.Scale(domain=(max(0.0, float(data["low"].min()) - 0.05), 1.0), clamp=True)
     base = alt.Chart(data).encode(
         x=alt.X("yearmonthdate(date):T", title=None, scale=alt.Scale(domain=ends)).axis(
-            format="%d/%m/%y", tickCount="day", labelOverlap=True
+            format="%Y-%m-%d", tickCount="day", labelOverlap=True
         ),
         color=_color("state", colors),
     )

@@ -152,7 +152,7 @@ def table(
     """Show some columns of a table under their names, numbers as the language writes them."""
     shown = data[[name for name in columns if name in data]].rename(columns=columns)
     by_name = {columns[name]: how for name, how in formats.items() if name in data}
-    st.dataframe(shown.style.format(by_name, na_rep=DASH), hide_index=True, **options)
+    st.dataframe(shown.style.format(by_name), hide_index=True, placeholder=DASH, **options)
 
 
 def image(data: bytes, mime: str, what: str) -> None:
