@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from src.evaluation.confusion import confusion_counts, top_errors
 from streamlit_app.diagnostics import mistakes
 from streamlit_app.diagnostics.mistakes import ELSEWHERE, Groups
 from streamlit_app.diagnostics.source import Scored
@@ -26,7 +28,9 @@ def show(ctx: Context, scored: Scored) -> None:
     every = mistakes.all_classes(dict(ctx.labels.themes), ctx.theme_keys())
     left, right = st.columns([8, 5], gap="medium")
     with left:
-        _ranked(ctx, mistakes.ranked(scored.predictions, every))
+        y_true, y_pred = scored.predictions[["prdtypecode", "predicted"]].to_numpy().T
+        counts = confusion_counts(y_true, y_pred, np.array(list(every)))
+        _ranked(ctx, top_errors(counts, ctx.labels))
     with right:
         st.header(ctx.words("app.confusions.map"), anchor=False)
         scope = choices.choose(
@@ -57,8 +61,8 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
         "rate": ctx.words("app.confusions.rate_short"),
     }
     named = pairs.assign(
-        true=[ctx.label(int(code)) for code in pairs["true"]],
-        predicted=[ctx.label(int(code)) for code in pairs["predicted"]],
+        true=[ctx.label(code) for code in pairs["true"]],
+        predicted=[ctx.label(code) for code in pairs["predicted"]],
     )
     key = f"{_RANKED}:{ctx.language}"
 
@@ -66,7 +70,7 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
         if rows := st.session_state[key].selection.rows:
             pair = pairs.iloc[rows[0]]
             choices.put(_SCOPE, CLASSES)
-            _put_cell(CLASSES, pair["true"], pair["predicted"])
+            _put_cell(CLASSES, str(pair["true"]), str(pair["predicted"]))
 
     components.table(
         ctx, named, columns, {"count": ctx.words.number, "rate": ctx.words.percent},
