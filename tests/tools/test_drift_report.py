@@ -200,7 +200,7 @@ def test_the_log_is_read_and_the_report_recorded(
     load(database, demo_shop, codes=load_labels(REPOSITORY / "config/labels_map.json").codes)
     monkeypatch.setenv("DATABASE_URL", database)
     content = json.loads((trained / "artifacts/reference_profile.json").read_text())
-    log_answers(database, trained, demo_shop, content["run_id"])
+    log_answers(database, trained, demo_shop, content["about"]["run_id"])
     assert report("--from-log", source="postgres") == 0
     said = capsys.readouterr()
     assert "1 answers of other runs left out" in said.err
@@ -211,7 +211,7 @@ def test_the_log_is_read_and_the_report_recorded(
         rows = connection.execute(
             "SELECT lot, run_id, rows, alert, findings FROM project.drift_reports"
         ).fetchall()
-    assert rows == [("log", content["run_id"], 60, False, told["findings"])]
+    assert rows == [("log", content["about"]["run_id"], 60, False, told["findings"])]
     monkeypatch.setenv("ALERT_WEBHOOK", f"http://127.0.0.1:{free_port}/hook")
     assert report("--from-log", "--since", "0m", source="postgres") == 1
     said = capsys.readouterr()
