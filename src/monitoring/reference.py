@@ -82,6 +82,11 @@ class Reference:
         """Codes, ascending."""
         return self.discretizer.classes
 
+    @property
+    def judges_answers(self) -> bool:
+        """Whether the answers of a batch can be compared: not if images that count are missing."""
+        return not set(ANSWER_SIGNALS) & set(self.discretizer.left_out)
+
 
 def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
     """Return the positions of the products that the reference is made of, ascending.
