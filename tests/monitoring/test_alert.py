@@ -156,7 +156,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return file
 
 
-def with_tls(server: Any, certificate: Path) -> Any:
+def with_tls(server: socketserver.TCPServer, certificate: Path) -> socketserver.TCPServer:
     """Let a server speak TLS from the first byte on."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(certificate)
