@@ -115,19 +115,12 @@ def linear_margins(X: np.ndarray | sparse.csr_matrix, coef: np.ndarray) -> np.nd
     """Return ``X @ coef.T``, shape (n, n_classes), float32.
 
     BLAS adds up a dense row in another order alone than among others; in float64, rounded at the
-    end, the digits are the same.
+    end, the digits are the same. Sparse rows are multiplied with the columns in use alone: scipy
+    copies all of `coef` at every product, 130 MB for 27 classes and 1.2 million n-grams, of which
+    one product's text uses some 500.
     """
-    if sparse.issparse(X):
-        return _sparse_margins(X, coef)
-    return np.asarray(X.astype(np.float64) @ coef.T.astype(np.float64), dtype=np.float32)
-
-
-def _sparse_margins(X: sparse.csr_matrix, coef: np.ndarray) -> np.ndarray:
-    """Multiply with the columns in use alone.
-
-    scipy copies all of `coef` at every product, 130 MB for 27 classes and 1.2 million n-grams; one
-    product's text uses some 500 of these. The digits are the same.
-    """
+    if not sparse.issparse(X):
+        return np.asarray(X.astype(np.float64) @ coef.T.astype(np.float64), dtype=np.float32)
     few = X.nnz < X.shape[1]
     columns = np.unique(X.indices) if few else np.flatnonzero(np.bincount(X.indices))
     place = np.empty(X.shape[1], dtype=X.indices.dtype)
