@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -111,7 +112,7 @@ def linear_decision_function(
     return margins.ravel() if len(classifier.coef_) == 1 else margins
 
 
-def linear_margins(X: np.ndarray | sparse.csr_matrix, coef: np.ndarray) -> np.ndarray:
+def linear_margins(X: Any, coef: np.ndarray) -> np.ndarray:  # noqa: ANN401
     """Return ``X @ coef.T``, shape (n, n_classes), float32.
 
     BLAS adds up a dense row in another order alone than among others; in float64, rounded at the

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -36,9 +36,10 @@ def draw_blocks(
     figure = new_figure(10.0, 1.6 + 0.29 * len(sizes))
     axes = figure.subplots()
     total = sizes.sum(axis=1)
-    colours = dict(zip(sizes, COLOURS, strict=False)) | {"other": GREY}
+    colours: dict[Any, str] = dict(zip(sizes, COLOURS, strict=False)) | {"other": GREY}
     sizes.plot.barh(stacked=True, ax=axes, color=colours, width=0.78, legend=False)
-    for bars, (block, width) in zip(axes.containers, sizes.items(), strict=True):
+    containers: Any = axes.containers
+    for bars, (block, width) in zip(containers, sizes.items(), strict=True):
         shares = width / total.where(total > 0, 1.0)
         written = (shares >= LEAST_WRITTEN) & (width > 0.04 * total.max())
         texts = [
