@@ -36,8 +36,10 @@ def draw_blocks(
     figure = new_figure(10.0, 1.6 + 0.29 * len(sizes))
     axes = figure.subplots()
     total = sizes.sum(axis=1)
-    colours: dict[Any, str] = dict(zip(sizes, COLOURS, strict=False)) | {"other": GREY}
-    sizes.plot.barh(stacked=True, ax=axes, color=colours, width=0.78, legend=False)
+    colours = dict(zip(sizes, COLOURS, strict=False)) | {"other": GREY}
+    sizes.plot.barh(
+        stacked=True, ax=axes, color=[colours[block] for block in sizes], width=0.78, legend=False
+    )
     containers: Any = axes.containers
     for bars, (block, width) in zip(containers, sizes.items(), strict=True):
         shares = width / total.where(total > 0, 1.0)
