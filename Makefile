@@ -39,7 +39,7 @@ lint: .venv/ready  ## formatting, style, types, who imports whom, shell
 bench: .venv/ready  ## speed against the plain library way, in one run
 	$(BIN)/python tools/benchmark.py
 
-house: .venv/ready  ## how large the code is
+house: .venv/ready  ## how large and how deep the code is
 	$(BIN)/python tools/house.py
 
 EVERYTHING := .[train,serve,app,demo,dev]
