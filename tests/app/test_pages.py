@@ -199,7 +199,9 @@ def test_the_threshold_says_what_it_costs(page: Page, finished: Config) -> None:
 
 
 def test_the_method_says_which_differences_are_real(page: Page, finished: Config) -> None:
-    shown = html_of(page(finished, "method"))
+    test = page(finished, "method")
+    assert test.dataframe[0].proto.placeholder == "–"
+    shown = html_of(test)
     expected = {
         "B3": "\u221228.4 points of weighted F1 (\u221229.3 to \u221227.5): clearly worse",
         "B4": "+1.5 points of weighted F1 (+0.6 to +2.4): clearly better",
