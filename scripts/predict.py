@@ -132,11 +132,8 @@ def _output(path: Path | None) -> Iterator[IO[str]]:
         return
     if not path.parent.is_dir():
         raise FileFault.of(path, f"can't be written: {path.parent} is no folder")
-    try:
-        with write_atomically(path, newline="") as out:
-            yield out
-    except OSError as e:
-        raise FileFault.of(path, f"can't be written ({e})", next_command="df -h .") from e
+    with write_atomically(path, newline="") as out:
+        yield out
 
 
 def _write(
@@ -167,14 +164,11 @@ def _write(
 
 
 def _save_explanation(found: dict[str, Any], png: bytes | None, target: Path) -> None:
-    try:
-        with write_atomically(target) as file:
-            json.dump(found, file, ensure_ascii=False, indent=1)
-        if png is not None:
-            with write_atomically(target.with_suffix(".png"), "wb") as file:
-                file.write(png)
-    except OSError as e:
-        raise FileFault.of(target, f"can't be written ({e})", next_command="df -h .") from e
+    with write_atomically(target) as file:
+        json.dump(found, file, ensure_ascii=False, indent=1)
+    if png is not None:
+        with write_atomically(target.with_suffix(".png"), "wb") as file:
+            file.write(png)
 
 
 if __name__ == "__main__":

@@ -123,11 +123,8 @@ def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthe
     from src.evaluation.shap.figure import draw_blocks
 
     png = draw_blocks(summary, labels, synthetic=synthetic)
-    try:
-        with write_atomically(output, "wb") as file:
-            file.write(png)
-    except OSError as e:
-        raise FileFault.of(output, f"can't be written ({e})") from e
+    with write_atomically(output, "wb") as file:
+        file.write(png)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

@@ -132,7 +132,7 @@ def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
     made, and speaks for whatever lies beside it.
     """
     try:
-        text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8")
+        text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return None
     lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)
