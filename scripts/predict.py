@@ -142,7 +142,7 @@ def _write(
     """Write the answers; return the number of products to review."""
     from tqdm import tqdm
 
-    from src.serving.answers import answers_header, answers_rows, explanation
+    from src.serving.answers import answers_header, answers_rows, explanation, similar_products
     from src.serving.predictor import Product
 
     labels, numbers, n_review = predictor.pipeline.labels, itertools.count(1), 0
@@ -157,6 +157,7 @@ def _write(
                 if args.explain and answer.code is not None:
                     product = Product(title, text, Path(image) if image else None)
                     found, png = explanation(predictor, product, answer.code, args.language)
+                    found |= similar_products(predictor, product, args.language)
                     _save_explanation(found, png, args.explain / f"{number:06d}.json")
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))

@@ -45,6 +45,7 @@ def show(ctx: Context, predictor: Predictor) -> None:
     _demo_images(ctx)
     number = st.session_state.get(_NUMBER, 0)
     why.show(ctx, predictor, asked, prediction, number)
+    why.similar(ctx, predictor, asked)
     _correction(ctx, asked, prediction, number)
 
 

@@ -236,6 +236,25 @@ def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
     assert "<mark " in shown
 
 
+@pytest.mark.parametrize(
+    ("language", "button", "itself"),
+    [("en", "Predict", "This very product"), ("fr", "Prédire", "Ce produit même")],
+)
+def test_the_most_similar_training_products_are_shown(
+    page: Page, finished: Config, language: str, button: str, itself: str
+) -> None:
+    products = catalogue_of(finished).query("split == 'train' and not has_image")
+    titled = products[~products["designation"].duplicated(keep=False)].iloc[0]
+    asked = {"ask_title": titled["designation"], "ask_description": titled["description"]}
+    test = page(finished, "predict", language, **asked)
+    press(test, button)
+    shown = [element.proto.body for element in test.get("html")]
+    (cards,) = [body for body in shown if 'class="cards"' in body]
+    assert cards.count("<article") == 5
+    assert cards.count(itself) == 1
+    assert re.sub(r"<.*?>", "", cards).count("%") >= 5
+
+
 def press(test: AppTest, label: str) -> None:
     next(button for button in test.button if button.label == label).click().run(timeout=60)
 
