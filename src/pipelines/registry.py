@@ -37,6 +37,8 @@ def branch_weights(cfg: Config) -> dict[str, float]:
             raise _unknown(f"fusion.weights.{modality}", modality, tuple(BUILDERS))
         if modality == text_pipeline.MODALITY:
             weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
+        elif modality == "image_cnn" and cfg.features.image.cnn.enabled:
+            weights |= dict.fromkeys(image_pipeline.network_blocks(cfg), factor)
         elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
             weights[modality] = factor
     weights = {name: weight for name, weight in weights.items() if weight > 0}
@@ -69,10 +71,11 @@ def check_networks(cfg: Config) -> None:
                 part.check()
 
 
-def known_branches() -> list[tuple[str, str]]:
+def known_branches(cfg: Config) -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
-    return [*text, *((name, name) for name in image_pipeline.BUILDERS)]
+    more = [(name, "image_cnn") for name in list(image_pipeline.network_blocks(cfg))[1:]]
+    return [*text, *((name, name) for name in image_pipeline.BUILDERS), *more]
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:

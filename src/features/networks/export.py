@@ -7,19 +7,28 @@ torch network again, on a graphics card or for more training, and nothing else n
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import tempfile
 import warnings
 from pathlib import Path
 from typing import Any
 
-from src.features.networks.backbones import TorchModule
-from src.features.networks.weights import METADATA, build_network, network_size, weights_file
+from src.errors import BackboneError, UsageError
+from src.features.networks.architectures import FAMILIES
+from src.features.networks.backbones import METADATA, ONNX, TorchModule, block_suffix, first_line
+from src.features.networks.foreign import wrap_foreign
+from src.features.networks.weights import (
+    build_network,
+    network_spec,
+    onnx_description,
+    weights_file,
+)
 from src.files import sha256, write_atomically
 
 OPSET = 17
 # Raise it when a network's graph changes: it is part of every cached file's name.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 INPUT = "images"
 OUTPUTS = ("embedding", "maps")
 
@@ -28,13 +37,16 @@ def export_onnx(network: TorchModule) -> bytes:
     """Write a network as ONNX; the same network gives the same bytes.
 
     Input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and `maps`
-    (n, c, h, w) float32; any n.
+    (n, c, h, w) float32, where the network gives them; any n. A BackboneError where an operation
+    has no ONNX form.
     """
     import onnx
     import torch
 
     size_px = network.image_size_px
     example = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
+    with torch.no_grad():
+        outputs = list(OUTPUTS[: len(network.cpu().eval()(example))])
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused attention has no ONNX form
     try:
@@ -43,12 +55,12 @@ def export_onnx(network: TorchModule) -> bytes:
             # The exporter of opset 17 is called old, and the size checks of ViT are traced.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                network.cpu().eval(),
+                network,
                 (example,),
                 file,
                 input_names=[INPUT],
-                output_names=list(OUTPUTS),
-                dynamic_axes={name: {0: "n"} for name in (INPUT, *OUTPUTS)},
+                output_names=outputs,
+                dynamic_axes={name: {0: "n"} for name in (INPUT, *outputs)},
                 opset_version=OPSET,
                 dynamo=False,
                 # Keeps every tensor's own name: see the module's docstring.
@@ -56,6 +68,9 @@ def export_onnx(network: TorchModule) -> bytes:
                 do_constant_folding=False,
             )
             proto = onnx.load(file)
+    except torch.onnx.errors.OnnxExporterError as error:
+        found = f"{network.spec.name} can't be exported to ONNX ({first_line(error)})"
+        raise BackboneError(found, next_command="--set features.image.networks=[]") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(_describe(network), sort_keys=True)})
@@ -64,12 +79,11 @@ def export_onnx(network: TorchModule) -> bytes:
 
 def _describe(network: TorchModule) -> dict[str, Any]:
     spec = network.spec
-    config = network.body.config.to_dict() if spec.family == "vit" else None
+    config = None if spec.family in FAMILIES else network.body.config.to_dict()
     return {
         "backbone": spec.name,
+        "spec": dataclasses.asdict(spec),
         "image_size_px": network.image_size_px,
-        "mean": spec.mean,
-        "std": spec.std,
         "config": config,
     }
 
@@ -81,31 +95,71 @@ def build_onnx(
     image_size_px: int | None = None,
     random_state: int = 0,
     cache_dir: Path | None = None,
+    int8: bool = False,
 ) -> bytes:
     """Return a backbone as ONNX bytes, from `cache_dir` if it was exported there before.
 
-    Torch is only loaded where there is no such file.
+    Torch is only loaded where there is no such file, and never for an ONNX file of another program.
     """
-    size_px = network_size(backbone, weights, image_size_px)
-    content = _content_digests(weights_file(backbone, weights))
-    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights), content]
-    digest = sha256(json.dumps(settings).encode())
-    name = f"{backbone}_{size_px}px_{digest[:16]}.onnx"
+    source = weights_file(backbone, weights, cache_dir)
+    spec = network_spec(backbone, source)
+    size_px = image_size_px or spec.image_size_px
+    if spec.family == ONNX and size_px != spec.image_size_px:
+        raise UsageError(
+            f"images.size = {size_px}: {backbone} takes images of {spec.image_size_px} px",
+            next_command="--set images.size=0",
+        )
+    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights)]
+    digest = sha256(json.dumps([*settings, content_digests(source)]).encode())
+    name = f"{block_suffix(backbone)}_{size_px}px_{digest[:16]}{'_int8' * int8}.onnx"
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
-    network = build_network(
-        backbone, weights, image_size_px=image_size_px, random_state=random_state
-    )
-    data = export_onnx(network)
+    options = {"image_size_px": image_size_px, "random_state": random_state}
+    if int8:
+        data = quantise(build_onnx(backbone, weights, **options, cache_dir=cache_dir))
+    elif spec.family == ONNX:
+        data = wrap_foreign(Path(backbone))
+    else:
+        data = export_onnx(build_network(backbone, weights, **options, networks_dir=cache_dir))
     if cache_dir is not None:
         with write_atomically(cache_dir / name, "wb") as file:
             file.write(data)
     return data
 
 
-def _content_digests(path: Path | None) -> dict[str, str]:
-    """Hash the weights themselves: a file may change under its name."""
-    if path is None or not path.exists():
+def quantise(data: bytes) -> bytes:
+    """Return an exported network with its matrix products in int8, inputs quantised as they come.
+
+    Convolutions, which lose more and gain less so, stay as they are.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    kinds = {"op_types_to_quantize": ["MatMul", "Gemm"], "weight_type": QuantType.QInt8}
+    with tempfile.TemporaryDirectory() as folder:
+        given, folded, file = (
+            Path(folder) / f"{stage}.onnx" for stage in ("fp32", "folded", "int8")
+        )
+        given.write_bytes(data)
+        quant_pre_process(
+            given, folded, skip_symbolic_shape=True
+        )  # transposed weights are constants
+        quantize_dynamic(folded, file, **kinds)
+        quantised = onnx.load(file)
+    if not any(node.op_type == "MatMulInteger" for node in quantised.graph.node):
+        raise UsageError(
+            "precision 'int8' is for transformers: this network has no matrix products of weights",
+            next_command="--set features.image.cnn.precision=auto",
+        )
+    described = onnx_description(data) | {"precision": "int8"}
+    onnx.helper.set_model_props(quantised, {METADATA: json.dumps(described, sort_keys=True)})
+    return bytes(quantised.SerializeToString(deterministic=True))
+
+
+def content_digests(path: Path | None) -> dict[str, str]:
+    """Return the SHA256 of the weights themselves: a file may change under its name."""
+    if path is None:
         return {}
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
-    return {file.name: sha256(file) for file in files}
+    files = [path, path.with_suffix(".toml")] if path.is_file() else sorted(path.iterdir())
+    return {file.name: sha256(file) for file in files if file.is_file()}
