@@ -93,13 +93,18 @@ def fetch(url: str, path: Path, digest: str = "", token: str | None = None) -> s
     OSError
         No answer in time, too few bytes a second, another file than expected, or no room.
     """
-    seen = hashlib.sha256()
-    with write_atomically(path, "wb") as file:
-        for block in _blocks(url, token):
-            file.write(block)
-            seen.update(block)
+    seen, part = hashlib.sha256(), path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as file:
+            for block in _blocks(url, token):
+                file.write(block)
+                seen.update(block)
         if not seen.hexdigest().startswith(digest):
             raise OSError(f"{url} has the sha256 {seen.hexdigest()}, expected {digest}")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
     return seen.hexdigest()
 
 
