@@ -114,7 +114,7 @@ def build_onnx(
     name = f"{block_suffix(backbone)}_{size_px}px_{digest[:16]}{'_int8' * int8}.onnx"
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
-    options = {"image_size_px": image_size_px, "random_state": random_state}
+    options: dict[str, Any] = {"image_size_px": image_size_px, "random_state": random_state}
     if int8:
         data = quantise(build_onnx(backbone, weights, **options, cache_dir=cache_dir))
     elif spec.family == ONNX:
