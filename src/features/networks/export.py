@@ -7,15 +7,21 @@ torch network again, on a graphics card or for more training, and nothing else n
 
 from __future__ import annotations
 
+import functools
 import json
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.features.networks.backbones import TorchModule
+from src.features.networks.text_network import TEXT, TEXT_INPUTS, build_text_network
 from src.features.networks.weights import METADATA, build_network, network_size, weights_file
 from src.files import sha256, write_atomically
+
+if TYPE_CHECKING:
+    import torch
 
 OPSET = 17
 # Raise it when a network's graph changes: it is part of every cached file's name.
@@ -27,14 +33,15 @@ OUTPUTS = ("embedding", "maps")
 def export_onnx(network: TorchModule) -> bytes:
     """Write a network as ONNX; the same network gives the same bytes.
 
-    Input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and `maps`
-    (n, c, h, w) float32; any n.
+    Of images: input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and
+    `maps` (n, c, h, w) float32. Of text: inputs `input_ids` and `attention_mask`, (n, tokens)
+    int64; output `embedding`. Any n, any number of tokens.
     """
     import onnx
     import torch
 
-    size_px = network.image_size_px
-    example = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
+    inputs, outputs, about = _signature(network)
+    axes = {name: dict(enumerate(("n", "tokens")[: 1 + (name in TEXT_INPUTS)])) for name in inputs}
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused attention has no ONNX form
     try:
@@ -44,11 +51,11 @@ def export_onnx(network: TorchModule) -> bytes:
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network.cpu().eval(),
-                (example,),
+                tuple(inputs.values()),
                 file,
-                input_names=[INPUT],
-                output_names=list(OUTPUTS),
-                dynamic_axes={name: {0: "n"} for name in (INPUT, *OUTPUTS)},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={**axes, **dict.fromkeys(outputs, {0: "n"})},
                 opset_version=OPSET,
                 dynamo=False,
                 # Keeps every tensor's own name: see the module's docstring.
@@ -58,20 +65,31 @@ def export_onnx(network: TorchModule) -> bytes:
             proto = onnx.load(file)
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
-    onnx.helper.set_model_props(proto, {METADATA: json.dumps(_describe(network), sort_keys=True)})
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(about, sort_keys=True)})
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _describe(network: TorchModule) -> dict[str, Any]:
-    spec = network.spec
-    config = network.body.config.to_dict() if spec.family == "vit" else None
-    return {
+def _signature(
+    network: TorchModule,
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...], dict[str, Any]]:
+    """Return example inputs by name, names of outputs, and what builds the network again."""
+    import torch
+
+    if hasattr(network, "pooling"):
+        tokens = torch.ones((2, 8), dtype=torch.int64)
+        config = network.body.config.to_dict()
+        about = {"backbone": TEXT, "pooling": network.pooling, "config": config}
+        return dict.fromkeys(TEXT_INPUTS, tokens), OUTPUTS[:1], about
+    spec, size_px = network.spec, network.image_size_px
+    about = {
         "backbone": spec.name,
-        "image_size_px": network.image_size_px,
+        "image_size_px": size_px,
         "mean": spec.mean,
         "std": spec.std,
-        "config": config,
+        "config": network.body.config.to_dict() if spec.family == "vit" else None,
     }
+    images = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
+    return {INPUT: images}, OUTPUTS, about
 
 
 def build_onnx(
@@ -91,12 +109,24 @@ def build_onnx(
     settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights), content]
     digest = sha256(json.dumps(settings).encode())
     name = f"{backbone}_{size_px}px_{digest[:16]}.onnx"
+    build = functools.partial(
+        build_network, backbone, weights, image_size_px=image_size_px, random_state=random_state
+    )
+    return _export_once(cache_dir, name, build)
+
+
+def build_text_onnx(folder: Path, pooling: str, cache_dir: Path | None = None) -> bytes:
+    """Return the text encoder of a folder as ONNX bytes, as `build_onnx` does."""
+    settings = [GRAPH_VERSION, OPSET, TEXT, pooling, _content_digests(folder)]
+    digest = sha256(json.dumps(settings).encode())
+    build = functools.partial(build_text_network, folder, pooling)
+    return _export_once(cache_dir, f"{TEXT}_{digest[:16]}.onnx", build)
+
+
+def _export_once(cache_dir: Path | None, name: str, build: Callable[[], TorchModule]) -> bytes:
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
-    network = build_network(
-        backbone, weights, image_size_px=image_size_px, random_state=random_state
-    )
-    data = export_onnx(network)
+    data = export_onnx(build())
     if cache_dir is not None:
         with write_atomically(cache_dir / name, "wb") as file:
             file.write(data)

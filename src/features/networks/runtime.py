@@ -7,9 +7,9 @@ graphics card is (or where asked for), and is imported there alone. Speeds: docs
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from openvino import AsyncInferQueue, InferRequest
 
 Floats = NDArray[np.float32]
-Engine = Callable[[Pixels, bool], tuple[Floats, Floats | None]]
+Inputs: TypeAlias = Pixels | Mapping[str, NDArray[np.int64]]
+"""Images, or the inputs of another network by name, each of n rows."""
+Engine = Callable[[Inputs, bool], tuple[Floats, Floats | None]]
 
 RUNTIMES = ("auto", "torch", "onnxruntime", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
@@ -46,7 +48,8 @@ def start_engine(
     every core is taken.
 
     Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
-    maps (n, c, h, w) that explanations start from, None unless asked for.
+    maps (n, c, h, w) that explanations start from, None unless asked for. A text encoder takes its
+    inputs by name, and has no maps.
 
     Raises
     ------
@@ -123,6 +126,10 @@ def choose_precision(precision: str, runtime: str, device: str) -> str:
     return "bf16" if device == "cuda" else "fp32"
 
 
+def _by_name(inputs: Inputs) -> Mapping[str, NDArray[Any]]:
+    return inputs if isinstance(inputs, Mapping) else {"images": inputs}
+
+
 def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
@@ -137,9 +144,9 @@ def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
     except (faults.InvalidProtobuf, faults.InvalidGraph, faults.Fail) as error:
         raise BackboneError(f"onnxruntime can't read the network: {error}") from error
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
         wanted = ["embedding", "maps"] if with_maps else ["embedding"]
-        found = session.run(wanted, {"images": images})
+        found = session.run(wanted, dict(_by_name(inputs)))
         return found[0], found[1] if with_maps else None
 
     return run
@@ -167,19 +174,22 @@ def _openvino_engine(data: bytes, precision: str, n_threads: int) -> Engine:
 
     queues = {False: queue(("embedding",))}
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
         if with_maps and True not in queues:  # compiled when an explanation is first asked for
             queues[True] = queue(("embedding", "maps"))
-        parts = _run_parts(queues[with_maps], images, n_threads)
+        parts = _run_parts(queues[with_maps], _by_name(inputs), n_threads)
         embeddings = np.concatenate([part[0] for part in parts])
         return embeddings, np.concatenate([part[1] for part in parts]) if with_maps else None
 
     return run
 
 
-def _run_parts(queue: AsyncInferQueue, images: Pixels, n_threads: int) -> list[list[Floats]]:
-    size = max(1, min(8, -(-len(images) // n_threads)))
-    parts: list[list[Floats]] = [[] for _ in range(0, len(images), size)]
+def _run_parts(
+    queue: AsyncInferQueue, inputs: Mapping[str, NDArray[Any]], n_threads: int
+) -> list[list[Floats]]:
+    n = len(next(iter(inputs.values())))
+    size = max(1, min(8, -(-n // n_threads)))
+    parts: list[list[Floats]] = [[] for _ in range(0, n, size)]
 
     def keep(request: InferRequest, position: int) -> None:
         # Copied: the request's own memory is overwritten by its next part.
@@ -187,7 +197,8 @@ def _run_parts(queue: AsyncInferQueue, images: Pixels, n_threads: int) -> list[l
 
     queue.set_callback(keep)
     for position in range(len(parts)):
-        queue.start_async({0: images[position * size : (position + 1) * size]}, position)
+        rows = slice(position * size, (position + 1) * size)
+        queue.start_async({name: values[rows] for name, values in inputs.items()}, position)
     queue.wait_all()
     return parts
 
@@ -198,10 +209,12 @@ def _torch_engine(data: bytes, device: str, precision: str) -> Engine:
     network = network_from_onnx(data).to(device).to(memory_format=torch.channels_last)
     reduced = precision == "bf16"
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
+        arrays = map(np.ascontiguousarray, _by_name(inputs).values())
+        batch = [torch.from_numpy(array).to(device) for array in arrays]
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
-            embeddings, maps = network(batch)
+            found = network(*batch)
+        embeddings, maps = found if isinstance(found, tuple) else (found, None)
         return embeddings.cpu().numpy(), maps.cpu().numpy() if with_maps else None
 
     return run

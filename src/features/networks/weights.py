@@ -28,6 +28,7 @@ from src.features.networks.backbones import (
     no_weights,
     reach,
 )
+from src.features.networks.text_network import TEXT, text_network_from_config
 from src.features.networks.vit import build_vit, vit_from_config
 
 if TYPE_CHECKING:
@@ -77,17 +78,22 @@ def network_from_onnx(data: bytes) -> TorchModule:
     import torch
 
     about = onnx_description(data)
+    with torch.random.fork_rng(devices=[]):
+        network = _network_from_description(about)
+    tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
+    load_weights(network.body, tensors, about["backbone"], "ONNX bytes")
+    return network.eval()
+
+
+def _network_from_description(about: dict[str, Any]) -> TorchModule:
+    if about["backbone"] == TEXT:
+        return text_network_from_config(about["config"], about["pooling"])
     spec = backbone_spec(about["backbone"])
     spec = dataclasses.replace(spec, mean=tuple(about["mean"]), std=tuple(about["std"]))
     size_px = about["image_size_px"]
-    with torch.random.fork_rng(devices=[]):
-        if spec.family == "vit":
-            network = vit_from_config(spec, about["config"], size_px)
-        else:
-            network = embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
-    tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
-    load_weights(network.body, tensors, spec.name, "ONNX bytes")
-    return network.eval()
+    if spec.family == "vit":
+        return vit_from_config(spec, about["config"], size_px)
+    return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
 
 
 def network_size(name: str, weights: str | Path, image_size_px: int | None) -> int:
