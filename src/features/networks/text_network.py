@@ -1,4 +1,4 @@
-"""Text encoders of Hugging Face, wrapped so that token numbers go in and one embedding comes out."""
+"""Text encoders of Hugging Face, wrapped: token numbers go in, one embedding comes out."""
 
 from __future__ import annotations
 
