@@ -1,7 +1,7 @@
 """Which branches exist, which of them a configuration switches on, and with which weight.
 
 A modality takes part by its line in ``[fusion.weights]``; the text branches by their lines in
-``[features.text.weights]`` too, and their columns are multiplied by both. An image branch is one
+``[features.text.weights]`` too, and weigh the product of both. An image branch is one
 modality of its own and is also switched by its ``enabled``. A weight of 0 switches off.
 """
 
