@@ -38,6 +38,7 @@ Folds = Annotated[int, Field(ge=2, le=20)]
 Bins = Annotated[int, Field(ge=8, le=255)]
 FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
 Device = Literal["auto", "cpu", "cuda"]
+Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
 ClassifierName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
 
 
@@ -159,6 +160,18 @@ TEXT_WEIGHTS = {
 }
 
 
+class Encoder(Section):
+    enabled: bool = False
+    model: str = "intfloat/multilingual-e5-small"
+    prefix: str = "query: "
+    pooling: Literal["mean", "cls"] = "mean"
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 128
+    batch_size: Positive = 32
+    device: Device = "auto"
+    runtime: Runtime = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+
+
 class TextFeatures(Section):
     max_features: Positive = 300_000
     ngram_range: NgramRange = (1, 2)
@@ -167,6 +180,7 @@ class TextFeatures(Section):
     char: Chars = Chars()
     lexicon: Lexicon = Lexicon()
     svd: TextSvd = TextSvd()
+    encoder: Encoder = Encoder()
     weights: Annotated[dict[str, Weight], _over(TEXT_WEIGHTS)] = TEXT_WEIGHTS
 
 
@@ -196,7 +210,7 @@ class Cnn(Section):
     weights: str = "pretrained"
     device: Device = "auto"
     batch_size: Positive = 32
-    runtime: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    runtime: Runtime = "auto"
     fine_tune: FineTune = FineTune()
 
 
@@ -221,6 +235,7 @@ class Features(Section):
 
 MODALITY_WEIGHTS = {
     "text": 1.0,
+    "text_encoder": 1.0,
     "image_pixels": 0.5,
     "image_stats": 0.02,
     "image_cnn": 1.0,
@@ -234,6 +249,7 @@ class Fusion(Section):
 
 class LateFusionOptions(Section):
     text: ClassifierName = "linear_svc"
+    text_encoder: ClassifierName = "logreg"
     image: ClassifierName = "logreg"
 
 

@@ -127,9 +127,15 @@ class TextEncoder:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the values."""
+        return tuple(str(i) for i in range(self.n_features))
+
+    @property
+    def n_features(self) -> int:
+        """Length of an embedding."""
         if self._n_features is None:
-            self._n_features = self.extract([""], [""]).shape[1]
-        return tuple(str(i) for i in range(self._n_features))
+            inputs = self.pad(self.tokenise([""], [""]))
+            self._n_features = int(self.engine(inputs, False)[0].shape[1])
+        return self._n_features
 
     @property
     def engine(self) -> Engine:
@@ -191,11 +197,9 @@ class TextEncoder:
 
     def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> Floats:
         """Return embeddings, shape (n, d), float32, of Euclidean length 1."""
-        tokens = self.tokenise(titles, descriptions)
-        found = [(rows, self.engine(inputs, False)[0]) for rows, inputs in self.batches(tokens)]
-        values = np.empty((len(tokens), found[0][1].shape[1]), dtype=np.float32)
-        for rows, embeddings in found:
-            values[rows] = embeddings
+        values = np.empty((len(titles), self.n_features), dtype=np.float32)
+        for rows, inputs in self.batches(self.tokenise(titles, descriptions)):
+            values[rows] = self.engine(inputs, False)[0]
         return values
 
 
