@@ -14,7 +14,8 @@ has_text            a letter or digit is left after cleaning
 has_description     the same, of the description alone
 has_image           the image could be read
 title_length        characters of the designation without markup, float32
-<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without what it reads
+<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without text or
+                    image
 ==================  ==============================================================================
 
 What depends on one product alone is in it, made once, here, by extractors behind a

@@ -137,7 +137,7 @@ def build_encoder(cfg: Config) -> list[Branch]:
     if not options.enabled:
         return []
     settings = options.model_dump(exclude={"enabled"})
-    encoder = TextEncoder(**settings, cache_dir=cfg.paths.networks_dir)
+    encoder = TextEncoder(networks_dir=cfg.paths.networks_dir, **settings)
     steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
     return [Branch(ENCODER, MODALITY, TextBlock(ENCODER, encoder), steps, own_expert=ENCODER)]
 

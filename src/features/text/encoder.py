@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from src.errors import BackboneError, UsageError
 from src.features.networks.export import build_text_onnx
+from src.features.networks.hub import model_files
 from src.features.networks.runtime import (
     Engine,
     Floats,
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Tokens = NDArray[np.int64]
+FILES = ("config.json", "tokenizer.json", "model*.safetensors*")
 # Of a text that is too long, the share that is kept of its start; the rest is its end (Sun et al.
 # 2019, "How to fine-tune BERT for text classification", sec. 5.3.1).
 HEAD_SHARE = 0.75
@@ -45,16 +47,17 @@ VERSION = 1
 class TextEncoder:
     """Turn title and description into one embedding.
 
-    `model` is a folder of `save_pretrained` with a ``tokenizer.json``; `pooling` is as in
-    `build_text_network`; `prefix` is written before each text, as e5 asks for; device, runtime,
-    precision and n_threads are as in `start_engine`. The exported network is kept in `cache_dir`;
-    None exports each time. `prepare` sets `onnx_`, the bytes of the network, `tokenizer_`, JSON,
-    and `pad_id_`.
+    `model` is a folder of `save_pretrained` with a ``tokenizer.json``, or a name of Hugging Face,
+    ``owner/name`` or ``owner/name@revision``; `pooling` is as in `build_text_network`; `prefix` is
+    written before each text, as e5 asks for; device, runtime, precision and n_threads are as in
+    `start_engine`. Downloads and the exported network are kept in `networks_dir`. `prepare` sets
+    `onnx_`, the bytes of the network, `tokenizer_`, JSON, and `pad_id_`.
     """
 
     def __init__(
         self,
         model: str | Path,
+        networks_dir: Path,
         *,
         pooling: str = "mean",
         prefix: str = "query: ",
@@ -64,9 +67,9 @@ class TextEncoder:
         runtime: str = "auto",
         precision: str = "auto",
         n_threads: int | None = None,
-        cache_dir: Path | None = None,
     ) -> None:
         self.model = model
+        self.networks_dir = networks_dir
         self.pooling = pooling
         self.prefix = prefix
         self.max_tokens = max_tokens
@@ -75,7 +78,6 @@ class TextEncoder:
         self.runtime = runtime
         self.precision = precision
         self.n_threads = n_threads
-        self.cache_dir = cache_dir
         self._engine: Engine | None = None
         self._tokenizer: Tokenizer | None = None
         self._n_features: int | None = None
@@ -91,7 +93,7 @@ class TextEncoder:
     def prepare(self) -> TextEncoder:
         """Make or read network and tokenizer; BackboneError if they can't be had."""
         if not hasattr(self, "onnx_"):
-            folder = Path(self.model)
+            folder = self._folder()
             self.tokenizer_ = _read(folder, "tokenizer.json")
             config = json.loads(_read(folder, "config.json"))
             self.pad_id_ = int(config.get("pad_token_id") or 0)
@@ -102,8 +104,16 @@ class TextEncoder:
                     f"{key} = {self.max_tokens}: {self.model} reads {longest} tokens",
                     next_command=f"--set {key}={longest}",
                 )
-            self.onnx_ = build_text_onnx(folder, self.pooling, self.cache_dir)
+            self.onnx_ = build_text_onnx(folder, self.pooling, self.networks_dir)
         return self
+
+    def _folder(self) -> Path:
+        """Return the folder of the model, fetched where only its name is given."""
+        folder, name = Path(self.model), str(self.model)
+        if folder.is_dir() or folder.is_absolute() or name.startswith("."):
+            return folder
+        name, _, revision = name.partition("@")
+        return model_files(name, revision or "main", FILES, self.networks_dir)
 
     check = prepare
 
