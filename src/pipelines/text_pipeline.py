@@ -107,11 +107,12 @@ def _clean_columns(
 
 
 def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
-    from src.features.text.language import detect_languages
+    from src.features.text.language import MAX_CHARS, detect_languages
     from src.features.text.markup import plain_text
 
+    # Only the start is read; markup may take most of what stands there.
     pairs = zip(titles, descriptions, strict=True)
-    joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
+    joined = [plain_text(f"{title}\n{body}"[: 8 * MAX_CHARS]) for title, body in pairs]
     return {LANGUAGE: _object_array(detect_languages(joined))}
 
 
@@ -153,7 +154,7 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     settings = {**cleaner.settings(), "columns": 3}
     return (
         TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
-        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),
+        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 3}),
     )
 
 
