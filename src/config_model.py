@@ -152,7 +152,7 @@ TEXT_WEIGHTS = {
     "tfidf_word_title": 0.6,
     "tfidf_char_title": 0.6,
     "has_description": 0.1,
-    "title_length": 0.1,
+    "title_length": 0.05,
     "text_stats": 0.0,
     "text_stats_pro": 0.0,
     "language": 0.0,
@@ -236,8 +236,8 @@ class Features(Section):
 MODALITY_WEIGHTS = {
     "text": 1.0,
     "text_encoder": 1.0,
-    "image_pixels": 0.5,
-    "image_stats": 0.02,
+    "image_pixels": 0.2,
+    "image_stats": 0.25,
     "image_cnn": 1.0,
     "image_vit": 1.0,
 }

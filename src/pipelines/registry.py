@@ -1,8 +1,8 @@
 """Which branches exist, which of them a configuration switches on, and with which weight.
 
 A modality takes part by its line in ``[fusion.weights]``; the text branches by their lines in
-``[features.text.weights]`` too, and their columns are multiplied by both. The text encoder and each
-image branch are one modality of their own and are also switched by their ``enabled``. A weight of 0
+``[features.text.weights]`` too, and weigh the product of both. The text encoder and each image
+branch are one modality of their own and are also switched by their ``enabled``. A weight of 0
 switches off.
 """
 
