@@ -1,7 +1,8 @@
 """The text branches: what is extracted from title and description, and what learns from it.
 
 The sparse branches read title and description together, and the title again on its own: apart they
-lose points on all but the full data. The dense ones tell sellers' habits apart.
+lose points on all but the full data. The dense ones tell sellers' habits apart; the encoder's
+embedding holds what a pretrained network knows of words that no product of the catalogue has.
 """
 
 from __future__ import annotations
