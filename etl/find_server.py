@@ -122,8 +122,12 @@ def _other_holder(url: str, folder: Path) -> tuple[bool, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print kind, address, shown address and name of the workspace, a line each."""
-    options = parser(__doc__, config=False)
+    """Print what init.sh reads, a line each.
+
+    That is the kind, the address without its password, the password, the shown address, and the
+    name of the workspace.
+    """
+    options = parser(__doc__)  # the settings are for the next command alone
     options.add_argument("data", type=Path, help="folder of the workspace's own server")
     options.add_argument("--replace", action="store_true", help="whatever a server holds")
     options.add_argument("--start", action="store_true", help="make a server of its own")
@@ -134,7 +138,9 @@ def _print(args: argparse.Namespace) -> int:
     port = database_url.port(database_url.read_settings())
     folder = args.data.absolute()
     kind, url = find(folder, port, replace=args.replace, make=args.start)
-    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n{_name(folder)}\n")
+    address, password = postgres.without_password(url)
+    lines = (kind, address, password, postgres.shown(url), _name(folder))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return EXIT_FINE
 
 

@@ -127,17 +127,8 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
-        if sys.stdout is None:
-            raise UsageError("stdout is closed: expected --out F, or where to write")
-        try:
-            yield sys.stdout
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as e:
-            with contextlib.suppress(OSError):
-                sys.stdout.close()  # or Python tries once more at its end
-            raise FileFault.of("stdout", f"can't be written ({e})", next_command="df -h") from e
+        yield sys.stdout
+        sys.stdout.flush()  # before it is said that all was written
         return
     if not path.parent.is_dir():
         raise FileFault.of(path, f"can't be written: {path.parent} is no folder")

@@ -12,6 +12,7 @@ import dataclasses
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
@@ -35,7 +36,7 @@ class ServedRun:
     f1_weighted: float  # on the hold-out
     half_width: float  # half of its 95 % bootstrap interval
     synthetic: bool
-    promoted_at: str | None  # first (UTC, ISO 8601); None for a run that never was
+    promoted_at: str | None  # since when it is or was served (UTC, ISO 8601); None: it never was
     rows: int  # labelled products that it was trained on
     sample: bool  # True when [debug].sample_rows left others out
 
@@ -89,6 +90,14 @@ class ArtifactStore(Names):
             raise ArtifactError(
                 f"{self.serving}: written by another version ({e})", next_command=TRAIN_COMMAND
             ) from e
+
+    def serve_from_now(self) -> ServedRun:
+        """Note in ``serving.json`` when the run became the served one, and return what it says."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        served = dataclasses.replace(self.served_run(), promoted_at=now)
+        run = Run.of(self.describe(self.serving))
+        self.save(self.serving, dataclasses.asdict(served), run=run, stage="promote")
+        return served
 
     def verify(self) -> None:
         """Check every file of the run against the manifest; one that is not listed is an error."""

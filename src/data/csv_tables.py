@@ -7,6 +7,7 @@ but kept, because the submission has every row. Text is never normalised here.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
@@ -47,13 +48,16 @@ class CsvTables:
     snapshot: Snapshot
 
 
-def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
+def read_csv_files(
+    import_dir: Path, codes: Collection[int], max_reject_rate: float = 1.0
+) -> CsvTables:
     """Read the three files into tables; a row with a code that is not in `codes` is rejected.
 
     Raises
     ------
     FileFault
-        As `take_snapshot`, or X_train and Y_train do not belong together.
+        As `take_snapshot`, X_train and Y_train do not belong together, or a larger share of X_train
+        is rejected.
     """
     files = {name: read_official(import_dir / name) for name in FILES}
     x, labels = files[X_TRAIN], files[Y_TRAIN].column(1)
@@ -80,11 +84,17 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
     train = _sorted(train[x_faults == ""].merge(known, on="row_index"))
     faults = {X_TEST: _joined(_product_faults(test)), X_TRAIN: x_faults, Y_TRAIN: y_faults}
     rejects = [reject for name, of in faults.items() for reject in _rejects(files[name], of)]
+    rejected, allowed = len(x.rows) - len(train), math.floor(max_reject_rate * len(x.rows))
+    if rejected > allowed:
+        name, line, reason, _ = next(reject for reject in rejects if reject[0] != X_TEST)
+        limit = f"at most {allowed} rejected rows (validation.max_reject_rate)"
+        problem = f"{reason}; expected {limit}, found {rejected}"
+        raise FileFault.of(import_dir / name, problem, line=line)
     return CsvTables(
         train=train,
         test=_sorted(test),
         rejects=pd.DataFrame(rejects, columns=list(REJECT_COLUMNS)),
-        rejected_rows=len(x.rows) - len(train),
+        rejected_rows=rejected,
         snapshot=snapshot_of(list(files.values())),
     )
 

@@ -13,7 +13,6 @@ from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
 from src.errors import DatabaseError
-from src.evaluation.model_card import About as CardAbout
 from src.evaluation.model_card import model_card
 from src.labels import Labels
 from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
@@ -103,10 +102,14 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     """Write the card from the hold-out's files as they were saved."""
     metrics = store.load(store.metrics(kind, "holdout", ".json"))
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
-    items = ingested.train
-    corrections = str(ingested.corrected) if ingested.corrected else ""
-    about = CardAbout(run.config, len(items), int((items["image"] != "").sum()), corrections)
-    card = model_card(metrics, by_class, about)
+    card = model_card(
+        metrics,
+        by_class,
+        config=run.config,
+        train_rows=len(ingested.train),
+        rows_with_image=int((ingested.train["image"] != "").sum()),
+        corrections=str(ingested.corrected or ""),
+    )
     store.save(store.model_card, card, run=run, stage="evaluate")
 
 

@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -71,7 +71,7 @@ class Services:
     model: ServedModel
     log: PredictionLog
     feedback_file: Path  # where corrections go without a database
-    database_url: str
+    database_url: Callable[[], str]  # asked anew each time: the server may have moved
     codes: Collection[int]  # that a correction may name
     limits: RequestLimits = RequestLimits()
     api_key: str = ""  # "" lets everybody in

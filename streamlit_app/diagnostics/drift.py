@@ -89,6 +89,8 @@ def _report(ctx: Context, report: dict[str, Any]) -> None:
         before = ctx.words.percent(report["reference_accuracy"])
         figures.append((before, ctx.words("app.drift.accuracy_before")))
     components.figures(figures)
+    if report["accuracy"] is None:
+        components.note(ctx.words("drift_report.no_estimate"))
     left, right = st.columns(2, gap="large")
     with left:
         _findings(ctx, report["findings"])

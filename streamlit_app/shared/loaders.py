@@ -13,6 +13,7 @@ import base64
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -166,8 +167,8 @@ def keep_correction(
     correction = new_correction(
         code, designation, predicted_code=predicted, author=author, comment=comment
     )
-    url = database_url(ctx.cfg.paths.workspace)
-    return store(correction, ctx.store.feedback, url, ctx.labels.codes)
+    address = partial(database_url, ctx.cfg.paths.workspace)
+    return store(correction, ctx.store.feedback, address, ctx.labels.codes)
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:

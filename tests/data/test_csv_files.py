@@ -282,3 +282,14 @@ def test_a_field_may_hold_a_megabyte(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "a.csv", f',title,body\n0,"{quoted}",\n'.encode()) == [
         ["0", text, ""]
     ]
+
+
+def test_more_rejects_than_allowed_refuse_the_files_as_the_load_does(shop: Shop) -> None:
+    rows = [(i, "\u00a0" if i == 7 else f"Lampe {i}", "", 100 + i, 1) for i in range(40)]
+    folder = shop.write(rows, [(i, 10) for i in range(40)], [(40, "x", "", 1, 1)])
+    assert csv_tables.read_csv_files(folder, CODES, 0.025).rejected_rows == 1
+    with pytest.raises(FileFault, match=f"{X_TRAIN}, line 9: designation is empty; ") as caught:
+        csv_tables.read_csv_files(folder, CODES, 0.024)
+    assert caught.value.message.endswith(
+        "expected at most 0 rejected rows (validation.max_reject_rate), found 1"
+    )

@@ -52,7 +52,7 @@ def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) ->
     model.refresh()
     log = PredictionLog(rows.extend, model.observe)
     codes = model.get().pipeline.model.classes_.tolist()
-    yield Services(model, log, tmp_path / "feedback.jsonl", NO_DATABASE, codes, LIMITS)
+    yield Services(model, log, tmp_path / "feedback.jsonl", lambda: NO_DATABASE, codes, LIMITS)
     log.close()
 
 

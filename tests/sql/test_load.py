@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -105,6 +106,11 @@ def test_loading_again_changes_no_row(shop: Shop, database: str, load: Load, dum
     assert dump(database) == before
     again = query(database, "SELECT xmin::TEXT, ctid::TEXT FROM project.items ORDER BY ctid")
     assert again == physical
+    # From another workspace it is that one's from then on.
+    copy = shutil.copytree(folder, folder.parent / "second" / "import")
+    assert load(database, copy).stderr == ""
+    [(workspace,)] = query(database, "SELECT workspace FROM project.datasets")
+    assert workspace == str(folder.parent / "second")
 
 
 def query(url: str, text: str) -> list[tuple[object, ...]]:
