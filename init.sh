@@ -278,7 +278,8 @@ keep_rejects() {
     local kept=$RESULTS_DIR/rejects.csv
     if (($(wc -l <"$WORK/rejects.csv") > 1)); then
         mkdir -p "$RESULTS_DIR"
-        cp "$WORK/rejects.csv" "$kept"
+        cp "$WORK/rejects.csv" "$kept.tmp"
+        mv -f "$kept.tmp" "$kept"
         etl rejects "$kept"
         printf '  all of them: %s\n' "$kept"
     else

@@ -38,9 +38,10 @@ def find(
         _wait_for(url)
         return "given", url
     database_url.forget_other_servers()
-    url = database_url.local_url(settings, port or database_url.DEFAULT_PORT)
+    secret, asked = database_url.password(settings), port or database_url.DEFAULT_PORT
+    url = database_url.local_url(secret, asked)
     if not make and not (folder / "cluster").exists():
-        if not database_url.is_taken(port or database_url.DEFAULT_PORT):
+        if not database_url.is_taken(asked):
             return "none", url
         try:
             _wait_for(url)
@@ -57,9 +58,7 @@ def find(
                 next_command=f"PGPORT={free} bash init.sh",
             )
         sys.stderr.write(f"   {held}\n")
-    server = postgres_server.Server(
-        folder, port or postgres_server.choose_port(folder), database_url.password(settings)
-    )
+    server = postgres_server.Server(folder, port or postgres_server.choose_port(folder), secret)
     postgres_server.start(server)
     return "embedded", server.url()
 

@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shlex
 import shutil
 import uuid
 import zipfile
@@ -20,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.errors import ArtifactError
 from src.files import sha256, write_atomically
 
 if TYPE_CHECKING:
@@ -120,17 +118,11 @@ class ExtractionCache:
             else:
                 arrays[name] = column
         settings = folder / SETTINGS_NAME
-        try:
-            if not settings.exists():
-                with write_atomically(settings) as text:
-                    text.write(namespace.settings)
-            with write_atomically(folder / f"{uuid.uuid4().hex}.npz", "wb") as segment:
-                np.savez(segment, **arrays)
-        except OSError as e:
-            raise ArtifactError(
-                f"{folder}: the cache can't be written ({e}); what was there before is unchanged",
-                next_command=f"df -h {shlex.quote(str(self.root))}",
-            ) from e
+        if not settings.exists():
+            with write_atomically(settings) as text:
+                text.write(namespace.settings)
+        with write_atomically(folder / f"{uuid.uuid4().hex}.npz", "wb") as segment:
+            np.savez(segment, **arrays)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Return (folder, bytes) of every namespace on disk."""

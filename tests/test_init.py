@@ -35,7 +35,7 @@ CODES = load_labels(REPOSITORY / "config" / "labels_map.json").codes
 # All that init.sh may ask of a machine, besides Python.
 TOOLS = (
     *("awk", "bash", "cat", "cp", "date", "dirname", "env", "grep", "head", "id", "ln", "ls"),
-    *("mkdir", "mktemp", "rm", "sed", "sh", "sleep", "tail", "unshare", "wc"),
+    *("mkdir", "mktemp", "mv", "rm", "sed", "sh", "sleep", "tail", "unshare", "wc"),
 )
 
 

@@ -17,10 +17,10 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from src.artifacts import manifest, runs
-from src.artifacts.manifest import TRAIN_COMMAND, Run, unwritable, warn_about_versions
+from src.artifacts.manifest import TRAIN_COMMAND, Run, warn_about_versions
 from src.artifacts.names import Alias, Names
 from src.errors import ArtifactError
-from src.files import sha256, write_atomically
+from src.files import sha256, unwritable, write_atomically
 
 TEXT_SUFFIXES = {".txt", ".md", ".html"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -132,16 +132,13 @@ class ArtifactStore(Names):
         """
         root = self.paths.artifacts_dir
         target = path.resolve() if path.is_symlink() else path  # a link leads to the served run
-        try:
-            with write_atomically(target, "wb") as handle:
-                _write(handle, path.suffix, value)
-                handle.flush()
-                digest = sha256(Path(handle.name))
-                entry = manifest.new_entry(root, target, digest, run, stage)
-                manifest.update(root, target, {"pending": entry})
-            manifest.update(root, target, {"current": entry})
-        except OSError as e:
-            raise unwritable(path, e) from e
+        with write_atomically(target, "wb") as handle:
+            _write(handle, path.suffix, value)
+            handle.flush()
+            digest = sha256(Path(handle.name))
+            entry = manifest.new_entry(root, target, digest, run, stage)
+            manifest.update(root, target, {"pending": entry})
+        manifest.update(root, target, {"current": entry})
 
     def load(self, path: Path) -> Any:  # noqa: ANN401
         """Read a file back after its sha256 (and HMAC, where a key is set) agreed.

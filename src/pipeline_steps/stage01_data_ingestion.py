@@ -71,7 +71,8 @@ def _correct(
         corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
     y, corrected = correct_labels(train, labels, corrections, codes)
-    return train.assign(prdtypecode=y), dataclasses.replace(corrected, unreadable=unreadable)
+    labelled = train.assign(prdtypecode=y, official_code=labels)
+    return labelled, dataclasses.replace(corrected, unreadable=unreadable)
 
 
 def _with_images(

@@ -17,6 +17,7 @@ from src.evaluation.model_card import model_card
 from src.labels import Labels
 from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
 from src.monitoring.signals import SignalReader
+from src.pipelines.neighbours import Neighbours
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import TEXT, FullPipeline
 from src.pipelines.training_range import TrainingRange
@@ -34,16 +35,17 @@ def save_models(
     transformed: Transformed,
     trained: Trained,
 ) -> None:
-    """Save both phases, and the one file that serving loads."""
+    """Save both phases, the one file that serving loads, and what answers are compared with."""
     kind = cfg.model.name
     phases = {"holdout": trained.holdout_model, "final": trained.final_model}
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
-        keys = product_keys(transformed.train)
+        table, model = transformed.train, trained.final_model
+        keys = product_keys(table)
         bundle = FullPipeline(
             extractors=transformed.extractors,
-            model=trained.final_model,
+            model=model,
             threshold=trained.threshold,
             labels=labels.names,
             themes=labels.themes,
@@ -52,9 +54,12 @@ def save_models(
             run_id=run.run_id,
             data_hash=run.snapshot,
             synthetic=run.synthetic,
-            training_range=TrainingRange.of(transformed.train, trained.final_model),
+            training_range=TrainingRange.of(table, model),
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
+        if cfg.outputs.neighbours:
+            neighbours = Neighbours.of(table, model, keys)
+            store.save(store.neighbours, neighbours, run=run, stage="train")
 
 
 def save_reference(

@@ -67,7 +67,7 @@ def _history(ctx: Context, reports: dict[str, dict[str, Any]]) -> None:
     title = ctx.words("app.drift.accuracy")
     titles = {"name": ctx.words("app.drift.report"), "shown": title}
     titles["rows"] = ctx.words("app.word.products")
-    chart = charts.timeline(data, color="state", colors=colors, value_title=title, titles=titles)
+    chart = charts.timeline(data, colors=colors, value_title=title, titles=titles)
     components.chart(ctx, chart, ctx.words("app.drift.history"))
 
 
@@ -100,7 +100,7 @@ def _report(ctx: Context, report: dict[str, Any]) -> None:
     if examples:
         st.markdown(f"**{ctx.words('app.drift.examples')}**")
         components.cards(
-            components.card("", ctx, example["designation"], ctx.chip(example["predicted"]))
+            components.card(example["designation"], ctx.chip(example["predicted"]))
             for example in examples
         )
 
@@ -143,7 +143,6 @@ def _mix(ctx: Context, mix: list[dict[str, Any]]) -> None:
         ctx,
         charts.points(
             data.nlargest(MAX_CLASSES, "change"),
-            name="name",
             columns=columns,
             titles=(ctx.words("app.word.class"), ctx.words("app.word.share")),
             show=ctx.words.percent,
