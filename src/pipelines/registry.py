@@ -1,8 +1,9 @@
 """Which branches exist, which of them a configuration switches on, and with which weight.
 
 A modality takes part by its line in ``[fusion.weights]``; the text branches by their lines in
-``[features.text.weights]`` too, and their columns are multiplied by both. An image branch is one
-modality of its own and is also switched by its ``enabled``. A weight of 0 switches off.
+``[features.text.weights]`` too, and weigh the product of both. The text encoder and each image
+branch are one modality of their own and are also switched by their ``enabled``. A weight of 0
+switches off.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,
+    text_pipeline.ENCODER: text_pipeline.build_encoder,
     **image_pipeline.BUILDERS,
 }
 
@@ -39,6 +41,8 @@ def branch_weights(cfg: Config) -> dict[str, float]:
             weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
         elif modality == "image_cnn" and cfg.features.image.cnn.enabled:
             weights |= dict.fromkeys(image_pipeline.network_blocks(cfg), factor)
+        elif modality == text_pipeline.ENCODER:
+            weights |= {modality: factor} if cfg.features.text.encoder.enabled else {}
         elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
             weights[modality] = factor
     weights = {name: weight for name, weight in weights.items() if weight > 0}
@@ -76,6 +80,8 @@ def known_branches(cfg: Config) -> list[tuple[str, str]]:
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
     more = [(name, "image_cnn") for name in list(image_pipeline.network_blocks(cfg))[1:]]
     return [*text, *((name, name) for name in image_pipeline.BUILDERS), *more]
+    encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
+    return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS)]
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The text branches: what is extracted from title and description, and what learns from it.
 
 The sparse branches read title and description together, and the title again on its own: apart they
-lose points on all but the full data. The dense ones tell sellers' habits apart.
+lose points on all but the full data. The dense ones tell sellers' habits apart; the encoder's
+embedding holds what a pretrained network knows of words that no product of the catalogue has.
 """
 
 from __future__ import annotations
@@ -22,27 +23,32 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
+    from src.features.text.encoder import TextEncoder
     from src.features.text.statistics import TextStatistics
     from src.features.text.statistics_pro import TextStatisticsPro
     from src.pipelines.branches import Branch
 
 MODALITY = "text"
+ENCODER = "text_encoder"
 LANGUAGE = "language"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)
 class TextExtractor:
-    """Columns, or a block, of title and description; see `src.pipelines.table`."""
+    """A block of values, or columns, of title and description; see `src.pipelines.table`."""
 
     name: str
-    read: Callable[[list[str], list[str]], dict[str, np.ndarray]]
-    settings_: Mapping[str, Any]
-    value_names: tuple[str, ...] = ()
+    featurizer: TextStatistics | TextStatisticsPro | TextEncoder | Columns
+
+    @functools.cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the featurizer's values."""
+        return tuple(self.featurizer.names)
 
     def settings(self) -> Mapping[str, Any]:
-        """Return what the result depends on beside the text."""
-        return self.settings_
+        """Return the featurizer's settings."""
+        return self.featurizer.settings()
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
         """Hash title and description of each product."""
@@ -53,7 +59,17 @@ class TextExtractor:
 
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
         """Read title and description of each product."""
-        return self.read(*_texts(products))
+        found = self.featurizer.extract(*_texts(products))
+        return found if isinstance(found, dict) else {self.name: found}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Columns:
+    """Columns that `extract` makes of titles and descriptions, where there is no block."""
+
+    extract: Callable[[list[str], list[str]], dict[str, np.ndarray]]
+    settings: Callable[[], Mapping[str, Any]]
+    names = ()
 
 
 def _clean_columns(
@@ -85,15 +101,6 @@ def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarr
     return {LANGUAGE: _object_array(detect_languages(joined))}
 
 
-def _block(
-    name: str,
-    measure: TextStatistics | TextStatisticsPro,
-    titles: list[str],
-    descriptions: list[str],
-) -> dict[str, np.ndarray]:
-    return {name: measure.extract(titles, descriptions)}
-
-
 def build(cfg: Config) -> list[Branch]:
     """Return the branches that ``[features.text.weights]`` names."""
     from src.pipelines.branches import Branch
@@ -104,6 +111,23 @@ def build(cfg: Config) -> list[Branch]:
     ]
 
 
+def build_encoder(cfg: Config) -> list[Branch]:
+    """Return the branch ``text_encoder``, an expert of its own under late fusion."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from src.features.text.encoder import TextEncoder
+    from src.pipelines.branches import Branch, PresentRows, select_columns
+
+    options = cfg.features.text.encoder
+    if not options.enabled:
+        return []
+    settings = options.model_dump(exclude={"enabled"})
+    encoder = TextEncoder(networks_dir=cfg.paths.networks_dir, **settings)
+    steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
+    return [Branch(ENCODER, MODALITY, TextExtractor(ENCODER, encoder), steps, own_expert=ENCODER)]
+
+
 def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     """Return the extractors of the columns that every table has.
 
@@ -112,28 +136,23 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     from src.features.text.language import VERSION
 
     cleaner = build_cleaner(cfg)
-    settings = {**cleaner.settings(), "columns": 3}
-    return (
-        TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
-        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 3}),
-    )
+    clean = functools.partial(_clean_columns, cleaner)
+    settings = functools.partial(dict, cleaner.settings(), columns=3)
+    language = Columns(_languages, functools.partial(dict, version=VERSION, columns=3))
+    return TextExtractor("text", Columns(clean, settings)), TextExtractor(LANGUAGE, language)
 
 
 def _extractor(name: str) -> TextExtractor | None:
     """Return the extractor of a set of text statistics."""
-    measure: TextStatistics | TextStatisticsPro
     if name == "text_stats":
         from src.features.text.statistics import TextStatistics
 
-        measure = TextStatistics()
-    elif name == "text_stats_pro":
+        return TextExtractor(name, TextStatistics())
+    if name == "text_stats_pro":
         from src.features.text.statistics_pro import TextStatisticsPro
 
-        measure = TextStatisticsPro()
-    else:
-        return None
-    read = functools.partial(_block, name, measure)
-    return TextExtractor(name, read, measure.settings(), measure.names)
+        return TextExtractor(name, TextStatisticsPro())
+    return None
 
 
 def build_cleaner(cfg: Config) -> TextCleaner:
@@ -182,9 +201,9 @@ def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(_: TextFeatures) -> BaseEstimator:
         from sklearn.pipeline import make_pipeline
 
-        from src.pipelines.branches import clipped_scaler, select_columns
+        from src.pipelines.branches import PresentRows, clipped_scaler, select_columns
 
-        return make_pipeline(select_columns(column), clipped_scaler())
+        return make_pipeline(select_columns(column), PresentRows(clipped_scaler()))
 
     return build_one
 

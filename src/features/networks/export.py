@@ -8,16 +8,19 @@ torch network again, on a graphics card or for more training, and nothing else n
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
 import tempfile
 import warnings
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from src.errors import BackboneError, UsageError
 from src.features.networks.architectures import FAMILIES
 from src.features.networks.backbones import METADATA, ONNX, TorchModule, block_suffix, first_line
 from src.features.networks.foreign import wrap_foreign
+from src.features.networks.text_network import TEXT, TEXT_INPUTS, build_text_network
 from src.features.networks.weights import (
     build_network,
     network_spec,
@@ -25,6 +28,9 @@ from src.features.networks.weights import (
     weights_file,
 )
 from src.files import sha256, write_atomically
+
+if TYPE_CHECKING:
+    import torch
 
 OPSET = 17
 # Raise it when a network's graph changes: it is part of every cached file's name.
@@ -36,17 +42,16 @@ OUTPUTS = ("embedding", "maps")
 def export_onnx(network: TorchModule) -> bytes:
     """Write a network as ONNX; the same network gives the same bytes.
 
-    Input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and `maps`
-    (n, c, h, w) float32, where the network gives them; any n. A BackboneError where an operation
-    has no ONNX form.
+    Of images: input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and,
+    where the network gives them, `maps` (n, c, h, w) float32. Of text: inputs `input_ids` and
+    `attention_mask`, (n, tokens) int64; output `embedding`. Any n, any number of tokens. A
+    BackboneError where an operation has no ONNX form.
     """
     import onnx
     import torch
 
-    size_px = network.image_size_px
-    example = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
-    with torch.no_grad():
-        outputs = list(OUTPUTS[: len(network.cpu().eval()(example))])
+    inputs, outputs, about = _signature(network.cpu().eval())
+    axes = {name: dict(enumerate(("n", "tokens")[: 1 + (name in TEXT_INPUTS)])) for name in inputs}
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused attention has no ONNX form
     try:
@@ -56,11 +61,11 @@ def export_onnx(network: TorchModule) -> bytes:
             warnings.simplefilter("ignore")
             torch.onnx.export(
                 network,
-                (example,),
+                tuple(inputs.values()),
                 file,
-                input_names=[INPUT],
-                output_names=outputs,
-                dynamic_axes={name: {0: "n"} for name in (INPUT, *outputs)},
+                input_names=list(inputs),
+                output_names=list(outputs),
+                dynamic_axes={**axes, **dict.fromkeys(outputs, {0: "n"})},
                 opset_version=OPSET,
                 dynamo=False,
                 # Keeps every tensor's own name: see the module's docstring.
@@ -73,19 +78,30 @@ def export_onnx(network: TorchModule) -> bytes:
         raise BackboneError(found, next_command="--set features.image.networks=[]") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
-    onnx.helper.set_model_props(proto, {METADATA: json.dumps(_describe(network), sort_keys=True)})
+    onnx.helper.set_model_props(proto, {METADATA: json.dumps(about, sort_keys=True)})
     return bytes(proto.SerializeToString(deterministic=True))
 
 
-def _describe(network: TorchModule) -> dict[str, Any]:
-    spec = network.spec
-    config = None if spec.family in FAMILIES else network.body.config.to_dict()
-    return {
+def _signature(
+    network: TorchModule,
+) -> tuple[dict[str, torch.Tensor], tuple[str, ...], dict[str, Any]]:
+    """Return example inputs by name, names of outputs, and what builds the network again."""
+    import torch
+
+    if hasattr(network, "pooling"):
+        tokens = torch.ones((2, 8), dtype=torch.int64)
+        config = network.body.config.to_dict()
+        about = {"backbone": TEXT, "pooling": network.pooling, "config": config}
+        return dict.fromkeys(TEXT_INPUTS, tokens), OUTPUTS[:1], about
+    spec, size_px = network.spec, network.image_size_px
+    about = {
         "backbone": spec.name,
         "spec": dataclasses.asdict(spec),
-        "image_size_px": network.image_size_px,
-        "config": config,
+        "image_size_px": size_px,
+        "config": None if spec.family in FAMILIES else network.body.config.to_dict(),
     }
+    images = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
+    return {INPUT: images}, OUTPUTS, about
 
 
 def build_onnx(
@@ -112,15 +128,30 @@ def build_onnx(
     settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights)]
     digest = sha256(json.dumps([*settings, content_digests(source)]).encode())
     name = f"{block_suffix(backbone)}_{size_px}px_{digest[:16]}{'_int8' * int8}.onnx"
+    options: dict[str, Any] = {"image_size_px": image_size_px, "random_state": random_state}
+
+    def build() -> bytes:
+        if int8:
+            return quantise(build_onnx(backbone, weights, **options, cache_dir=cache_dir))
+        if spec.family == ONNX:
+            return wrap_foreign(Path(backbone))
+        return export_onnx(build_network(backbone, weights, **options, networks_dir=cache_dir))
+
+    return _made_once(cache_dir, name, build)
+
+
+def build_text_onnx(folder: Path, pooling: str, cache_dir: Path) -> bytes:
+    """Return the text encoder of a folder as ONNX bytes, as `build_onnx` does."""
+    settings = [GRAPH_VERSION, OPSET, TEXT, pooling, content_digests(folder)]
+    digest = sha256(json.dumps(settings).encode())
+    build = functools.partial(build_text_network, folder, pooling)
+    return _made_once(cache_dir, f"{TEXT}_{digest[:16]}.onnx", lambda: export_onnx(build()))
+
+
+def _made_once(cache_dir: Path | None, name: str, build: Callable[[], bytes]) -> bytes:
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
-    options: dict[str, Any] = {"image_size_px": image_size_px, "random_state": random_state}
-    if int8:
-        data = quantise(build_onnx(backbone, weights, **options, cache_dir=cache_dir))
-    elif spec.family == ONNX:
-        data = wrap_foreign(Path(backbone))
-    else:
-        data = export_onnx(build_network(backbone, weights, **options, networks_dir=cache_dir))
+    data = build()
     if cache_dir is not None:
         with write_atomically(cache_dir / name, "wb") as file:
             file.write(data)

@@ -7,9 +7,9 @@ graphics card is (or where asked for), and is imported there alone. Speeds: docs
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from openvino import AsyncInferQueue, InferRequest
 
 Floats = NDArray[np.float32]
-Engine = Callable[[Pixels, bool], tuple[Floats, Floats | None]]
+Inputs: TypeAlias = Pixels | Mapping[str, NDArray[np.int64]]
+"""Images, or the inputs of another network by name, each of n rows."""
+Engine = Callable[[Inputs, bool], tuple[Floats, Floats | None]]
 
 RUNTIMES = ("auto", "torch", "onnxruntime", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
@@ -46,7 +48,8 @@ def start_engine(
     every core is taken.
 
     Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
-    maps (n, c, h, w) that explanations start from, None unless asked for and there.
+    maps (n, c, h, w) that explanations start from, None unless asked for and there. A text encoder
+    takes its inputs by name, and has no maps.
 
     Raises
     ------
@@ -78,7 +81,7 @@ def choose_device(device: str) -> str:
         raise BackboneError(
             "device = 'cuda', but torch finds no graphics card; expected 'auto' or 'cpu'",
             next_command="--set features.image.cnn.device=auto "
-            "--set features.image.vit.device=auto",
+            "--set features.image.vit.device=auto --set features.text.encoder.device=auto",
         )
     return "cpu"
 
@@ -125,6 +128,10 @@ def choose_precision(precision: str, runtime: str, device: str) -> str:
     return "bf16" if device == "cuda" else "fp32"
 
 
+def _by_name(inputs: Inputs) -> Mapping[str, NDArray[Any]]:
+    return inputs if isinstance(inputs, Mapping) else {"images": inputs}
+
+
 def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
     import onnxruntime
     from onnxruntime.capi import onnxruntime_pybind11_state as faults
@@ -141,8 +148,9 @@ def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
 
     names = [output.name for output in session.get_outputs()]
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
-        embeddings, *maps = session.run(names if with_maps else names[:1], {"images": images})
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
+        wanted = names if with_maps else names[:1]
+        embeddings, *maps = session.run(wanted, dict(_by_name(inputs)))
         return embeddings, maps[0] if maps else None
 
     return run
@@ -171,19 +179,22 @@ def _openvino_engine(data: bytes, precision: str, n_threads: int) -> Engine:
     names = tuple(output.any_name for output in model.outputs)
     queues = {False: queue(names[:1])}
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
         if with_maps and True not in queues:  # compiled when an explanation is first asked for
             queues[True] = queue(names)
-        parts = _run_parts(queues[with_maps], images, n_threads)
+        parts = _run_parts(queues[with_maps], _by_name(inputs), n_threads)
         embeddings, *maps = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
         return embeddings, maps[0] if maps else None
 
     return run
 
 
-def _run_parts(queue: AsyncInferQueue, images: Pixels, n_threads: int) -> list[list[Floats]]:
-    size = max(1, min(8, -(-len(images) // n_threads)))
-    parts: list[list[Floats]] = [[] for _ in range(0, len(images), size)]
+def _run_parts(
+    queue: AsyncInferQueue, inputs: Mapping[str, NDArray[Any]], n_threads: int
+) -> list[list[Floats]]:
+    n = len(next(iter(inputs.values())))
+    size = max(1, min(8, -(-n // n_threads)))
+    parts: list[list[Floats]] = [[] for _ in range(0, n, size)]
 
     def keep(request: InferRequest, position: int) -> None:
         # Copied: the request's own memory is overwritten by its next part.
@@ -191,7 +202,8 @@ def _run_parts(queue: AsyncInferQueue, images: Pixels, n_threads: int) -> list[l
 
     queue.set_callback(keep)
     for position in range(len(parts)):
-        queue.start_async({0: images[position * size : (position + 1) * size]}, position)
+        rows = slice(position * size, (position + 1) * size)
+        queue.start_async({name: values[rows] for name, values in inputs.items()}, position)
     queue.wait_all()
     return parts
 
@@ -202,10 +214,12 @@ def _torch_engine(data: bytes, device: str, precision: str) -> Engine:
     network = network_from_onnx(data).to(device).to(memory_format=torch.channels_last)
     reduced = precision == "bf16"
 
-    def run(images: Pixels, with_maps: bool) -> tuple[Floats, Floats | None]:
-        batch = torch.from_numpy(np.ascontiguousarray(images)).to(device)
+    def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
+        arrays = map(np.ascontiguousarray, _by_name(inputs).values())
+        batch = [torch.from_numpy(array).to(device) for array in arrays]
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
-            embeddings, *maps = network(batch)
+            found = network(*batch)
+        embeddings, *maps = found if isinstance(found, tuple) else (found,)
         return embeddings.cpu().numpy(), maps[0].cpu().numpy() if with_maps and maps else None
 
     return run

@@ -40,6 +40,7 @@ from src.features.networks.hugging_face import (
     make_body,
     saved_spec,
 )
+from src.features.networks.text_network import TEXT, text_network_from_config
 
 
 def build_network(
@@ -95,6 +96,19 @@ def network_from_onnx(data: bytes) -> TorchModule:
     import torch
 
     about = onnx_description(data)
+    with torch.random.fork_rng(devices=[]):
+        network = _network_from_description(about)
+    tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
+    if about["config"]:  # what a transformer's graph does without is not in the file
+        unused = {f"body.{name}": value for name, value in network.body.state_dict().items()}
+        tensors = unused | tensors
+    load_weights(network.body, tensors, about["backbone"], "ONNX bytes")
+    return network.eval()
+
+
+def _network_from_description(about: dict[str, Any]) -> TorchModule:
+    if about["backbone"] == TEXT:
+        return text_network_from_config(about["config"], about["pooling"])
     if "spec" not in about or "precision" in about:
         raise BackboneError(
             f"{about['backbone']} is in int8, or an ONNX file of another program: it runs on a "
@@ -104,17 +118,9 @@ def network_from_onnx(data: bytes) -> TorchModule:
         )
     given = about["spec"] | {key: tuple(about["spec"][key]) for key in ("mean", "std")}
     spec, size_px = BackboneSpec(**given), about["image_size_px"]
-    tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
-    with torch.random.fork_rng(devices=[]):
-        if spec.family in FAMILIES:
-            network = embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
-        else:
-            network = hugging_face_embedder(make_body(about["config"]), spec, size_px)
-            # What the graph does without, such as the token that masks patches, is not in the file.
-            unused = {f"body.{name}": value for name, value in network.body.state_dict().items()}
-            tensors = unused | tensors
-    load_weights(network.body, tensors, spec.name, "ONNX bytes")
-    return network.eval()
+    if spec.family in FAMILIES:
+        return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
+    return hugging_face_embedder(make_body(about["config"]), spec, size_px)
 
 
 def network_spec(name: str, source: Path | None) -> BackboneSpec:

@@ -1,0 +1,87 @@
+"""Text encoders of Hugging Face, wrapped: token numbers go in, one embedding comes out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from src.errors import BackboneError
+from src.features.networks.backbones import TorchModule, first_line
+
+if TYPE_CHECKING:
+    import torch
+
+TEXT = "text"
+TEXT_INPUTS = ("input_ids", "attention_mask")
+
+
+def build_text_network(folder: Path, pooling: str) -> TorchModule:
+    """Build the encoder of a folder of `save_pretrained`, in evaluation mode, on the CPU.
+
+    `forward(input_ids, attention_mask)`, both (n, tokens) int64, returns the embedding (n, d) of
+    length 1: the mean of the last hidden states, or the first of them ("cls"). Segment numbers are
+    0: title and description are told apart by the separator alone, as e5 and RoBERTa learned it.
+
+    Raises
+    ------
+    BackboneError
+        If the folder holds no such network, or not all of its weights.
+    """
+    from safetensors import SafetensorError
+    from transformers import AutoModel
+
+    try:
+        body, report = AutoModel.from_pretrained(
+            folder, attn_implementation="eager", local_files_only=True, output_loading_info=True
+        )
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        raise BackboneError(
+            f"{folder}: the text encoder can't be loaded ({first_line(error)}); expected "
+            "config.json and weights as save_pretrained of transformers writes them"
+        ) from error
+    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
+    if missing:
+        raise BackboneError(
+            f"{folder}: {len(missing)} tensors of the text encoder are missing ({missing[0]}, ...)"
+        )
+    return _embedder(body, pooling).eval()
+
+
+def text_network_from_config(config: dict[str, Any], pooling: str) -> TorchModule:
+    """Make an encoder with random weights from a configuration of transformers."""
+    from transformers import AutoConfig, AutoModel
+
+    made = AutoConfig.for_model(**config)
+    return _embedder(AutoModel.from_config(made, attn_implementation="eager"), pooling).eval()
+
+
+def _embedder(body: TorchModule, pooling: str) -> TorchModule:
+    import torch
+
+    if hasattr(body, "pooler"):
+        body.pooler = None  # learned for another task; nothing here reads it
+
+    class TextEmbedder(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.body = body
+            self.pooling = pooling
+
+        def blocks(self) -> list[Any]:
+            """Return the blocks from input to output; what belongs to none comes last."""
+            layers = next(m for m in self.body.modules() if isinstance(m, torch.nn.ModuleList))
+            blocks = [self.body.embeddings, *layers]
+            inside = {id(p) for block in blocks for p in block.parameters()}
+            rest = [p for p in self.body.parameters() if id(p) not in inside]
+            return [*blocks, torch.nn.ParameterList(rest)] if rest else blocks
+
+        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+            out = self.body(input_ids=input_ids, attention_mask=attention_mask)
+            states = out.last_hidden_state.float()
+            pooled = states[:, 0]
+            if self.pooling == "mean":
+                weights = attention_mask.unsqueeze(-1).float()
+                pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
+            return torch.nn.functional.normalize(pooled, dim=1)
+
+    return TextEmbedder()

@@ -1,0 +1,236 @@
+"""Embeddings of product texts by a pretrained encoder of Hugging Face, frozen.
+
+`TextEncoder` is an extractor: what it says of a product depends on its text and the network alone.
+Its state is the network as ONNX bytes and the tokenizer's JSON; torch and transformers are loaded
+only to make the bytes, once.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from src.errors import BackboneError, UsageError
+from src.features.networks.export import build_text_onnx
+from src.features.networks.hub import model_files
+from src.features.networks.runtime import (
+    Engine,
+    Floats,
+    choose_device,
+    choose_precision,
+    choose_runtime,
+    start_engine,
+)
+from src.features.text.markup import plain_text
+from src.files import encodable, sha256
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+Tokens = NDArray[np.int64]
+FILES = ("config.json", "tokenizer.json", "model*.safetensors*")
+# Of a text that is too long, the share that is kept of its start; the rest is its end (Sun et al.
+# 2019, "How to fine-tune BERT for text classification", sec. 5.3.1).
+HEAD_SHARE = 0.75
+# A text is filled up to the next multiple, which depends on it alone: the texts beside it in a
+# batch change nothing, and a runtime sees few shapes.
+PAD_STEP = 16
+# Families whose first place has the number after that of the padding.
+COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert")
+# Raise it when the same text and network give other values.
+VERSION = 1
+
+
+class TextEncoder:
+    """Turn title and description into one embedding.
+
+    `model` is a folder of `save_pretrained` with a ``tokenizer.json``, or a name of Hugging Face,
+    ``owner/name`` or ``owner/name@revision``; `pooling` is as in `build_text_network`; `prefix` is
+    written before each text, as e5 asks for; device, runtime, precision and n_threads are as in
+    `start_engine`. Downloads and the exported network are kept in `networks_dir`. `prepare` sets
+    `onnx_`, the bytes of the network, `tokenizer_`, JSON, and `pad_id_`.
+    """
+
+    def __init__(
+        self,
+        model: str | Path,
+        networks_dir: Path,
+        *,
+        pooling: str = "mean",
+        prefix: str = "query: ",
+        max_tokens: int = 128,
+        batch_size: int = 32,
+        device: str = "auto",
+        runtime: str = "auto",
+        precision: str = "auto",
+        n_threads: int | None = None,
+    ) -> None:
+        self.model = model
+        self.networks_dir = networks_dir
+        self.pooling = pooling
+        self.prefix = prefix
+        self.max_tokens = max_tokens
+        self.batch_size = batch_size
+        self.device = device
+        self.runtime = runtime
+        self.precision = precision
+        self.n_threads = n_threads
+        self._engine: Engine | None = None
+        self._tokenizer: Tokenizer | None = None
+        self._n_features: int | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave engine and tokenizer behind: they are native memory, and are made again.
+
+        A graphics card that was asked for may be missing where the copy runs.
+        """
+        device = "auto" if self.device == "cuda" else self.device
+        return {**self.__dict__, "_engine": None, "_tokenizer": None, "device": device}
+
+    def prepare(self) -> TextEncoder:
+        """Make or read network and tokenizer; BackboneError if they can't be had."""
+        if not hasattr(self, "onnx_"):
+            folder = self._folder()
+            self.tokenizer_ = _read(folder, "tokenizer.json")
+            config = json.loads(_read(folder, "config.json"))
+            self.pad_id_ = int(config.get("pad_token_id") or 0)
+            longest = config.get("max_position_embeddings", self.max_tokens)
+            if config.get("model_type") in COUNTED_FROM_PADDING:
+                longest -= self.pad_id_ + 1
+            if self.max_tokens > longest:
+                key = "features.text.encoder.max_tokens"
+                raise UsageError(
+                    f"{key} = {self.max_tokens}: {self.model} reads {longest} tokens",
+                    next_command=f"--set {key}={longest}",
+                )
+            self.onnx_ = build_text_onnx(folder, self.pooling, self.networks_dir)
+        return self
+
+    def _folder(self) -> Path:
+        """Return the folder of the model, fetched where only its name is given."""
+        folder, name = Path(self.model), str(self.model)
+        if folder.is_dir() or folder.is_absolute() or name.startswith("."):
+            return folder
+        name, _, revision = name.partition("@")
+        return model_files(name, revision or "main", FILES, self.networks_dir)
+
+    check = prepare
+
+    def settings(self) -> dict[str, str | int]:
+        """Return all that changes a value: part of the address of whatever is cached.
+
+        The runtime is not among them: at one precision all agree to a cosine of 0.999.
+        """
+        self.prepare()
+        device = choose_device(self.device)
+        runtime = choose_runtime(self.runtime, device)
+        return {
+            "network": sha256(self.onnx_)[:32],
+            "tokenizer": sha256(self.tokenizer_.encode())[:32],
+            "prefix": self.prefix,
+            "max_tokens": self.max_tokens,
+            "precision": choose_precision(self.precision, runtime, device),
+            "version": VERSION,
+        }
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the values."""
+        return tuple(str(i) for i in range(self.n_features))
+
+    @property
+    def n_features(self) -> int:
+        """Length of an embedding."""
+        if self._n_features is None:
+            inputs = self.pad(self.tokenise([""], [""]))
+            self._n_features = int(self.engine(inputs, False)[0].shape[1])
+        return self._n_features
+
+    @property
+    def engine(self) -> Engine:
+        """The network in its runtime, loaded at first use."""
+        if self._engine is None:
+            self._engine = start_engine(
+                self.prepare().onnx_,
+                runtime=self.runtime,
+                device=self.device,
+                precision=self.precision,
+                n_threads=self.n_threads,
+            )
+        return self._engine
+
+    def tokenise(self, titles: Sequence[str], descriptions: Sequence[str]) -> list[Tokens]:
+        """Return the token numbers of each product, at most `max_tokens`, special ones included.
+
+        A title and a description are the tokenizer's pair; of what is too long the middle is cut.
+        """
+        if self._tokenizer is None:
+            self._tokenizer = _load_tokenizer(self.prepare().tokenizer_)
+        inputs: list[str | tuple[str, str]] = []
+        for title, description in zip(titles, descriptions, strict=True):
+            first, second = (encodable(plain_text(text)) for text in (title, description))
+            if first and second:
+                inputs.append((self.prefix + first, second))
+            else:
+                inputs.append(self.prefix + (first or second))
+        found = self._tokenizer.encode_batch_fast(inputs)
+        return [self._cut(np.array(encoding.ids, dtype=np.int64)) for encoding in found]
+
+    def _cut(self, tokens: Tokens) -> Tokens:
+        if len(tokens) <= self.max_tokens:
+            return tokens
+        head = round(HEAD_SHARE * self.max_tokens)
+        return np.concatenate([tokens[:head], tokens[head - self.max_tokens :]])
+
+    def pad(self, tokens: Sequence[Tokens]) -> dict[str, Tokens]:
+        """Return the inputs of the network by name, shape (n, longest), filled up to `PAD_STEP`."""
+        width = self._padded(max(map(len, tokens)))
+        ids = np.full((len(tokens), width), self.pad_id_, dtype=np.int64)
+        mask = np.zeros_like(ids)
+        for row, numbers in enumerate(tokens):
+            ids[row, : len(numbers)] = numbers
+            mask[row, : len(numbers)] = 1
+        return {"input_ids": ids, "attention_mask": mask}
+
+    def _padded(self, length: int) -> int:
+        return min(-(-length // PAD_STEP) * PAD_STEP, self.max_tokens)
+
+    def batches(self, tokens: Sequence[Tokens]) -> Iterator[tuple[Tokens, dict[str, Tokens]]]:
+        """Yield positions of up to `batch_size` texts of one padded length, and their inputs."""
+        widths = np.array([self._padded(len(numbers)) for numbers in tokens])
+        for width in np.unique(widths):
+            rows = np.flatnonzero(widths == width)
+            for start in range(0, len(rows), self.batch_size):
+                part = rows[start : start + self.batch_size]
+                yield part, self.pad([tokens[row] for row in part])
+
+    def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> Floats:
+        """Return embeddings, shape (n, d), float32, of Euclidean length 1."""
+        values = np.empty((len(titles), self.n_features), dtype=np.float32)
+        for rows, inputs in self.batches(self.tokenise(titles, descriptions)):
+            values[rows] = self.engine(inputs, False)[0]
+        return values
+
+
+def _read(folder: Path, name: str) -> str:
+    try:
+        return (folder / name).read_text(encoding="utf-8")
+    except OSError as error:
+        raise BackboneError(
+            f"{folder / name}: can't be read ({error.strerror}); features.text.encoder.model is "
+            "expected to be a folder of save_pretrained with a tokenizer.json"
+        ) from error
+
+
+def _load_tokenizer(text: str) -> Tokenizer:
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_str(text)
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    return tokenizer
