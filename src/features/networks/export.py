@@ -78,6 +78,7 @@ def _signature(
     if hasattr(network, "pooling"):
         tokens = torch.ones((2, 8), dtype=torch.int64)
         config = network.body.config.to_dict()
+        config.pop("_name_or_path", None)  # where it was read changes nothing
         about = {"backbone": TEXT, "pooling": network.pooling, "config": config}
         return dict.fromkeys(TEXT_INPUTS, tokens), OUTPUTS[:1], about
     spec, size_px = network.spec, network.image_size_px
