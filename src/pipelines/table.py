@@ -14,7 +14,8 @@ has_text            a letter or digit is left after cleaning
 has_description     the same, of the description alone
 has_image           the image could be read
 title_length        characters of the designation without markup, float32
-<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without image
+<block>__<value>    float32, one column a value of a block ("image_cnn__0"); NaN without text or
+                    image
 ==================  ==============================================================================
 
 What depends on one product alone is in it, made once, here, by extractors behind a
@@ -40,7 +41,7 @@ logger = logging.getLogger(__name__)
 
 # Rows that are extracted and kept together: some seconds of text, half a minute of embeddings.
 CHUNK_ROWS = 4_000
-HAS_IMAGE = "has_image"
+HAS_IMAGE, HAS_TEXT = "has_image", "has_text"
 SEPARATOR = "__"
 
 
@@ -78,7 +79,7 @@ def extract_table(
     """
     products = products.reset_index(drop=True)
     columns: dict[str, Any] = {}
-    blocks: list[tuple[np.ndarray, pd.Index, bool]] = []
+    blocks: list[tuple[np.ndarray, pd.Index, str]] = []
     has_image = np.array([bool(source) for source in products["image"]], dtype=bool)
     for extractor in extractors:
         found = _run(extractor, products, cache)
@@ -88,15 +89,15 @@ def extract_table(
         for name, values in found.items():
             if values.ndim == 2:
                 names = _column_names(name, tuple(extractor.value_names))
-                blocks.append((values, names, readable is not None))
+                blocks.append((values, names, HAS_TEXT if readable is None else HAS_IMAGE))
             else:
                 columns[name] = pd.Series(values, dtype=values.dtype, copy=False)
     given = {str(name): products[name] for name in products.columns}
     table = pd.DataFrame({**given, **columns, HAS_IMAGE: has_image}, index=products.index)
     frames = []
-    for values, names, of_image in blocks:
-        if of_image:
-            values[~has_image] = np.nan
+    for values, names, presence in blocks:
+        if presence in table:
+            values[~table[presence].to_numpy(dtype=bool)] = np.nan
         frames.append(pd.DataFrame(values, columns=names, copy=False))
     return pd.concat([table, *frames], axis=1) if frames else table
 

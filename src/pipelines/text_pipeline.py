@@ -22,23 +22,25 @@ if TYPE_CHECKING:
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
+    from src.features.text.encoder import TextEncoder
     from src.features.text.statistics import TextStatistics
     from src.features.text.statistics_pro import TextStatisticsPro
     from src.pipelines.branches import Branch
 
 MODALITY = "text"
+ENCODER = "text_encoder"
 LANGUAGE = "language"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
 
 
 @dataclasses.dataclass(frozen=True)
 class TextExtractor:
-    """Columns, or a block, of title and description; see `src.pipelines.table`."""
+    """Columns of title and description; see `src.pipelines.table`."""
 
     name: str
     read: Callable[[list[str], list[str]], dict[str, np.ndarray]]
     settings_: Mapping[str, Any]
-    value_names: tuple[str, ...] = ()
+    value_names = ()
 
     def settings(self) -> Mapping[str, Any]:
         """Return what the result depends on beside the text."""
@@ -46,14 +48,43 @@ class TextExtractor:
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
         """Hash title and description of each product."""
-        pairs = zip(*_texts(products), strict=True)
-        return [
-            content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
-        ]
+        return _text_keys(products)
 
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
         """Read title and description of each product."""
         return self.read(*_texts(products))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextBlock:
+    """One block of values of title and description."""
+
+    name: str
+    featurizer: TextStatistics | TextStatisticsPro | TextEncoder
+
+    @functools.cached_property
+    def value_names(self) -> tuple[str, ...]:
+        """Names of the featurizer's values."""
+        return tuple(self.featurizer.names)
+
+    def settings(self) -> Mapping[str, Any]:
+        """Return the featurizer's settings."""
+        return self.featurizer.settings()
+
+    def keys(self, products: pd.DataFrame) -> list[bytes]:
+        """Hash title and description of each product."""
+        return _text_keys(products)
+
+    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
+        """Measure title and description of each product."""
+        return {self.name: self.featurizer.extract(*_texts(products))}
+
+
+def _text_keys(products: pd.DataFrame) -> list[bytes]:
+    pairs = zip(*_texts(products), strict=True)
+    return [
+        content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
+    ]
 
 
 def _clean_columns(
@@ -76,21 +107,13 @@ def _clean_columns(
 
 
 def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
-    from src.features.text.language import detect_languages
+    from src.features.text.language import MAX_CHARS, detect_languages
     from src.features.text.markup import plain_text
 
+    # Only the start is read; markup may take most of what stands there.
     pairs = zip(titles, descriptions, strict=True)
-    joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
+    joined = [plain_text(f"{title}\n{body}"[: 8 * MAX_CHARS]) for title, body in pairs]
     return {LANGUAGE: _object_array(detect_languages(joined))}
-
-
-def _block(
-    name: str,
-    measure: TextStatistics | TextStatisticsPro,
-    titles: list[str],
-    descriptions: list[str],
-) -> dict[str, np.ndarray]:
-    return {name: measure.extract(titles, descriptions)}
 
 
 def build(cfg: Config) -> list[Branch]:
@@ -101,6 +124,23 @@ def build(cfg: Config) -> list[Branch]:
     return [
         Branch(name, MODALITY, _extractor(name), TRANSFORMERS[name](text)) for name in text.weights
     ]
+
+
+def build_encoder(cfg: Config) -> list[Branch]:
+    """Return the branch ``text_encoder``, an expert of its own under late fusion."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from src.features.text.encoder import TextEncoder
+    from src.pipelines.branches import Branch, PresentRows, select_columns
+
+    options = cfg.features.text.encoder
+    if not options.enabled:
+        return []
+    settings = options.model_dump(exclude={"enabled"})
+    encoder = TextEncoder(networks_dir=cfg.paths.networks_dir, **settings)
+    steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
+    return [Branch(ENCODER, MODALITY, TextBlock(ENCODER, encoder), steps, own_expert=ENCODER)]
 
 
 def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
@@ -114,25 +154,21 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     settings = {**cleaner.settings(), "columns": 3}
     return (
         TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
-        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),
+        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 3}),
     )
 
 
-def _extractor(name: str) -> TextExtractor | None:
+def _extractor(name: str) -> TextBlock | None:
     """Return the extractor of a set of text statistics."""
-    measure: TextStatistics | TextStatisticsPro
     if name == "text_stats":
         from src.features.text.statistics import TextStatistics
 
-        measure = TextStatistics()
-    elif name == "text_stats_pro":
+        return TextBlock(name, TextStatistics())
+    if name == "text_stats_pro":
         from src.features.text.statistics_pro import TextStatisticsPro
 
-        measure = TextStatisticsPro()
-    else:
-        return None
-    read = functools.partial(_block, name, measure)
-    return TextExtractor(name, read, measure.settings(), measure.names)
+        return TextBlock(name, TextStatisticsPro())
+    return None
 
 
 def build_cleaner(cfg: Config) -> TextCleaner:
@@ -181,9 +217,9 @@ def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(_: TextFeatures) -> BaseEstimator:
         from sklearn.pipeline import make_pipeline
 
-        from src.pipelines.branches import clipped_scaler, select_columns
+        from src.pipelines.branches import PresentRows, clipped_scaler, select_columns
 
-        return make_pipeline(select_columns(column), clipped_scaler())
+        return make_pipeline(select_columns(column), PresentRows(clipped_scaler()))
 
     return build_one
 

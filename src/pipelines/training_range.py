@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from src.features.tfidf.vectorizers import TfidfWords
+from src.features.tfidf.vectorizers import TfidfWords, encode_words
 from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask, block_values
 from src.pipelines.text_pipeline import LANGUAGE
@@ -138,9 +138,8 @@ def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
 def unknown_shares(texts: Sequence[str], words: Collection[str], pattern: str) -> np.ndarray:
     """Return the share of each text's words that are not among `words`; NaN without a word."""
     find = re.compile(pattern).findall
+    tokens, rows = encode_words([text.lower() for text in texts], find)
+    unknown = np.array([token not in words for token in tokens], dtype=np.float64)
+    counts = np.diff(rows.indptr)
     shares = np.full(len(texts), np.nan)
-    for row, text in enumerate(texts):
-        found = find(text.lower())
-        if found:
-            shares[row] = sum(word not in words for word in found) / len(found)
-    return shares
+    return np.divide(rows @ unknown, counts, out=shares, where=counts > 0)

@@ -55,6 +55,5 @@ def _direction(pipeline: FullPipeline, branch: str, code: int) -> np.ndarray | N
         if len(coef) == 1:  # of two classes, the margin is of the second
             coef = np.vstack([-coef, coef])
         slope = coef[int(np.searchsorted(expert.classes_, code))] - coef.mean(axis=0)
-        weight = (union.transformer_weights or {}).get(branch, 1.0)
-        return np.asarray(slope * weight, dtype=np.float32)
+        return np.asarray(slope * union.factors_[branch], dtype=np.float32)
     return None

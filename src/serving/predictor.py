@@ -113,11 +113,10 @@ class Predictor:
         That is the product table, the probabilities of shape (n, n_classes), and the model.
         """
         _check_options(top_k, language)
-        frame = as_frame(products)
         with self._lock:
-            table = self.pipeline.table(frame)
+            table = self.pipeline.table(as_frame(products))
             proba = self.pipeline.model.predict_proba(table)
-        answers = self._answers(frame, table, proba, top_k, language)
+        answers = self._answers(table, proba, top_k, language)
         return answers, table, proba, self.pipeline.model
 
     def explain(
@@ -148,14 +147,14 @@ class Predictor:
             return contributions, heat_map(self.pipeline, image, chosen)
 
     def _answers(
-        self, frame: pd.DataFrame, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
+        self, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
     ) -> list[Prediction]:
         pipeline = self.pipeline
         codes = pipeline.model.classes_.tolist()
         names = [pipeline.labels.get(code, {}).get(language, str(code)) for code in codes]
         best = (-proba).argsort(axis=1, kind="stable")[:, :top_k].tolist()
         columns = {
-            "known": self._known(frame),
+            "known": self._known(table),
             "used_text": table["has_text"].tolist(),
             "used_image": (table["has_image"].to_numpy() & self.sees_images).tolist(),
             "readable": pipeline.readable(table).tolist(),
@@ -184,9 +183,9 @@ class Predictor:
             answers.append(answer)
         return answers
 
-    def _known(self, frame: pd.DataFrame) -> list[bool]:
+    def _known(self, table: pd.DataFrame) -> list[bool]:
         """Tell which products were in the training data, text and image both."""
-        keys, known = product_keys(frame), self.pipeline.training_keys
+        keys, known = product_keys(table), self.pipeline.training_keys
         return (known[known.searchsorted(keys).clip(max=len(known) - 1)] == keys).tolist()
 
 

@@ -47,9 +47,20 @@ def branches() -> list:
 WEIGHTS = {"words": 2.0, "length": 0.5, "vector": 1.0}
 
 
-def test_equals_the_library() -> None:
+def library_union(given: list, weights: dict[str, float]) -> FeatureUnion:
+    """scikit-learn's union of branches whose rows of X have a mean norm of their weight."""
+    norms = {name: np.linalg.norm(as_array(b.fit_transform(X)), axis=1) for name, b in given}
+    scaled = {name: weights.get(name, 1.0) / norm.mean() for name, norm in norms.items()}
+    return FeatureUnion(given, transformer_weights=scaled)
+
+
+def as_array(matrix: object) -> np.ndarray:
+    return matrix.toarray() if sparse.issparse(matrix) else np.asarray(matrix)
+
+
+def test_equals_the_library_on_scaled_columns() -> None:
     ours = BranchUnion(branches(), transformer_weights=WEIGHTS)
-    library = FeatureUnion(branches(), transformer_weights=WEIGHTS)
+    library = library_union(branches(), WEIGHTS)
     fitted = ours.fit_transform(X)
     assert sparse.issparse(fitted)
     assert (fitted.format, fitted.dtype) == ("csr", np.float32)
@@ -65,12 +76,28 @@ def test_equals_the_library() -> None:
 
 
 def test_dense_branches_stay_dense() -> None:
-    options = {"transformer_list": branches()[1:], "transformer_weights": {"length": 0.5}}
-    found = BranchUnion(**options).fit_transform(X)
-    library = FeatureUnion(**options).fit_transform(X)
+    found = BranchUnion(branches()[1:], transformer_weights={"length": 0.5}).fit_transform(X)
     assert isinstance(found, np.ndarray)
     assert found.dtype == np.float32
-    np.testing.assert_allclose(found, library, rtol=1e-6)
+    expected = library_union(branches()[1:], {"length": 0.5}).fit_transform(X)
+    np.testing.assert_allclose(found, expected, rtol=1e-6)
+
+
+def test_a_weight_is_the_mean_norm_of_the_training_rows_that_have_input() -> None:
+    """Whatever the branch's own scale, and its rows without input; new rows count alike."""
+    block = pd.DataFrame(50 * ROWS, columns=["picture__0", "picture__1"])
+    table = X.join(block)
+    given = [*branches(), ("picture", make_pipeline(select_columns("picture"), PresentRows()))]
+    weights = {**WEIGHTS, "picture": 0.25}
+    union = BranchUnion(given, transformer_weights=weights).fit(table)
+    for (name, _), part in zip(given, union.transform_parts(table), strict=True):
+        norms = np.linalg.norm(as_array(part), axis=1)
+        assert norms[norms > 0].mean() == pytest.approx(weights[name], rel=1e-6), name
+    seen = union.transform_parts(table)[-1]
+    np.testing.assert_allclose(union.transform_parts(table.iloc[[2]])[-1], seen[[2]])
+    assert not seen[1].any()
+    constant = BranchUnion([("length", given[1][1])]).fit(X.assign(length=np.float32(3.0)))
+    assert constant.factors_ == {"length": 1.0}
 
 
 def test_blocks_follow_the_branches() -> None:
@@ -156,5 +183,5 @@ def test_a_union_has_the_weights_of_its_own_branches() -> None:
     given = [Branch(name, "text", None, transformer) for name, transformer in branches()]
     union = union_of(given[1:], WEIGHTS)
     assert union.transformer_weights == {"length": 0.5, "vector": 1.0}
-    library = FeatureUnion(**clone(union).get_params(deep=False))
+    library = library_union(clone(union).transformer_list, union.transformer_weights)
     np.testing.assert_allclose(union.fit_transform(X), library.fit_transform(X), rtol=1e-6)

@@ -20,7 +20,7 @@ def test_weights_and_switches(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["tfidf_word"] == ["text", "0.5", "text"]
     assert rows["tfidf_word_title"] == ["text", "0.3", "text"]
     assert rows["image_cnn"] == ["image_cnn", "off"]
-    assert rows["image_stats"] == ["image_stats", "0.02", "image_stats"]
+    assert rows["image_stats"] == ["image_stats", "0.25", "image_stats"]
     assert len(rows) == 14
 
 

@@ -26,8 +26,8 @@ from src.evaluation.shap.words import (
 from src.features.tfidf.vectorizers import TfidfBase
 from src.models.late_fusion import LateFusion
 from src.pipelines.image_pipeline import BUILDERS
-from src.pipelines.table import HAS_IMAGE
-from src.pipelines.text_pipeline import TRANSFORMERS
+from src.pipelines.table import HAS_IMAGE, HAS_TEXT
+from src.pipelines.text_pipeline import ENCODER, TRANSFORMERS
 
 _EDGES = re.compile(r"^\W+|\W+$")
 # The text as it came, of each clean text.
@@ -109,7 +109,8 @@ def explain_product(model: LateFusion, X: pd.DataFrame, code: int, top: int = 10
 
 def _was_read(X: pd.DataFrame, block: str) -> bool:
     """Tell whether the product has what a branch reads."""
-    flag = "has_text" if block in TRANSFORMERS else HAS_IMAGE if block in BUILDERS else ""
+    of_text = block in TRANSFORMERS or block == ENCODER
+    flag = HAS_TEXT if of_text else HAS_IMAGE if block in BUILDERS else ""
     return flag not in X or bool(X[flag].iloc[0])
 
 

@@ -116,7 +116,7 @@ def build_onnx(
     return _export_once(cache_dir, name, build)
 
 
-def build_text_onnx(folder: Path, pooling: str, cache_dir: Path | None = None) -> bytes:
+def build_text_onnx(folder: Path, pooling: str, cache_dir: Path) -> bytes:
     """Return the text encoder of a folder as ONNX bytes, as `build_onnx` does."""
     settings = [GRAPH_VERSION, OPSET, TEXT, pooling, _content_digests(folder)]
     digest = sha256(json.dumps(settings).encode())

@@ -27,13 +27,14 @@ def build_text_network(folder: Path, pooling: str) -> TorchModule:
     BackboneError
         If the folder holds no such network, or not all of its weights.
     """
+    from safetensors import SafetensorError
     from transformers import AutoModel
 
     try:
         body, report = AutoModel.from_pretrained(
             folder, attn_implementation="eager", local_files_only=True, output_loading_info=True
         )
-    except (OSError, ValueError, RuntimeError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
         raise BackboneError(
             f"{folder}: the text encoder can't be loaded ({first_line(error)}); expected "
             "config.json and weights as save_pretrained of transformers writes them"

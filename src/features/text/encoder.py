@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from src.errors import BackboneError, UsageError
 from src.features.networks.export import build_text_onnx
 from src.features.networks.fine_tuning import FineTuned, content_digest
+from src.features.networks.hub import model_files
 from src.features.networks.runtime import (
     Engine,
     Floats,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Tokens = NDArray[np.int64]
+FILES = ("config.json", "tokenizer.json", "model*.safetensors*")
 # Of a text that is too long, the share that is kept of its start; the rest is its end (Sun et al.
 # 2019, "How to fine-tune BERT for text classification", sec. 5.3.1).
 HEAD_SHARE = 0.75
@@ -48,16 +50,17 @@ VERSION = 1
 class TextEncoder:
     """Turn title and description into one embedding.
 
-    `model` is a folder of `save_pretrained` with a ``tokenizer.json``; `pooling` is as in
-    `build_text_network`; `prefix` is written before each text, as e5 asks for; device, runtime,
-    precision and n_threads are as in `start_engine`. The exported network is kept in `cache_dir`;
-    None exports each time. `prepare` sets `onnx_`, the bytes of the network, `tokenizer_`, JSON,
-    and `pad_id_`.
+    `model` is a folder of `save_pretrained` with a ``tokenizer.json``, or a name of Hugging Face,
+    ``owner/name`` or ``owner/name@revision``; `pooling` is as in `build_text_network`; `prefix` is
+    written before each text, as e5 asks for; device, runtime, precision and n_threads are as in
+    `start_engine`. Downloads and the exported network are kept in `networks_dir`. `prepare` sets
+    `onnx_`, the bytes of the network, `tokenizer_`, JSON, and `pad_id_`.
     """
 
     def __init__(
         self,
         model: str | Path,
+        networks_dir: Path,
         *,
         pooling: str = "mean",
         prefix: str = "query: ",
@@ -67,9 +70,9 @@ class TextEncoder:
         runtime: str = "auto",
         precision: str = "auto",
         n_threads: int | None = None,
-        cache_dir: Path | None = None,
     ) -> None:
         self.model = model
+        self.networks_dir = networks_dir
         self.pooling = pooling
         self.prefix = prefix
         self.max_tokens = max_tokens
@@ -78,7 +81,6 @@ class TextEncoder:
         self.runtime = runtime
         self.precision = precision
         self.n_threads = n_threads
-        self.cache_dir = cache_dir
         self._engine: Engine | None = None
         self._tokenizer: Tokenizer | None = None
         self._n_features: int | None = None
@@ -94,7 +96,7 @@ class TextEncoder:
     def prepare(self) -> TextEncoder:
         """Make or read network and tokenizer; BackboneError if they can't be had."""
         if not hasattr(self, "onnx_"):
-            folder = Path(self.model)
+            folder = self._folder()
             self.tokenizer_ = _read(folder, "tokenizer.json")
             config = json.loads(_read(folder, "config.json"))
             self.pad_id_ = int(config.get("pad_token_id") or 0)
@@ -105,8 +107,16 @@ class TextEncoder:
                     f"{key} = {self.max_tokens}: {self.model} reads {longest} tokens",
                     next_command=f"--set {key}={longest}",
                 )
-            self.onnx_ = build_text_onnx(folder, self.pooling, self.cache_dir)
+            self.onnx_ = build_text_onnx(folder, self.pooling, self.networks_dir)
         return self
+
+    def _folder(self) -> Path:
+        """Return the folder of the model, fetched where only its name is given."""
+        folder, name = Path(self.model), str(self.model)
+        if folder.is_dir() or folder.is_absolute() or name.startswith("."):
+            return folder
+        name, _, revision = name.partition("@")
+        return model_files(name, revision or "main", FILES, self.networks_dir)
 
     check = prepare
 
@@ -130,9 +140,15 @@ class TextEncoder:
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the values."""
+        return tuple(str(i) for i in range(self.n_features))
+
+    @property
+    def n_features(self) -> int:
+        """Length of an embedding."""
         if self._n_features is None:
-            self._n_features = self.extract([""], [""]).shape[1]
-        return tuple(str(i) for i in range(self._n_features))
+            inputs = self.pad(self.tokenise([""], [""]))
+            self._n_features = int(self.engine(inputs, False)[0].shape[1])
+        return self._n_features
 
     @property
     def engine(self) -> Engine:
@@ -194,11 +210,9 @@ class TextEncoder:
 
     def extract(self, titles: Sequence[str], descriptions: Sequence[str]) -> Floats:
         """Return embeddings, shape (n, d), float32, of Euclidean length 1."""
-        tokens = self.tokenise(titles, descriptions)
-        found = [(rows, self.engine(inputs, False)[0]) for rows, inputs in self.batches(tokens)]
-        values = np.empty((len(tokens), found[0][1].shape[1]), dtype=np.float32)
-        for rows, embeddings in found:
-            values[rows] = embeddings
+        values = np.empty((len(titles), self.n_features), dtype=np.float32)
+        for rows, inputs in self.batches(self.tokenise(titles, descriptions)):
+            values[rows] = self.engine(inputs, False)[0]
         return values
 
 

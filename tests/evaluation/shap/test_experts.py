@@ -82,7 +82,8 @@ def test_equals_shapley_values_over_all_coalitions(model: LateFusion) -> None:
             """The fused margin where absent columns are at the mean; the row's weights held."""
             total = np.zeros(N_CLASSES)
             for number, (name, one) in enumerate(model.experts_.items()):
-                x = [X[c].iloc[row] if c in present else means[c] for c in COLUMNS[name]]
+                factors = one["features"].factors_
+                x = [X[c].iloc[row] * factors[c] if c in present else means[c] for c in factors]
                 step = model.gating_.votes[number]
                 logits = (
                     one["classifier"].classifier_.decision_function([x])[0] @ step.slope
