@@ -135,14 +135,16 @@ def build_cnn(cfg: Config) -> list[Branch]:
         return [_branch("image_cnn", featurizer, None)]
     from src.features.cnn_features import FineTunedCNN
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
-    from src.features.networks.fine_tuning import FineTuning
+    from src.features.networks.trainer import FineTuning
     from src.pipelines.branches import Branch
 
-    settings = tune.model_dump(exclude={"enabled"})
+    settings = tune.model_dump(exclude={"enabled", "cross_fit"})
     tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
-    return [Branch("image_cnn", MODALITY, stats, FineTunedCNN(featurizer, tuning))]
+    folder = cfg.paths.networks_dir / "fine_tuning"
+    tuned = FineTunedCNN(featurizer, tuning, folder)
+    return [Branch("image_cnn", MODALITY, stats, tuned, cross_fit=tune.cross_fit)]
 
 
 def build_vit(cfg: Config) -> list[Branch]:

@@ -8,5 +8,6 @@ loaded inside functions, where a network is built, trained or run on a graphics 
     vit                             the same for transformers
     weights                         a name, a file or ONNX bytes -> a torch network
     export, runtime                 torch network -> ONNX bytes -> embeddings and feature maps
-    fine_tuning, heat_map           better weights; where in the image an answer comes from
+    trainer, fine_tuning            the training loop; ONNX bytes -> those tuned on some rows
+    heat_map                        where in the image an answer comes from
 """

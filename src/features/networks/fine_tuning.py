@@ -40,16 +40,29 @@ LORA_SCALE = 2.0
 class FineTuned(TransformerMixin, BaseEstimator):
     """Embeddings of a network that is tuned on the rows of `fit`, in every fold its own copy.
 
-    `featurizer` is the untuned network, whose `cache_dir` keeps checkpoints. After `fit`,
+    `featurizer` is the untuned network; checkpoints and results are kept in `folder`. After `fit`,
     `featurizer_` is the tuned copy and `history_` what `train` says of it.
     """
 
     requires: ClassVar[str]  # the column that says which products there is something to read of
     section: ClassVar[str]  # of the configuration
 
-    def __init__(self, featurizer: Any, tuning: FineTuning) -> None:  # noqa: ANN401
+    def __init__(
+        self,
+        featurizer: Any,  # noqa: ANN401 - of images or texts
+        tuning: FineTuning,
+        folder: Path | None = None,
+    ) -> None:
         self.featurizer = featurizer
         self.tuning = tuning
+        self.folder = folder
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the bytes of the untuned network behind, which only `fit` reads."""
+        state = super().__getstate__()
+        untuned = copy.copy(self.featurizer)
+        untuned.__dict__.pop("onnx_", None)
+        return {**state, "featurizer": untuned}
 
     def check(self) -> None:
         """Make the network that tuning starts from; UsageError if it can't be tuned so."""
@@ -62,14 +75,13 @@ class FineTuned(TransformerMixin, BaseEstimator):
         """Tune on the products that there is something to read of; duplicates stay on one side."""
         present = X[self.requires].to_numpy(dtype=bool)
         rows = self.training_rows(X[present], np.unique(y[present], return_inverse=True)[1])
-        folder = self.featurizer.prepare().cache_dir
-        self.featurizer_ = copy.copy(self.featurizer)
+        self.featurizer_ = copy.copy(self.featurizer.prepare())
         self.featurizer_.onnx_, self.history_ = fine_tune(
             self.featurizer.onnx_,
             rows,
             self.tuning,
             groups=X["group"].to_numpy()[present] if "group" in X else None,
-            folder=folder and folder / "fine_tuning",
+            folder=self.folder,
         )
         return self
 

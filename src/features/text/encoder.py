@@ -1,8 +1,8 @@
-"""Embeddings of product texts by a pretrained encoder of Hugging Face, frozen.
+"""Embeddings of product texts by a pretrained encoder of Hugging Face, frozen or fine-tuned.
 
 `TextEncoder` is an extractor: what it says of a product depends on its text and the network alone.
 Its state is the network as ONNX bytes and the tokenizer's JSON; torch and transformers are loaded
-only to make the bytes, once.
+only to make the bytes, once. `FineTunedEncoder` learns from many products: each fold tunes its own.
 """
 
 from __future__ import annotations

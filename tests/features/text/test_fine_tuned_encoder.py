@@ -12,38 +12,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.base import clone
 
 from src.errors import UsageError
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.networks.trainer import FineTuning
 from src.features.networks.weights import weights_from_onnx
 from src.features.text.encoder import FineTunedEncoder, TextEncoder
 
-KINDS = ("lampe murale salon", "livre policier roman", "jouet bois enfant")
-EXTRA = ("neuf", "rouge", "petit", "grand", "lot", "promo", "bleu", "vendu")
+# Words of the small tokenizer.
+KINDS = ("Piscine gonflable", "livres romans", "enfants BLEUE")
+EXTRA = ("pour", "lot", "de", "4", "anciens", "&")
 SETTINGS = FineTuning(
     n_blocks=0, epochs=4, batch_size=8, learning_rate=1e-3, device="cpu", checkpoint_s=0.0
 )
-
-
-def make_folder(folder: Path) -> Path:
-    """Write a BERT of random weights and a tokenizer of the words above."""
-    import torch
-    from tokenizers import Tokenizer, models, pre_tokenizers, processors
-    from transformers import BertConfig, BertModel
-
-    words = ["[PAD]", "[CLS]", "[SEP]", "[UNK]", *" ".join([*KINDS, *EXTRA]).split()]
-    tokenizer = Tokenizer(models.WordLevel({w: i for i, w in enumerate(words)}, "[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
-    pair = {"single": "[CLS] $A [SEP]", "pair": "[CLS] $A [SEP] $B [SEP]"}
-    special = [("[CLS]", 1), ("[SEP]", 2)]
-    tokenizer.post_processor = processors.TemplateProcessing(**pair, special_tokens=special)
-    folder.mkdir(parents=True, exist_ok=True)
-    tokenizer.save(str(folder / "tokenizer.json"))
-    sizes = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 2}
-    torch.manual_seed(0)
-    config = BertConfig(vocab_size=len(words), **sizes, intermediate_size=64)
-    BertModel(config).save_pretrained(folder)
-    return folder
+LONG = dataclasses.replace(SETTINGS, epochs=6, patience=6, accumulate=2)
 
 
 def products(n: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -59,15 +42,15 @@ def products(n: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
     return pd.DataFrame(table), y
 
 
-def encoder(folder: Path) -> TextEncoder:
-    return TextEncoder(
-        folder, device="cpu", runtime="onnxruntime", max_tokens=16, prefix="", cache_dir=folder
-    )
+def untuned(folder: Path) -> TextEncoder:
+    place = folder.parent / "networks"
+    return TextEncoder(folder, place, device="cpu", runtime="onnxruntime", max_tokens=32)
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return make_folder(tmp_path_factory.mktemp("encoder"))
+def tuned_on(
+    folder: Path, settings: FineTuning, n: int = 120, checkpoints: Path | None = None
+) -> FineTunedEncoder:
+    return FineTunedEncoder(untuned(folder), settings, checkpoints).fit(*products(n))
 
 
 def accuracy(tuned: FineTunedEncoder) -> float:
@@ -88,17 +71,17 @@ def changed_tensors(tuned: FineTunedEncoder) -> dict[str, np.ndarray]:
     return {name: values for name, values in added.items() if values.any()}
 
 
-def test_all_weights_learn(folder: Path) -> None:
+def test_all_weights_learn(encoder_folder: Path) -> None:
     settings = dataclasses.replace(SETTINGS, epochs=6, learning_rate=1e-2)
-    tuned = FineTunedEncoder(encoder(folder), settings).fit(*products(120))
+    tuned = tuned_on(encoder_folder, settings)
     assert min(epoch["loss"] for epoch in tuned.history_["epochs"]) < np.log(3) / 2
     assert accuracy(tuned) >= 0.9
     assert {name.split(".")[1] for name in changed_tensors(tuned)} == {"embeddings", "encoder"}
 
 
-def test_low_ranks_are_merged_into_the_weights(folder: Path) -> None:
+def test_low_ranks_are_merged_into_the_weights(encoder_folder: Path) -> None:
     settings = dataclasses.replace(SETTINGS, lora_rank=4, learning_rate=1e-2)
-    tuned = FineTunedEncoder(encoder(folder), settings).fit(*products(120))
+    tuned = tuned_on(encoder_folder, settings)
     losses = [epoch["train_loss"] for epoch in tuned.history_["epochs"]]
     assert losses == sorted(losses, reverse=True)
     changed = changed_tensors(tuned)
@@ -108,29 +91,26 @@ def test_low_ranks_are_merged_into_the_weights(folder: Path) -> None:
 
 
 def test_a_killed_training_goes_on_and_gives_the_same_digits(
-    folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    encoder_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    long = dataclasses.replace(SETTINGS, epochs=6, patience=6, accumulate=2)
-    whole = FineTunedEncoder(encoder(folder), long).fit(*products(120))
-    make_folder(tmp_path)
-    process = subprocess.Popen([sys.executable, __file__, str(tmp_path)])
-    while not list(tmp_path.glob("fine_tuning/*.pt")) and process.poll() is None:
+    whole = tuned_on(encoder_folder, LONG)
+    process = subprocess.Popen([sys.executable, __file__, str(encoder_folder), str(tmp_path)])
+    while not list(tmp_path.glob("*.pt")) and process.poll() is None:
         time.sleep(0.01)
     process.kill()
     assert process.wait() == -signal.SIGKILL
     with caplog.at_level(logging.INFO):
-        resumed = FineTunedEncoder(encoder(tmp_path), long).fit(*products(120))
+        resumed = tuned_on(encoder_folder, LONG, checkpoints=tmp_path)
     assert "fine-tuning goes on from" in caplog.text
     assert resumed.featurizer_.onnx_ == whole.featurizer_.onnx_
     assert resumed.history_ == whole.history_
 
 
-def test_a_tuned_encoder_serves_without_torch(folder: Path, tmp_path: Path) -> None:
+def test_a_tuned_encoder_serves_without_torch(encoder_folder: Path, tmp_path: Path) -> None:
     X, y = products(60)
     X.loc[3, ["designation", "description"]] = ""
     X.loc[3, "has_text"] = False
-    settings = dataclasses.replace(SETTINGS, epochs=1)
-    tuned = FineTunedEncoder(encoder(folder), settings).fit(X, y)
+    tuned = clone(tuned_on(encoder_folder, dataclasses.replace(SETTINGS, epochs=1))).fit(X, y)
     assert tuned.history_["n_train"] < 59
     (tmp_path / "tuned.pkl").write_bytes(pickle.dumps((tuned, X)))
     serve = (
@@ -147,13 +127,17 @@ def test_a_tuned_encoder_serves_without_torch(folder: Path, tmp_path: Path) -> N
     assert np.linalg.norm(served[4]) == pytest.approx(1)
 
 
-def test_low_ranks_need_linear_layers_and_blocks_that_are_there(folder: Path) -> None:
-    FineTunedEncoder(encoder(folder), SETTINGS).check()
-    with pytest.raises(UsageError, match=r"features.text.encoder.fine_tune.n_blocks = 9: .* 3 "):
-        FineTunedEncoder(encoder(folder), dataclasses.replace(SETTINGS, n_blocks=9)).check()
+def test_low_ranks_need_linear_layers_and_blocks_that_are_there(encoder_folder: Path) -> None:
+    encoder = untuned(encoder_folder)
+    FineTunedEncoder(encoder, dataclasses.replace(SETTINGS, n_blocks=3, lora_rank=2)).check()
+    many = FineTunedEncoder(encoder, dataclasses.replace(SETTINGS, n_blocks=9))
+    with pytest.raises(UsageError, match=r"text.encoder.fine_tune.n_blocks = 9: .* has 3 blocks"):
+        many.check()
+    images = CNNFeaturizer("resnet18", weights="random", image_size_px=32, device="cpu")
+    without = FineTunedCNN(images, dataclasses.replace(SETTINGS, lora_rank=2))
+    with pytest.raises(UsageError, match="lora_rank = 2: the blocks have no linear layer"):
+        without.check()
 
 
 if __name__ == "__main__":  # the process that is killed
-    place = encoder(Path(sys.argv[1]))
-    long = dataclasses.replace(SETTINGS, epochs=6, patience=6, accumulate=2)
-    FineTunedEncoder(place, long).fit(*products(120))
+    tuned_on(Path(sys.argv[1]), LONG, checkpoints=Path(sys.argv[2]))
