@@ -7,7 +7,6 @@ estimator that all tuned networks are.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -105,17 +104,16 @@ def fine_tune(
     """Train an exported network; return the tuned one and the history, as `train` does.
 
     Rows of one of the `groups`, shape (n,), stay on one side of the inner split. Checkpoints and
-    results are kept in `folder`.
-
-    Raises
-    ------
-    ValidationError
-        If fewer than two classes or too few rows are left to learn from.
+    results are kept in `folder`. Too few rows or classes to learn from are a ValidationError.
     """
+    import torch
+
     split = inner_split(rows.codes, groups, settings.validation_share, settings.random_state)
     network = network_from_onnx(onnx)
     blocks = choose_trained(network, settings)
-    checkpoint = folder and folder / f"{_digest(onnx, rows, split, settings)}.pt"
+    arrays = [array.tobytes() for array in (rows.codes, *split)]
+    about = [VERSION, torch.__version__, choose_device(settings.device), settings, rows.content]
+    checkpoint = folder and folder / f"{content_digest([onnx, *arrays, repr(about)])[:32]}.pt"
     history = train(network, blocks, rows, split, settings, checkpoint)
     _merge_low_ranks(network)
     return export_onnx(network), history
@@ -125,15 +123,6 @@ def content_digest(values: Iterable[bytes | str | Path]) -> str:
     """Return a digest of what rows are read from."""
     parts = [sha256(value) if isinstance(value, bytes) else str(value) for value in values]
     return sha256(json.dumps(parts).encode())
-
-
-def _digest(onnx: bytes, rows: TrainingRows, split: tuple[Rows, Rows], settings: FineTuning) -> str:
-    """Name everything that changes the result, but not the processor."""
-    import torch
-
-    about = [VERSION, torch.__version__, choose_device(settings.device), sha256(onnx), rows.content]
-    numbers = [sha256(array.tobytes()) for array in (rows.codes, *split)]
-    return sha256(json.dumps([*about, *numbers, dataclasses.asdict(settings)]).encode())[:32]
 
 
 def inner_split(
@@ -159,12 +148,8 @@ def choose_trained(
     """Mark what is trained in the last blocks, and return these from input to output.
 
     With a rank, each of their linear layers gets the product of two small matrices added, which
-    alone are trained (Hu et al. 2022, LoRA); the sum changes nothing at first.
-
-    Raises
-    ------
-    UsageError
-        If there are not so many blocks, or no linear layer to add to.
+    alone are trained (Hu et al. 2022, LoRA); the sum changes nothing at first. More blocks than
+    there are, or none with a linear layer, is a UsageError.
     """
     import torch
 

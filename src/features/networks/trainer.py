@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import ValidationError
-from src.features.networks.backbones import TorchModule, first_line
+from src.features.networks.backbones import TorchModule
 from src.features.networks.runtime import choose_device, choose_precision
 from src.files import write_atomically
 
@@ -98,9 +98,9 @@ def train(
 
     `network(*inputs)` returns the embeddings (n, d), or they are the first of what it returns; it
     is left on the CPU in evaluation mode. `split` are the rows to train on and those to validate
-    on. `checkpoint` is the file to go on from, named after everything that changes the result; when
-    training is done it holds the result, and the next call takes it from there.
-    That none of either can be read is a ValidationError.
+    on; that none of either can be read is a ValidationError. `checkpoint` is the file to go on
+    from, named after everything that changes the result; when training is done it holds the result,
+    and the next call takes it from there.
 
     Returns the history: ``n_train``, rows trained on; ``best_epoch``, from 1; ``epochs``, of each
     its ``train_loss`` (on mixed images with smoothed labels, so it stays above the other), and
@@ -108,15 +108,8 @@ def train(
     """
     device = choose_device(settings.device)
     with _repeatable(device):
-        try:
-            trainer = _Trainer(network.to(device), blocks, rows, split, settings)
-            trainer.fit(checkpoint)
-        except RuntimeError as error:  # from the first batch, before anything was changed
-            if "deterministic implementation" not in str(error):
-                raise
-            _repeat_where_possible(error)
-            trainer = _Trainer(network, blocks, rows, split, settings)
-            trainer.fit(checkpoint)
+        trainer = _Trainer(network.to(device), blocks, rows, split, settings)
+        trainer.fit(checkpoint)
     network.cpu().eval()
     place = trainer.place
     history = {"n_train": place["n_train"], "best_epoch": trainer.best + 1}
@@ -125,7 +118,10 @@ def train(
 
 @contextlib.contextmanager
 def _repeatable(device: str) -> Iterator[None]:
-    """Leave the generators of others alone; have a graphics card repeat its sums to the digit."""
+    """Leave the generators of others alone; have a graphics card repeat its sums to the digit.
+
+    Torch warns of an operation that can't.
+    """
     import torch
 
     cuda = device == "cuda"
@@ -133,32 +129,11 @@ def _repeatable(device: str) -> Iterator[None]:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     before = torch.are_deterministic_algorithms_enabled()
     with torch.random.fork_rng(devices=[torch.cuda.current_device()] if cuda else []):
-        torch.use_deterministic_algorithms(before or cuda)
+        torch.use_deterministic_algorithms(before or cuda, warn_only=True)
         try:
             yield
         finally:
             torch.use_deterministic_algorithms(before)
-
-
-def _repeat_where_possible(error: RuntimeError) -> None:
-    import torch
-
-    logger.warning("fine-tuning: another run will give other digits (%s)", first_line(error))
-    torch.use_deterministic_algorithms(True, warn_only=True)  # noqa: FBT003
-
-
-def _unreadable(n: int, part: str) -> ValidationError:
-    return ValidationError(f"fine-tuning: none of {n} {part} rows can be read")
-
-
-def _set_mode(network: TorchModule, *, training: bool) -> None:
-    """Have dropout drop in training; batch normalisation keeps its statistics."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    network.train(training)
-    for module in network.modules():
-        if isinstance(module, _BatchNorm):
-            module.eval()
 
 
 class _Trainer:
@@ -176,7 +151,6 @@ class _Trainer:
 
         self.network, self.rows, self.cfg = network, rows, cfg
         self.device = next(network.parameters()).device.type
-        self.reduced = choose_precision(cfg.precision, "torch", self.device) == "bf16"
         self.training, self.held = split
         self.n_batches = -(-len(self.training) // cfg.batch_size)
         self.n_steps = cfg.epochs * -(-self.n_batches // cfg.accumulate)
@@ -184,13 +158,18 @@ class _Trainer:
         self.place: dict[str, Any] = {
             "step": 0, "batch": 0, "n": 0, "total": 0.0, "n_train": 0, "epochs": [],
         }  # fmt: skip
+        self.rate = 0.0
         self.classifier = self.nearest_mean().to(self.device)
-        self.model = torch.nn.ModuleDict({"network": network, "classifier": self.classifier})
-        self.trained = {k: p for k, p in self.model.named_parameters() if p.requires_grad}
+        model = torch.nn.ModuleDict({"network": network, "classifier": self.classifier})
+        self.trained = {k: p for k, p in model.named_parameters() if p.requires_grad}
         self.best_weights = self.weights()
-        self.optimizer = torch.optim.AdamW(
-            self.groups(blocks), weight_decay=cfg.weight_decay, fused=self.device == "cuda"
-        )
+        groups = [{"params": [*self.classifier.parameters()], "highest": 10 * cfg.learning_rate}]
+        for depth, block in enumerate(reversed(blocks)):
+            tuned = [parameter for parameter in block.parameters() if parameter.requires_grad]
+            highest = cfg.learning_rate * cfg.layer_decay**depth
+            groups += [{"params": tuned, "highest": highest}] if tuned else []
+        fused = self.device == "cuda"
+        self.optimizer = torch.optim.AdamW(groups, weight_decay=cfg.weight_decay, fused=fused)
 
     def nearest_mean(self) -> TorchModule:
         """Return the classifier of the nearest class mean.
@@ -201,11 +180,9 @@ class _Trainer:
 
         order = np.random.default_rng(self.cfg.random_state).permutation(self.training)[:WARM_ROWS]
         with torch.no_grad():
-            found = [
-                (codes, self.embed(inputs)) for codes, inputs in self.batches(order) if len(codes)
-            ]
+            found = [(codes, self.embed(inputs)) for _, codes, inputs in self.batches(order)]
             if not found:
-                raise _unreadable(len(order), "training")
+                raise _unreadable(order, "training")
             codes, embeddings = (torch.cat(parts).cpu() for parts in zip(*found, strict=True))
             members = torch.nn.functional.one_hot(codes, int(self.rows.codes.max()) + 1).float()
             means = (members.T @ embeddings) / members.sum(dim=0).clamp(min=1)[:, None]
@@ -214,17 +191,6 @@ class _Trainer:
             classifier.weight.copy_(INVERSE_TEMPERATURE * means)
             classifier.bias.copy_(-0.5 * INVERSE_TEMPERATURE * (means**2).sum(dim=1))
         return classifier
-
-    def groups(self, blocks: Sequence[TorchModule]) -> list[dict[str, Any]]:
-        """Return what is trained with its highest rate, lower from the output to the input."""
-        rate = self.cfg.learning_rate
-        groups = [{"params": list(self.classifier.parameters()), "highest": 10 * rate}]
-        for block in reversed(blocks):
-            tuned = [parameter for parameter in block.parameters() if parameter.requires_grad]
-            if tuned:
-                groups.append({"params": tuned, "highest": rate})
-            rate *= self.cfg.layer_decay
-        return groups
 
     @property
     def best(self) -> int:
@@ -255,35 +221,32 @@ class _Trainer:
         """Train on what is left of the epoch."""
         import torch
 
-        place, epoch, started = self.place, len(self.place["epochs"]), time.perf_counter()
+        place, epoch = self.place, len(self.place["epochs"])
         total = torch.tensor(place["total"], dtype=torch.float64, device=self.device)
-        kept_at, n_before = started, place["n"]
-        _set_mode(self.network, training=True)
+        started = kept = time.perf_counter()
+        n_before = place["n"]
+        self.set_mode(training=True)
         self.optimizer.zero_grad()
-        left = self.order(epoch)[place["batch"] * self.cfg.batch_size :]
-        for codes, inputs in self.batches(left):
-            place["batch"] += 1
-            draws = np.random.default_rng((self.cfg.random_state, epoch, place["batch"]))
+        for batch, codes, inputs in self.batches(self.order(epoch), place["batch"]):
+            draws = np.random.default_rng((self.cfg.random_state, epoch, batch))
             torch.manual_seed(int(draws.integers(2**31)))
-            if len(codes):
-                loss = self.loss(inputs, codes)
-                (loss / self.cfg.accumulate).backward()
-                total += loss.detach() * len(codes)
-                place["n"] += len(codes)
-            if place["batch"] % self.cfg.accumulate and place["batch"] < self.n_batches:
+            loss = self.loss(codes, inputs)
+            (loss / self.cfg.accumulate).backward()
+            total += loss.detach() * len(codes)
+            place.update(batch=batch, n=place["n"] + len(codes))
+            if batch % self.cfg.accumulate and batch < self.n_batches:
                 continue
             self.step()
             now = time.perf_counter()
-            if now - kept_at >= self.cfg.checkpoint_s:
-                place["total"], kept_at = float(total), now
+            self.rate = (place["n"] - n_before) / (now - started)
+            if now - kept >= self.cfg.checkpoint_s:
+                place["total"], kept = float(total), now
                 logger.info(
                     "fine-tuning, batch %d of %d: loss %.3f, %.0f %s/s",
-                    place["batch"], self.n_batches, place["total"] / max(place["n"], 1),
-                    (place["n"] - n_before) / (now - started), self.rows.unit,
+                    batch, self.n_batches, place["total"] / place["n"], self.rate, self.rows.unit,
                 )  # fmt: skip
                 self.keep(checkpoint)
         place["total"] = float(total)
-        self.rate = (place["n"] - n_before) / (time.perf_counter() - started)
 
     def order(self, epoch: int) -> Rows:
         """Return the training rows as an epoch reads them: at random.
@@ -299,31 +262,35 @@ class _Trainer:
         batches = full[np.argsort(near, kind="stable")].reshape(-1, size)
         return np.concatenate([rng.permutation(batches).ravel(), order[len(full) :]])
 
-    def batches(self, order: Rows) -> Iterator[tuple[torch.Tensor, list[torch.Tensor]]]:
-        """Yield classes and inputs of the rows that can be read, on the device, of each batch."""
+    def batches(
+        self, order: Rows, done: int = 0
+    ) -> Iterator[tuple[int, torch.Tensor, list[torch.Tensor]]]:
+        """Yield number, classes and inputs, on the device, of each batch that can be read."""
         import torch
 
-        for read, inputs in self.rows.read(order, self.cfg.batch_size):
-            arrays = [self.rows.codes[read], *map(np.ascontiguousarray, inputs)]
-            codes, *tensors = (torch.from_numpy(array).to(self.device) for array in arrays)
-            yield codes, tensors
+        left, size = order[done * self.cfg.batch_size :], self.cfg.batch_size
+        for number, (read, inputs) in enumerate(self.rows.read(left, size), done + 1):
+            if len(read):
+                arrays = [self.rows.codes[read], *map(np.ascontiguousarray, inputs)]
+                codes, *tensors = (torch.from_numpy(array).to(self.device) for array in arrays)
+                yield number, codes, tensors
 
-    def embed(self, inputs: list[torch.Tensor]) -> torch.Tensor:
+    def embed(self, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the embeddings of a batch, float32."""
         import torch
 
-        with torch.autocast(self.device, torch.bfloat16, enabled=self.reduced):
+        reduced = choose_precision(self.cfg.precision, "torch", self.device) == "bf16"
+        with torch.autocast(self.device, torch.bfloat16, enabled=reduced):
             found = self.network(*inputs)
         embeddings: torch.Tensor = found[0] if isinstance(found, tuple) else found
         return embeddings.float()
 
-    def loss(self, inputs: list[torch.Tensor], targets: torch.Tensor) -> torch.Tensor:
+    def loss(self, targets: torch.Tensor, inputs: Sequence[torch.Tensor]) -> torch.Tensor:
         """Return the mean loss of a batch, its images mixed where that is asked for."""
         from torch.nn.functional import cross_entropy
 
         if self.rows.mix is not None:
-            mixed, targets = self.rows.mix(inputs[0], targets)
-            inputs = [mixed, *inputs[1:]]
+            *inputs, targets = self.rows.mix(*inputs, targets)
         logits = self.classifier(self.embed(inputs))
         return cross_entropy(logits, targets, label_smoothing=self.cfg.label_smoothing)
 
@@ -340,39 +307,39 @@ class _Trainer:
         self.optimizer.step()
         self.optimizer.zero_grad()
 
+    def set_mode(self, *, training: bool) -> None:
+        """Have dropout drop in training; batch normalisation keeps its statistics."""
+        from torch.nn.modules.batchnorm import _BatchNorm
+
+        for module in self.network.modules():
+            module.training = training and not isinstance(module, _BatchNorm)
+
     def end_epoch(self) -> None:
         """Validate, and keep the weights if they are the best."""
-        place = self.place
-        loss, accuracy = self.validate()
+        import torch
+        from torch.nn.functional import cross_entropy
+
+        place, total, right, n = self.place, 0.0, 0, 0
+        self.set_mode(training=False)
+        for _, codes, inputs in self.batches(self.held):
+            with torch.no_grad():
+                logits = self.classifier(self.embed(inputs))
+            total += cross_entropy(logits, codes, reduction="sum").item()
+            right += int((logits.argmax(dim=1) == codes).sum())
+            n += len(codes)
+        if n == 0:
+            raise _unreadable(self.held, "validation")
         train_loss = place["total"] / max(place["n"], 1)
-        place["epochs"].append({"train_loss": train_loss, "loss": loss, "accuracy": accuracy})
+        place["epochs"].append({"train_loss": train_loss, "loss": total / n, "accuracy": right / n})
         place.update(n_train=place["n"], batch=0, n=0, total=0.0)
         logger.info(
             "fine-tuning, epoch %d of %d: loss %.3f in training, %.3f in validation, "
             "accuracy %.3f, %.0f %s/s",
-            len(place["epochs"]), self.cfg.epochs, train_loss, loss, accuracy,
+            len(place["epochs"]), self.cfg.epochs, train_loss, total / n, right / n,
             self.rate, self.rows.unit,
         )  # fmt: skip
         if self.best == len(place["epochs"]) - 1:
             self.best_weights = self.weights()
-
-    def validate(self) -> tuple[float, float]:
-        """Return mean loss and accuracy over the rows held out."""
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        _set_mode(self.network, training=False)
-        total, right, n = 0.0, 0, 0
-        for codes, inputs in self.batches(self.held):
-            if len(codes):
-                with torch.no_grad():
-                    logits = self.classifier(self.embed(inputs))
-                total += cross_entropy(logits, codes, reduction="sum").item()
-                right += int((logits.argmax(dim=1) == codes).sum())
-                n += len(codes)
-        if n == 0:
-            raise _unreadable(len(self.held), "validation")
-        return total / n, right / n
 
     def weights(self) -> dict[str, torch.Tensor]:
         """Return a copy of what is trained."""
@@ -414,3 +381,7 @@ class _Trainer:
             "fine-tuning goes on from %s: %d epochs and %d batches are done",
             checkpoint, len(self.place["epochs"]), self.place["batch"],
         )  # fmt: skip
+
+
+def _unreadable(rows: Rows, part: str) -> ValidationError:
+    return ValidationError(f"fine-tuning: none of {len(rows)} {part} rows can be read")
