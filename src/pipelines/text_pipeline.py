@@ -197,7 +197,7 @@ def build_cleaner(cfg: Config) -> TextCleaner:
     switches = cfg.features.text.clean.model_dump()
     translations = {}
     if switches.pop("translate"):
-        translations = json.loads(cfg.paths.translate_map.read_text(encoding="utf-8"))
+        translations = json.loads(cfg.paths.translate_map.read_text(encoding="utf-8-sig"))
     return TextCleaner(**switches, translations=translations)
 
 
