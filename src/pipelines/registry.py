@@ -9,7 +9,7 @@ switches off.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from src.config import Config, nearest
 from src.errors import ConfigError
@@ -39,7 +39,9 @@ def branch_weights(cfg: Config) -> dict[str, float]:
             raise _unknown(f"fusion.weights.{modality}", modality, tuple(BUILDERS))
         if modality == text_pipeline.MODALITY:
             weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
-        elif _section(cfg, modality).enabled:
+        elif modality == text_pipeline.ENCODER:
+            weights |= {modality: factor} if cfg.features.text.encoder.enabled else {}
+        elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
             weights[modality] = factor
     weights = {name: weight for name, weight in weights.items() if weight > 0}
     if not weights:
@@ -76,12 +78,6 @@ def known_branches() -> list[tuple[str, str]]:
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
     encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
     return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS)]
-
-
-def _section(cfg: Config, modality: str) -> Any:  # noqa: ANN401 - each has its `enabled`
-    if modality == text_pipeline.ENCODER:
-        return cfg.features.text.encoder
-    return getattr(cfg.features.image, modality.removeprefix("image_"))
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """The text branches: what is extracted from title and description, and what learns from it.
 
 The sparse branches read title and description together, and the title again on its own: apart they
-lose points on all but the full data. The dense ones tell sellers' habits apart.
+lose points on all but the full data. The dense ones tell sellers' habits apart; the encoder's
+embedding holds what a pretrained network knows of words that no product of the catalogue has.
 """
 
 from __future__ import annotations
@@ -33,34 +34,12 @@ LANGUAGE = "language"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
 
 
-@dataclasses.dataclass(frozen=True)
-class TextExtractor:
-    """Columns of title and description; see `src.pipelines.table`."""
-
-    name: str
-    read: Callable[[list[str], list[str]], dict[str, np.ndarray]]
-    settings_: Mapping[str, Any]
-    value_names = ()
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return what the result depends on beside the text."""
-        return self.settings_
-
-    def keys(self, products: pd.DataFrame) -> list[bytes]:
-        """Hash title and description of each product."""
-        return _text_keys(products)
-
-    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Read title and description of each product."""
-        return self.read(*_texts(products))
-
-
 @dataclasses.dataclass(frozen=True, eq=False)
-class TextBlock:
-    """One block of values of title and description."""
+class TextExtractor:
+    """A block of values, or columns, of title and description; see `src.pipelines.table`."""
 
     name: str
-    featurizer: TextStatistics | TextStatisticsPro | TextEncoder
+    featurizer: TextStatistics | TextStatisticsPro | TextEncoder | Columns
 
     @functools.cached_property
     def value_names(self) -> tuple[str, ...]:
@@ -73,18 +52,24 @@ class TextBlock:
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
         """Hash title and description of each product."""
-        return _text_keys(products)
+        pairs = zip(*_texts(products), strict=True)
+        return [
+            content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
+        ]
 
     def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Measure title and description of each product."""
-        return {self.name: self.featurizer.extract(*_texts(products))}
+        """Read title and description of each product."""
+        found = self.featurizer.extract(*_texts(products))
+        return found if isinstance(found, dict) else {self.name: found}
 
 
-def _text_keys(products: pd.DataFrame) -> list[bytes]:
-    pairs = zip(*_texts(products), strict=True)
-    return [
-        content_key(*(text.encode("utf-8", "surrogatepass") for text in pair)) for pair in pairs
-    ]
+@dataclasses.dataclass(frozen=True, eq=False)
+class Columns:
+    """Columns that `extract` makes of titles and descriptions, where there is no block."""
+
+    extract: Callable[[list[str], list[str]], dict[str, np.ndarray]]
+    settings: Callable[[], Mapping[str, Any]]
+    names = ()
 
 
 def _clean_columns(
@@ -144,7 +129,7 @@ def build_encoder(cfg: Config) -> list[Branch]:
         every = options.fine_tune.cross_fit
         return [Branch(ENCODER, MODALITY, None, tuned, own_expert=ENCODER, cross_fit=every)]
     steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
-    return [Branch(ENCODER, MODALITY, TextBlock(ENCODER, encoder), steps, own_expert=ENCODER)]
+    return [Branch(ENCODER, MODALITY, TextExtractor(ENCODER, encoder), steps, own_expert=ENCODER)]
 
 
 def _tuned(cfg: Config, encoder: TextEncoder) -> BaseEstimator:
@@ -170,23 +155,22 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     from src.features.text.language import VERSION
 
     cleaner = build_cleaner(cfg)
-    settings = {**cleaner.settings(), "columns": 3}
-    return (
-        TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
-        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 3}),
-    )
+    clean = functools.partial(_clean_columns, cleaner)
+    settings = functools.partial(dict, cleaner.settings(), columns=3)
+    language = Columns(_languages, functools.partial(dict, version=VERSION, columns=3))
+    return TextExtractor("text", Columns(clean, settings)), TextExtractor(LANGUAGE, language)
 
 
-def _extractor(name: str) -> TextBlock | None:
+def _extractor(name: str) -> TextExtractor | None:
     """Return the extractor of a set of text statistics."""
     if name == "text_stats":
         from src.features.text.statistics import TextStatistics
 
-        return TextBlock(name, TextStatistics())
+        return TextExtractor(name, TextStatistics())
     if name == "text_stats_pro":
         from src.features.text.statistics_pro import TextStatisticsPro
 
-        return TextBlock(name, TextStatisticsPro())
+        return TextExtractor(name, TextStatisticsPro())
     return None
 
 

@@ -21,7 +21,8 @@ def test_weights_and_switches(capsys: pytest.CaptureFixture[str]) -> None:
     assert rows["tfidf_word_title"] == ["text", "0.3", "text"]
     assert rows["image_cnn"] == ["image_cnn", "off"]
     assert rows["image_stats"] == ["image_stats", "0.25", "image_stats"]
-    assert len(rows) == 14
+    assert rows["text_encoder"] == ["text", "off"]
+    assert len(rows) == 15
 
 
 def test_columns_need_a_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -81,7 +81,7 @@ def choose_device(device: str) -> str:
         raise BackboneError(
             "device = 'cuda', but torch finds no graphics card; expected 'auto' or 'cpu'",
             next_command="--set features.image.cnn.device=auto "
-            "--set features.image.vit.device=auto",
+            "--set features.image.vit.device=auto --set features.text.encoder.device=auto",
         )
     return "cpu"
 

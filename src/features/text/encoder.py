@@ -43,6 +43,8 @@ HEAD_SHARE = 0.75
 # A text is filled up to the next multiple, which depends on it alone: the texts beside it in a
 # batch change nothing, and a runtime sees few shapes.
 PAD_STEP = 16
+# Families whose first place has the number after that of the padding.
+COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert")
 # Raise it when the same text and network give other values.
 VERSION = 1
 
@@ -101,6 +103,8 @@ class TextEncoder:
             config = json.loads(_read(folder, "config.json"))
             self.pad_id_ = int(config.get("pad_token_id") or 0)
             longest = config.get("max_position_embeddings", self.max_tokens)
+            if config.get("model_type") in COUNTED_FROM_PADDING:
+                longest -= self.pad_id_ + 1
             if self.max_tokens > longest:
                 key = "features.text.encoder.max_tokens"
                 raise UsageError(

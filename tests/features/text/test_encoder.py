@@ -173,6 +173,10 @@ def test_mistakes_say_what_is_expected(encoder_folder: Path, tmp_path: Path) -> 
     shutil.copy(encoder_folder / "model.safetensors", folder)
     with pytest.raises(BackboneError, match="16 tensors of the text encoder are missing"):
         TextEncoder(folder, tmp_path, max_tokens=32).prepare()
+    roberta = {**config, "model_type": "camembert", "pad_token_id": 1}
+    (folder / "config.json").write_text(json.dumps(roberta))
+    with pytest.raises(UsageError, match="reads 62 tokens"):
+        TextEncoder(folder, tmp_path, max_tokens=64).prepare()
 
 
 def test_a_name_that_no_hub_answers_for(
