@@ -7,6 +7,7 @@ estimator that all tuned networks are.
 from __future__ import annotations
 
 import copy
+import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -112,14 +113,15 @@ def fine_tune(
     network = network_from_onnx(onnx)
     blocks = choose_trained(network, settings)
     arrays = [array.tobytes() for array in (rows.codes, *split)]
-    about = [VERSION, torch.__version__, choose_device(settings.device), settings, rows.content]
+    used = dataclasses.replace(settings, device=choose_device(settings.device), checkpoint_s=0)
+    about = [VERSION, torch.__version__, used, rows.content]
     checkpoint = folder and folder / f"{content_digest([onnx, *arrays, repr(about)])[:32]}.pt"
     history = train(network, blocks, rows, split, settings, checkpoint)
     _merge_low_ranks(network)
     return export_onnx(network), history
 
 
-def content_digest(values: Iterable[bytes | str | Path]) -> str:
+def content_digest(values: Iterable[object]) -> str:
     """Return a digest of what rows are read from."""
     parts = [sha256(value) if isinstance(value, bytes) else str(value) for value in values]
     return sha256(json.dumps(parts).encode())
@@ -174,7 +176,8 @@ def choose_trained(
         )
     draws = torch.Generator().manual_seed(settings.random_state)
     for layer in layers:
-        low_rank = _low_rank(*layer.weight.shape, settings.lora_rank, draws)
+        n_out, n_in = layer.weight.shape
+        low_rank = _low_rank(n_out, n_in, settings.lora_rank, draws)
         torch.nn.utils.parametrize.register_parametrization(layer, "weight", low_rank)
     return blocks
 

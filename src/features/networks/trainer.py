@@ -187,7 +187,7 @@ class _Trainer:
             members = torch.nn.functional.one_hot(codes, int(self.rows.codes.max()) + 1).float()
             means = (members.T @ embeddings) / members.sum(dim=0).clamp(min=1)[:, None]
             means -= embeddings.mean(dim=0)
-            classifier = torch.nn.Linear(*reversed(means.shape))
+            classifier = torch.nn.Linear(means.shape[1], means.shape[0])
             classifier.weight.copy_(INVERSE_TEMPERATURE * means)
             classifier.bias.copy_(-0.5 * INVERSE_TEMPERATURE * (means**2).sum(dim=1))
         return classifier
@@ -290,7 +290,8 @@ class _Trainer:
         from torch.nn.functional import cross_entropy
 
         if self.rows.mix is not None:
-            *inputs, targets = self.rows.mix(*inputs, targets)
+            mixed, targets = self.rows.mix(inputs[0], targets)
+            inputs = [mixed]
         logits = self.classifier(self.embed(inputs))
         return cross_entropy(logits, targets, label_smoothing=self.cfg.label_smoothing)
 

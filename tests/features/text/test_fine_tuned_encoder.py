@@ -23,9 +23,7 @@ from src.features.text.encoder import FineTunedEncoder, TextEncoder
 # Words of the small tokenizer.
 KINDS = ("Piscine gonflable", "livres romans", "enfants BLEUE")
 EXTRA = ("pour", "lot", "de", "4", "anciens", "&")
-SETTINGS = FineTuning(
-    n_blocks=0, epochs=4, batch_size=8, learning_rate=1e-3, device="cpu", checkpoint_s=0.0
-)
+SETTINGS = FineTuning(n_blocks=0, epochs=4, batch_size=8, learning_rate=1e-3, device="cpu")
 LONG = dataclasses.replace(SETTINGS, epochs=6, patience=6, accumulate=2)
 
 
@@ -140,4 +138,5 @@ def test_low_ranks_need_linear_layers_and_blocks_that_are_there(encoder_folder: 
 
 
 if __name__ == "__main__":  # the process that is killed
-    tuned_on(Path(sys.argv[1]), LONG, checkpoints=Path(sys.argv[2]))
+    often = dataclasses.replace(LONG, checkpoint_s=0.0)
+    tuned_on(Path(sys.argv[1]), often, checkpoints=Path(sys.argv[2]))
