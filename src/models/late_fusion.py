@@ -38,8 +38,10 @@ class LateFusion(ClassifierMixin, _BaseComposition):
 
     `estimators` are unfitted, by name; "drop" in the place of one leaves it out. `requires` names
     the bool columns of the table of which one is true for a product that an expert has input of; an
-    expert that is not named answers for all. The cross-fitting has `n_folds`. `experts_` are fitted
-    on all rows that they have input of; one that had too few is left out.
+    expert that is not named answers for all. The cross-fitting has `n_folds`; the experts of
+    `single_fold`, too slow to be fitted so often, are fitted beside the first alone and answer its
+    rows alone, so that what is learned of them is learned there. `experts_` are fitted on all rows
+    that they have input of; one that had too few is left out.
     """
 
     def __init__(
@@ -48,11 +50,13 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         requires: Mapping[str, Sequence[str]] | None = None,
         n_folds: int = 5,
         random_state: int = 0,
+        single_fold: Sequence[str] = (),
     ) -> None:
         self.estimators = estimators
         self.requires = requires
         self.n_folds = n_folds
         self.random_state = random_state
+        self.single_fold = single_fold
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
         """Return the parameters, those of the experts too where `deep`."""
@@ -76,10 +80,15 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         """
         groups = np.arange(len(y)) if groups is None else groups
         folds = split_folds(y, groups, self.n_folds, self.random_state)
-        margins = {
-            name: cross_fit(expert, X, y, groups, folds, self.present(X, name))
-            for name, expert in self._usable_experts(X, y, folds)
-        }
+        margins, first = {}, folds == 0
+        for name, expert in self._usable_experts(X, y, folds):
+            only = 0 if name in self.single_fold else None
+            present = self.present(X, name)
+            margins[name] = cross_fit(expert, X, y, groups, folds, present, only=only)
+        if self.single_fold:
+            # No expert was fitted on any of its rows: maps may be on some, and read on others.
+            inner = split_folds(y[first], groups[first], self.n_folds, self.random_state)
+            folds[first] = self.n_folds + inner
         codes = np.unique(y, return_inverse=True)[1]
         return OutOfFold(margins, folds, gating_conditions(X), codes)
 
