@@ -43,7 +43,7 @@ bench: .venv/ready  ## speed against the plain library way, in one run
 	$(BIN)/python tools/benchmark.py
 
 house: .venv/ready  ## how large and how deep the code is
-	$(BIN)/python tools/house.py
+	$(BIN)/python tests/house.py
 
 EVERYTHING := .[train,serve,app,demo,dev]
 constraints: .venv/ready  ## the newest versions that fit together; then make test, then commit

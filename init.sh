@@ -7,9 +7,8 @@ ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 readonly ROOT
 readonly CSV_FILES=(X_train_update.csv Y_train_CVw08PX.csv X_test_update.csv)
 readonly WAIT_SECONDS=60
-# This command, as it can be pasted from any folder.
+# This command, as it can be pasted from any folder; with its settings once they are read.
 ME=$(printf 'bash %q' "$ROOT/init.sh")
-readonly ME
 
 DEMO=false
 ACCEPT_NEW_SHARES=false
@@ -86,6 +85,7 @@ parse_arguments() {
         esac
         shift
     done
+    ((${#CONFIG_OPTIONS[@]} == 0)) || ME+=$(printf ' %q' "${CONFIG_OPTIONS[@]}")
 }
 
 find_python() {
@@ -170,31 +170,41 @@ find_psql() {
     TARGET=("$URL")
 }
 
-# Its words are English and its dates ISO, whatever the machine's and the server's are.
-run_psql() {
+# Its words are English and its dates ISO, whatever the machine's and the server's are. Everybody may
+# read the arguments of a program: the password is none.
+run_psql() (
+    [[ -z $PASSWORD ]] || export PGPASSWORD=$PASSWORD
     LC_ALL=C PGCONNECT_TIMEOUT=5 PGCLIENTENCODING=UTF8 PGDATESTYLE=ISO PGOPTIONS='' \
         "${PSQL[@]}" -X -q -v ON_ERROR_STOP=1 -v SHOW_CONTEXT=never "$@" "${TARGET[@]}"
+)
+
+# ask_for_server OPTION...: what and where it is, its password, and names as messages have them.
+ask_for_server() {
+    local lines
+    lines=$(etl find_server "$WORKSPACE/data/postgres" "$@" \
+        ${CONFIG_OPTIONS[@]+"${CONFIG_OPTIONS[@]}"}) || exit 2
+    {
+        IFS= read -r KIND
+        IFS= read -r URL
+        IFS= read -r PASSWORD
+        IFS= read -r SHOWN_URL
+        IFS= read -r WORKSPACE_NAME
+    } <<<"$lines"
 }
 
 find_server() {
-    local kind name lines
-    lines=$(etl find_server "$WORKSPACE/data/postgres" ${REPLACE[@]+"${REPLACE[@]}"}) || exit 2
-    {
-        read -r kind
-        read -r URL
-        read -r SHOWN_URL
-        read -r WORKSPACE_NAME
-    } <<<"$lines"
+    local name
+    ask_for_server ${REPLACE[@]+"${REPLACE[@]}"}
     find_psql
-    if [[ $kind != given ]]; then
+    if [[ $KIND != given ]]; then
         # The local server is reached whatever the shell exports for another one.
         for name in $(compgen -e PG || true); do
             [[ $name == PGPORT ]] || unset "$name"
         done
     fi
     # A machine without psql has that of the container.
-    [[ $kind == local && ${#PSQL[@]} == 0 ]] && kind=none
-    case $kind in
+    [[ $KIND == local && ${#PSQL[@]} == 0 ]] && KIND=none
+    case $KIND in
         none) start_docker || start_embedded ;;
         embedded) printf '   embedded PostgreSQL runs in %s\n' "$WORKSPACE/data/postgres" ;;
         *) printf '   %s answers\n' "$SHOWN_URL" ;;
@@ -225,9 +235,7 @@ start_docker() {
 }
 
 start_embedded() {
-    local lines
-    lines=$(etl find_server "$WORKSPACE/data/postgres" --start) || exit 2
-    { read -r _; read -r URL; } <<<"$lines"
+    ask_for_server --start
     TARGET=("$URL")
     printf '   embedded PostgreSQL runs in %s\n' "$WORKSPACE/data/postgres"
 }
@@ -270,7 +278,8 @@ keep_rejects() {
     local kept=$RESULTS_DIR/rejects.csv
     if (($(wc -l <"$WORK/rejects.csv") > 1)); then
         mkdir -p "$RESULTS_DIR"
-        cp "$WORK/rejects.csv" "$kept"
+        cp "$WORK/rejects.csv" "$kept.tmp"
+        mv -f "$kept.tmp" "$kept"
         etl rejects "$kept"
         printf '  all of them: %s\n' "$kept"
     else

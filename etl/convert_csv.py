@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import csv
-import shutil
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -40,7 +39,8 @@ def convert(path: Path) -> int:
     ]
     original = path.with_name(f"{path.name}.original")
     if not original.exists():
-        shutil.copy2(path, original)
+        with write_atomically(original, "wb") as copy:
+            copy.write(path.read_bytes())
     with write_atomically(path, newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(chosen)

@@ -38,9 +38,10 @@ def find(
         _wait_for(url)
         return "given", url
     database_url.forget_other_servers()
-    url = database_url.local_url(settings, port or database_url.DEFAULT_PORT)
+    secret, asked = database_url.password(settings), port or database_url.DEFAULT_PORT
+    url = database_url.local_url(secret, asked)
     if not make and not (folder / "cluster").exists():
-        if not database_url.is_taken(port or database_url.DEFAULT_PORT):
+        if not database_url.is_taken(asked):
             return "none", url
         try:
             _wait_for(url)
@@ -57,9 +58,7 @@ def find(
                 next_command=f"PGPORT={free} bash init.sh",
             )
         sys.stderr.write(f"   {held}\n")
-    server = postgres_server.Server(
-        folder, port or postgres_server.choose_port(folder), database_url.password(settings)
-    )
+    server = postgres_server.Server(folder, port or postgres_server.choose_port(folder), secret)
     postgres_server.start(server)
     return "embedded", server.url()
 
@@ -122,8 +121,12 @@ def _other_holder(url: str, folder: Path) -> tuple[bool, str]:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print kind, address, shown address and name of the workspace, a line each."""
-    options = parser(__doc__, config=False)
+    """Print what init.sh reads, a line each.
+
+    That is the kind, the address without its password, the password, the shown address, and the
+    name of the workspace.
+    """
+    options = parser(__doc__)  # the settings are for the next command alone
     options.add_argument("data", type=Path, help="folder of the workspace's own server")
     options.add_argument("--replace", action="store_true", help="whatever a server holds")
     options.add_argument("--start", action="store_true", help="make a server of its own")
@@ -134,7 +137,9 @@ def _print(args: argparse.Namespace) -> int:
     port = database_url.port(database_url.read_settings())
     folder = args.data.absolute()
     kind, url = find(folder, port, replace=args.replace, make=args.start)
-    sys.stdout.write(f"{kind}\n{url}\n{postgres.shown(url)}\n{_name(folder)}\n")
+    address, password = postgres.without_password(url)
+    lines = (kind, address, password, postgres.shown(url), _name(folder))
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
     return EXIT_FINE
 
 

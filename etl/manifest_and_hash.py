@@ -110,7 +110,7 @@ def _write(args: argparse.Namespace) -> int:
         sys.stdout.write(write_image_manifest(cfg) + "\n")
     except OSError as e:
         folder = Path(e.filename or ".").parent
-        problem = f"{e}: snapshot.json and the image manifest can't be written"
+        problem = f"{e}: the images can't be listed"
         raise DataError(problem, next_command=f"ls -ld {shlex.quote(str(folder))}") from e
     return EXIT_FINE
 

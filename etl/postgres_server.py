@@ -31,6 +31,7 @@ from src.config_model import WORKSPACE_BASE
 from src.data import database_url
 from src.data.database_url import is_taken, kept_port, running_port
 from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError
+from src.files import write_atomically
 
 # Words before every command, and the options of `subprocess` that say the user.
 Account = tuple[tuple[str, ...], dict[str, Any]]
@@ -70,7 +71,7 @@ class Server:
 
     def url(self) -> str:
         """Return the address of the project's database."""
-        return database_url.local_url({"POSTGRES_PASSWORD": self.password}, self.port)
+        return database_url.local_url(self.password, self.port)
 
 
 def binaries() -> Path:
@@ -251,7 +252,8 @@ def _start_cluster(server: Server, account: Account) -> None:
         while process.poll() is None and time.monotonic() < deadline:
             if "ready" in "".join(_lines(lock)[7:]):
                 process.returncode = 0  # it outlives this program, which does not wait for it
-                (server.folder / "port").write_text(f"{server.port}\n", encoding="ascii")
+                with write_atomically(server.folder / "port") as kept:
+                    kept.write(f"{server.port}\n")
                 return
             time.sleep(0.02)
         if _ORPHANS.encode() not in server.log.read_bytes()[begin:]:

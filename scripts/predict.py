@@ -127,25 +127,13 @@ def _opened(file: str) -> Iterator[IO[bytes]]:
 def _output(path: Path | None) -> Iterator[IO[str]]:
     """Open the output; a file takes its name only when it is whole."""
     if path is None:
-        if sys.stdout is None:
-            raise UsageError("stdout is closed: expected --out F, or where to write")
-        try:
-            yield sys.stdout
-            sys.stdout.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as e:
-            with contextlib.suppress(OSError):
-                sys.stdout.close()  # or Python tries once more at its end
-            raise FileFault.of("stdout", f"can't be written ({e})", next_command="df -h") from e
+        yield sys.stdout
+        sys.stdout.flush()  # before it is said that all was written
         return
     if not path.parent.is_dir():
         raise FileFault.of(path, f"can't be written: {path.parent} is no folder")
-    try:
-        with write_atomically(path, newline="") as out:
-            yield out
-    except OSError as e:
-        raise FileFault.of(path, f"can't be written ({e})", next_command="df -h .") from e
+    with write_atomically(path, newline="") as out:
+        yield out
 
 
 def _write(
@@ -154,7 +142,7 @@ def _write(
     """Write the answers; return the number of products to review."""
     from tqdm import tqdm
 
-    from src.serving.answers import answers_header, answers_rows, explanation
+    from src.serving.answers import answers_header, answers_rows, explanation, similar_products
     from src.serving.predictor import Product
 
     labels, numbers, n_review = predictor.pipeline.labels, itertools.count(1), 0
@@ -169,6 +157,7 @@ def _write(
                 if args.explain and answer.code is not None:
                     product = Product(title, text, Path(image) if image else None)
                     found, png = explanation(predictor, product, answer.code, args.language)
+                    found |= similar_products(predictor, product, args.language)
                     _save_explanation(found, png, args.explain / f"{number:06d}.json")
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))
@@ -176,14 +165,11 @@ def _write(
 
 
 def _save_explanation(found: dict[str, Any], png: bytes | None, target: Path) -> None:
-    try:
-        with write_atomically(target) as file:
-            json.dump(found, file, ensure_ascii=False, indent=1)
-        if png is not None:
-            with write_atomically(target.with_suffix(".png"), "wb") as file:
-                file.write(png)
-    except OSError as e:
-        raise FileFault.of(target, f"can't be written ({e})", next_command="df -h .") from e
+    with write_atomically(target) as file:
+        json.dump(found, file, ensure_ascii=False, indent=1)
+    if png is not None:
+        with write_atomically(target.with_suffix(".png"), "wb") as file:
+            file.write(png)
 
 
 if __name__ == "__main__":

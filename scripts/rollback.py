@@ -29,6 +29,7 @@ def _roll_back(args: argparse.Namespace) -> int:
         current, before = _name(served), str(previous.served_run())
         if not args.show:
             previous.verify()
+            previous.serve_from_now()
             runs.roll_back(store.paths)
             from src.runs.saving import tell_served  # heavy, and not needed to go back
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from src.command_line import parser, run, settings
 from src.config_model import KINDS
-from src.errors import EXIT_FINE, UsageError
+from src.errors import EXIT_FINE, DatabaseError, UsageError
 
 if TYPE_CHECKING:
     from src.config import Config
@@ -39,6 +39,11 @@ def _serve(args: argparse.Namespace) -> int:
             f"--port {args.port}: expected 1 to 65535", next_command="python scripts/serve_api.py"
         )
     services = _services(settings(args), args.kind)
+    try:
+        services.database_url()
+    except DatabaseError as e:
+        file = services.feedback_file
+        sys.stderr.write(f"answers are not logged, corrections go to {file}: {e.message}\n")
     services.model.refresh()
     services.model.follow()
     if not services.api_key:
@@ -68,12 +73,14 @@ def _services(cfg: Config, kind: str | None) -> Services:
     from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
-    url, model = database_url(cfg.paths.workspace), ServedModel(cfg.paths, kind)
+    address, model = partial(database_url, cfg.paths.workspace), ServedModel(cfg.paths, kind)
     return Services(
         model=model,
-        log=PredictionLog(partial(postgres.write_rows, url, "predictions"), model.observe),
+        log=PredictionLog(
+            lambda rows: postgres.write_rows(address(), "predictions", rows), model.observe
+        ),
         feedback_file=ArtifactStore(cfg.paths).feedback,
-        database_url=url,
+        database_url=address,
         codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,
         limits=RequestLimits(
             body_bytes=cfg.serving.max_body_mb * 1_000_000,

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from src.artifacts.names import public_folders
-from src.command_line import parser, run, runnable, settings
+from src.command_line import given_settings, parser, run, runnable, settings
 from src.errors import EXIT_FINDINGS, EXIT_FINE
 from src.labels import load_labels
 
@@ -125,15 +125,12 @@ def _print_decision(cfg: Config, run: Run, args: argparse.Namespace) -> int:
     store = ArtifactStore(cfg.paths, run.run_id)
     decision = read_decision(store)
     _print_files(cfg, store, served=decision.promoted)
-    places = [option for option in args.overrides if option.startswith("paths.")]
-    same = [*(["--config", str(args.config)] if args.config else [])]
-    same += [word for place in places for word in ("--set", place)]
-    same += ["--source", args.source] if args.source else []
+    given = given_settings(args)
     if decision.promoted:
         told = f"served now{' (forced)' if decision.forced else ''}: {decision.reason}"
         print(f"\n{textwrap.fill(told, 80, subsequent_indent='  ')}")
         if decision.served:
-            back = runnable(shlex.join(["python", "scripts/rollback.py", *same]))
+            back = runnable("python scripts/rollback.py", given)
             print(f"  before        {decision.served}\n  to go back    {back}")
         return EXIT_FINE
     told = textwrap.fill(f"not promoted: {decision.reason}", 80, subsequent_indent="  ")
@@ -144,13 +141,11 @@ def _print_decision(cfg: Config, run: Run, args: argparse.Namespace) -> int:
     card = store.paths.artifacts_dir / "candidate" / store.model_card.name
     print(f"  look          cat {shlex.quote(str(_short(card)))}")
     if cfg.outputs.full_pipeline:
-        forced = runnable(shlex.join(["python", "scripts/promote.py", "--force", *same]))
+        forced = runnable("python scripts/promote.py --force", given)
         print(f"  promote it    {forced}")
     else:
-        others = [option for option in args.overrides if not option.startswith("paths.")]
-        given = [option for option in others if not option.startswith("outputs.full_pipeline")]
-        words = [w for o in [*given, "outputs.full_pipeline=true"] for w in ("--set", o)]
-        again = runnable(shlex.join(["python", "scripts/train_pipeline.py", *same, *words]))
+        with_pipeline = "python scripts/train_pipeline.py --set outputs.full_pipeline=true"
+        again = runnable(with_pipeline, given)
         print(f"  to serve one  {again}")
     return EXIT_FINDINGS
 

@@ -38,4 +38,5 @@ ON CONFLICT (data_hash) DO UPDATE SET
     workspace = excluded.workspace
 WHERE known.loaded_at < (SELECT max(others.loaded_at) FROM project.datasets AS others)
 OR known.source <> excluded.source
-OR known.class_counts <> excluded.class_counts;
+OR known.class_counts <> excluded.class_counts
+OR known.workspace IS DISTINCT FROM excluded.workspace;

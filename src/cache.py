@@ -11,7 +11,6 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
-import shlex
 import shutil
 import uuid
 import zipfile
@@ -20,7 +19,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.errors import ArtifactError
 from src.files import sha256, write_atomically
 
 if TYPE_CHECKING:
@@ -84,21 +82,21 @@ class ExtractionCache:
         """Return the columns of the keys that are known, in their order, and which are: (n,)."""
         import numpy as np
 
-        where: dict[bytes, tuple[int, int]] = {}
         segments: list[dict[str, Any]] = []
         for path in sorted((self.root / namespace.folder).glob("*.npz")):
             segment = _read_segment(path)
-            if segment is None:
-                continue
-            keys_here = segment.pop(KEY_COLUMN)
-            if segments and segment.keys() != segments[0].keys():
-                continue
-            for row, key in enumerate(keys_here):
-                where[key.tobytes()] = (len(segments), row)
-            segments.append(segment)
-        places = [where.get(key) for key in keys]
-        found = np.array([place is not None for place in places], dtype=bool)
-        return _gather(segments, [place for place in places if place is not None]), found
+            if segment and (not segments or segment.keys() == segments[0].keys()):
+                segments.append(segment)
+        columns = {
+            name: np.concatenate([segment[name] for segment in segments])
+            for name in (segments[0] if segments else {})
+        }
+        where = {key.tobytes(): row for row, key in enumerate(columns.pop(KEY_COLUMN, []))}
+        rows = np.array([where.get(key, -1) for key in keys], dtype=np.intp)
+        found = rows >= 0
+        if not found.any():
+            return {}, found
+        return {name: column[rows[found]] for name, column in columns.items()}, found
 
     def put_many(
         self, namespace: Namespace, keys: Sequence[bytes], columns: Mapping[str, np.ndarray]
@@ -120,17 +118,11 @@ class ExtractionCache:
             else:
                 arrays[name] = column
         settings = folder / SETTINGS_NAME
-        try:
-            if not settings.exists():
-                with write_atomically(settings) as text:
-                    text.write(namespace.settings)
-            with write_atomically(folder / f"{uuid.uuid4().hex}.npz", "wb") as segment:
-                np.savez(segment, **arrays)
-        except OSError as e:
-            raise ArtifactError(
-                f"{folder}: the cache can't be written ({e}); what was there before is unchanged",
-                next_command=f"df -h {shlex.quote(str(self.root))}",
-            ) from e
+        if not settings.exists():
+            with write_atomically(settings) as text:
+                text.write(namespace.settings)
+        with write_atomically(folder / f"{uuid.uuid4().hex}.npz", "wb") as segment:
+            np.savez(segment, **arrays)
 
     def namespaces(self) -> list[tuple[str, int]]:
         """Return (folder, bytes) of every namespace on disk."""
@@ -169,22 +161,3 @@ def _read_segment(path: Path) -> dict[str, Any] | None:
         return None
     heights = {len(column) for column in arrays.values()}
     return arrays if KEY_COLUMN in arrays and len(heights) == 1 else None
-
-
-def _gather(
-    segments: Sequence[Mapping[str, np.ndarray]], places: Sequence[tuple[int, int]]
-) -> dict[str, np.ndarray]:
-    """Pick (segment, row) places out of the segments, column by column."""
-    import numpy as np
-
-    if not places:
-        return {}
-    segment_of, row_of = (np.array(part) for part in zip(*places, strict=True))
-    columns = {}
-    for name, first in segments[segment_of[0]].items():
-        column = np.empty((len(places), *first.shape[1:]), dtype=first.dtype)
-        for number in np.unique(segment_of):
-            here = segment_of == number
-            column[here] = segments[number][name][row_of[here]]
-        columns[name] = column
-    return columns

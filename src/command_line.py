@@ -2,13 +2,15 @@
 
 A command is ``main(argv)``, which gives `run` its work and its `parser`. A `next_command` is
 written for the repository's folder and a plain ``python``; here it becomes one that works where the
-user stands. One that is options alone is what was typed, and these after it.
+user stands, with the settings that were given. One that is options alone is what was typed, and
+these after it.
 """
 
 from __future__ import annotations
 
 import argparse
 import codecs
+import contextlib
 import inspect
 import io
 import os
@@ -24,6 +26,8 @@ from src.config import Config, load_config
 from src.config_model import INSTALLED, REPOSITORY, WORKSPACE_BASE
 from src.errors import EXIT_FINE, EXIT_USAGE, ProjectError, UsageError
 from src.log import set_up_logging
+
+_WITH_SETTINGS = re.compile(r"(python scripts/\w+\.py|bash init\.sh)(?! --help)")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,8 +75,19 @@ def parser(
 
 def settings(args: argparse.Namespace, *overrides: str) -> Config:
     """Return the configuration that the shared options ask for, `overrides` laid over it."""
+    return load_config(args.config, [*_overrides(args), *overrides])
+
+
+def given_settings(args: argparse.Namespace) -> list[str]:
+    """Return the shared options that were given, as any command takes them from anywhere."""
+    file = getattr(args, "config", None)
+    words = [] if file is None else ["--config", str(file.absolute())]
+    return words + [word for override in _overrides(args) for word in ("--set", override)]
+
+
+def _overrides(args: argparse.Namespace) -> list[str]:
     source = [f"data.source={args.source}"] if getattr(args, "source", None) else []
-    return load_config(args.config, [*args.overrides, *source, *overrides])
+    return [*getattr(args, "overrides", []), *source]
 
 
 def run(
@@ -89,24 +104,46 @@ def run(
     file = Path(inspect.getfile(work)).resolve()
     words = sys.argv[1:] if argv is None else argv
     again = shlex.join([_python(Path.cwd()), os.path.relpath(file), *words])
+    given: list[str] = []
     _write_utf8()
     try:
+        if sys.stdout is None:
+            raise UsageError("stdout is closed: expected where to write results")
         if argv is None:
             _use_own_source(file)
         args = options.parse_args(words)
+        given = given_settings(args)
         set_up_logging(verbose=getattr(args, "verbose", False))
-        return work(args)
+        status = work(args)
+        sys.stdout.flush()
+        return status
     except ProjectError as e:
         place = os.path.relpath(file, REPOSITORY)
         e.next_command = e.next_command or f"python {shlex.quote(place)} --help"
-        return report(e, again)
+        return report(e, again, given)
     except BrokenPipeError:  # the reader, as `head`, has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FINE
+    except OSError as e:
+        if not _stdout_is_full():
+            raise
+        return report(ProjectError.of("stdout", f"can't be written ({e})", next_command="df -h"))
     except KeyboardInterrupt:
         if kept is not None:
             sys.stderr.write(f"\ninterrupted: {kept}\nnext: {again}\n")
         return EXIT_USAGE
+
+
+def _stdout_is_full() -> bool:
+    """Tell whether stdout takes no more; then close it, or Python tries once more at its end."""
+    try:
+        sys.stdout.write("\n")
+        sys.stdout.flush()
+    except OSError:
+        with contextlib.suppress(OSError):
+            sys.stdout.close()
+        return True
+    return False
 
 
 def _write_utf8() -> None:
@@ -125,23 +162,30 @@ def _as_it_came(error: UnicodeError) -> tuple[str | bytes, int]:
         return codecs.lookup_error("backslashreplace")(error)
 
 
-def report(error: ProjectError, again: str = "") -> int:
-    """Write an error to stderr and return the exit code; `again` is the command that met it."""
+def report(error: ProjectError, again: str = "", given: Sequence[str] = ()) -> int:
+    """Write an error to stderr and return the exit code.
+
+    `again` is the command that met it, `given` the settings that were given to that.
+    """
     lines, command = [f"error: {error.message}"], error.next_command
     if command is not None:
         lines.append(
-            f"next: {again} {command}" if command[0] == "-" else f"next: {runnable(command)}"
+            f"next: {again} {command}" if command[0] == "-" else f"next: {runnable(command, given)}"
         )
     sys.stderr.write("\n".join(lines) + "\n")
     return error.exit_code
 
 
-def runnable(command: str) -> str:
+def runnable(command: str, given: Sequence[str] = ()) -> str:
     """Return a command as it must be typed in the current folder and environment.
+
+    What reads a configuration gets the settings that were `given`, before its own.
 
     >>> runnable("ls config").endswith("ls config")
     True
     """
+    if given:
+        command = _WITH_SETTINGS.sub(lambda found: f"{found[0]} {shlex.join(given)}", command)
     if INSTALLED:
         command = re.sub(r"^python (\w+)/(\w+)\.py", r"python -m \1.\2", command)
     if command.startswith("python "):

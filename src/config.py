@@ -132,7 +132,7 @@ def _place(path: Path, key: str, overrides: Sequence[str]) -> str:
     given = [override.partition("=")[0].strip() for override in overrides]
     if any(name == key or name.startswith(f"{key}.") for name in given):
         return f"--set, over {path}"
-    line = find_line(path.read_text(encoding="utf-8"), key)
+    line = find_line(path.read_text(encoding="utf-8-sig"), key)
     return f"{path}:{line}" if line else f"{path}"
 
 
@@ -140,7 +140,7 @@ def _show(path: Path, key: str = "") -> str:
     """Return the command that prints the section of `key`, or the whole file."""
     path = path.resolve()
     section = key.rpartition(".")[0]
-    if find_line(path.read_text(encoding="utf-8"), section) is None:
+    if find_line(path.read_text(encoding="utf-8-sig"), section) is None:
         return f"cat {shlex.quote(str(path))}"
     pattern = section.replace(".", "\\.")
     return f"sed -n '/^\\[{pattern}\\]/,/^$/p' {shlex.quote(str(path))}"

@@ -331,6 +331,7 @@ class Explainability(Section):
 
 class Outputs(Section):
     full_pipeline: bool = True
+    neighbours: bool = True
     submission: bool = True
     figures: bool = True
 

@@ -38,8 +38,9 @@ class ProjectError(Exception):
 
     def __init__(self, message: str, *, next_command: str | None = None) -> None:
         super().__init__(message)
-        self.message = message
+        self.message = self.problem = message
         self.next_command = next_command
+        self.path, self.line = "", 0
 
     @classmethod
     def of(
@@ -58,7 +59,9 @@ class ProjectError(Exception):
         where = f"{path}" if line is None else f"{path}, line {line}"
         if next_command is None and isinstance(path, Path):
             next_command = _show(path, line)
-        return cls(f"{where}: {problem}", next_command=next_command)
+        error = cls(f"{where}: {problem}", next_command=next_command)
+        error.path, error.line, error.problem = f"{path}", line or 0, problem
+        return error
 
     def __str__(self) -> str:
         if self.next_command is None:

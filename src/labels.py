@@ -71,7 +71,7 @@ def load_labels(labels_map: Path, theme_map: Path | None = None) -> Labels:
 
 def _read_json(path: Path) -> dict[str, Any]:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except FileNotFoundError as e:
         raise ConfigError.of(path, "the file does not exist") from e
     except (OSError, ValueError) as e:

@@ -71,12 +71,8 @@ def predict(
 ) -> Prediction:
     """Answer for one product: "designation", "description" where there is one, and its image.
 
-    A demo image need not be there: its name is enough.
-
-    Raises
-    ------
-    ArtifactError
-        Nothing was trained yet.
+    A demo image need not be there: its name is enough. Before the first training it is an
+    ArtifactError.
     """
     image = Path(image_path) if image_path else None
     product = Product(text_row.get("designation", ""), text_row.get("description", ""), image)

@@ -35,15 +35,9 @@ class Member:
 
 
 def load_members(language: str, path: Path = TEAM_FILE) -> tuple[Member, ...]:
-    """Read the profiles.
-
-    Raises
-    ------
-    ConfigError
-        The file is no JSON list, or a profile lacks a text or has a link that is not https.
-    """
+    """Read the profiles; one without a text, or with a link that is not https, is a ConfigError."""
     try:
-        profiles = json.loads(path.read_text(encoding="utf-8"))
+        profiles = json.loads(path.read_text(encoding="utf-8-sig"))
         return tuple(_member(profile, language) for profile in profiles)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as e:
         raise ConfigError(

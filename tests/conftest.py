@@ -13,9 +13,10 @@ import subprocess
 import sys
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -169,6 +170,17 @@ def run_load(
     return subprocess.CompletedProcess(
         done.args, done.returncode, done.stdout.decode(), done.stderr.decode()
     )
+
+
+def rejects_of(folder: Path, faults: Mapping[str, np.ndarray]) -> list[list[object]]:
+    """Return file, line, reasons and raw text of each row at fault, as ``project.rejects`` does."""
+    found: list[list[object]] = []
+    for name in sorted(faults):
+        file = csv_files.read_official(folder / name)
+        for line, row, reasons in zip(file.lines, file.rows, faults[name], strict=True):
+            raw = ",".join('"{}"'.format(field.replace('"', '""')) for field in row)
+            found += [[name, line, reasons, raw]] if reasons else []
+    return found
 
 
 Dump = Callable[[str], dict[str, str]]

@@ -106,7 +106,8 @@ def test_a_database_that_is_down_points_to_init(run: Run, tmp_path: Path) -> Non
     done = run(TRAIN, "--source", "postgres", "--set", f"paths.workspace={tmp_path}")
     assert done.returncode == 2
     assert "mlops:mlops" not in done.stderr
-    assert next_command(done) == f"cd {REPOSITORY} && bash init.sh"
+    given = f"--set paths.workspace={tmp_path} --set data.source=postgres"
+    assert next_command(done) == f"cd {REPOSITORY} && bash init.sh {given}"
 
 
 def test_a_key_of_the_command_line_is_answered_without_the_heavy_libraries(run: Run) -> None:

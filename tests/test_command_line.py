@@ -71,6 +71,30 @@ def test_an_interrupt_names_the_same_command_again(
     assert capsys.readouterr().err == ""
 
 
+@pytest.mark.parametrize(
+    ("command", "stream", "message"),
+    [
+        ("etl/postgres_server.py status", "> /dev/full", "stdout: can't be written"),
+        ("tools/check_pipeline_branches.py", "> /dev/full", "stdout: can't be written"),
+        ("etl/rejects.py rejects.csv", "> /dev/full", "stdout: can't be written"),
+        ("etl/rejects.py rejects.csv", ">&-", "stdout is closed"),
+    ],
+)
+def test_an_output_that_takes_nothing_is_named(
+    command: str, stream: str, message: str, tmp_path: Path
+) -> None:
+    reject = f'{"long " * 20},1,"a reason of many bytes {"x" * 900}",x\n'
+    (tmp_path / "rejects.csv").write_text(f"file,line,reason,raw\n{reject * 20}", encoding="utf-8")
+    done = subprocess.run(
+        ["bash", "-c", f"'{sys.executable}' '{REPOSITORY}'/{command} {stream}"],
+        cwd=tmp_path, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"error: {message}")
+    assert done.stderr.splitlines()[-1].startswith("next: ")
+    assert "Traceback" not in done.stderr
+
+
 def test_a_reader_that_has_seen_enough_is_no_error() -> None:
     command = [sys.executable, "scripts/train.py", "--help"]
     shown = subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, stderr=-1)
@@ -100,6 +124,26 @@ def test_settings_of_the_command_line_reach_the_configuration(tmp_path: Path) ->
     expected = load_config(overrides=["data.source=csv", "compute.seed=8"])
     assert settings(given, "compute.seed=8") == expected
     assert options.parse_args(["--config", str(tmp_path)]).config == tmp_path
+
+
+def test_the_next_command_has_the_settings_that_were_given(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    words = ["--config", "my own.toml", "--set", "paths.workspace=a b", "--source", "csv"]
+    given = f"--config '{tmp_path}/my own.toml' --set 'paths.workspace=a b' --set data.source=csv"
+    shown = {
+        "python scripts/train_pipeline.py --set model.name=xgboost":
+            f" scripts/train_pipeline.py {given} --set model.name=xgboost",
+        "rm x && bash init.sh": f"rm x && bash init.sh {given}",
+        "PGPORT=1 bash init.sh": f"PGPORT=1 bash init.sh {given}",
+        "python scripts/train.py --help": " scripts/train.py --help",
+        "ls import": "ls import",
+    }  # fmt: skip
+    for command, expected in shown.items():
+        raised = raising(ProjectError("no", next_command=command))
+        assert run(raised, parser("Does.", source=True), words) == 2
+        assert capsys.readouterr().err.strip().endswith(expected)
 
 
 @pytest.fixture

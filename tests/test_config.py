@@ -23,6 +23,12 @@ def leaves(table: dict, prefix: str = "") -> dict[str, object]:
     return found
 
 
+def test_a_file_as_the_editor_of_windows_saves_it(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_bytes(b"\xef\xbb\xbf[compute]\r\nseed = 7\r\n")
+    assert load_config(file).compute.seed == 7
+
+
 def test_the_documented_defaults_are_the_defaults(tmp_path: Path) -> None:
     documented = leaves(read_toml(DEFAULT_CONFIG))
     assert documented.keys() == leaves(Config().model_dump()).keys()

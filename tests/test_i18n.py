@@ -24,7 +24,12 @@ def texts(table: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, str]]:
 def sections(language: str) -> dict[str, str]:
     words = translator(language)
     return dict(
-        texts({name: words.section(name) for name in ("figures", "drift_report", "review", "app")})
+        texts(
+            {
+                name: words.section(name)
+                for name in ("figures", "drift_report", "review", "reader", "app")
+            }
+        )
     )
 
 

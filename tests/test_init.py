@@ -35,7 +35,7 @@ CODES = load_labels(REPOSITORY / "config" / "labels_map.json").codes
 # All that init.sh may ask of a machine, besides Python.
 TOOLS = (
     *("awk", "bash", "cat", "cp", "date", "dirname", "env", "grep", "head", "id", "ln", "ls"),
-    *("mkdir", "mktemp", "rm", "sed", "sh", "sleep", "tail", "unshare", "wc"),
+    *("mkdir", "mktemp", "mv", "rm", "sed", "sh", "sleep", "tail", "unshare", "wc"),
 )
 
 
@@ -386,8 +386,12 @@ def test_a_folder_that_a_shell_would_read_and_variables_of_another_server(
 def test_a_password_is_in_no_line_and_in_no_file(
     tree: Path, init: Init, database: str, shop: Shop
 ) -> None:
-    """Whatever the form of the address, and whether it is right or wrong."""
+    """Whatever the form of the address, right or wrong; nor is it among psql's arguments."""
     shutil.copytree(shop.write_plain(9), tree / "import")
+    arguments, program = tree / "arguments.log", tree.parent / "bin" / "psql"
+    real = postgres_server.binaries() / "psql"
+    program.write_text(f'#!/bin/sh\necho "$*" >>"{arguments}"\nexec "{real}" "$@"\n')
+    program.chmod(0o755)
     place = database.partition("@")[2]
     host, _, name = place.partition("/")
     port, role = host.partition(":")[2], f"role_{name}"
@@ -415,7 +419,7 @@ def test_a_password_is_in_no_line_and_in_no_file(
             connection.execute(f"DROP OWNED BY {role} CASCADE")
             connection.execute(f"DROP ROLE {role}")
     made = [p for p in tree.rglob("*") if p.is_file() and p.suffix in {".json", ".csv", ".log"}]
-    assert made
+    assert arguments in made
     assert not [path for path in made if b"hunter2" in path.read_bytes()]
 
 

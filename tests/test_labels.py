@@ -37,6 +37,9 @@ def test_plain_and_bilingual_labels(tmp_path: Path) -> None:
         {3: "few", 20: "other"},
         {"few": {"fr": "peu", "en": "peu"}},
     )
+    # As Windows' editor saves it.
+    marked = write(tmp_path / "marked.json", "\ufeff" + names.read_text().replace("{", "{\r\n"))
+    assert load_labels(marked, themes) == load_labels(names, themes)
 
 
 def test_unknown_code_and_absent_theme_map(tmp_path: Path) -> None:

@@ -72,18 +72,16 @@ def _run(args: argparse.Namespace) -> int:
     content = store.load(store.reference_profile)
     images_given = args.from_log or args.images is not None  # the log says what each answer had
     reference = from_json(content) if images_given else without_images(content)
-    y: np.ndarray | None = None
-    in_training = 0
+    y, in_training = None, 0
     if args.from_log:
         signals, items = _from_log(_since(args.since), cfg, reference)
         if not len(signals):
             return _report_silence(cfg, reference.about.run_id, args.since)
     else:
-        signals, items, in_training = _from_csv(args.batch, args.images, store, reference)
-        if args.labels:
-            from src.data.readers import read_labels
-
-            y = read_labels(args.labels, items, reference.classes)
+        if args.labels and not reference.judges_answers:
+            problem = "--labels: the model reads images, too; expected them by --images"
+            raise UsageError(problem, next_command=HELP)
+        signals, items, y, in_training = _from_csv(args, store, reference)
     info = BatchInfo(
         name=_safe(args.lot or ("log" if args.from_log else args.batch.stem)),
         date=datetime.now(timezone.utc).date().isoformat(),
@@ -152,27 +150,38 @@ def _from_log(since: datetime, cfg: Config, reference: Reference) -> tuple[Signa
 
 
 def _from_csv(
-    path: Path, images: Path | None, store: ArtifactStore, reference: Reference
-) -> tuple[Signals, pd.DataFrame, int]:
-    """Return signals and texts of the products, and how many of them were in training."""
+    args: argparse.Namespace, store: ArtifactStore, reference: Reference
+) -> tuple[Signals, pd.DataFrame, np.ndarray | None, int]:
+    """Return signals, texts and labels of products, and how many of them were in training."""
     import numpy as np
 
-    from src.data.readers import read_products
+    from src.data.readers import read_labels, read_products
     from src.monitoring.signals import SignalReader
     from src.pipelines.product_keys import product_keys
 
     said: list[str] = []
-    items = read_products(path, [images] if images else [], say=said.append)
-    if images and (items["image"] == "").all():
+    items = read_products(args.batch, [args.images] if args.images else [], say=said.append)
+    y = read_labels(args.labels, items, reference.classes) if args.labels else None
+    if args.images and (items["image"] == "").all():
         raise UsageError(" ".join(said), next_command=HELP)
     for line in said:
         print(line, file=sys.stderr)
     pipeline = store.load(store.full_pipeline(reference.about.kind))
     table = pipeline.table(items)
+    if reference.judges_answers:  # as in the log, a product that can't be read has no answer
+        read = pipeline.readable(table)
+        if not read.any():
+            raise UsageError(
+                f"{args.batch}: no product has what the model reads", next_command=HELP
+            )
+        if not read.all():
+            print(f"{(~read).sum()} products with nothing to read left out", file=sys.stderr)
+        items, table = (rows[read].reset_index(drop=True) for rows in (items, table))
+        y = y if y is None else y[read]
     proba = pipeline.model.predict_proba(table)
     in_training = int(np.isin(product_keys(table), pipeline.training_keys).sum())
     signals = SignalReader.of(pipeline.model).read(table, proba)
-    return signals, items, in_training
+    return signals, items, y, in_training
 
 
 def _report(
@@ -235,7 +244,9 @@ def _summary(report: dict[str, Any]) -> list[str]:
         lines.append(f"recognised worse: {', '.join(fell)}")
     if report["in_training"]:
         lines.append(f"in training, so too sure: {report['in_training']:,} products")
-    lines.append(f"accuracy, estimated: {report['accuracy']['accuracy']:.3f}")
+    estimate = report["accuracy"]
+    known = f"{estimate['accuracy']:.3f}" if estimate else "nothing to go by without the images"
+    lines.append(f"accuracy, estimated: {known}")
     if told:
         lines.append(f"accuracy, measured: {told['accuracy']:.3f} on {told['rows']:,} labels")
         if told["fell"]:

@@ -40,14 +40,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def refuse_official(out: Path, images: Path) -> None:
-    """Make sure that nothing official is overwritten.
-
-    Raises
-    ------
-    UsageError
-        A CSV with an official name lies there that is not as the marker lists it, or an image
-        without a marker.
-    """
+    """Refuse a CSV of an official name that is not as the marker lists it, and unmarked images."""
     found = [name for name in FILES if (out / name).exists()]
     listed = drawn_hashes(out)
     foreign = [

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINDINGS, EXIT_FINE, ValidationError
@@ -20,6 +20,7 @@ from src.labels import load_labels
 if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
+    from sklearn.pipeline import Pipeline
 
     from src.config import Config
 
@@ -92,28 +93,26 @@ def ours(cfg: Config, train: pd.DataFrame, folds: np.ndarray) -> np.ndarray:
 
 def plain(train: pd.DataFrame, folds: np.ndarray) -> np.ndarray:
     """Return the same by scikit-learn alone."""
-    import numpy as np
-    from scipy.sparse import hstack
+    from sklearn.model_selection import PredefinedSplit, cross_val_predict
+
+    text = train["designation"] + " " + train["description"]
+    y, split = train["prdtypecode"].to_numpy(), PredefinedSplit(folds)
+    proba = cross_val_predict(plain_model(), text, y, cv=split, method="predict_proba")
+    return cast("np.ndarray", proba)
+
+
+def plain_model(**vocabulary: int) -> Pipeline:
+    """Return the plain way, not fitted; `vocabulary` is more for both `TfidfVectorizer`."""
     from sklearn.calibration import CalibratedClassifierCV
     from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.pipeline import make_pipeline, make_union
     from sklearn.svm import LinearSVC
 
-    text = (train["designation"] + " " + train["description"]).to_numpy()
-    y = train["prdtypecode"].to_numpy()
-    classes = np.unique(y)
-    probabilities = np.zeros((len(text), len(classes)))
-    for fold in np.unique(folds):
-        held = folds == fold
-        words = TfidfVectorizer(ngram_range=(1, 2), min_df=2, sublinear_tf=True)
-        chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2, sublinear_tf=True)
-        fitted = hstack([v.fit_transform(text[~held]) for v in (words, chars)]).tocsr()
-        model = CalibratedClassifierCV(LinearSVC(C=0.5, random_state=0), cv=5, n_jobs=-1)
-        model.fit(fitted, y[~held])
-        seen = hstack([v.transform(text[held]) for v in (words, chars)]).tocsr()
-        columns = np.searchsorted(classes, model.classes_)
-        probabilities[np.ix_(held, columns)] = model.predict_proba(seen)
-        print(f"  plain, fold {fold + 1} of {folds.max() + 1}", file=sys.stderr, flush=True)
-    return probabilities
+    options = {"min_df": 2, "sublinear_tf": True, **vocabulary}
+    words = TfidfVectorizer(ngram_range=(1, 2), **options)
+    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options)
+    classifier = CalibratedClassifierCV(LinearSVC(C=0.5, random_state=0), cv=5)
+    return make_pipeline(make_union(words, chars), classifier)
 
 
 if __name__ == "__main__":

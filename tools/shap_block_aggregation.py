@@ -21,9 +21,9 @@ from typing import TYPE_CHECKING
 
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
-from src.config import Config
 from src.errors import EXIT_FINE, FileFault
 from src.files import write_atomically
+from src.labels import load_labels
 
 if TYPE_CHECKING:
     import numpy as np
@@ -52,7 +52,8 @@ def _aggregate(args: argparse.Namespace) -> int:
     cfg = settings(args)
     mapping = args.mapping or ArtifactStore(cfg.paths).feature_mapping
     summary = aggregate(args.shap_values, mapping)
-    labels = _labels(cfg)
+    found = load_labels(cfg.paths.labels_map)
+    labels = {str(code): found.label(code) for code in found.codes}
     synthetic = bool(_read_arrays(args.shap_values).get("synthetic", False))
     if synthetic:
         print("SYNTHETIC: products that the demo shop drew")
@@ -66,10 +67,7 @@ def _aggregate(args: argparse.Namespace) -> int:
 def aggregate(shap_values: Path, mapping: Path) -> pd.DataFrame:
     """Return the summary (see `summarise`) of a file of SHAP values.
 
-    Raises
-    ------
-    FileFault
-        A file is missing or is not what it should be, or the two do not belong together.
+    A file that is not what it should be, or not of this mapping, is a FileFault.
     """
     import numpy as np
 
@@ -121,22 +119,12 @@ def table(summary: pd.DataFrame, labels: dict[str, str], *, verbose: bool) -> li
     return lines[1:]
 
 
-def _labels(cfg: Config) -> dict[str, str]:
-    from src.labels import load_labels
-
-    found = load_labels(cfg.paths.labels_map)
-    return {str(code): found.label(code) for code in found.codes}
-
-
 def _draw(summary: pd.DataFrame, labels: dict[str, str], output: Path, *, synthetic: bool) -> None:
     from src.evaluation.shap.figure import draw_blocks
 
     png = draw_blocks(summary, labels, synthetic=synthetic)
-    try:
-        with write_atomically(output, "wb") as file:
-            file.write(png)
-    except OSError as e:
-        raise FileFault.of(output, f"can't be written ({e})") from e
+    with write_atomically(output, "wb") as file:
+        file.write(png)
 
 
 def _read_arrays(path: Path) -> dict[str, np.ndarray]:

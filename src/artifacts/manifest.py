@@ -151,15 +151,6 @@ def warn_about_versions(path: Path, written: Mapping[str, str]) -> None:
             )
 
 
-def unwritable(path: Path, error: OSError) -> ArtifactError:
-    """Return the error of a file that the disk refused."""
-    folder = shlex.quote(str(path.parent))
-    return ArtifactError(
-        f"{path}: can't be written ({error}); what was there before is unchanged",
-        next_command=f"df -h {folder}; ls -ld {folder}",
-    )
-
-
 def _write(root: Path, manifest: Mapping[str, Any]) -> None:
     with write_atomically(root / MANIFEST) as handle:
         json.dump(manifest, handle, indent=1, sort_keys=True)

@@ -75,6 +75,7 @@ class Names:
     feature_mapping = _file("run", "feature_mapping.json")
     catalogue = _file("run", "catalogue.parquet")
     reference_profile = _file("run", "reference_profile.json")
+    neighbours = _file("run", "neighbours.joblib")
     model_card = _file("run", "MODEL_CARD.md")
 
     promotion = _file("run", "results/promotion.json")

@@ -25,10 +25,11 @@ from pathlib import Path
 from typing import Any
 
 from src.artifacts import manifest
-from src.artifacts.manifest import TRAIN_COMMAND, unwritable
+from src.artifacts.manifest import TRAIN_COMMAND
 from src.artifacts.names import SERVING, Alias, find_run, public_folders
 from src.config import Paths
 from src.errors import ArtifactError
+from src.files import unwritable
 
 MISSING: dict[Alias, str] = {
     "served": "no run is served",

@@ -12,14 +12,15 @@ import dataclasses
 import fcntl
 import json
 from collections.abc import Iterator, Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import IO, Any, BinaryIO
 
 from src.artifacts import manifest, runs
-from src.artifacts.manifest import TRAIN_COMMAND, Run, unwritable, warn_about_versions
+from src.artifacts.manifest import TRAIN_COMMAND, Run, warn_about_versions
 from src.artifacts.names import Alias, Names
 from src.errors import ArtifactError
-from src.files import sha256, write_atomically
+from src.files import sha256, unwritable, write_atomically
 
 TEXT_SUFFIXES = {".txt", ".md", ".html"}
 IMAGE_SUFFIXES = {".png", ".jpg", ".jpeg", ".webp"}
@@ -35,7 +36,7 @@ class ServedRun:
     f1_weighted: float  # on the hold-out
     half_width: float  # half of its 95 % bootstrap interval
     synthetic: bool
-    promoted_at: str | None  # first (UTC, ISO 8601); None for a run that never was
+    promoted_at: str | None  # since when it is or was served (UTC, ISO 8601); None: it never was
     rows: int  # labelled products that it was trained on
     sample: bool  # True when [debug].sample_rows left others out
 
@@ -90,6 +91,14 @@ class ArtifactStore(Names):
                 f"{self.serving}: written by another version ({e})", next_command=TRAIN_COMMAND
             ) from e
 
+    def serve_from_now(self) -> ServedRun:
+        """Note in ``serving.json`` when the run became the served one, and return what it says."""
+        now = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+        served = dataclasses.replace(self.served_run(), promoted_at=now)
+        run = Run.of(self.describe(self.serving))
+        self.save(self.serving, dataclasses.asdict(served), run=run, stage="promote")
+        return served
+
     def verify(self) -> None:
         """Check every file of the run against the manifest; one that is not listed is an error."""
         for path in runs.files_of(self.folder("run")):
@@ -123,16 +132,13 @@ class ArtifactStore(Names):
         """
         root = self.paths.artifacts_dir
         target = path.resolve() if path.is_symlink() else path  # a link leads to the served run
-        try:
-            with write_atomically(target, "wb") as handle:
-                _write(handle, path.suffix, value)
-                handle.flush()
-                digest = sha256(Path(handle.name))
-                entry = manifest.new_entry(root, target, digest, run, stage)
-                manifest.update(root, target, {"pending": entry})
-            manifest.update(root, target, {"current": entry})
-        except OSError as e:
-            raise unwritable(path, e) from e
+        with write_atomically(target, "wb") as handle:
+            _write(handle, path.suffix, value)
+            handle.flush()
+            digest = sha256(Path(handle.name))
+            entry = manifest.new_entry(root, target, digest, run, stage)
+            manifest.update(root, target, {"pending": entry})
+        manifest.update(root, target, {"current": entry})
 
     def load(self, path: Path) -> Any:  # noqa: ANN401
         """Read a file back after its sha256 (and HMAC, where a key is set) agreed.

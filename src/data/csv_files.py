@@ -20,6 +20,7 @@ from typing import IO, Any, Literal
 
 from src.errors import FileFault
 from src.files import sha256
+from src.i18n import Said
 
 X_TRAIN = "X_train_update.csv"
 Y_TRAIN = "Y_train_CVw08PX.csv"
@@ -50,7 +51,6 @@ _BLOCK_BYTES = 1 << 16
 _WHOLE_NUMBER = re.compile(r"\s*([0-9]{1,18})(?:[.,]0*)?\s*")
 _SHORTENED = re.compile(r"\s*([0-9])(?:[.,]([0-9]{1,17}))?[Ee]\+([0-9]{1,3})\s*")
 SEPARATORS = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
-_CSV_FAULTS = {"unexpected end of data": "the end of the file before the closing quote"}
 _END_OF_COPY = re.compile(rb"^\\\.\r?$", re.MULTILINE)
 _QUOTED = re.compile(rb'"[^"]*"')
 # The same where a field begins, or goes on after a doubled quote. Starts with a byte, for speed.
@@ -132,7 +132,7 @@ def drawn_hashes(import_dir: Path) -> dict[str, str] | None:
     made, and speaks for whatever lies beside it.
     """
     try:
-        text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8")
+        text = (import_dir / SYNTHETIC_MARKER).read_text(encoding="utf-8-sig", errors="replace")
     except OSError:
         return None
     lines = re.findall(r"^([0-9a-f]{64})  (\S+)$", text, re.MULTILINE)
@@ -243,17 +243,19 @@ def read_records(
         try:
             row = next(rows, None)
         except csv.Error as e:
-            kind = SEPARATORS.get(separator, separator)
-            message = str(e).partition(" - ")[0]  # behind it is advice for programmers
-            found = _CSV_FAULTS.get(message, message)
-            problem = f"expected {kind}-separated fields, quotes around whole ones, found {found}"
+            found = str(e).partition(" - ")[0]  # behind it is advice for programmers
+            if found == "unexpected end of data":
+                found = Said("reader.faults.open_quote")
+            sign = SEPARATORS.get(separator, separator)
+            problem = Said("reader.faults.quotes", sign=sign, found=found)
             raise FileFault.of(name, problem, line=line) from e
         if row is None:
             return
         if row or strict:
             width = width or len(row)
             if len(row) != width:
-                problem = f"expected {width} fields, found {max(1, len(row))}: {','.join(row)[:80]}"
+                shown, found_width = ",".join(row)[:80], max(1, len(row))
+                problem = Said("reader.faults.width", n=width, found=found_width, row=shown)
                 raise FileFault.of(name, problem, line=line)
             yield line, row
 
@@ -270,23 +272,24 @@ def _lines(stream: IO[bytes], path: Path) -> Iterator[str]:
 def decode_block(block: bytes, encoding: str, name: Path | str, before: int, *, advice: str) -> str:
     """Return some lines, after `before` others, as text; NUL or another encoding is a FileFault."""
     at = block.find(b"\0")
-    problem = "expected text, found a NUL byte (is it UTF-16, or damaged?)"
+    problem = Said("reader.faults.nul", advice=advice)
     if at < 0:
         try:
             return block.decode(encoding)
         except UnicodeDecodeError as e:
             at = e.start
-            problem = f"expected UTF-8, found the byte 0x{block[at]:02X}"
-    raise FileFault.of(name, problem + advice, line=before + block.count(b"\n", 0, at) + 1)
+            problem = Said("reader.faults.no_utf8", byte=f"0x{block[at]:02X}", advice=advice)
+    raise FileFault.of(name, problem, line=before + block.count(b"\n", 0, at) + 1)
 
 
 def describe_header(header: Sequence[str]) -> str:
     """Return a header as messages show it, with the delimiter that it seems to have."""
     if not header:
-        return "an empty file"
+        return Said("reader.faults.empty_file")
     other = next((n for s, n in SEPARATORS.items() if len(header) == 1 and s in header[0]), "")
     shown = repr(",".join(header)[:200])
-    return f"{shown}, which is separated by {other}s" if other else shown
+    signs = other and Said(f"reader.faults.{other}s")
+    return Said("reader.faults.separated", header=shown, signs=signs) if other else shown
 
 
 def whole_number(text: str) -> int | None:

@@ -7,6 +7,7 @@ but kept, because the submission has every row. Text is never normalised here.
 from __future__ import annotations
 
 import dataclasses
+import math
 import re
 import shlex
 from collections.abc import Collection, Iterable, Mapping
@@ -32,7 +33,6 @@ from src.data.csv_files import (
 )
 from src.errors import FileFault
 
-REJECT_COLUMNS = ("file", "line", "reason", "raw")
 _CODE = re.compile(r"-?[0-9]{1,18}")
 
 
@@ -42,18 +42,21 @@ class CsvTables:
 
     train: pd.DataFrame  # ITEM_COLUMNS and prdtypecode, ordered by row_index
     test: pd.DataFrame  # ITEM_COLUMNS, ordered by row_index
-    rejects: pd.DataFrame  # REJECT_COLUMNS, by file and line; rows of X_test are not left out
+    faults: Mapping[str, np.ndarray]  # by file name: the reasons of each row, "" where it is sound
     rejected_rows: int  # of X_train, that are not in `train`
     snapshot: Snapshot
 
 
-def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
+def read_csv_files(
+    import_dir: Path, codes: Collection[int], max_reject_rate: float = 1.0
+) -> CsvTables:
     """Read the three files into tables; a row with a code that is not in `codes` is rejected.
 
     Raises
     ------
     FileFault
-        As `take_snapshot`, or X_train and Y_train do not belong together.
+        As `take_snapshot`, X_train and Y_train do not belong together, or a larger share of X_train
+        is rejected.
     """
     files = {name: read_official(import_dir / name) for name in FILES}
     x, labels = files[X_TRAIN], files[Y_TRAIN].column(1)
@@ -79,12 +82,18 @@ def read_csv_files(import_dir: Path, codes: Collection[int]) -> CsvTables:
     known = pd.DataFrame({"row_index": y_index, "prdtypecode": y_codes})[y_faults == ""]
     train = _sorted(train[x_faults == ""].merge(known, on="row_index"))
     faults = {X_TEST: _joined(_product_faults(test)), X_TRAIN: x_faults, Y_TRAIN: y_faults}
-    rejects = [reject for name, of in faults.items() for reject in _rejects(files[name], of)]
+    rejected, allowed = len(x.rows) - len(train), math.floor(max_reject_rate * len(x.rows))
+    if rejected > allowed:
+        name = X_TRAIN if x_faults.any() else Y_TRAIN
+        row = int((faults[name] != "").argmax())
+        limit = f"at most {allowed} rejected rows (validation.max_reject_rate)"
+        problem = f"{faults[name][row]}; expected {limit}, found {rejected}"
+        raise FileFault.of(import_dir / name, problem, line=files[name].lines[row])
     return CsvTables(
         train=train,
         test=_sorted(test),
-        rejects=pd.DataFrame(rejects, columns=list(REJECT_COLUMNS)),
-        rejected_rows=len(x.rows) - len(train),
+        faults=faults,
+        rejected_rows=rejected,
         snapshot=snapshot_of(list(files.values())),
     )
 
@@ -136,19 +145,6 @@ def _joined(faults: Mapping[str, np.ndarray]) -> np.ndarray:
         for row in np.flatnonzero(at_fault):
             reasons[row] = f"{reasons[row]}; {reason}" if reasons[row] else reason
     return reasons
-
-
-def _rejects(file: OfficialFile, faults: np.ndarray) -> list[tuple[str, int, str, str]]:
-    return [
-        (file.path.name, line, fault, _raw_row(row))
-        for line, row, fault in zip(file.lines, file.rows, faults, strict=True)
-        if fault
-    ]
-
-
-def _raw_row(fields: Iterable[str]) -> str:
-    """Return fields as one row of CSV, all quoted: as ``project.raw_row`` does in the database."""
-    return ",".join('"{}"'.format(field.replace('"', '""')) for field in fields)
 
 
 def _check_join(

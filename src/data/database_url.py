@@ -45,7 +45,8 @@ def database_url(
     if url := settings.get("DATABASE_URL"):
         return url
     forget_other_servers()
-    return local_url(settings, port(settings) or _embedded_port(workspace) or DEFAULT_PORT)
+    number = port(settings) or _embedded_port(workspace) or DEFAULT_PORT
+    return local_url(password(settings), number)
 
 
 def read_settings(
@@ -64,10 +65,9 @@ def forget_other_servers() -> None:
         del os.environ[name]
 
 
-def local_url(settings: Mapping[str, str], port: int) -> str:
+def local_url(secret: str, port: int) -> str:
     """Return the address of the local server (Docker's or the embedded one)."""
-    secret = quote(password(settings), safe="")
-    return f"postgres://{USER}:{secret}@localhost:{port}/{DATABASE}"
+    return f"postgres://{USER}:{quote(secret, safe='')}@localhost:{port}/{DATABASE}"
 
 
 def password(settings: Mapping[str, str]) -> str:

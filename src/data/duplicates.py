@@ -104,8 +104,16 @@ def normalise_text(text: str) -> str:
     'epee led'
     """
     text = entities.unescape(text) if "&" in text else text
-    text = _TAG.sub(" ", text) if "<" in text else text
-    plain = unicodedata.normalize("NFKD", visible(text)).casefold()
+    return bare_words(visible(_TAG.sub(" ", text) if "<" in text else text))
+
+
+def bare_words(text: str) -> str:
+    """Reduce a text without markup to its words: no case, accents or punctuation.
+
+    >>> bare_words("Épée - LED !")
+    'epee led'
+    """
+    plain = unicodedata.normalize("NFKD", text).casefold()
     if not plain.isascii():
         # Some forty distinct characters are asked, not every one: four times as fast.
         for mark in filter(unicodedata.combining, set(plain)):

@@ -84,6 +84,15 @@ def shown(url: str) -> str:
     return redact(place, url)
 
 
+def without_password(url: str) -> tuple[str, str]:
+    """Return an address that may stand among the arguments of a program, and its password."""
+    from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+    parts = conninfo_to_dict(url)
+    password = parts.pop("password", None)
+    return make_conninfo("", **parts), str(password or "")
+
+
 def latest_snapshot(url: str) -> LoadedSnapshot:
     """Return the current snapshot; that nothing was loaded is a DatabaseError."""
     with connect(url) as connection:

@@ -20,7 +20,7 @@ from src.data.images import file_name, find_images, list_images
 from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
 from src.files import encodable
-from src.i18n import translator
+from src.i18n import Said, translator
 
 CHUNK_ROWS = 500
 NO_LABEL = -1
@@ -67,7 +67,7 @@ class ProductReader:
         while records := list(itertools.islice(self._records, rows)):
             yield self._table(records)
         if not self.rows:
-            raise FileFault.of(self.name, "expected products, found none below the header")
+            raise FileFault.of(self.name, Said("reader.faults.no_rows"))
 
     def _table(self, records: list[tuple[int, list[str]]]) -> pd.DataFrame:
         start, self.rows = self.rows, self.rows + len(records)

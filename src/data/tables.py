@@ -29,6 +29,7 @@ from src.data.csv_files import (
 )
 from src.data.duplicates import normalise_text
 from src.errors import FileFault
+from src.i18n import Said
 
 COLUMNS = ("designation", "description", "productid", "imageid", "image", "prdtypecode")
 """Columns that mean something here, whatever the case, accents and spaces of their names."""
@@ -50,8 +51,6 @@ _PACKED_FAULTS = (
     OSError, EOFError, zlib.error, zipfile.BadZipFile, ValueError, KeyError, TypeError,
     AttributeError, IndexError, SyntaxError, NotImplementedError, RuntimeError,
 )  # fmt: skip
-_SAVE_AS_UTF8 = ": it is neither UTF-8 nor Windows-1252 throughout; save it as UTF-8"
-_SAVE_AS = "save it as 'CSV UTF-8' and give that file"
 
 
 def read_table(
@@ -67,7 +66,7 @@ def read_table(
         records = _text(head, stream, name, wanted, assumed)
     _, header = next(records, (1, []))
     if wanted not in places_of(header, name):
-        problem = f"expected a header with one column {wanted!r}, found {describe_header(header)}"
+        problem = Said("reader.faults.no_column", wanted=wanted, header=describe_header(header))
         raise FileFault.of(name, problem, line=1)
     return header, records
 
@@ -80,7 +79,8 @@ def places_of(header: Sequence[str], name: Path | str) -> dict[str, int]:
         exact = [place for place, title in enumerate(header) if title == column]
         found = exact or [place for place, title in enumerate(plain) if title == column]
         if len(found) > 1:
-            problem = f"expected one column {column!r}, found {describe_header(header)}"
+            found_header = describe_header(header)
+            problem = Said("reader.faults.two_columns", column=column, header=found_header)
             raise FileFault.of(name, problem, line=1)
         if found:
             places[column] = found[0]
@@ -100,10 +100,7 @@ def read_id(text: str, column: str, name: Path | str, line: int) -> int:
     """Return an id as `whole_number` does; refuse one that has lost digits in a spreadsheet."""
     number = whole_number(text)
     if number is None:
-        problem = (
-            f"{column} {text!r} is a long number that was shortened: its last digits are lost."
-            " Give the column the format 'number without decimals' and save it again"
-        )
+        problem = Said("reader.faults.lost_digits", column=column, text=text)
         raise FileFault.of(name, problem, line=line)
     return number
 
@@ -158,7 +155,9 @@ def _lines(
             encoding = _encoding(block)
             if encoding == "cp1252":
                 assumed.append(("encoding", {"encoding": "Windows-1252"}))
-        text = decode_block(block, encoding or "ascii", name, before, advice=_SAVE_AS_UTF8)
+        text = decode_block(
+            block, encoding or "ascii", name, before, advice=Said("reader.faults.save_utf8")
+        )
         yield from io.StringIO(text if before else text.lstrip("\ufeff"), newline="")
         before += block.count(b"\n")
 
@@ -168,7 +167,7 @@ def _block(stream: IO[bytes], name: Path | str) -> bytes:
     block = _read(stream.read, _BLOCK_BYTES, name)
     line = _read(stream.readline, _MOST_LINE_BYTES, name)
     if len(line) == _MOST_LINE_BYTES:
-        raise FileFault.of(name, f"expected lines, found none within {_MOST_LINE_BYTES:,} bytes")
+        raise FileFault.of(name, Said("reader.faults.long_line", n=_MOST_LINE_BYTES))
     return block + line
 
 
@@ -176,13 +175,12 @@ def _read(read: Callable[[int], bytes], n_bytes: int, name: Path | str) -> bytes
     try:
         return read(n_bytes)
     except _PACKED_FAULTS as e:
-        raise FileFault.of(name, f"can't be read to its end ({e})") from e
+        raise FileFault.of(name, Said("reader.faults.cut", reason=str(e))) from e
 
 
 def _check_unpacked(n_bytes: int, most: int | None, name: Path | str) -> None:
     if most is not None and n_bytes > most:
-        problem = f"unpacks to more than {_MOST_RATIO} times its size; expected a table"
-        raise FileFault.of(name, problem)
+        raise FileFault.of(name, Said("reader.faults.unpacks", n=_MOST_RATIO))
 
 
 def _utf16(head: bytes) -> str:
@@ -199,7 +197,8 @@ def _from_utf16(data: bytes, encoding: str, name: Path | str) -> bytes:
     try:
         return BOM_UTF8 + data.decode(encoding).encode()
     except UnicodeError as e:
-        raise FileFault.of(name, f"expected UTF-16, found something else ({e})", line=1) from e
+        problem = Said("reader.faults.no_utf16", reason=str(e))
+        raise FileFault.of(name, problem, line=1) from e
 
 
 def _encoding(block: bytes) -> str:
@@ -216,7 +215,7 @@ def _parquet(data: bytes, name: Path | str) -> Records:
     try:
         table = pd.read_parquet(io.BytesIO(data))
     except _PACKED_FAULTS as e:
-        raise FileFault.of(str(name), f"expected a Parquet file, found something else ({e})") from e
+        raise FileFault.of(str(name), Said("reader.faults.no_parquet", reason=str(e))) from e
     yield 1, [str(title) for title in table.columns]
     yield from _texts(table.itertuples(index=False, name=None), first=2)
 
@@ -229,26 +228,24 @@ def _workbook(data: bytes, name: Path | str, wanted: str, assumed: Assumed) -> R
             files = archive.infolist()
     except _PACKED_FAULTS as e:
         if data.startswith(b"PK"):
-            raise FileFault.of(
-                name, f"expected a table, found a damaged workbook or zip ({e})"
-            ) from e
+            raise FileFault.of(name, Said("reader.faults.damaged", reason=str(e))) from e
         files = []
     is_table = any(file.filename in ("xl/workbook.xml", "content.xml") for file in files)
     if data.startswith(b"PK") and not is_table:
-        raise FileFault.of(name, "expected a table, found a zip: unpack it and give a file of it")
-    if sum(file.file_size for file in files) > _MOST_RATIO * len(data) + _MOST_LINE_BYTES:
-        raise FileFault.of(name, f"unpacks to more than {_MOST_RATIO} times its size")
+        raise FileFault.of(name, Said("reader.faults.zip"))
+    unpacked = sum(file.file_size for file in files)
+    _check_unpacked(unpacked, _MOST_RATIO * len(data) + _MOST_LINE_BYTES, name)
     if not any(file.filename == "xl/workbook.xml" for file in files):
-        raise FileFault.of(name, f"expected CSV, found a workbook: {_SAVE_AS}")
+        raise FileFault.of(name, Said("reader.faults.workbook"))
     if importlib.util.find_spec("openpyxl") is None:
-        problem = f"expected CSV, found an Excel workbook: {_SAVE_AS}, or install openpyxl"
-        raise FileFault.of(name, problem, next_command="python -m pip install openpyxl")
+        command = "python -m pip install openpyxl"
+        raise FileFault.of(name, Said("reader.faults.excel"), next_command=command)
     try:
         sheets = pd.read_excel(
             io.BytesIO(data), sheet_name=None, header=None, na_filter=False, dtype=object
         )
     except _PACKED_FAULTS as e:
-        raise FileFault.of(name, f"the workbook can't be read ({e}): {_SAVE_AS}") from e
+        raise FileFault.of(name, Said("reader.faults.bad_workbook", reason=str(e))) from e
     rows = {
         title: list(_texts(sheet.itertuples(index=False, name=None), first=1))
         for title, sheet in sheets.items()
@@ -256,7 +253,7 @@ def _workbook(data: bytes, name: Path | str, wanted: str, assumed: Assumed) -> R
     found = [t for t, r in rows.items() if r and wanted in places_of(r[0][1], name)]
     if len(found) != 1:
         shown = ", ".join(map(str, found or rows))
-        raise FileFault.of(name, f"expected one sheet with a column {wanted!r}, found {shown}")
+        raise FileFault.of(name, Said("reader.faults.sheets", wanted=wanted, sheets=shown))
     assumed.append(("sheet", {"sheet": str(found[0])}))
     yield from (row for row in rows[found[0]] if any(row[1]))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from src.evaluation.metrics import columns_of
 from src.labels import Labels
 
 # A class has a handful of neighbours that explain its errors; the rest is chance.
@@ -12,10 +13,12 @@ ERRORS_A_CLASS = 3
 
 
 def confusion_counts(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) -> pd.DataFrame:
-    """Return the counts of (true, predicted) pairs: a row a true code, a column a predicted one."""
-    from sklearn.metrics import confusion_matrix
+    """Return the counts of (true, predicted) pairs: a row a true code, a column a predicted one.
 
-    counts = confusion_matrix(y_true, y_pred, labels=codes)
+    `codes` ascend and hold every code.
+    """
+    counts = np.zeros((len(codes), len(codes)), dtype=np.int64)
+    np.add.at(counts, (columns_of(y_true, codes), columns_of(y_pred, codes)), 1)
     return pd.DataFrame(counts, index=pd.Index(codes, name="true"), columns=codes)
 
 

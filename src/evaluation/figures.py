@@ -76,7 +76,7 @@ def confusion_figure(shares: pd.DataFrame, labels: Labels, caption: Caption) -> 
     codes = by_theme(shares.columns, labels)
     cells = shares.loc[codes, codes].to_numpy()
     side = 0.36 * len(codes)
-    figure = _new_figure(side + 4.6, side + 4.2)
+    figure = new_figure(side + 4.6, side + 4.2)
     axes = figure.add_axes((0.0, 0.0, 1.0, 1.0))
     # The square root shows a confusion of 4 % at a fifth of the scale instead of a twenty-fifth.
     norm = PowerNorm(gamma=0.5, vmin=0.0, vmax=100.0)
@@ -101,7 +101,7 @@ def confusion_figure(shares: pd.DataFrame, labels: Labels, caption: Caption) -> 
 @as_png
 def reliability_figure(bins: pd.DataFrame, caption: Caption) -> Figure:
     """Draw `reliability`: accuracy by confidence above, rows by confidence below."""
-    figure = _new_figure(7.2, 7.4)
+    figure = new_figure(7.2, 7.4)
     above, below = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     width = bins["high"] - bins["low"]
     edges = {"align": "edge", "edgecolor": "white", "linewidth": 1.0}
@@ -133,7 +133,7 @@ def selective_figure(
     The decision's accuracy is None where nothing is accepted.
     """
     percent = caption.translator.percent
-    figure = _new_figure(8.2, 5.6)
+    figure = new_figure(8.2, 5.6)
     axes = figure.subplots()
     axes.plot(curve["coverage"], curve["accuracy"], color=BAR, linewidth=2.4)
     target = decision["target_accuracy"]
@@ -171,7 +171,7 @@ def class_figure(by_class: pd.DataFrame, labels: Labels, caption: Caption) -> Fi
     codes, f1 = table["prdtypecode"].tolist(), table["f1"].to_numpy()
     colours = theme_colours(labels)
     places = np.arange(len(codes))
-    figure = _new_figure(11.0, 1.6 + 0.31 * len(codes))
+    figure = new_figure(11.0, 1.6 + 0.31 * len(codes))
     axes = figure.subplots()
     # A percentile interval need not hold its value where a class has a handful of rows.
     errors = np.maximum([f1 - table["f1_low"], table["f1_high"] - f1], 0.0)
@@ -204,7 +204,8 @@ def theme_colours(labels: Labels) -> dict[str, str]:
     return {theme: theme_color(theme, list(labels.theme_names)) for theme in themes}
 
 
-def _new_figure(width: float, height: float) -> Figure:
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure of that size, in inches."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -60,28 +60,18 @@ def score_by_class(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) ->
 def score_probabilities(
     y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray
 ) -> dict[str, float]:
-    """Return what the probabilities, (n, n_classes) with ascending `classes`, are worth."""
+    """Return what the probabilities, (n, n_classes) with ascending `classes`, are worth.
+
+    top3 goes by ranks, since scikit-learn's function wants another shape for two classes, and warns
+    where there are no more than three.
+    """
+    from sklearn.metrics import log_loss
+
     return {
-        "top3": top_k_accuracy(y_true, proba, classes, k=3),
-        "log_loss": log_loss(y_true, proba, classes),
+        "top3": float((true_ranks(y_true, proba, classes) <= 3).mean()),
+        "log_loss": float(log_loss(y_true, np.asarray(proba, dtype=np.float64), labels=classes)),
         "ece": ece(y_true, proba, classes),
     }
-
-
-def log_loss(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> float:
-    """Return the mean of -log of the true class's probability, as scikit-learn clips it."""
-    from sklearn.metrics import log_loss as sklearn_log_loss
-
-    return float(sklearn_log_loss(y_true, np.asarray(proba, dtype=np.float64), labels=classes))
-
-
-def top_k_accuracy(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray, k: int = 3) -> float:
-    """Return the share of rows whose true class is among the k likeliest.
-
-    By ranks, since scikit-learn's function wants another shape for two classes, and warns where
-    there are no more than k.
-    """
-    return float((true_ranks(y_true, proba, classes) <= k).mean())
 
 
 def true_probabilities(

@@ -7,7 +7,6 @@ words are in ``model_card.md.j2``.
 
 from __future__ import annotations
 
-import dataclasses
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -28,18 +27,11 @@ SLICES = {
 }
 
 
-@dataclasses.dataclass(frozen=True)
-class About:
-    """What a card says of a run beside its scores; `corrections` may be ""."""
+def model_card(metrics: Mapping[str, Any], by_class: pd.DataFrame, **about: str | int) -> str:
+    """Return the card of a hold-out's metrics and its table by class (label, f1, support).
 
-    config: str
-    train_rows: int
-    rows_with_image: int
-    corrections: str
-
-
-def model_card(metrics: Mapping[str, Any], by_class: pd.DataFrame, about: About) -> str:
-    """Return the card of a hold-out's metrics and its table by class (label, f1, support)."""
+    `about` a run are its config (digest), train_rows, rows_with_image and corrections, or "".
+    """
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
     environment = Environment(  # noqa: S701 - Markdown, not HTML

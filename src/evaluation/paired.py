@@ -36,7 +36,7 @@ def align(a: pd.DataFrame, b: pd.DataFrame, *, same_labels: bool = True) -> pd.D
     Tables that are not about the same rows, or differ in true codes and must not, are a DataError.
     """
     first, second = (table.set_index("row_index").sort_index() for table in (a, b))
-    if not same_rows(a, b):
+    if not first.index.equals(second.index):
         shared = len(first.index.intersection(second.index))
         raise DataError(
             f"the runs have other rows: {len(first):,} and {len(second):,}, {shared:,} of them "
@@ -52,11 +52,6 @@ def align(a: pd.DataFrame, b: pd.DataFrame, *, same_labels: bool = True) -> pd.D
         )
     pair = second.rename(columns={"predicted": "b"}).assign(a=first["predicted"])
     return pair[["prdtypecode", "a", "b", *(["group"] if "group" in pair else [])]]
-
-
-def same_rows(a: pd.DataFrame, b: pd.DataFrame) -> bool:
-    """Tell whether two tables of predictions are about the same products."""
-    return len(a) == len(b) and set(a["row_index"]) == set(b["row_index"])
 
 
 def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:

@@ -9,8 +9,13 @@ import numpy as np
 import pandas as pd
 
 from src.evaluation.bootstrap import score_intervals
-from src.evaluation.metrics import ece, log_loss, score, top_k_accuracy
+from src.evaluation.metrics import score, score_probabilities
 from src.evaluation.paired import score_differences
+
+COLUMNS = [
+    "system", "f1_weighted", "f1_macro", "accuracy", "log_loss", "ece", "top3", "f1_weighted_low",
+    "f1_weighted_high",
+]  # fmt: skip
 
 
 def score_systems(
@@ -21,28 +26,15 @@ def score_systems(
     groups: np.ndarray,
     seed: int,
 ) -> pd.DataFrame:
-    """Return the scores of every system: probabilities by name, (n, n_classes), for the same rows.
-
-    Columns system, f1_weighted, f1_macro, accuracy, log_loss, ece, top3, f1_weighted_low,
-    f1_weighted_high.
-    """
+    """Return `COLUMNS` of every system: probabilities by name, (n, n_classes), of the same rows."""
     rows = []
     for name, proba in probabilities.items():
         predicted = classes[proba.argmax(axis=1)]
-        scores = score(y, predicted, classes)
-        interval = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
-        rows.append(
-            {
-                "system": name,
-                **{key: scores[key] for key in ("f1_weighted", "f1_macro", "accuracy")},
-                "log_loss": log_loss(y, proba, classes),
-                "ece": ece(y, proba, classes),
-                "top3": top_k_accuracy(y, proba, classes, k=3),
-                "f1_weighted_low": interval["f1_weighted"].low,
-                "f1_weighted_high": interval["f1_weighted"].high,
-            }
-        )
-    return pd.DataFrame(rows)
+        scores = score(y, predicted, classes) | score_probabilities(y, proba, classes)
+        f1 = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)["f1_weighted"]
+        ends = {"f1_weighted_low": f1.low, "f1_weighted_high": f1.high}
+        rows.append({"system": name, **scores, **ends})
+    return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def score_pairs(

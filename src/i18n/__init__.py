@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,15 @@ class Translator:
         if not isinstance(text, str):
             raise KeyError(key)
         return text.format(**values) if values else text
+
+    def say(self, text: str) -> str:
+        """Return a `Said` in this language, its own values too; any other text as it is."""
+        return self.fill(text.key, text.values) if isinstance(text, Said) else text
+
+    def fill(self, key: str, values: Mapping[str, str | int]) -> str:
+        """Return the text of a key; numbers and each `Said` among its values in this language."""
+        told = {n: self.say(v) if isinstance(v, str) else self.number(v) for n, v in values.items()}
+        return self(key, **told)
 
     def section(self, key: str) -> Any:  # noqa: ANN401
         """Return what stands under a dotted key: a text or a table of texts."""
@@ -78,6 +88,22 @@ class Translator:
         if self.language == "fr":
             text = text.replace(",", NARROW_SPACE).replace(".", ",")
         return text
+
+
+class Said(str):
+    """An English text, as of an error, that can be said in another language (`Translator.say`).
+
+    >>> translator("fr").say(Said("reader.encoding", encoding="UTF-16"))
+    'texte en UTF-16'
+    """
+
+    key: str
+    values: Mapping[str, str | int]
+
+    def __new__(cls, key: str, **values: str | int) -> Said:  # noqa: D102
+        said = super().__new__(cls, translator("en").fill(key, values))
+        said.key, said.values = key, values
+        return said
 
 
 def _spaced(texts: Any) -> Any:  # noqa: ANN401 - a table of texts, or one

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from src.config_model import Model
 
@@ -16,69 +15,37 @@ TREES = ("xgboost", "lightgbm")
 
 def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> ClassifierMixin:
     """Return the unfitted classifier of a name; `n_jobs` threads, 0 takes every core."""
-    return _BUILDERS[name](cfg, seed, n_jobs)
+    options = getattr(cfg, name).model_dump()
+    if name in TREES:
+        from src.models.boosted_trees import BoostedTrees
 
+        rounds = options.pop("early_stopping_rounds")
+        options["colsample_bytree"] = options.pop("colsample")
+        options |= {"random_state": seed, "n_jobs": n_jobs}
+        trees = _xgboost(options) if name == "xgboost" else _lightgbm(options)
+        return BoostedTrees(trees, rounds)
+    options["class_weight"] = "balanced" if options.pop("balanced") else None
+    if name == "logreg":
+        from sklearn.linear_model import LogisticRegression
 
-def _linear_svc(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+        return LogisticRegression(**options, random_state=seed)
     from src.models.linear_svm import ThreadedLinearSVC
 
-    options = cfg.linear_svc
-    return ThreadedLinearSVC(
-        C=options.C,
-        class_weight=_class_weight(options.balanced),
-        max_iter=options.max_iter,
-        n_jobs=n_jobs,
-        random_state=seed,
-    )
+    return ThreadedLinearSVC(**options, n_jobs=n_jobs, random_state=seed)
 
 
-def _logreg(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
-    from sklearn.linear_model import LogisticRegression
-
-    options = cfg.logreg
-    return LogisticRegression(
-        C=options.C,
-        class_weight=_class_weight(options.balanced),
-        max_iter=options.max_iter,
-        random_state=seed,
-    )
-
-
-def _xgboost(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+def _xgboost(options: dict[str, Any]) -> ClassifierMixin:
     from xgboost import XGBClassifier
 
-    from src.models.boosted_trees import BoostedTrees
-
-    options = cfg.xgboost
-    trees = XGBClassifier(
-        n_estimators=options.n_estimators,
-        learning_rate=options.learning_rate,
-        max_depth=options.max_depth,
-        subsample=options.subsample,
-        colsample_bytree=options.colsample,
-        max_bin=options.max_bin,
-        tree_method="hist",
-        random_state=seed,
-        n_jobs=n_jobs,
-        verbosity=0,
-    )
-    return BoostedTrees(trees, options.early_stopping_rounds)
+    return XGBClassifier(**options, tree_method="hist", verbosity=0)
 
 
-def _lightgbm(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
+def _lightgbm(options: dict[str, Any]) -> ClassifierMixin:
     from lightgbm import LGBMClassifier
 
-    from src.models.boosted_trees import BoostedTrees
-
-    options = cfg.lightgbm
-    trees = LGBMClassifier(
-        n_estimators=options.n_estimators,
-        learning_rate=options.learning_rate,
-        num_leaves=options.num_leaves,
-        subsample=options.subsample,
+    return LGBMClassifier(
+        **options,
         subsample_freq=1,  # without it `subsample` is ignored
-        colsample_bytree=options.colsample,
-        max_bin=options.max_bin,
         # The default of 20 leaves a class of a few products without a leaf of its own.
         min_child_samples=3,
         # Without it a pure leaf gives a rare class a margin so large that the search ends after
@@ -86,21 +53,5 @@ def _lightgbm(cfg: Model, seed: int, n_jobs: int) -> ClassifierMixin:
         reg_lambda=1.0,
         deterministic=True,
         force_row_wise=True,
-        random_state=seed,
-        n_jobs=n_jobs,
         verbosity=-1,
     )
-    return BoostedTrees(trees, options.early_stopping_rounds)
-
-
-def _class_weight(balanced: bool) -> str | None:  # noqa: FBT001
-    return "balanced" if balanced else None
-
-
-_Builder: TypeAlias = "Callable[[Model, int, int], ClassifierMixin]"
-_BUILDERS: dict[str, _Builder] = {
-    "linear_svc": _linear_svc,
-    "logreg": _logreg,
-    "xgboost": _xgboost,
-    "lightgbm": _lightgbm,
-}

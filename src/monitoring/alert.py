@@ -6,6 +6,7 @@ import http.client
 import json
 import smtplib
 import ssl
+import urllib.error
 import urllib.request
 from collections.abc import Callable, Mapping
 from email.message import EmailMessage
@@ -40,8 +41,12 @@ def send_alert(
         try:
             deliver()
         except (OSError, ValueError, smtplib.SMTPException, http.client.HTTPException) as e:
+            cause, problem = e.reason if isinstance(e, urllib.error.URLError) else e, str(e)
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                problem = f"its certificate is not trusted ({cause.verify_message}); "
+                problem += "SSL_CERT_FILE may name one of your own"
             # A message may repeat the URL, which may hold a token.
-            problems.append(f"{place}: {str(e).replace(url, '...') if url else e}")
+            problems.append(f"{place}: {problem.replace(url, '...') if url else problem}")
     return problems
 
 

@@ -8,11 +8,14 @@ product of a matrix of multiplicities with the reference's indicators.
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import io
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
+from pydantic import PlainSerializer, PlainValidator
 
 from src.monitoring.signals import FLAGS, Signals
 
@@ -20,6 +23,21 @@ Kind = Literal["number", "flag", "category", "mix", "embedding"]
 # 5 % of the reference each: finer bins find no more, for a shift of the whole moves every one.
 N_BINS = 20
 ABSENT = 255
+
+
+def _pack(values: np.ndarray) -> str:
+    file = io.BytesIO()
+    np.save(file, values, allow_pickle=False)
+    return base64.b64encode(file.getvalue()).decode("ascii")
+
+
+def _unpack(text: str) -> np.ndarray:
+    return np.load(io.BytesIO(base64.b64decode(text)), allow_pickle=False)
+
+
+# How JSON keeps an array: as lists that people can read, or as NumPy's file in base64.
+Listed = Annotated[np.ndarray, PlainValidator(np.array), PlainSerializer(np.ndarray.tolist)]
+Packed = Annotated[np.ndarray, PlainValidator(_unpack), PlainSerializer(_pack)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,9 +53,9 @@ class SignalSpec:
 class Projection:
     """Leading components of the reference's embeddings."""
 
-    centre: np.ndarray  # (d,)
-    components: np.ndarray  # (k, d): orthonormal, those of the largest variance first
-    deviations: np.ndarray  # (k,): standard deviation along each
+    centre: Packed  # (d,)
+    components: Packed  # (k, d): orthonormal, those of the largest variance first
+    deviations: Packed  # (k,): standard deviation along each
     spread: float  # root mean square distance of an embedding from the mean
 
     def apply(self, embedding: np.ndarray) -> np.ndarray:
@@ -50,18 +68,18 @@ class BinnedSample:
     """n products in the least bytes that still give their indicators."""
 
     # Bin of each number (`ABSENT` where there is none), position of each category, flags as 0/1.
-    bins: Mapping[str, np.ndarray]
-    proba: np.ndarray  # (n, n_classes), float16
-    embedding: np.ndarray | None  # (n, k), float16
+    bins: Mapping[str, Packed]
+    proba: Packed  # (n, n_classes), float16
+    embedding: Packed | None  # (n, k), float16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Discretizer:
     """How signals become counts: learned from the reference, the same for every batch."""
 
-    edges: Mapping[str, np.ndarray]  # inner ones of each number's bins; a value on one is above it
+    edges: Mapping[str, Listed]  # inner ones of each number's bins; a value on one is above it
     languages: tuple[str, ...]  # those that have a column; the last takes all others
-    classes: np.ndarray
+    classes: Listed
     projection: Projection | None
     left_out: tuple[str, ...] = ()  # signals that are not judged
 

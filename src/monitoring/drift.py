@@ -186,14 +186,18 @@ def _threshold(
     return statistics.threshold(spec.kind, needed, (n, m), width)
 
 
-def estimate_accuracy(reference: Reference, signals: Signals) -> Interval:
+def estimate_accuracy(reference: Reference, signals: Signals) -> Interval | None:
     """Return what share of a batch the model got right, as far as it can know itself.
+
+    None where it answered without the images that it reads.
 
     What a top probability is worth is read off the reference. Each product is right with its own
     probability p, so the share that is right has variance sum p (1 - p) / n²; to it comes the
     error of the calibration itself, measured on the reference.
     It holds as long as the products are like those that the probabilities were learned on.
     """
+    if not reference.judges_answers:
+        return None
     answers = reference.answers
     right = np.interp(signals.numbers["confidence"], answers.confidence, answers.worth)
     sampling = (right * (1 - right)).sum() / len(right) ** 2

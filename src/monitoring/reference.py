@@ -7,26 +7,27 @@ batch can be compared at its own size without the training data.
 
 from __future__ import annotations
 
-import base64
 import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from pydantic import TypeAdapter
 
 from src.artifacts.store import TRAIN_COMMAND
 from src.errors import ArtifactError
+from src.evaluation.confusion import confusion_counts
 from src.monitoring.binning import (
     ABSENT,
     BinnedSample,
     Discretizer,
-    Projection,
+    Listed,
     fit_projection,
     quantile_edges,
 )
 from src.monitoring.signals import ANSWER_SIGNALS, FLAGS, IMAGE_SIGNALS, NUMBERS, Signals
 
-VERSION = 1
+VERSION = 2
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 N_COMPONENTS = 16
 
@@ -48,9 +49,9 @@ class Answers:
     `worth` is the share of right answers at each knot of the top probability, linear in between.
     """
 
-    confusion: np.ndarray  # (n_classes, n_classes): counts, true by predicted
-    confidence: np.ndarray  # (n_knots,)
-    worth: np.ndarray  # (n_knots,)
+    confusion: Listed  # (n_classes, n_classes): counts, true by predicted
+    confidence: Listed  # (n_knots,)
+    worth: Listed  # (n_knots,)
     mean_confidence: float  # mean top probability
     error: float  # standard error of what the knots say of the accuracy
 
@@ -71,7 +72,7 @@ class Reference:
     discretizer: Discretizer
     sample: BinnedSample
     answers: Answers
-    quantiles: Mapping[str, np.ndarray]
+    quantiles: Mapping[str, Listed]
 
     def __len__(self) -> int:
         return len(self.sample.proba)
@@ -80,6 +81,11 @@ class Reference:
     def classes(self) -> np.ndarray:
         """Codes, ascending."""
         return self.discretizer.classes
+
+    @property
+    def judges_answers(self) -> bool:
+        """Whether the answers of a batch can be compared: not if images that count are missing."""
+        return not set(ANSWER_SIGNALS) & set(self.discretizer.left_out)
 
 
 def choose_rows(folds: np.ndarray, rows: int, seed: int) -> np.ndarray:
@@ -101,15 +107,13 @@ def judge_answers(proba: np.ndarray, y: np.ndarray, classes: np.ndarray) -> Answ
     """
     from sklearn.isotonic import IsotonicRegression
 
-    predicted, true = proba.argmax(axis=1), np.searchsorted(classes, y)
-    width = len(classes)
-    counts = np.bincount(true * width + predicted, minlength=width**2).reshape(width, width)
-    confidence, correct = proba.max(axis=1), predicted == true
+    predicted, confidence = classes[proba.argmax(axis=1)], proba.max(axis=1)
+    correct = predicted == y
     curve = IsotonicRegression(y_min=0.0, y_max=1.0, out_of_bounds="clip")
     fitted = curve.fit_transform(confidence, correct)
     error = np.sqrt(((correct - fitted) ** 2).mean() / len(y))
     return Answers(
-        confusion=counts,
+        confusion=confusion_counts(y, predicted, classes).to_numpy(),
         confidence=curve.X_thresholds_.astype(np.float64),
         worth=curve.y_thresholds_.astype(np.float64),
         mean_confidence=float(confidence.mean()),
@@ -142,40 +146,10 @@ def build_reference(signals: Signals, answers: Answers, about: About) -> Referen
 def to_json(reference: Reference) -> dict[str, Any]:
     """Return the JSON values of ``artifacts/reference_profile.json``.
 
-    "summary" is for people and other programs, "sample" and "coding" are what `from_json` reads.
+    "summary" is for people and other programs, all else is what `from_json` reads.
     """
-    discretizer, sample, answers = reference.discretizer, reference.sample, reference.answers
-    projection = discretizer.projection
-    return {
-        "version": VERSION,
-        **dataclasses.asdict(reference.about),
-        "rows": len(reference),
-        "classes": reference.classes.tolist(),
-        "summary": _summary(reference),
-        "answers": {
-            "confusion": answers.confusion.tolist(),
-            "confidence": answers.confidence.round(6).tolist(),
-            "worth": answers.worth.round(6).tolist(),
-            "mean_confidence": answers.mean_confidence,
-            "error": answers.error,
-        },
-        "coding": {
-            "edges": {name: edges.tolist() for name, edges in discretizer.edges.items()},
-            "languages": list(discretizer.languages),
-            "projection": projection
-            and {
-                "centre": _pack(projection.centre),
-                "components": _pack(projection.components),
-                "deviations": projection.deviations.tolist(),
-                "spread": projection.spread,
-            },
-        },
-        "sample": {
-            "bins": {name: _pack(bins) for name, bins in sample.bins.items()},
-            "proba": _pack(sample.proba),
-            "embedding": None if sample.embedding is None else _pack(sample.embedding),
-        },
-    }
+    fields = TypeAdapter(Reference).dump_python(reference, mode="json")
+    return {"version": VERSION, "summary": _summary(reference), **fields}
 
 
 def _summary(reference: Reference) -> dict[str, Any]:
@@ -214,33 +188,7 @@ def from_json(content: Mapping[str, Any]) -> Reference:
             f"reference_profile.json: found version {content.get('version')}, expected {VERSION}",
             next_command=TRAIN_COMMAND,
         )
-    coding, sample, answers = content["coding"], content["sample"], content["answers"]
-    m, embedding, projection = content["rows"], sample["embedding"], coding["projection"]
-    return Reference(
-        about=About(**{field.name: content[field.name] for field in dataclasses.fields(About)}),
-        discretizer=Discretizer(
-            edges={name: np.array(edges) for name, edges in coding["edges"].items()},
-            languages=tuple(coding["languages"]),
-            classes=np.array(content["classes"], dtype=np.int64),
-            projection=projection and _projection(projection),
-        ),
-        sample=BinnedSample(
-            bins={name: _unpack(text, np.uint8, m) for name, text in sample["bins"].items()},
-            proba=_unpack(sample["proba"], np.float16, m),
-            embedding=None if embedding is None else _unpack(embedding, np.float16, m),
-        ),
-        answers=Answers(
-            confusion=np.array(answers["confusion"], dtype=np.int64),
-            confidence=np.array(answers["confidence"], dtype=np.float64),
-            worth=np.array(answers["worth"], dtype=np.float64),
-            mean_confidence=answers["mean_confidence"],
-            error=answers["error"],
-        ),
-        quantiles={
-            name: np.array(list(number["quantiles"].values()))
-            for name, number in content["summary"]["numbers"].items()
-        },
-    )
+    return TypeAdapter(Reference).validate_python(content)
 
 
 def without_images(content: Mapping[str, Any]) -> Reference:
@@ -255,26 +203,3 @@ def without_images(content: Mapping[str, Any]) -> Reference:
     left_out = IMAGE_SIGNALS + (ANSWER_SIGNALS if text_alone is None and had_images else ())
     discretizer = dataclasses.replace(reference.discretizer, left_out=left_out)
     return dataclasses.replace(reference, discretizer=discretizer)
-
-
-def _projection(content: Mapping[str, Any]) -> Projection:
-    deviations = np.array(content["deviations"], dtype=np.float32)
-    return Projection(
-        centre=_unpack(content["centre"], np.float32, -1),
-        components=_unpack(content["components"], np.float32, len(deviations)),
-        deviations=deviations,
-        spread=float(content["spread"]),
-    )
-
-
-def _pack(values: np.ndarray) -> str:
-    """Return the bytes of an array, little-endian and row by row, as base64."""
-    little = values.astype(values.dtype.newbyteorder("<"), order="C")
-    return base64.b64encode(little.tobytes()).decode("ascii")
-
-
-def _unpack(text: str, dtype: type[np.generic], rows: int) -> np.ndarray:
-    """Return an array of `rows` rows, one-dimensional where a row is one value."""
-    values = np.frombuffer(base64.b64decode(text), dtype=np.dtype(dtype).newbyteorder("<"))
-    values = values.astype(dtype)
-    return values if rows < 0 or len(values) == rows else values.reshape(rows, -1)

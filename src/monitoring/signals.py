@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.stats import entropy
 
 from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask, block_values
@@ -104,7 +105,7 @@ class SignalReader:
             "unknown_words": self._unknown(table),
             **_image_numbers(table),
             "confidence": proba.max(axis=1, initial=0.0),
-            "doubt": entropy(proba),
+            "doubt": entropy(proba, axis=1),
         }
         return Signals(
             numbers=numbers,
@@ -120,11 +121,6 @@ class SignalReader:
             return np.full(len(table), np.nan)
         texts = table["clean_title"] + "\n" + table["clean_description"]
         return unknown_shares(texts.tolist(), self.words, self.word_pattern)
-
-
-def entropy(proba: np.ndarray) -> np.ndarray:
-    """Return Shannon's entropy of each row, -sum p ln p in nats, shape (n,)."""
-    return -(proba * np.log(np.maximum(proba, 1e-300))).sum(axis=1)
 
 
 def _image_numbers(table: pd.DataFrame) -> dict[str, np.ndarray]:

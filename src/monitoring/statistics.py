@@ -12,6 +12,7 @@ import math
 
 import numpy as np
 from scipy import stats
+from scipy.spatial.distance import jensenshannon
 
 Outcome = tuple[np.ndarray, np.ndarray]
 MOST_EVIDENCE = 300.0
@@ -103,9 +104,8 @@ def population_stability(batch: np.ndarray, reference: np.ndarray) -> np.ndarray
 
 def jensen_shannon(batch: np.ndarray, reference: np.ndarray) -> np.ndarray:
     """Return the Jensen-Shannon divergence in bits (Lin 1991): 0 for equal, 1 for disjoint."""
-    b, r = _smoothed_shares(batch), _smoothed_shares(reference)
-    middle = (b + r) / 2
-    return ((b * np.log2(b / middle)).sum(axis=-1) + (r * np.log2(r / middle)).sum(axis=-1)) / 2
+    shares = _smoothed_shares(batch), _smoothed_shares(reference)
+    return np.asarray(jensenshannon(*shares, base=2, axis=-1)) ** 2
 
 
 def _shares(counts: np.ndarray) -> np.ndarray:

@@ -94,9 +94,10 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             save_reference(store, run, cfg, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:
-            evaluated = stage05_model_evaluation.run(
-                transformed, trained, labels, cfg, on_train=options.evaluate_on_train
+            evaluation = stage05_model_evaluation.ModelEvaluationPipeline(
+                transformed, trained, labels, cfg
             )
+            evaluated = evaluation.run(on_train=options.evaluate_on_train)
             save_scores(store, run, cfg, labels, evaluated)
             if cfg.explainability.enabled:
                 for name, value in explain(transformed, trained, labels, cfg).items():

@@ -29,7 +29,8 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
     With the CSVs, rows with a code that is not in `codes` are left out as the load leaves them out.
     """
     if cfg.data.source == "csv":
-        tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes)
+        most = cfg.validation.max_reject_rate
+        tables = csv_tables.read_csv_files(cfg.paths.import_dir, codes, most)
         snapshot, rejected = tables.snapshot, tables.rejected_rows
         labelled, unlabelled = tables.train, tables.test
     else:
@@ -70,7 +71,8 @@ def _correct(
         corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
     y, corrected = correct_labels(train, labels, corrections, codes)
-    return train.assign(prdtypecode=y), dataclasses.replace(corrected, unreadable=unreadable)
+    labelled = train.assign(prdtypecode=y, official_code=labels)
+    return labelled, dataclasses.replace(corrected, unreadable=unreadable)
 
 
 def _with_images(

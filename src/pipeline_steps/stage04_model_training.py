@@ -7,6 +7,7 @@ import functools
 import pickle
 import time
 from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.base import clone
@@ -20,6 +21,7 @@ from src.pipelines.table import extract_table
 from src.runs.types import OutOfFoldScores, Trained, Transformed
 
 COSTED_ROWS = 16
+Answers: TypeAlias = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -42,12 +44,11 @@ class ModelTrainingPipeline:
         train_oof = model.cross_fit(train_rows, y[~holdout], groups[~holdout])
         scored = clone(model).fit(train_rows, y[~holdout], groups[~holdout], oof=train_oof)
         holdout_scores = scored.score_unseen(holdout_rows, y[holdout])
+        oof = train_oof.with_holdout(holdout_scores, holdout)
+        answers: Answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         if self.cv:
             oof = model.cross_fit(table, y, groups)
             answers = oof.answers
-        else:
-            oof = train_oof.with_holdout(holdout_scores, holdout)
-            answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
@@ -69,9 +70,7 @@ def _merged(
     return proba
 
 
-def out_of_fold_scores(
-    model: LateFusion, oof: OutOfFold, answers: Callable[[Sequence[str]], np.ndarray]
-) -> OutOfFoldScores:
+def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> OutOfFoldScores:
     """Return the probabilities of all experts together, and of parts of them.
 
     `answers` gives those of some experts, by name, the others hidden.

@@ -24,36 +24,38 @@ TEXT_EXPERT = "text"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class ModelEvaluationPipeline:
-    """Score every split of one trained value.
-
-    `products` says who each training product is, and what its scores are sliced by.
-    """
+    """Score every split of one trained value."""
 
     transformed: Transformed
     trained: Trained
-    products: pd.DataFrame
     labels: Labels
-    target_accuracy: float
-    label_precision: float
-    seed: int
+    cfg: Config
+
+    @property
+    def products(self) -> pd.DataFrame:
+        """Who each training product is, and what its scores are sliced by."""
+        columns = ["row_index", "productid", "language", "has_image", "has_description"]
+        return self.transformed.train[columns]
 
     def run(self, *, on_train: bool) -> Evaluated:
-        """Score the hold-out and the out-of-fold rows, and answer for the test products."""
+        """Score the hold-out and the out-of-fold rows, and answer for the test products.
+
+        `on_train` scores the training rows too: such a score says how well a model remembers.
+        """
         y, holdout, oof = self.transformed.y, self.transformed.holdout, self.trained.oof
         splits = {"holdout": holdout, "oof": np.ones(len(y), dtype=bool)}
         splits |= {"train": ~holdout} if on_train else {}
-        scored = [self._score(split, rows) for split, rows in splits.items()]
         issues = label_issues(
             y,
             oof.proba,
             oof.classes,
             products=self.products,
             labels=self.labels,
-            least_precision=self.label_precision,
+            least_precision=self.cfg.decision.label_precision,
         )
         text_alone = oof.expert_proba.get(TEXT_EXPERT, oof.proba)
         return Evaluated(
-            tuple(scored),
+            tuple(self._score(split, rows) for split, rows in splits.items()),
             self._submission(),
             issues,
             {"b2": self._diagnose(text_alone), "b4": self._diagnose(oof.proba)},
@@ -63,34 +65,35 @@ class ModelEvaluationPipeline:
         classes, products = self.trained.oof.classes, self.products[rows]
         y, groups = self.transformed.y[rows], self.transformed.groups[rows]
         proba, folds = self._answers(split, rows)
-        slices = products.drop(columns=["row_index", "productid"])
+        threshold, seed = self.trained.threshold, self.cfg.compute.seed
         predicted = classes[proba.argmax(axis=1)]
-        counts = confusion_counts(y, predicted, classes)
         details = summarise(
             y,
             proba,
             classes,
-            slices=slices,
+            slices=products.drop(columns=["row_index", "productid"]),
             themes=self.labels.themes,
             groups=groups,
             folds=folds,
-            threshold=self.trained.threshold,
-            target_accuracy=self.target_accuracy,
-            seed=self.seed,
+            threshold=threshold,
+            target_accuracy=self.cfg.decision.target_accuracy,
+            seed=seed,
         )
         if split != "train":
             details["presence"] = self._presence(rows)
             details["experts"] = self._experts(rows)
+        by_class, counts, errors = self._by_class(y, predicted)
+        ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
         return Scored(
             split,
             prediction_table(
-                y, proba, classes, products=products, folds=folds, threshold=self.trained.threshold
+                y, proba, classes, products=products, folds=folds, threshold=threshold
             ),
             overall_scores(y, proba, classes, self.labels.themes),
             details,
-            self._by_class(y, predicted, groups),
+            by_class.assign(f1_low=[end.low for end in ends], f1_high=[end.high for end in ends]),
             counts,
-            top_errors(counts, self.labels),
+            errors,
         )
 
     def _presence(self, rows: np.ndarray) -> dict[str, dict[str, float]]:
@@ -130,7 +133,7 @@ class ModelEvaluationPipeline:
             table = {"expert": name, "rows": len(y)}
             table |= {"log_loss": losses[2].mean(), "accuracy": hits[2].mean()}
             for score, gain in gains.items():
-                ends = mean_interval(gain, groups=groups, seed=self.seed)
+                ends = mean_interval(gain, groups=groups, seed=self.cfg.compute.seed)
                 table[f"adds_{score}"] = [ends.value, ends.low, ends.high]
             found.append(table | dict(self.trained.costs.get(name, {})))
         return found
@@ -143,20 +146,21 @@ class ModelEvaluationPipeline:
         proba = self.trained.holdout_model.predict_proba(self.transformed.train.iloc[rows])
         return proba, np.full(len(proba), NO_FOLD)
 
-    def _by_class(self, y: np.ndarray, predicted: np.ndarray, groups: np.ndarray) -> pd.DataFrame:
+    def _by_class(
+        self, y: np.ndarray, predicted: np.ndarray
+    ) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+        """Return the scores of each class, the confusion, and its errors by frequency."""
         classes = self.trained.oof.classes
         table = score_by_class(y, predicted, classes)
         table.insert(1, "label", [self.labels.label(code) for code in classes])
-        ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=self.seed)
-        return table.assign(f1_low=[end.low for end in ends], f1_high=[end.high for end in ends])
+        counts = confusion_counts(y, predicted, classes)
+        return table, counts, top_errors(counts, self.labels)
 
     def _diagnose(self, proba: np.ndarray) -> tuple[pd.DataFrame, pd.DataFrame]:
         """Score one system on all labelled rows; a row that it has no input of has no answer."""
-        classes, answered = self.trained.oof.classes, ~np.isnan(proba[:, 0])
-        y, predicted = self.transformed.y[answered], classes[proba[answered].argmax(axis=1)]
-        by_class = score_by_class(y, predicted, classes)
-        by_class.insert(1, "label", [self.labels.label(code) for code in classes])
-        errors = top_errors(confusion_counts(y, predicted, classes), self.labels)
+        answered = ~np.isnan(proba[:, 0])
+        predicted = self.trained.oof.classes[proba[answered].argmax(axis=1)]
+        by_class, _, errors = self._by_class(self.transformed.y[answered], predicted)
         return diagnostics(by_class, errors), errors.drop(columns="same_theme")
 
     def _submission(self) -> pd.DataFrame:
@@ -169,23 +173,3 @@ def _losses_and_hits(proba: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, 
     of_true = proba[np.arange(len(codes)), codes]
     losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
     return losses, (proba.argmax(axis=1) == codes).astype(np.float64)
-
-
-def run(
-    transformed: Transformed, trained: Trained, labels: Labels, cfg: Config, *, on_train: bool
-) -> Evaluated:
-    """Evaluate; see `ModelEvaluationPipeline`.
-
-    `on_train` scores the training rows too: such a score says how well a model remembers.
-    """
-    columns = ["row_index", "productid", "language", "has_image", "has_description"]
-    pipeline = ModelEvaluationPipeline(
-        transformed=transformed,
-        trained=trained,
-        products=transformed.train[columns],
-        labels=labels,
-        target_accuracy=cfg.decision.target_accuracy,
-        label_precision=cfg.decision.label_precision,
-        seed=cfg.compute.seed,
-    )
-    return pipeline.run(on_train=on_train)

@@ -76,11 +76,12 @@ def _clean_columns(
 
 
 def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
-    from src.features.text.language import detect_languages
+    from src.features.text.language import MAX_CHARS, detect_languages
     from src.features.text.markup import plain_text
 
+    # Only the start is read; markup may take most of what stands there.
     pairs = zip(titles, descriptions, strict=True)
-    joined = [plain_text(f"{title}\n{body}") for title, body in pairs]
+    joined = [plain_text(f"{title}\n{body}"[: 8 * MAX_CHARS]) for title, body in pairs]
     return {LANGUAGE: _object_array(detect_languages(joined))}
 
 
@@ -114,7 +115,7 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
     settings = {**cleaner.settings(), "columns": 3}
     return (
         TextExtractor("text", functools.partial(_clean_columns, cleaner), settings),
-        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 2}),
+        TextExtractor(LANGUAGE, _languages, {"version": VERSION, "columns": 3}),
     )
 
 
@@ -142,7 +143,7 @@ def build_cleaner(cfg: Config) -> TextCleaner:
     switches = cfg.features.text.clean.model_dump()
     translations = {}
     if switches.pop("translate"):
-        translations = json.loads(cfg.paths.translate_map.read_text(encoding="utf-8"))
+        translations = json.loads(cfg.paths.translate_map.read_text(encoding="utf-8-sig"))
     return TextCleaner(**switches, translations=translations)
 
 

@@ -9,10 +9,11 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from src.features.tfidf.vectorizers import TfidfWords
+from src.features.tfidf.vectorizers import TfidfWords, encode_words
 from src.models.late_fusion import LateFusion
+from src.pipelines.branches import join_text
 from src.pipelines.table import block_mask, block_values
-from src.pipelines.text_pipeline import LANGUAGE
+from src.pipelines.text_pipeline import CLEAN_COLUMNS, LANGUAGE
 
 LENGTHS = ("title_length", "description_length")
 UNKNOWN, IMAGE = "unknown_words", "image"
@@ -21,6 +22,7 @@ UNKNOWN, IMAGE = "unknown_words", "image"
 USUAL = 0.999
 FAR = {**dict.fromkeys(LENGTHS, 2.0), UNKNOWN: 1.0, IMAGE: 1.1}
 MOST_UNKNOWN = 0.9
+CLEAN_TEXT = join_text(*CLEAN_COLUMNS)
 # A language of fewer training products is one that the model has not learned.
 LEAST_LANGUAGE_SHARE = 0.001
 # A shorter text does not tell its language: "Piscine" passes for Italian.
@@ -45,7 +47,7 @@ class TrainingRange:
         images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
         counter = find_word_counter(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
-        has_text, texts = _has_text(table, model), _texts(table)
+        has_text, texts = _has_text(table, model), CLEAN_TEXT.transform(table)
         measured = _measure(table, texts, has_text, counter, words, images)
         usual = pd.DataFrame(measured).quantile(USUAL)
         largest = usual * pd.Series(FAR)
@@ -59,7 +61,8 @@ class TrainingRange:
 
         The language is judged where the table has it, of text that is long enough to tell it.
         """
-        counter, has_text, texts = find_word_counter(model), _has_text(table, model), _texts(table)
+        counter, has_text = find_word_counter(model), _has_text(table, model)
+        texts = CLEAN_TEXT.transform(table)
         words = counter.vocabulary_ if counter else ()
         measured = _measure(table, texts, has_text, counter, words, self.images)
         found = {name: values > self.largest[name] for name, values in measured.items()}
@@ -78,12 +81,6 @@ def _has_text(table: pd.DataFrame, model: LateFusion) -> np.ndarray:
     requires = model.requires or {}
     reads = any("has_text" in requires.get(name, ("has_text",)) for name in model.experts_)
     return table["has_text"].to_numpy(dtype=bool) & reads
-
-
-def _texts(table: pd.DataFrame) -> list[str]:
-    """Return title and description of n products, cleaned."""
-    pairs = zip(table["clean_title"].tolist(), table["clean_description"].tolist(), strict=True)
-    return ["\n".join(pair) for pair in pairs]
 
 
 def _measure(
@@ -138,9 +135,8 @@ def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:
 def unknown_shares(texts: Sequence[str], words: Collection[str], pattern: str) -> np.ndarray:
     """Return the share of each text's words that are not among `words`; NaN without a word."""
     find = re.compile(pattern).findall
+    tokens, rows = encode_words([text.lower() for text in texts], find)
+    unknown = np.array([token not in words for token in tokens], dtype=np.float64)
+    counts = np.diff(rows.indptr)
     shares = np.full(len(texts), np.nan)
-    for row, text in enumerate(texts):
-        found = find(text.lower())
-        if found:
-            shares[row] = sum(word not in words for word in found) / len(found)
-    return shares
+    return np.divide(rows @ unknown, counts, out=shares, where=counts > 0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from src.artifacts.store import ArtifactStore, Run
 from src.pipelines.image_pipeline import ImageExtractor
@@ -44,10 +45,6 @@ def choose_images(y: np.ndarray, has_image: np.ndarray, most: int) -> np.ndarray
     One of every class first, the largest class first, then a second one of each, and so on.
     """
     rows = np.flatnonzero(has_image)
-    classes, codes, counts = np.unique(y[rows], return_inverse=True, return_counts=True)
-    order = np.argsort(codes, kind="stable")
-    turn = np.empty(len(rows), dtype=np.int64)
-    starts = np.cumsum(counts) - counts
-    turn[order] = np.arange(len(rows)) - np.repeat(starts, counts)
-    chosen = np.lexsort((codes, -counts[codes], turn))[:most] if len(classes) else rows
-    return np.sort(rows[chosen])
+    codes, counts = np.unique(y[rows], return_inverse=True, return_counts=True)[1:]
+    turn = pd.Series(codes).groupby(codes).cumcount()
+    return np.sort(rows[np.lexsort((codes, -counts[codes], turn))[:most]])

@@ -13,7 +13,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
-from datetime import datetime, timezone
 
 import numpy as np
 import pandas as pd
@@ -95,12 +94,9 @@ def promote(store: ArtifactStore, margin: float, *, force: bool) -> Decision:
         decision = dataclasses.replace(decision, promoted=False, reason=reason)
     elif force and not decision.promoted:
         decision = dataclasses.replace(decision, promoted=True, forced=True)
-    run = Run.of(new.describe(new.serving))
     if decision.promoted:
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        candidate = dataclasses.replace(candidate, promoted_at=candidate.promoted_at or now)
-        new.save(new.serving, dataclasses.asdict(candidate), run=run, stage="promote")
-        decision = dataclasses.replace(decision, candidate=candidate)
+        decision = dataclasses.replace(decision, candidate=new.serve_from_now())
+    run = Run.of(new.describe(new.serving))
     new.save(new.promotion, dataclasses.asdict(decision), run=run, stage="promote")
     if decision.promoted:
         runs.promote(store.paths)

@@ -13,11 +13,11 @@ from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
 from src.errors import DatabaseError
-from src.evaluation.model_card import About as CardAbout
 from src.evaluation.model_card import model_card
 from src.labels import Labels
 from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
 from src.monitoring.signals import SignalReader
+from src.pipelines.neighbours import Neighbours
 from src.pipelines.product_keys import product_keys
 from src.pipelines.product_model import TEXT, FullPipeline
 from src.pipelines.training_range import TrainingRange
@@ -35,16 +35,17 @@ def save_models(
     transformed: Transformed,
     trained: Trained,
 ) -> None:
-    """Save both phases, and the one file that serving loads."""
+    """Save both phases, the one file that serving loads, and what answers are compared with."""
     kind = cfg.model.name
     phases = {"holdout": trained.holdout_model, "final": trained.final_model}
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")
     if cfg.outputs.full_pipeline:
-        keys = product_keys(transformed.train)
+        table, model = transformed.train, trained.final_model
+        keys = product_keys(table)
         bundle = FullPipeline(
             extractors=transformed.extractors,
-            model=trained.final_model,
+            model=model,
             threshold=trained.threshold,
             labels=labels.names,
             themes=labels.themes,
@@ -53,9 +54,12 @@ def save_models(
             run_id=run.run_id,
             data_hash=run.snapshot,
             synthetic=run.synthetic,
-            training_range=TrainingRange.of(transformed.train, trained.final_model),
+            training_range=TrainingRange.of(table, model),
         )
         store.save(store.full_pipeline(kind), bundle, run=run, stage="train")
+        if cfg.outputs.neighbours:
+            neighbours = Neighbours.of(table, model, keys)
+            store.save(store.neighbours, neighbours, run=run, stage="train")
 
 
 def save_reference(
@@ -103,10 +107,14 @@ def save_model_card(store: ArtifactStore, run: Run, kind: str, ingested: Ingeste
     """Write the card from the hold-out's files as they were saved."""
     metrics = store.load(store.metrics(kind, "holdout", ".json"))
     by_class = store.load(store.metrics(kind, "holdout", "_per_class.csv"))
-    items = ingested.train
-    corrections = str(ingested.corrected) if ingested.corrected else ""
-    about = CardAbout(run.config, len(items), int((items["image"] != "").sum()), corrections)
-    card = model_card(metrics, by_class, about)
+    card = model_card(
+        metrics,
+        by_class,
+        config=run.config,
+        train_rows=len(ingested.train),
+        rows_with_image=int((ingested.train["image"] != "").sum()),
+        corrections=str(ingested.corrected or ""),
+    )
     store.save(store.model_card, card, run=run, stage="evaluate")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -51,10 +51,20 @@ def figure_files(
     store: ArtifactStore, run: Run, kind: str, labels: Labels, scored: Scored
 ) -> Iterator[tuple[Path, Any]]:
     """Yield each figure of one split under ``reports/figures/``, in English and in French."""
+    import pandas as pd
+
+    details, percent = scored.details, confusion_percent(scored.confusion)
+    curve, bins = pd.DataFrame(details["selective"]), pd.DataFrame(details["reliability"])
     for language in LANGUAGES:
         rows = len(scored.predictions)
         caption = Caption(kind, scored.split, rows, run.synthetic, language)
-        for name, png in _figures(scored, labels, caption).items():
+        figures = {
+            "confusion": confusion_figure(percent, labels, caption),
+            "reliability": reliability_figure(bins, caption),
+            "selective": selective_figure(curve, details["decision"], caption),
+            "per_class": class_figure(scored.by_class, labels, caption),
+        }
+        for name, png in figures.items():
             yield store.figure(kind, scored.split, f"{name}_{language}"), png
 
 
@@ -64,16 +74,3 @@ def shared_files(store: ArtifactStore, evaluated: Evaluated) -> Iterator[tuple[P
     for name, (by_class, confusions) in evaluated.diagnosed.items():
         yield store.baseline(f"{name}_diagnostics.csv"), by_class
         yield store.baseline(f"{name}_top_confusions.csv"), confusions.head(TOP_ERRORS)
-
-
-def _figures(scored: Scored, labels: Labels, caption: Caption) -> Mapping[str, bytes]:
-    import pandas as pd
-
-    details = scored.details
-    curve, bins = pd.DataFrame(details["selective"]), pd.DataFrame(details["reliability"])
-    return {
-        "confusion": confusion_figure(confusion_percent(scored.confusion), labels, caption),
-        "reliability": reliability_figure(bins, caption),
-        "selective": selective_figure(curve, details["decision"], caption),
-        "per_class": class_figure(scored.by_class, labels, caption),
-    }

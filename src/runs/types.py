@@ -28,7 +28,7 @@ class Ingested:
     (a value that equal images share), image_damaged.
     """
 
-    train: pd.DataFrame  # prdtypecode (int64), too
+    train: pd.DataFrame  # prdtypecode (int64), too; official_code where corrections are used
     test: pd.DataFrame
     snapshot: Snapshot
     rejected_rows: int

@@ -8,10 +8,13 @@ commas where the language has them.
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+from src.pipelines.neighbours import COSINE
 from src.serving.predictor import Prediction, Predictor, Product
 
 FORMS = ("csv", "excel")
@@ -95,6 +98,27 @@ def explanation(
         "weights": found.weights,
     }
     return {**values, **terms}, png
+
+
+def similar_products(
+    predictor: Predictor, product: Product, language: str, top: int = 5
+) -> dict[str, Any]:
+    """Return JSON values of the training products that a product is most like, nearest first."""
+    found, reason = predictor.similar(product, top)
+    labels = predictor.pipeline.labels
+    cosines = {expert: COSINE + expert for expert in predictor.pipeline.model.experts_}
+    names = "productid", "designation", "official_code", "similarity", "same"
+    similar = [
+        {
+            **{name: row[name] for name in names},
+            "image": Path(row["image"]).name,
+            "code": row["prdtypecode"],
+            "label": labels.get(row["prdtypecode"], {}).get(language, str(row["prdtypecode"])),
+            "by_expert": {e: row[c] for e, c in cosines.items() if not math.isnan(row[c])},
+        }
+        for row in found.to_dict("records")
+    ]
+    return {"similar": similar, "reason": reason}
 
 
 def _to_csv(rows: Iterable[Sequence[str]], form: str) -> str:

@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import re
 import tempfile
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -30,7 +30,7 @@ from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
 from src.serving import feedback
-from src.serving.answers import answers_header, answers_rows, explanation
+from src.serving.answers import answers_header, answers_rows, explanation, similar_products
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import Answered, PredictionLog
 from src.serving.predictor import NOTHING_TO_READ, Product
@@ -46,6 +46,8 @@ from src.serving.schemas import (
     ModelResponse,
     PredictRequest,
     PredictResponse,
+    SimilarRequest,
+    SimilarResponse,
     TopK,
     describe,
     read_product,
@@ -71,7 +73,7 @@ class Services:
     model: ServedModel
     log: PredictionLog
     feedback_file: Path  # where corrections go without a database
-    database_url: str
+    database_url: Callable[[], str]  # asked anew each time: the server may have moved
     codes: Collection[int]  # that a correction may name
     limits: RequestLimits = RequestLimits()
     api_key: str = ""  # "" lets everybody in
@@ -107,7 +109,7 @@ def create_app(services: Services) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _answer_invalid)
     _add_operations(app, services)
     _add_predict(app, services)
-    _add_explain(app, services)
+    _add_evidence(app, services)
     _add_batch(app, services)
     _add_feedback(app, services)
     return app
@@ -172,11 +174,18 @@ def _add_predict(app: FastAPI, services: Services) -> None:
         return await run_in_threadpool(answer, *await read_product(request, PredictRequest))
 
 
-def _add_explain(app: FastAPI, services: Services) -> None:
+def _add_evidence(app: FastAPI, services: Services) -> None:
     def explain(asked: ExplainRequest, image: bytes | None) -> dict[str, object]:
         predictor, product = services.model.get(), _product(services, asked, image)
         found, png = explanation(predictor, product, asked.code, asked.language)
         return {**found, "heat_map_base64": png and base64.b64encode(png).decode()}
+
+    def similar(asked: SimilarRequest, image: bytes | None) -> dict[str, object]:
+        predictor, product = services.model.get(), _product(services, asked, image)
+        found = similar_products(predictor, product, asked.language, asked.top_k)
+        if found["reason"] == "nothing_to_read":
+            raise HTTPException(422, NOTHING_TO_READ)
+        return found
 
     @app.post(
         "/explain", summary="Say why a product gets a class",
@@ -184,6 +193,13 @@ def _add_explain(app: FastAPI, services: Services) -> None:
     )  # fmt: skip
     async def explain_one(request: Request) -> dict[str, object]:
         return await run_in_threadpool(explain, *await read_product(request, ExplainRequest))
+
+    @app.post(
+        "/similar", summary="Show the training products that a product is most like",
+        response_model=SimilarResponse, openapi_extra=_product_body(SimilarRequest),
+    )  # fmt: skip
+    async def similar_to_one(request: Request) -> dict[str, object]:
+        return await run_in_threadpool(similar, *await read_product(request, SimilarRequest))
 
 
 def _product(services: Services, asked: PredictRequest, image: bytes | None) -> Product:

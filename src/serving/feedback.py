@@ -12,7 +12,7 @@ import fcntl
 import logging
 import os
 import shlex
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -45,8 +45,10 @@ def new_correction(
     )
 
 
-def store(correction: Correction, file: Path, url: str, codes: Collection[int]) -> str:
-    """Store a correction in the database at `url`, or in a file where that does not answer.
+def store(
+    correction: Correction, file: Path, address: Callable[[], str], codes: Collection[int]
+) -> str:
+    """Store a correction in the database, or in a file where none has an address or answers.
 
     Returns
     -------
@@ -68,7 +70,7 @@ def store(correction: Correction, file: Path, url: str, codes: Collection[int]) 
     if correction.productid is None and correction.designation_hash is None:
         raise UsageError("a correction names its product: expected a productid or a designation")
     try:
-        postgres.write_rows(url, "feedback", [dataclasses.asdict(correction)])
+        postgres.write_rows(address(), "feedback", [dataclasses.asdict(correction)])
     except DatabaseError as e:
         logger.info("correction stored in %s: %s", file, e.message)
         append_line(file, correction.to_line())

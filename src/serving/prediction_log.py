@@ -59,17 +59,11 @@ class PredictionLog:
         self._observe = observe
         self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None]
         self._queue = queue.Queue(capacity)
-        self._lost_in_queue = self._lost_in_database = 0
         self._paused_until = 0.0
-        self.written = 0
+        self.written = self.lost = 0
         self._count_lock = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="prediction-log", daemon=True)
         self._thread.start()
-
-    @property
-    def lost(self) -> int:
-        """Rows that were not written."""
-        return self._lost_in_queue + self._lost_in_database
 
     def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
         """Queue answers; those that the full queue refuses are counted as lost."""
@@ -79,8 +73,7 @@ class PredictionLog:
         try:
             self._queue.put_nowait((without_images, productids))
         except queue.Full:
-            with self._count_lock:
-                self._lost_in_queue += len(productids)
+            self._lose(len(productids))
 
     def close(self, timeout_s: float = 10.0) -> None:
         """Write what is queued and end the thread; give up after `timeout_s`."""
@@ -89,6 +82,10 @@ class PredictionLog:
         except queue.Full:
             return
         self._thread.join(timeout_s)
+
+    def _lose(self, rows: int) -> None:
+        with self._count_lock:
+            self.lost += rows
 
     def _run(self) -> None:
         is_open = True
@@ -117,13 +114,13 @@ class PredictionLog:
         if not rows:
             return
         if time.monotonic() < self._paused_until:
-            self._lost_in_database += len(rows)
+            self._lose(len(rows))
             return
         try:
             self._write(rows)
             self.written += len(rows)
         except DatabaseError as e:
-            self._lost_in_database += len(rows)
+            self._lose(len(rows))
             self._paused_until = time.monotonic() + RETRY_AFTER_S
             logger.warning("predictions are not logged for %.0f s: %s", RETRY_AFTER_S, e.message)
 

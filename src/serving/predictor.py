@@ -8,6 +8,7 @@ streamlit and shap are never imported.
 from __future__ import annotations
 
 import dataclasses
+import functools
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
     from src.evaluation.shap.product import Contributions
     from src.models.late_fusion import LateFusion
+    from src.pipelines.neighbours import Neighbours
     from src.pipelines.product_model import FullPipeline
 
 # Products that go through the model together: bounds the memory of a large batch.
@@ -71,7 +73,7 @@ class Prediction:
 
 
 class Predictor:
-    """The served model, one caller at a time.
+    """The served model, one caller at a time; `store` has the run's other files.
 
     >>> from src.config import load_config
     >>> predictor = load_predictor(load_config().paths)  # doctest: +SKIP
@@ -79,8 +81,9 @@ class Predictor:
     'Used books'
     """
 
-    def __init__(self, pipeline: FullPipeline) -> None:
+    def __init__(self, pipeline: FullPipeline, store: ArtifactStore | None = None) -> None:
         self.pipeline = pipeline
+        self._store = store
         # openvino's queue and numba's threads each serve one caller at a time.
         self._lock = threading.Lock()
 
@@ -113,11 +116,10 @@ class Predictor:
         That is the product table, the probabilities of shape (n, n_classes), and the model.
         """
         _check_options(top_k, language)
-        frame = as_frame(products)
         with self._lock:
-            table = self.pipeline.table(frame)
+            table = self.pipeline.table(as_frame(products))
             proba = self.pipeline.model.predict_proba(table)
-        answers = self._answers(frame, table, proba, top_k, language)
+        answers = self._answers(table, proba, top_k, language)
         return answers, table, proba, self.pipeline.model
 
     def explain(
@@ -147,15 +149,43 @@ class Predictor:
             image = table["image"].iloc[0] or None
             return contributions, heat_map(self.pipeline, image, chosen)
 
+    def similar(self, product: Product, top: int = 5) -> tuple[pd.DataFrame, str]:
+        """Return at most `top` training products that a product is most like, nearest first.
+
+        The table has the columns of `Neighbours.most_similar` and of its products, and `same`: text
+        and image are the product's own. Beside it, why it is empty: "not_kept" by the run,
+        "nothing_to_read", "nothing_alike", or "".
+        """
+        import pandas as pd
+
+        with self._lock:
+            kept, table = self._neighbours, self.pipeline.table(as_frame([product]))
+            if not self.pipeline.readable(table)[0]:
+                return pd.DataFrame(), "nothing_to_read"
+            if kept is None:
+                return pd.DataFrame(), "not_kept"
+            found = kept.most_similar(table, self.pipeline.model, top)
+        products = kept.products.iloc[found["row"]].reset_index(drop=True)
+        same = products.pop("key") == product_keys(table)[0]
+        return found.join(products.assign(same=same)), "" if len(found) else "nothing_alike"
+
+    @functools.cached_property
+    def _neighbours(self) -> Neighbours | None:
+        """The training products, loaded when first asked for; None where the run kept none."""
+        if self._store is None or not self._store.neighbours.is_file():
+            return None
+        kept: Neighbours = self._store.load(self._store.neighbours)
+        return kept
+
     def _answers(
-        self, frame: pd.DataFrame, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
+        self, table: pd.DataFrame, proba: np.ndarray, top_k: int, language: str
     ) -> list[Prediction]:
         pipeline = self.pipeline
         codes = pipeline.model.classes_.tolist()
         names = [pipeline.labels.get(code, {}).get(language, str(code)) for code in codes]
         best = (-proba).argsort(axis=1, kind="stable")[:, :top_k].tolist()
         columns = {
-            "known": self._known(frame),
+            "known": self._known(table),
             "used_text": table["has_text"].tolist(),
             "used_image": (table["has_image"].to_numpy() & self.sees_images).tolist(),
             "readable": pipeline.readable(table).tolist(),
@@ -184,9 +214,9 @@ class Predictor:
             answers.append(answer)
         return answers
 
-    def _known(self, frame: pd.DataFrame) -> list[bool]:
+    def _known(self, table: pd.DataFrame) -> list[bool]:
         """Tell which products were in the training data, text and image both."""
-        keys, known = product_keys(frame), self.pipeline.training_keys
+        keys, known = product_keys(table), self.pipeline.training_keys
         return (known[known.searchsorted(keys).clip(max=len(known) - 1)] == keys).tolist()
 
 
@@ -199,7 +229,7 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
         Nothing was trained yet, or the file is not what the manifest lists.
     """
     store = ArtifactStore(paths).pinned(kind=kind)  # one run, even if another is promoted meanwhile
-    return Predictor(store.load(store.full_pipeline(store.served_run().kind)))
+    return Predictor(store.load(store.full_pipeline(store.served_run().kind)), store)
 
 
 def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:

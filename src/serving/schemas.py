@@ -114,6 +114,33 @@ class ExplainResponse(BaseModel):
     heat_map_base64: str | None = Field(description="A PNG: where in the image the class is seen.")
 
 
+class SimilarRequest(PredictRequest):
+    """One product, and how many training products to compare it with."""
+
+    top_k: TopK = Field(default=5, description="Number of training products.")
+
+
+class SimilarOut(BaseModel):
+    """A training product."""
+
+    productid: int
+    designation: str
+    image: str = Field(description='Name of its image\'s file, or "".')
+    code: int = Field(description="prdtypecode that the model learned.")
+    label: str
+    official_code: int = Field(description="Another where people corrected it.")
+    similarity: float = Field(description="Mean cosine over the experts, above 0.")
+    by_expert: dict[str, float] = Field(description="Cosine of what each expert reads.")
+    same: bool = Field(description="It has the same text and image.")
+
+
+class SimilarResponse(BaseModel):
+    """The training products that a product is most like, nearest first."""
+
+    similar: list[SimilarOut]
+    reason: Literal["", "not_kept", "nothing_alike"] = Field(description="Why there are none.")
+
+
 class FeedbackRequest(BaseModel):
     """A corrected label; the product is named by its id or by its title."""
 

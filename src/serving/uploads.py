@@ -19,6 +19,7 @@ from pathlib import Path
 from src.data.image_decode import NOT_AN_IMAGE, ImageFault, decode_image
 from src.data.images import is_image_name
 from src.errors import FileFault
+from src.i18n import Said
 
 MAX_FILES = 20_000
 MAX_MEMBER_BYTES = 20_000_000
@@ -53,12 +54,12 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _MEMBER_FAULTS as e:
-        raise FileFault(f"the file is no zip ({e}); expected a zip of images") from e
+        raise FileFault(Said("reader.faults.no_zip", reason=str(e))) from e
     with archive:
         members = {_path(member): member for member in archive.infolist()}
         members = {path: m for path, m in members.items() if not _PASSED_OVER.search(path)}
         if len(members) > MAX_FILES:
-            raise FileFault(f"the zip holds {len(members):,} files; expected {MAX_FILES:,} at most")
+            raise FileFault(Said("reader.faults.zip_files", n=len(members), most=MAX_FILES))
         left, files = MAX_BYTES, {}
         for number, (path, member) in enumerate(members.items()):
             content = _read(archive, member) if is_image_name(path) else None
@@ -66,7 +67,7 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
                 continue
             left -= len(content)
             if left < 0:
-                raise FileFault(f"the images of the zip unpack to more than {MAX_BYTES:,} bytes")
+                raise FileFault(Said("reader.faults.zip_bytes", n=MAX_BYTES))
             files[path] = str(folder / str(number))
             Path(files[path]).write_bytes(content)
     return files, len(members) - len(files)

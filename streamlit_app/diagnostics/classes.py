@@ -28,27 +28,25 @@ def _by_class(ctx: Context, table: pd.DataFrame) -> None:
     st.header(ctx.words("app.classes.title"), anchor=False)
     named = table.assign(
         name=[ctx.label(code) for code in table["prdtypecode"]],
-        theme=[ctx.theme(code) for code in table["prdtypecode"]],
+        color=[ctx.theme(code) for code in table["prdtypecode"]],
         shown=[ctx.words.number(f1, 2) for f1 in table["f1"]],
         rows=[ctx.words.number(n) for n in table["support"]],
+        value=table["f1"],
+        low=table.get("f1_low", table["f1"]),
+        high=table.get("f1_high", table["f1"]),
     ).sort_values("f1")
-    ends = (
-        {"low": "f1_low", "high": "f1_high"} if "f1_low" in named else {"low": "f1", "high": "f1"}
-    )
     colors = ctx.theme_colors()
     components.legend(colors)
     titles = {"name": ctx.words("app.word.class"), "prdtypecode": ctx.words("app.word.code")}
     titles |= {"shown": "F1", "rows": ctx.words("app.word.products")}
-    components.chart(ctx,
-        charts.intervals(
-            named, name="name", value="f1", color="theme", colors=colors, titles=titles,
-            value_title="F1", least=max(0.0, named["f1"].min() - 0.1), **ends,
-        ), ctx.words("app.classes.title"))  # fmt: skip
+    least = max(0.0, named["f1"].min() - 0.1)
+    chart = charts.intervals(named, colors=colors, titles=titles, value_title="F1", least=least)
+    components.chart(ctx, chart, ctx.words("app.classes.title"))
     with st.expander(ctx.words("app.exploration.table")):
         columns = {
             "name": ctx.words("app.word.class"),
             "prdtypecode": ctx.words("app.word.code"),
-            "theme": ctx.words("app.word.theme"),
+            "color": ctx.words("app.word.theme"),
             "f1": "F1",
             "precision": ctx.words("app.classes.precision"),
             "recall": ctx.words("app.classes.recall"),
@@ -86,7 +84,6 @@ def _baselines(ctx: Context) -> None:
         ctx,
         charts.points(
             both.sort_values("gain", ascending=False),
-            name="name",
             columns=columns,
             titles=(ctx.words("app.word.class"), "F1"),
             show=lambda value: ctx.words.number(value, 2),

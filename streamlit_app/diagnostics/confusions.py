@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
+from src.evaluation.confusion import confusion_counts, top_errors
 from streamlit_app.diagnostics import mistakes
 from streamlit_app.diagnostics.mistakes import ELSEWHERE, Groups
 from streamlit_app.diagnostics.source import Scored
@@ -24,9 +26,11 @@ def show(ctx: Context, scored: Scored) -> None:
         components.empty(ctx, ctx.words("app.diagnostics.no_predictions"))
         return
     every = mistakes.all_classes(dict(ctx.labels.themes), ctx.theme_keys())
-    left, right = st.columns([5, 6], gap="large")
+    left, right = st.columns([8, 5], gap="medium")
     with left:
-        _ranked(ctx, mistakes.ranked(scored.predictions, every))
+        y_true, y_pred = scored.predictions[["prdtypecode", "predicted"]].to_numpy().T
+        counts = confusion_counts(y_true, y_pred, np.array(list(every)))
+        _ranked(ctx, top_errors(counts, ctx.labels))
     with right:
         st.header(ctx.words("app.confusions.map"), anchor=False)
         scope = choices.choose(
@@ -57,8 +61,8 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
         "rate": ctx.words("app.confusions.rate_short"),
     }
     named = pairs.assign(
-        true=[ctx.label(int(code)) for code in pairs["true"]],
-        predicted=[ctx.label(int(code)) for code in pairs["predicted"]],
+        true=[ctx.label(code) for code in pairs["true"]],
+        predicted=[ctx.label(code) for code in pairs["predicted"]],
     )
     key = f"{_RANKED}:{ctx.language}"
 
@@ -66,20 +70,16 @@ def _ranked(ctx: Context, pairs: pd.DataFrame) -> None:
         if rows := st.session_state[key].selection.rows:
             pair = pairs.iloc[rows[0]]
             choices.put(_SCOPE, CLASSES)
-            _put_cell(CLASSES, pair["true"], pair["predicted"])
+            _put_cell(CLASSES, str(pair["true"]), str(pair["predicted"]))
 
     components.table(
         ctx, named, columns, {"count": ctx.words.number, "rate": ctx.words.percent},
         height=420, key=key, on_select=open_pair, selection_mode="single-row",
     )  # fmt: skip
-    st.download_button(
-        ctx.words("app.confusions.download"),
-        pairs.assign(true_label=named["true"], predicted_label=named["predicted"]).to_csv(
-            index=False, columns=["true", "true_label", "predicted", "predicted_label", "count",
-                                  "rate"],
-        ),
-        "confusions.csv", "text/csv", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
+    written = pairs.assign(true_label=named["true"], predicted_label=named["predicted"])
+    written = written[["true", "true_label", "predicted", "predicted_label", "count", "rate"]]
+    what = ctx.words("app.confusions.download")
+    components.download(what, written.to_csv(index=False), "confusions.csv")
 
 
 def _scope_name(ctx: Context, scope: str) -> str:
@@ -186,10 +186,8 @@ def _products(ctx: Context, found: pd.DataFrame) -> None:
 
 
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    said = ctx.words("app.confusions.said", p=ctx.words.percent(row.probability, 0))
+    said = ctx.words("app.confusions.said", p=ctx.probability(row.probability))
     below = f"{ctx.chip(row.predicted)} {said}"
     if row.predicted != row.prdtypecode:
         below += f"<br>{ctx.words('app.confusions.is')} {ctx.chip(row.prdtypecode)}"
-    return components.card(
-        loaders.thumbnail(row.image), ctx, row.designation, below, row.description
-    )
+    return components.product(ctx, row, below)

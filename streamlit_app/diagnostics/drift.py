@@ -67,7 +67,7 @@ def _history(ctx: Context, reports: dict[str, dict[str, Any]]) -> None:
     title = ctx.words("app.drift.accuracy")
     titles = {"name": ctx.words("app.drift.report"), "shown": title}
     titles["rows"] = ctx.words("app.word.products")
-    chart = charts.timeline(data, color="state", colors=colors, value_title=title, titles=titles)
+    chart = charts.timeline(data, colors=colors, value_title=title, titles=titles)
     components.chart(ctx, chart, ctx.words("app.drift.history"))
 
 
@@ -89,6 +89,8 @@ def _report(ctx: Context, report: dict[str, Any]) -> None:
         before = ctx.words.percent(report["reference_accuracy"])
         figures.append((before, ctx.words("app.drift.accuracy_before")))
     components.figures(figures)
+    if report["accuracy"] is None:
+        components.note(ctx.words("drift_report.no_estimate"))
     left, right = st.columns(2, gap="large")
     with left:
         _findings(ctx, report["findings"])
@@ -98,7 +100,7 @@ def _report(ctx: Context, report: dict[str, Any]) -> None:
     if examples:
         st.markdown(f"**{ctx.words('app.drift.examples')}**")
         components.cards(
-            components.card("", ctx, example["designation"], ctx.chip(example["predicted"]))
+            components.card(example["designation"], ctx.chip(example["predicted"]))
             for example in examples
         )
 
@@ -141,7 +143,6 @@ def _mix(ctx: Context, mix: list[dict[str, Any]]) -> None:
         ctx,
         charts.points(
             data.nlargest(MAX_CLASSES, "change"),
-            name="name",
             columns=columns,
             titles=(ctx.words("app.word.class"), ctx.words("app.word.share")),
             show=ctx.words.percent,

@@ -40,10 +40,9 @@ def show(ctx: Context) -> None:
     ):
         st.session_state["issues_shown"] = shown + PAGE_PRODUCTS
         st.rerun()
-    right.download_button(
-        ctx.words("app.issues.download"), chosen.to_csv(index=False), "label_issues.csv",
-        "text/csv", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
+    with right:
+        what = ctx.words("app.issues.download")
+        components.download(what, chosen.to_csv(index=False), "label_issues.csv")
 
 
 def _precision(ctx: Context, table: pd.DataFrame) -> None:
@@ -57,12 +56,10 @@ def _precision(ctx: Context, table: pd.DataFrame) -> None:
 
 
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
-    labelled = ctx.words("app.issues.labelled", p=ctx.words.percent(row.given_probability, 0))
-    rather = ctx.words("app.issues.suggested", p=ctx.words.percent(row.suggested_probability, 0))
+    labelled = ctx.words("app.issues.labelled", p=ctx.probability(row.given_probability))
+    rather = ctx.words("app.issues.suggested", p=ctx.probability(row.suggested_probability))
     below = (
         f"{labelled}<br>{ctx.chip(row.given)}<br>{rather}<br>{ctx.chip(row.suggested)}"
         f"<br><small>{ctx.words('app.issues.product', id=row.productid)}</small>"
     )
-    return components.card(
-        loaders.thumbnail(row.image), ctx, row.designation, below, row.description
-    )
+    return components.product(ctx, row, below)

@@ -51,13 +51,6 @@ def confusion(predictions: pd.DataFrame, groups: Groups) -> pd.DataFrame:
     return counts[(counts["true"] != ELSEWHERE) | ~counts["right"]].reset_index(drop=True)
 
 
-def ranked(predictions: pd.DataFrame, groups: Groups) -> pd.DataFrame:
-    """Return the pairs that are confused, as `confusion` does, the most frequent first."""
-    cells = confusion(predictions, groups)
-    wrong = cells[~cells["right"]].drop(columns="right")
-    return wrong.sort_values(["count", "rate"], ascending=False, ignore_index=True)
-
-
 def behind(predictions: pd.DataFrame, groups: Groups, true: str, predicted: str) -> pd.DataFrame:
     """Return the predictions of one cell, the surest first."""
     here = (predictions["prdtypecode"].map(groups) == true) & (

@@ -58,7 +58,7 @@ def _slice(ctx: Context, by: str, slices: dict[str, Any], score: str) -> None:
         low, high = scores.get("intervals", {}).get(score, (scores[score], scores[score]))
         rows.append(
             {
-                "key": key,
+                "color": key,
                 "name": f"{_slice_name(ctx, by, key)} ({ctx.words.number(scores['rows'])})",
                 "value": scores[score],
                 "low": low,
@@ -69,15 +69,15 @@ def _slice(ctx: Context, by: str, slices: dict[str, Any], score: str) -> None:
             }
         )
     data = pd.DataFrame(rows).sort_values("value", ascending=False)
-    colors = dict.fromkeys(data["key"], palette.ACCENT)
+    colors = dict.fromkeys(data["color"], palette.ACCENT)
     if by == "theme":
-        colors = {key: ctx.theme_colors()[ctx.theme_label(key)] for key in data["key"]}
+        colors = {key: ctx.theme_colors()[ctx.theme_label(key)] for key in data["color"]}
     title = ctx.words(f"app.diagnostics.{score}")
     least = max(0.0, min(data["low"].min(), 0.9) - 0.05)
     components.chart(ctx,
         charts.intervals(
-            data, name="name", value="value", low="low", high="high", color="key", colors=colors,
-            value_title=title, least=least, axis="%" if score in SHARES else ".2f",
+            data, colors=colors, value_title=title, least=least,
+            axis="%" if score in SHARES else ".2f",
             titles={
                 "name": ctx.words(f"app.diagnostics.slice_{by}"),
                 "shown": title,

@@ -25,18 +25,11 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
     )
     if right.button(ctx.words("app.exploration.gallery_another"), icon=":material/shuffle:"):
         st.session_state[_SEED] = st.session_state.get(_SEED, 0) + 1
-    codes = tuple(by_class["code"].tolist()) if code is None else (code,)
-    products = aggregates.sample(
-        loaders.products(ctx), codes, with_image=with_image, n=PRODUCTS,
-        seed=st.session_state.get(_SEED, 0),
-    )  # fmt: skip
+    seed = st.session_state.get(_SEED, 0)
+    products = loaders.derive(ctx, aggregates.sample, code, with_image, PRODUCTS, seed)
     if products.empty:
         st.info(ctx.words("app.exploration.gallery_none"))
         return
     components.cards(
-        components.card(
-            loaders.thumbnail(row["image"]), ctx, row["designation"],
-            ctx.chip(row["prdtypecode"]), row["description"],
-        )
-        for row in products.to_dict("records")
-    )  # fmt: skip
+        components.product(ctx, row, ctx.chip(row.prdtypecode)) for row in products.itertuples()
+    )

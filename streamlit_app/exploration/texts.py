@@ -49,7 +49,6 @@ def _lengths(ctx: Context) -> None:
         ctx,
         charts.histogram(
             histogram,
-            series="field",
             colors=colors,
             titles=(words("app.exploration.lengths_x"), y_title),
             tooltip={"field": " ", "low": ">=", "high": "<", "percent": y_title},
@@ -65,21 +64,19 @@ def _languages(ctx: Context, languages: pd.DataFrame) -> None:
     parts = {ctx.words(f"app.languages.{key}"): color for key, color in LANGUAGE_COLORS.items()}
     shown = languages.assign(
         name=[ctx.theme_label(key) for key in languages["theme"]],
-        language=[ctx.words(f"app.languages.{key}") for key in languages["language"]],
+        part=[ctx.words(f"app.languages.{key}") for key in languages["language"]],
         shown=[ctx.words.percent(share) for share in languages["share"]],
     )
     components.legend(parts)
     titles = {
         "name": ctx.words("app.word.theme"),
-        "language": ctx.words("app.word.language"),
+        "part": ctx.words("app.word.language"),
         "shown": ctx.words("app.word.share"),
     }
     order = [ctx.theme_label(key) for key in ctx.theme_keys()]
     components.chart(
         ctx,
-        charts.stacked(
-            shown, name="name", part="language", parts=parts, order=order, titles=titles
-        ),
+        charts.stacked(shown, parts=parts, order=order, titles=titles),
         ctx.words("app.exploration.languages_title"),
     )
 
@@ -95,7 +92,6 @@ def _missing(ctx: Context, missing: pd.DataFrame) -> None:
         ctx,
         charts.points(
             missing.assign(name=missing["theme"].map(ctx.theme_label)),
-            name="name",
             columns=columns,
             titles=(ctx.words("app.word.theme"), ctx.words("app.word.share")),
             show=ctx.words.percent,

@@ -26,8 +26,8 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
     left, right = st.columns(2, gap="large")
     with left:
         st.header(ctx.words("app.exploration.words_frequent"), anchor=False)
-        frequent["shown"] = [ctx.words.number(n) for n in frequent["titles"]]
-        _bars(ctx, frequent, "titles", "app.exploration.words_count", color)
+        components.note(ctx.words("app.exploration.words_count"))
+        _bars(frequent, [ctx.words.number(n) for n in frequent], color)
     cloud = counts.frequent(code, WORDS_IN_CLOUD)
     if code is None:
         with right:
@@ -35,29 +35,30 @@ def show(ctx: Context, by_class: pd.DataFrame) -> None:
         return
     with right:
         st.header(ctx.words("app.exploration.words_typical"), anchor=False)
+        components.note(ctx.words("app.exploration.words_times"))
         typical = counts.typical(code, WORDS_IN_BARS)
-        typical["shown"] = [
+        shown = [
             ctx.words("app.exploration.words_only_here")
             if alone
             else f"× {ctx.words.number(times, 1 if times < 10 else 0)}"
             for times, alone in zip(typical["times"], typical["alone"], strict=True)
         ]
-        _bars(ctx, typical, "times", "app.exploration.words_times", color)
+        _bars(typical["times"], shown, color)
     _cloud(ctx, cloud, color, WIDE_PX)
 
 
-def _bars(ctx: Context, data: pd.DataFrame, value: str, title: str, color: str) -> None:
-    components.note(ctx.words(title))
-    columns = data["word"], data[value] / data[value].max(), data["shown"]
-    components.bars(((*row, color) for row in zip(*columns, strict=True)), inline=True)
+def _bars(values: pd.Series, shown: list[str], color: str) -> None:
+    bars = zip(values.index, values / values.max(), shown, strict=True)
+    components.bars(((*bar, color) for bar in bars), inline=True)
 
 
-def _cloud(ctx: Context, frequent: pd.DataFrame, color: str, size_px: tuple[int, int]) -> None:
+def _cloud(ctx: Context, frequent: pd.Series, color: str, size_px: tuple[int, int]) -> None:
     st.header(ctx.words("app.exploration.words_cloud"), anchor=False)
     if importlib.util.find_spec("wordcloud") is None:
         st.caption(ctx.words("app.exploration.words_no_cloud"))
         return
-    weights = tuple(zip(frequent["word"], frequent["titles"].tolist(), strict=True))
-    words = ", ".join(frequent["word"].head(WORDS_IN_BARS))
+    weights = tuple((str(word), int(n)) for word, n in frequent.items())
+    words = ", ".join(frequent.index[:WORDS_IN_BARS])
     what = f"{ctx.words('app.exploration.words_cloud')}: {words}"
-    components.image(loaders.word_cloud(weights, color, size_px), "image/png", what)
+    dark = st.context.theme.type == "dark"
+    components.image(loaders.word_cloud(weights, color, size_px, dark=dark), "image/png", what)

@@ -30,21 +30,22 @@ def show(ctx: Context) -> None:
     if table is None:
         components.empty(ctx, ctx.words("app.method.compare_missing"), COMPARE_COMMAND)
         return
+    ends = {"low": table["f1_weighted_low"], "high": table["f1_weighted_high"]}
     shown = table.assign(
+        **ends,
+        value=table["f1_weighted"],
+        color=table["system"],
         name=[_system(ctx, *pair) for pair in zip(table["system"], table["kind"], strict=True)],
         shown=[ctx.words.number(score, 3) for score in table["f1_weighted"]],
         interval=[
             f"{ctx.words.number(low, 3)} - {ctx.words.number(high, 3)}"
-            for low, high in zip(table["f1_weighted_low"], table["f1_weighted_high"], strict=True)
+            for low, high in zip(*ends.values(), strict=True)
         ],
     )
     score = ctx.words("app.method.f1_weighted")
     titles = {"name": ctx.words("app.method.system"), "shown": score}
     titles["interval"] = ctx.words("app.method.interval")
-    chart = charts.intervals(
-        shown, name="name", value="f1_weighted", low="f1_weighted_low", high="f1_weighted_high",
-        color="system", colors=SYSTEM_COLORS, titles=titles, value_title=score,
-    )  # fmt: skip
+    chart = charts.intervals(shown, colors=SYSTEM_COLORS, titles=titles, value_title=score)
     components.chart(ctx, chart, ctx.words("app.method.compare"))
     rows = ctx.words.number(table["rows"].max())
     components.note(ctx.words("app.method.compare_note", n=rows))
@@ -96,6 +97,7 @@ def _table(ctx: Context, shown: pd.DataFrame) -> None:
     costs = ("fit_s", "predict_rows_s", "peak_mb")
     columns = {"name": ctx.words("app.method.system")}
     columns |= {name: ctx.words(f"app.method.{name}") for name in (*scores, *costs)}
+    columns["f1_weighted"] = ctx.words("app.diagnostics.f1_weighted")
     formats = {name: lambda value: ctx.words.number(value, 3) for name in scores}
     formats |= dict.fromkeys(costs, ctx.words.number)
     components.table(ctx, shown, columns, formats)

@@ -19,8 +19,10 @@ def show(ctx: Context) -> None:
     """Draw the page."""
     components.heading(ctx, "method")
     st.header(ctx.words("app.method.flow"), anchor=False)
-    drawing = loaders.flow_diagram(ctx.language)
-    st.html(f'<div class="flow"><img src="{drawing}" alt="{ctx.words("app.method.flow")}"></div>')
+    name = "mermaid-flow.svg" if ctx.language == "en" else f"mermaid-flow.{ctx.language}.svg"
+    with st.container(key="flow"):
+        drawing = (loaders.APP / name).read_bytes()
+        components.image(drawing, "image/svg+xml", ctx.words("app.method.flow"))
     st.header(ctx.words("app.method.stages_title"), anchor=False)
     _stages(ctx)
     comparison.show(ctx)

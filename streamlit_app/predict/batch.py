@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import html
+
 import pandas as pd
 import streamlit as st
 
@@ -33,10 +35,9 @@ def show(ctx: Context, predictor: Predictor) -> None:
     go = left.button(
         ctx.words("app.predict.file_score"), type="primary", disabled=table is None, width="stretch"
     )
-    right.download_button(
-        ctx.words("app.predict.file_example"), EXAMPLE, "example.csv", "text/csv",
-        icon=":material/description:", on_click="ignore", width="stretch",
-    )  # fmt: skip
+    with right:
+        example = ctx.words("app.predict.file_example")
+        components.download(example, EXAMPLE, "example.csv", width="stretch")
     if table is None:
         st.session_state.pop(_SCORED, None)
         return
@@ -81,7 +82,7 @@ def _score(
 def _summary(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
     rows, reader = len(scored.predictions), scored.reader
     if assumed := reader.assumed(ctx.language):
-        components.note(components.plain(assumed))
+        components.note(html.escape(assumed))
     if found := reader.images_line(ctx.language):
         (st.warning if reader.none_matched else st.info)(components.plain(found))
     to_review = sum(prediction.needs_review for prediction in scored.predictions)
@@ -116,11 +117,10 @@ def _download(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
         required=True,
         place=left,
     )
-    right.download_button(
-        ctx.words("app.predict.file_download"),
-        scored.written(predictor.pipeline.labels, ctx.language, form), "scored.csv", "text/csv",
-        type="primary", icon=":material/download:", on_click="ignore",
-    )  # fmt: skip
+    written = scored.written(predictor.pipeline.labels, ctx.language, form)
+    with right:
+        what = ctx.words("app.predict.file_download")
+        components.download(what, written, "scored.csv", type="primary")
 
 
 def _table(ctx: Context, scored: ScoredFile) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from src.data.readers import ProductReader
 from src.errors import FileFault
+from src.i18n import Said
 from src.serving.answers import answers_header, answers_rows
 from src.serving.predictor import Prediction, Predictor
 from src.serving.uploads import unpack_images
@@ -56,12 +57,8 @@ def score_file(
 ) -> ScoredFile:
     """Score the products of a file, which messages call `name`, with a zip of images or None.
 
-    `progress` is called with the share that is done (by bytes read) and the rows so far.
-
-    Raises
-    ------
-    FileFault
-        The file or the zip is not what it should be, or has no rows, or too many.
+    `progress` is called with the share that is done (by bytes read) and the rows so far. A file or
+    zip that is not what it should be, without rows or with too many, is a FileFault.
     """
     with tempfile.TemporaryDirectory(prefix="images-") as place:
         images, skipped = unpack_images(zipped, Path(place)) if zipped else (None, None)
@@ -76,8 +73,7 @@ def score_file(
             done = 1.0 if source.closed else source.tell() / max(len(data), 1)
             progress(min(done, 1.0), rows)
             if rows > MAX_ROWS:
-                raise FileFault(
-                    f"{name} has more than {MAX_ROWS:,} rows",
-                    next_command="python scripts/predict.py FILE.csv --out scored.csv",
-                )
+                problem = Said("reader.faults.most_rows", n=MAX_ROWS)
+                command = "python scripts/predict.py FILE.csv --out scored.csv"
+                raise FileFault.of(name, problem, next_command=command)
     return scored

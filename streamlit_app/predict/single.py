@@ -7,7 +7,6 @@ import html
 import os
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 import streamlit as st
 
@@ -46,6 +45,7 @@ def show(ctx: Context, predictor: Predictor) -> None:
     _demo_images(ctx)
     number = st.session_state.get(_NUMBER, 0)
     why.show(ctx, predictor, asked, prediction, number)
+    why.similar(ctx, predictor, asked)
     _correction(ctx, asked, prediction, number)
 
 
@@ -88,7 +88,7 @@ def _readable(ctx: Context, data: bytes) -> bytes | None:
     try:
         check_image(data, ctx.cfg.serving.max_image_megapixels * 1_000_000)
     except ImageFault as fault:
-        reason = components.plain(fault.reason.replace("_", " "))
+        reason = ctx.words(f"app.predict.image_faults.{fault.reason}")
         st.warning(ctx.words("app.predict.bad_image", reason=reason))
         return None
     return data
@@ -108,7 +108,7 @@ def _demo_images(ctx: Context) -> None:
         for number, path in enumerate(images, 1):
             name = ctx.words("app.predict.demo_number", n=number)
             with st.container(width=76, gap=None):
-                if uri := loaders.thumbnail(path, DEMO_PX):
+                if uri := loaders.data_uri(path, DEMO_PX):
                     st.html(f'<img src="{uri}" alt="">')
                 st.button(name, key=f"demo_{number}", on_click=_put_image, args=(path,))
 
@@ -126,7 +126,7 @@ def _ask(ctx: Context, predictor: Predictor, product: Product) -> None:
 def _draw_example(ctx: Context) -> None:
     """Fill the form with an unlabelled product of the catalogue and ask for it."""
     seed = st.session_state.get(_SEED, 0) + 1
-    row = draw_unlabelled(loaders.products(ctx), seed)
+    row = loaders.derive(ctx, draw_unlabelled, seed)
     image = Path(row["image"]) if row["image"] else None
     product = Product(row["designation"], row["description"], image)
     _put_image(image)
@@ -137,9 +137,8 @@ def _draw_example(ctx: Context) -> None:
 
 def draw_unlabelled(catalogue: pd.DataFrame, seed: int) -> pd.Series:
     """Return a product to classify, drawn with `seed`; a labelled one where there is none."""
-    rows = np.flatnonzero((catalogue["split"] == "test").to_numpy(dtype=bool))
-    rows = rows if len(rows) else np.arange(len(catalogue))
-    return catalogue.iloc[int(np.random.default_rng(seed).choice(rows))]
+    unlabelled = catalogue[catalogue["split"] == "test"]
+    return (catalogue if unlabelled.empty else unlabelled).sample(random_state=seed).iloc[0]
 
 
 def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: Product) -> None:
@@ -150,7 +149,7 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
     reasons = [
         ctx.words(
             f"app.predict.{side}_why",
-            p=html.escape(ctx.probability(probability)),
+            p=ctx.probability(probability),
             threshold=ctx.words.percent(threshold),
         ),
         *(ctx.words(f"review.{code}") for code in prediction.review_reason),
@@ -160,7 +159,7 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
         f"<span>{'<br>'.join(reasons)}</span></div>"
     )
     components.bars(
-        (ctx.chip(code), share, html.escape(ctx.probability(share)), ctx.color(code))
+        (ctx.chip(code), share, ctx.probability(share), ctx.color(code))
         for code, _, share in prediction.top_k
     )
     used = ("both" if prediction.used_text else "image") if prediction.used_image else "text"

@@ -1,8 +1,10 @@
-"""Why one product got its class: its words, the branches, the experts, and where in the image."""
+"""Why one product got its class: words, branches, experts, where in the image; what is like it."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Hashable, Iterator, Mapping
+from typing import Any
 
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
@@ -11,7 +13,7 @@ from src import palette
 from src.evaluation.shap.product import Contributions, highlight
 from src.features.text.markup import plain_text
 from src.serving.predictor import Prediction, Predictor, Product
-from streamlit_app.shared import choices, components
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 TERMS = 8
@@ -49,6 +51,31 @@ def show(
             components.note(ctx.words("app.predict.why_heat_note"))
         _blocks(ctx, found)
         _weights(ctx, found)
+
+
+def similar(ctx: Context, predictor: Predictor, asked: Product) -> None:
+    """Show the training products that the product is most like, with the labels they have."""
+    st.header(ctx.words("app.predict.similar"), anchor=False)
+    found, reason = predictor.similar(asked)
+    components.note(ctx.words(f"app.predict.similar_{reason or 'note'}"))
+    components.cards(
+        components.card(
+            loaders.thumbnail(row["image"]), ctx, row["designation"],
+            "<br>".join([ctx.chip(row["prdtypecode"]), *_remarks(ctx, row)]),
+        )
+        for row in found.to_dict("records")
+    )  # fmt: skip
+
+
+def _remarks(ctx: Context, row: Mapping[Hashable, Any]) -> Iterator[str]:
+    """Yield what is to be said of a similar product, as HTML."""
+    alike = ctx.words.percent(row["similarity"])
+    yield ctx.words("app.predict.similar_alike", similarity=alike)
+    if row["official_code"] != row["prdtypecode"]:
+        official = html.escape(ctx.named(row["official_code"]))
+        yield ctx.words("app.predict.similar_official", label=official)
+    if row["same"]:
+        yield f"<b>{ctx.words('app.predict.similar_same')}</b>"
 
 
 def _words(ctx: Context, texts: dict[str, str], found: Contributions) -> None:

@@ -65,13 +65,7 @@ def _compare(args: argparse.Namespace) -> int:
 
 
 def read_batch(path: Path) -> tuple[Counts, Confusions]:
-    """Read a batch's report; in CSV it holds no confusions.
-
-    Raises
-    ------
-    FileFault
-        The file can't be read, or was made without labels.
-    """
+    """Read a batch's report, which in CSV holds no confusions; without labels it is a FileFault."""
     if path.suffix == ".csv":
         rows = _read_csv(path, "part", "name", "now", "support")
         rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]

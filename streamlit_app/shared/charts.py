@@ -20,27 +20,25 @@ from src.i18n import NARROW_SPACE
 C = TypeVar("C", alt.Chart, alt.LayerChart)
 
 LINE_CHARACTERS = 21
-ROW_PX = 36
+ROW_PX = 40
 
 
 def stacked(
     data: pd.DataFrame,
     *,
-    name: str,
-    part: str,
     order: Sequence[str],
     parts: Mapping[str, str],
     titles: Mapping[str, str],
 ) -> alt.Chart:
-    """Return bars of length one, cut into parts (column share; text in column shown)."""
-    ranked = data.assign(rank=data[part].map({key: i for i, key in enumerate(parts)}))
+    """Return bars of length one, cut into parts: columns name, part, share."""
+    ranked = data.assign(rank=data["part"].map({key: i for i, key in enumerate(parts)}))
     chart = (
         alt.Chart(ranked)
         .mark_bar()
         .encode(
-            y=alt.Y(name, sort=list(order), title=None, axis=_names(_same(order))),
+            y=alt.Y("name", sort=list(order), title=None, axis=_names(_same(order))),
             x=alt.X("share", stack="zero", title=None, axis=alt.Axis(format="%", tickCount=4)),
-            color=_color(part, parts),
+            color=_color("part", parts),
             order=alt.Order("rank"),
             tooltip=[alt.Tooltip(column, title=title) for column, title in titles.items()],
         )
@@ -51,29 +49,28 @@ def stacked(
 def points(
     data: pd.DataFrame,
     *,
-    name: str,
     columns: Mapping[str, tuple[str, str]],
     titles: tuple[str, str],
     show: Callable[[float], str],
     axis: str = "%",
     order: Sequence[str] | None = None,
 ) -> alt.LayerChart:
-    """Return one line a row with a point for each of some columns: what is how much.
+    """Return one line a name with a point for each of some columns: what is how much.
 
-    The points of a row are joined by a grey line. `columns` gives what each column is called and
+    The points of a name are joined by a grey line. `columns` gives what each column is called and
     its color, `axis` the d3 format of the values, `order` the names from top to bottom.
     """
     named = data.rename(columns={column: what for column, (what, _) in columns.items()})
     colors = dict(columns.values())
-    long = named.melt(name, list(colors), "what", "value")
+    long = named.melt("name", list(colors), "what", "value")
     long["shown"] = [show(value) for value in long["value"]]
-    order = data[name].tolist() if order is None else list(order)
-    y = alt.Y(name, sort=order, title=None, axis=_names(_same(order), grid=True))
+    order = data["name"].tolist() if order is None else list(order)
+    y = alt.Y("name", sort=order, title=None, axis=_names(_same(order), grid=True))
     x = alt.X("value", title=None, axis=alt.Axis(format=axis, tickCount=5))
     x = x.scale(zero=axis == "%", padding=10)
     base = alt.Chart(long)
-    line = base.mark_line(color=palette.NEUTRAL, strokeWidth=2).encode(y=y, x=x, detail=name)
-    tooltip = zip((name, "what", "shown"), (titles[0], " ", titles[1]), strict=True)
+    line = base.mark_line(color=palette.NEUTRAL, strokeWidth=2).encode(y=y, x=x, detail="name")
+    tooltip = zip(("name", "what", "shown"), (titles[0], " ", titles[1]), strict=True)
     dots = base.mark_point(filled=True, size=70, opacity=1).encode(
         y=y,
         x=x,
@@ -86,11 +83,6 @@ def points(
 def intervals(
     data: pd.DataFrame,
     *,
-    name: str,
-    value: str,
-    low: str,
-    high: str,
-    color: str,
     colors: Mapping[str, str],
     titles: Mapping[str, str],
     value_title: str,
@@ -99,16 +91,17 @@ def intervals(
 ) -> alt.LayerChart:
     """Return one row a name: a point at the value, a line over its interval, the value as text.
 
-    The axis goes from `least` to 1, with room for the text of a value of 1.
+    Columns name, value, low, high, shown (the text), color (a key of `colors`). The axis goes from
+    `least` to 1, with room for the text of a value of 1.
     """
-    order = data[name].tolist()
-    y = alt.Y(name, sort=order, title=None, axis=_names(_same(order)))
+    order = data["name"].tolist()
+    y = alt.Y("name", sort=order, title=None, axis=_names(_same(order)))
     scale = alt.Scale(domain=(least, 1 + 0.04 * (1 - least)), clamp=True, nice=False)
-    x = alt.X(value, title=value_title, scale=scale).axis(format=axis, tickCount=6)
+    x = alt.X("value", title=value_title, scale=scale).axis(format=axis, tickCount=6)
     base = alt.Chart(data).encode(y=y)
-    hue = _color(color, colors)
+    hue = _color("color", colors)
     line = base.mark_rule(strokeWidth=3, opacity=0.5).encode(
-        x=alt.X(low, scale=scale, title=value_title), x2=high, color=hue
+        x=alt.X("low", scale=scale, title=value_title), x2="high", color=hue
     )
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
     dot = base.mark_point(filled=True, size=90, opacity=1).encode(x=x, color=hue, tooltip=tooltip)
@@ -119,12 +112,14 @@ def intervals(
 def timeline(
     data: pd.DataFrame,
     *,
-    color: str,
     colors: Mapping[str, str],
     value_title: str,
     titles: Mapping[str, str],
 ) -> alt.LayerChart:
-    """Return one point a row at its date, with its interval (columns accuracy, low, high)."""
+    """Return one point a row at its date, with its interval.
+
+    Columns date, accuracy, low, high, state (a key of `colors`).
+    """
     days = pd.to_datetime(data["date"])
     # One report alone still has a day before and a day after it.
     around = [days.min() - pd.Timedelta(days=1), days.max() + pd.Timedelta(days=1)]
@@ -132,9 +127,9 @@ def timeline(
     scale = alt.Scale(domain=(max(0.0, float(data["low"].min()) - 0.05), 1.0), clamp=True)
     base = alt.Chart(data).encode(
         x=alt.X("yearmonthdate(date):T", title=None, scale=alt.Scale(domain=ends)).axis(
-            format="%d/%m/%y", tickCount="day", labelOverlap=True
+            format="%Y-%m-%d", tickCount="day", labelOverlap=True
         ),
-        color=_color(color, colors),
+        color=_color("state", colors),
     )
     tooltip = [alt.Tooltip(column, title=title) for column, title in titles.items()]
     rule = base.mark_rule(strokeWidth=3, opacity=0.5).encode(y=alt.Y("low", scale=scale), y2="high")
@@ -234,23 +229,22 @@ def selective(
 def histogram(
     data: pd.DataFrame,
     *,
-    series: str,
     colors: Mapping[str, str],
     titles: tuple[str, str],
     tooltip: Mapping[str, str],
 ) -> alt.Chart:
-    """Return overlaid steps of columns low, high, share on a logarithmic axis."""
+    """Return overlaid steps of columns field, low, high, share on a logarithmic axis."""
     x_title, y_title = titles
     return (
         alt.Chart(data)
-        .mark_bar(opacity=0.62)
+        .mark_bar(opacity=0.75)
         .encode(
             x=alt.X("low", bin="binned", title=x_title)
             .scale(type="log", nice=False)
-            .axis(values=[10, 30, 100, 300, 1000, 3000, 10000], format="d"),
+            .axis(values=[10, 30, 100, 300, 1000, 3000, 10000], format=",d"),
             x2="high",
             y=alt.Y("share", stack=None, title=y_title, axis=alt.Axis(format="%", tickCount=4)),
-            color=_color(series, colors),
+            color=_color("field", colors),
             tooltip=[alt.Tooltip(column, title=title) for column, title in tooltip.items()],
         )
         .properties(height=300)

@@ -19,7 +19,7 @@ from src.artifacts.store import TRAIN_COMMAND
 from src.data.csv_files import X_TRAIN
 from src.errors import ProjectError
 from src.i18n import DASH, translator
-from streamlit_app.shared import charts
+from streamlit_app.shared import charts, loaders
 from streamlit_app.shared.context import Context
 
 if TYPE_CHECKING:
@@ -104,10 +104,21 @@ def empty(ctx: Context, what: str, command: str = "") -> None:
         st.code(command, language=None)
 
 
+def problem_text(error: ProjectError, language: str) -> str:
+    """Return what an error says, in the language as far as its text is written in it."""
+    words = translator(language)
+    problem = words.say(error.problem)
+    if not error.path:
+        return problem
+    at = f"app.frame.at_{'line' if error.line else 'file'}"
+    return words(at, path=error.path, line=error.line, problem=problem)
+
+
 def problem(error: ProjectError, language: str) -> None:
     """Show an error that the user can mend, with its next command."""
     words = translator(language)
-    st.error(f"**{words('app.frame.problem')}**  \n{plain(error.message)}", icon="🛠️")
+    text = plain(problem_text(error, language))
+    st.error(f"**{words('app.frame.problem')}**  \n{text}", icon="🛠️")
     if error.next_command:
         st.markdown(words("app.frame.next"))
         st.code(error.next_command, language=None)
@@ -141,7 +152,7 @@ def table(
     """Show some columns of a table under their names, numbers as the language writes them."""
     shown = data[[name for name in columns if name in data]].rename(columns=columns)
     by_name = {columns[name]: how for name, how in formats.items() if name in data}
-    st.dataframe(shown.style.format(by_name, na_rep=DASH), hide_index=True, **options)
+    st.dataframe(shown.style.format(by_name), hide_index=True, placeholder=DASH, **options)
 
 
 def image(data: bytes, mime: str, what: str) -> None:
@@ -163,14 +174,22 @@ def note(text: str) -> None:
     st.html(f'<p class="note">{text}</p>')
 
 
-def card(image: str | None, ctx: Context, title: str, below: str, text: str = "") -> str:
-    """Return HTML of one product; `title` and `text` are escaped here, `below` is HTML made by us.
+def download(what: str, data: str | bytes, name: str, **options: Any) -> None:  # noqa: ANN401
+    """Show a button that gives a CSV file."""
+    icon = ":material/download:"
+    st.download_button(what, data, name, "text/csv", icon=icon, on_click="ignore", **options)
 
-    `image` is a data URI; None says that there is none, "" shows no place for one.
-    """
+
+def product(ctx: Context, row: Any, below: str) -> str:  # noqa: ANN401 - a row of a frame
+    """Return HTML of a product of the catalogue, with its image; `below` is HTML made by us."""
+    image = loaders.data_uri(row.image)
     shown = f'<img src="{image}" alt="">' if image else ""
-    if image is None:
-        shown = f'<div class="blank">{ctx.words("app.word.no_image")}</div>'
+    shown = shown or f'<div class="blank">{ctx.words("app.word.no_image")}</div>'
+    return card(row.designation, below, row.description, shown)
+
+
+def card(title: str, below: str, text: str = "", shown: str = "") -> str:
+    """Return HTML of one product; `title` and `text` are escaped here, the rest is made by us."""
     body = f"<p>{html.escape(shortened(text, 180))}</p>" if text else ""
     return (
         f'<article class="card">{shown}<p class="title" title="{html.escape(title[:400])}">'

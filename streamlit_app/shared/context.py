@@ -69,10 +69,10 @@ class Context:
         return palette.theme_color(self.labels.theme(code), list(self.labels.theme_names))
 
     def probability(self, value: float) -> str:
-        """Return a probability in per cent; one that is not quite 1 is never written as 100%."""
+        """Return a probability as HTML; one that is not quite 1 is never written as 100%."""
         if MIN_SHOWN <= value <= 1 - MIN_SHOWN or value in {0.0, 1.0}:
             return self.words.percent(value)
-        sign, bound = ("<", MIN_SHOWN) if value < MIN_SHOWN else (">", 1 - MIN_SHOWN)
+        sign, bound = ("&lt;", MIN_SHOWN) if value < MIN_SHOWN else ("&gt;", 1 - MIN_SHOWN)
         return f"{sign}{NARROW_SPACE}{self.words.percent(bound)}"
 
     def kind(self, name: str) -> str:

@@ -1,7 +1,7 @@
 """The app's only cached loaders: every file it reads comes through here.
 
-A cache entry is keyed by the file's time and size (a parameter whose name begins with an underscore
-is no part of the key), so a page shows a new run without a restart.
+A cache entry is keyed by the time and size of what it reads (a parameter whose name begins with an
+underscore is no part of the key), so a page shows a new run without a restart.
 Values are shared between visitors and never written to. A missing file is None: the page then says
 which command makes it. A file that is not what the manifest lists is an `ArtifactError`, settings
 at fault are a `ConfigError`: `streamlit_app.config` shows both.
@@ -13,16 +13,16 @@ import base64
 import io
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import streamlit as st
 
-from src.artifacts.store import TRAIN_COMMAND, ArtifactStore, ServedRun
+from src.artifacts.store import ArtifactStore, ServedRun
 from src.config import Config, Paths, load_config
-from src.errors import ArtifactError
-from src.labels import Labels, load_labels
+from src.labels import load_labels
 from streamlit_app.shared.context import Context
 
 if TYPE_CHECKING:
@@ -41,20 +41,13 @@ def asset(name: str) -> Path:
     return APP / "assets" / name
 
 
-@st.cache_data(show_spinner=False)
-def flow_diagram(language: str) -> str:
-    """Return the drawing of the flow as a data URI, in the language where it is drawn."""
-    name = "mermaid-flow.svg" if language == "en" else f"mermaid-flow.{language}.svg"
-    svg = (APP / name).read_bytes()
-    return "data:image/svg+xml;base64," + base64.b64encode(svg).decode()
-
-
 def context(language: str) -> Context:
     """Return what pages need, for the current settings."""
     given = os.environ.get(CONFIG_VARIABLE)
-    cfg = _config(given, _stamp(Path(given)) if given else None)
+    file = Path(given) if given else None
+    cfg: Config = _kept("config", (given, file and _stamp(file)), lambda: load_config(file))
     maps = cfg.paths.labels_map, cfg.paths.theme_map
-    labels = _labels(*maps, tuple(map(_stamp, maps)))
+    labels = _kept("labels", (*maps, *map(_stamp, maps)), lambda: load_labels(*maps))
     store = ArtifactStore(cfg.paths)
     return Context(language, cfg, store, labels, served_run(store))
 
@@ -62,13 +55,15 @@ def context(language: str) -> Context:
 def load(store: ArtifactStore, path: Path) -> Any | None:  # noqa: ANN401 - as the suffix says
     """Return what a file of the run holds, or None where there is none."""
     stamp = _stamp(path)
-    return None if stamp is None else _load(store, path, stamp)
+    return stamp and _kept("file", (path, stamp), lambda: store.load(path))
 
 
 def run_id(store: ArtifactStore, path: Path) -> str:
     """Return the run that wrote a file, as the manifest says; "" where there is no file."""
     stamp = _stamp(path)
-    return "" if stamp is None else _run_id(store, path, stamp)
+    if stamp is None:
+        return ""
+    return _kept("run", (path, stamp), lambda: str(store.describe(path)["run_id"]))
 
 
 def catalogue(ctx: Context) -> pd.DataFrame | None:
@@ -77,24 +72,30 @@ def catalogue(ctx: Context) -> pd.DataFrame | None:
     return table
 
 
-def products(ctx: Context) -> pd.DataFrame:
-    """Return the catalogue where it is known to be there."""
-    table = catalogue(ctx)
-    if table is None:
-        raise ArtifactError(f"{ctx.store.catalogue}: no such file", next_command=TRAIN_COMMAND)
-    return table
-
-
 def derive(ctx: Context, function: Callable[..., Any], *args: object) -> Any:  # noqa: ANN401
-    """Return ``function(catalogue, *args)``, computed once for each state of the catalogue."""
-    stamp = _stamp(ctx.store.catalogue)
-    name = f"{function.__module__}.{function.__qualname__}"
-    return _derive(ctx.store, function, name, ctx.store.catalogue, stamp, args)
+    """Return ``function(catalogue, *args)``, computed once for each state of the catalogue.
+
+    A catalogue that is missing is an ArtifactError.
+    """
+    path, name = ctx.store.catalogue, f"{function.__module__}.{function.__qualname__}"
+
+    def make() -> Any:  # noqa: ANN401
+        table = catalogue(ctx)
+        return function(ctx.store.load(path) if table is None else table, *args)
+
+    return _kept(name, (path, _stamp(path), args), make)
 
 
-@st.cache_data(max_entries=500, show_spinner=False)
-def data_uri(source: Path | str | bytes, side_px: int) -> str | None:
-    """Return an image of at most `side_px` as a data URI, or None where it can't be read."""
+def data_uri(source: Path | str | bytes, side_px: int = THUMBNAIL_PX) -> str | None:
+    """Return an image of at most `side_px` as a data URI; None where none can be read."""
+    if not source:
+        return None
+    stamp = None if isinstance(source, bytes) else _stamp(Path(source))
+    return _data_uri(source if isinstance(source, bytes) else str(source), side_px, stamp)
+
+
+@st.cache_data(max_entries=1_000, show_spinner=False)
+def _data_uri(source: str | bytes, side_px: int, stamp: Stamp | None) -> str | None:  # noqa: ARG001
     from PIL import Image
 
     from src.data.image_decode import ImageFault, decode_image
@@ -109,20 +110,21 @@ def data_uri(source: Path | str | bytes, side_px: int) -> str | None:
     return "data:image/jpeg;base64," + base64.b64encode(buffer.getvalue()).decode()
 
 
-def thumbnail(source: Path | str, side_px: int = THUMBNAIL_PX) -> str | None:
-    """Return the data URI of a product's image for a card; None where there is none to show."""
-    return _thumbnail(str(source), side_px, _stamp(Path(source))) if source else None
-
-
 @st.cache_data(max_entries=100, show_spinner=False)
-def word_cloud(weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[int, int]) -> bytes:
+def word_cloud(
+    weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[int, int], *, dark: bool
+) -> bytes:
     """Return a PNG of words in shades of one color, larger where the weight is larger.
 
     Laid out at half the size and drawn at the whole, which takes a third of the time.
     """
+    from PIL import ImageColor
     from wordcloud import WordCloud
 
-    shades = [_lighter(color, share) for share in (0.0, 0.2, 0.4)]
+    def shade(word: str, **_: object) -> tuple[int, ...]:
+        share = 0.2 * (len(word) % 3 + 2 * dark)
+        return tuple(round(part + (255 - part) * share) for part in ImageColor.getrgb(color))
+
     cloud = WordCloud(
         width=size_px[0] // 2,
         height=size_px[1] // 2,
@@ -131,21 +133,11 @@ def word_cloud(weights: tuple[tuple[str, int], ...], color: str, size_px: tuple[
         background_color=None,
         prefer_horizontal=0.95,
         random_state=0,
-        color_func=lambda word, **_: shades[len(word) % len(shades)],
+        color_func=shade,
     ).generate_from_frequencies(dict(weights))
     buffer = io.BytesIO()
     cloud.to_image().save(buffer, "PNG")
     return buffer.getvalue()
-
-
-def _lighter(color: str, share: float) -> str:
-    """Return a color mixed with white.
-
-    >>> _lighter("#000000", 0.2)
-    '#333333'
-    """
-    parts = (int(color[at : at + 2], 16) for at in (1, 3, 5))
-    return "#" + "".join(f"{round(part + (255 - part) * share):02x}" for part in parts)
 
 
 def predictor(ctx: Context) -> Predictor | None:
@@ -166,8 +158,8 @@ def keep_correction(
     correction = new_correction(
         code, designation, predicted_code=predicted, author=author, comment=comment
     )
-    url = database_url(ctx.cfg.paths.workspace)
-    return store(correction, ctx.store.feedback, url, ctx.labels.codes)
+    address = partial(database_url, ctx.cfg.paths.workspace)
+    return store(correction, ctx.store.feedback, address, ctx.labels.codes)
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
@@ -185,7 +177,7 @@ def demo_images(ctx: Context) -> list[Path]:
 def served_run(store: ArtifactStore) -> ServedRun | None:
     """Return the run that is served; None before the first training."""
     stamp = _stamp(store.serving)
-    return None if stamp is None else _served(store, store.serving, stamp)
+    return stamp and _kept("served", (store.serving, stamp), store.served_run)
 
 
 def _stamp(path: Path) -> Stamp | None:
@@ -196,41 +188,10 @@ def _stamp(path: Path) -> Stamp | None:
     return (status.st_mtime_ns, status.st_size) if path.is_file() else None
 
 
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _config(path: str | None, changed: Stamp | None) -> Config:
-    return load_config(Path(path) if path else None)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _labels(names: Path, themes: Path, changed: tuple[Stamp | None, ...]) -> Labels:
-    return load_labels(names, themes)
-
-
-@st.cache_resource(max_entries=64, show_spinner=False)
-def _load(_store: ArtifactStore, path: Path, stamp: Stamp) -> Any:  # noqa: ANN401
-    return _store.load(path)
-
-
-@st.cache_data(max_entries=1_000, show_spinner=False)
-def _thumbnail(source: str, side_px: int, stamp: Stamp | None) -> str | None:  # noqa: ARG001
-    return data_uri(source, side_px)
-
-
-@st.cache_data(max_entries=64, show_spinner=False)
-def _run_id(_store: ArtifactStore, path: Path, stamp: Stamp) -> str:
-    return str(_store.describe(path)["run_id"])
-
-
-@st.cache_resource(max_entries=200, show_spinner=False)
-def _derive(
-    _store: ArtifactStore,
-    _function: Callable[..., Any],
-    name: str,
-    path: Path,
-    stamp: Stamp | None,
-    args: tuple[object, ...],
-) -> Any:  # noqa: ANN401
-    return _function(load(_store, path), *args)
+@st.cache_resource(max_entries=300, show_spinner=False)
+def _kept(what: str, state: tuple[object, ...], _make: Callable[[], Any]) -> Any:  # noqa: ANN401, ARG001
+    """Return what `_make` gives, made once for each `state` of what it reads."""
+    return _make()
 
 
 @st.cache_resource(max_entries=1, show_spinner=False)
@@ -238,8 +199,3 @@ def _predictor(_paths: Paths, kind: str, stamp: Stamp | None) -> Predictor:
     from src.serving.predictor import load_predictor
 
     return load_predictor(_paths, kind)
-
-
-@st.cache_resource(max_entries=4, show_spinner=False)
-def _served(_store: ArtifactStore, path: Path, stamp: Stamp) -> ServedRun:
-    return _store.served_run()

@@ -83,7 +83,7 @@ def test_by_theme(catalogue: pd.DataFrame) -> None:
 
 def test_sample_is_of_the_classes_and_the_same_for_a_seed(catalogue: pd.DataFrame) -> None:
     def draw(seed: int) -> list[str]:
-        found = aggregates.sample(catalogue, (2583,), with_image=True, n=2, seed=seed)
+        found = aggregates.sample(catalogue, 2583, True, 2, seed)
         return found["designation"].tolist()
 
     allowed = {row[0] for row in ROWS if row[2] == 2583 and row[5]}
@@ -105,17 +105,22 @@ def test_words_count_titles_once(catalogue: pd.DataFrame) -> None:
             expected[code].update(set(re.findall(r"[^\W\d_]{3,}", title.lower())))
     total = expected[10] + expected[2583]
     kept = {word for word, n in total.items() if n >= 3}
-    assert set(counts.words) == kept == {"piscine", "livre", "rouge"}
-    for row, code in enumerate(counts.codes):
-        found = dict(zip(counts.words, counts.counts[row].tolist(), strict=True))
-        assert found == {word: expected[code][word] for word in kept}
-    frequent = counts.frequent(2583, 1)
-    assert frequent.to_dict("list") == {"word": ["piscine"], "titles": [4], "share": [1.0]}
-    assert counts.frequent(None, 9)["titles"].tolist() == [4, 3, 3]
+    assert set(counts.counts) == kept == {"piscine", "livre", "rouge"}
+    for code, row in counts.counts.iterrows():
+        assert row.to_dict() == {word: expected[code][word] for word in kept}
+    assert counts.titles.to_dict() == {10: 3, 2583: 4}
+    assert counts.frequent(2583, 1).to_dict() == {"piscine": 4}
+    assert counts.frequent(None, 9).tolist() == [4, 3, 3]
 
 
 def test_typical_words_are_more_frequent_here_than_elsewhere(catalogue: pd.DataFrame) -> None:
     typical = aggregates.words(catalogue).typical(2583, 5)
-    assert typical["word"].tolist() == ["piscine"]
+    assert typical.index.tolist() == ["piscine"]
     assert typical["times"].tolist() == [pytest.approx((4.5 / 5) / (0.5 / 4))]
     assert math.isfinite(typical["times"].max())
+
+
+def test_a_catalogue_without_a_frequent_word_has_none(catalogue: pd.DataFrame) -> None:
+    counts = aggregates.words(catalogue.iloc[[0, 4]])
+    assert counts.frequent(None, 5).empty
+    assert counts.typical(10, 5).empty

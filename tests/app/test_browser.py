@@ -341,6 +341,8 @@ def test_what_was_uploaded_and_scored_outlives_leaving_the_page(
     visitor.press("Classer le fichier")
     download = visitor.page.get_by_role("button", name="Télécharger les réponses")
     download.wait_for(timeout=TIMEOUT_MS)
+    read_as = "Lu ainsi\u00a0: champs séparés par des points-virgules."
+    assert visitor.page.get_by_text(read_as, exact=True).count() == 1
     visitor.page.get_by_role("link", name="Équipe").click()
     visitor.settle()
     visitor.page.get_by_role("link", name="Prédire").click()

@@ -37,7 +37,7 @@ def test_nothing_is_there_before_the_first_run(ctx: Context) -> None:
     assert loaders.predictor(ctx) is None
     assert loaders.drift_reports(ctx) == {}
     with pytest.raises(ArtifactError, match=r"catalogue\.parquet: no such file"):
-        loaders.products(ctx)
+        loaders.derive(ctx, aggregates.overview)
 
 
 def test_a_new_file_is_shown_without_a_restart(ctx: Context) -> None:
@@ -45,7 +45,7 @@ def test_a_new_file_is_shown_without_a_restart(ctx: Context) -> None:
     assert loaders.derive(ctx, aggregates.overview)["labelled"] == 3
     save(ctx, 5)
     assert loaders.derive(ctx, aggregates.overview)["labelled"] == 5
-    assert len(loaders.products(ctx)) == 5
+    assert len(loaders.load(ctx.store, ctx.store.catalogue)) == 5
 
 
 def test_the_served_run_is_that_of_the_served_model(finished: Config) -> None:

@@ -199,7 +199,9 @@ def test_the_threshold_says_what_it_costs(page: Page, finished: Config) -> None:
 
 
 def test_the_method_says_which_differences_are_real(page: Page, finished: Config) -> None:
-    shown = html_of(page(finished, "method"))
+    test = page(finished, "method")
+    assert test.dataframe[0].proto.placeholder == "–"
+    shown = html_of(test)
     expected = {
         "B3": "\u221228.4 points of weighted F1 (\u221229.3 to \u221227.5): clearly worse",
         "B4": "+1.5 points of weighted F1 (+0.6 to +2.4): clearly better",
@@ -232,6 +234,25 @@ def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:
         assert (percent if probability >= 0.001 else "&lt;\u202f0.1%") in shown
     assert ("Needs a person" in shown) == expected.needs_review
     assert "<mark " in shown
+
+
+@pytest.mark.parametrize(
+    ("language", "button", "itself"),
+    [("en", "Predict", "This very product"), ("fr", "Prédire", "Ce produit même")],
+)
+def test_the_most_similar_training_products_are_shown(
+    page: Page, finished: Config, language: str, button: str, itself: str
+) -> None:
+    products = catalogue_of(finished).query("split == 'train' and not has_image")
+    titled = products[~products["designation"].duplicated(keep=False)].iloc[0]
+    asked = {"ask_title": titled["designation"], "ask_description": titled["description"]}
+    test = page(finished, "predict", language, **asked)
+    press(test, button)
+    shown = [element.proto.body for element in test.get("html")]
+    (cards,) = [body for body in shown if 'class="cards"' in body]
+    assert cards.count("<article") == 5
+    assert cards.count(itself) == 1
+    assert re.sub(r"<.*?>", "", cards).count("%") >= 5
 
 
 def press(test: AppTest, label: str) -> None:

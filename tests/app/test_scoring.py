@@ -110,5 +110,5 @@ def test_a_file_that_is_too_long_is_refused(
     predictor: Predictor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(scoring, "MAX_ROWS", 1)
-    with pytest.raises(FileFault, match=r"shop\.csv has more than 1 rows"):
+    with pytest.raises(FileFault, match=r"shop\.csv: more than 1 rows"):
         score(predictor, TABLE)

@@ -191,16 +191,17 @@ def test_a_copy_without_links_serves_and_gets_them_again(
 
 
 def test_a_copy_that_left_the_links_out_says_how_to_make_them(tmp_path: Path) -> None:
-    store = serve(tmp_path / "a", "run-1")
-    run = Run("run-1", "d" * 64, synthetic=True, config="c")
-    noon = {**values("run-1"), "promoted_at": "2026-01-01T12:00:00+00:00"}
-    store.save(store.serving, noon, run=run, stage="promote")
+    store = serve(tmp_path / "a", "run-1", "run-2")
+    store.pinned("served").serve_from_now()
+    runs.roll_back(store.paths)
+    back = store.pinned("served").serve_from_now()  # run-2 was promoted last, run-1 is served
+    assert (back.run_id, store.served_run()) == ("run-1", back)
     for link in [path for path in (tmp_path / "a").rglob("*") if path.is_symlink()]:
         link.unlink()
     with pytest.raises(ArtifactError, match="a copy lost its links") as caught:
         store.pinned()
     with pytest.raises(ArtifactError, match="a copy lost its links"):
-        write_run(tmp_path / "a", "run-2")  # a training would delete what no link names
+        write_run(tmp_path / "a", "run-3")  # a training would delete what no link names
     subprocess.run(["bash", "-c", str(caught.value.next_command)], check=True)
     assert run_in(store_in(tmp_path / "a").pinned()) == "run-1"
     serve(tmp_path / "a", "run-2")

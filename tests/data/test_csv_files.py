@@ -20,6 +20,7 @@ from src.config import REPOSITORY
 from src.data import csv_files, csv_tables
 from src.data.csv_files import BLANK, X_TEST, X_TRAIN, Y_TRAIN, read_official
 from src.errors import FileFault
+from tests.conftest import rejects_of
 
 if TYPE_CHECKING:
     from tests.conftest import Shop
@@ -49,7 +50,7 @@ def test_tables_are_what_pandas_reads(shop: Shop) -> None:
     train = train.astype({**kinds, "prdtypecode": "int64"})[[*order, "prdtypecode"]]
     pd.testing.assert_frame_equal(tables.train, train)
     pd.testing.assert_frame_equal(tables.test, test.rename(columns=names).astype(kinds)[order])
-    assert tables.rejects.empty
+    assert not any(of.any() for of in tables.faults.values())
     assert tables.rejected_rows == 0
 
 
@@ -104,7 +105,7 @@ def test_rows_at_fault_are_rejected_with_line_reason_and_raw_text(shop: Shop) ->
     assert tables.train["row_index"].tolist() == [0, 8]
     assert tables.rejected_rows == 7
     assert tables.test.to_numpy().tolist() == [[8, 102, -1, "", ""], [9, 102, 3, "ok", ""]]
-    assert tables.rejects.to_numpy().tolist() == [
+    assert rejects_of(folder, tables.faults) == [
         [X_TEST, 2, "productid is not unique; imageid is no number; designation is empty",
          '"8","","","102","?"'],
         [X_TEST, 3, "productid is not unique", '"9","ok","","102","3"'],
@@ -140,7 +141,7 @@ def test_an_index_that_two_rows_share_rejects_both_and_explains_their_partner(sh
     tables = csv_tables.read_csv_files(folder, CODES)
     assert tables.train.empty
     assert tables.train["designation"].dtype in ("str", object)  # object: pandas 2
-    assert tables.rejects["reason"].tolist() == [
+    assert [reason for _, _, reason, _ in rejects_of(folder, tables.faults)] == [
         f"no row in {Y_TRAIN}",
         "row index is not unique",
         "row index is not unique",
@@ -282,3 +283,14 @@ def test_a_field_may_hold_a_megabyte(tmp_path: Path) -> None:
     assert rows_of(tmp_path / "a.csv", f',title,body\n0,"{quoted}",\n'.encode()) == [
         ["0", text, ""]
     ]
+
+
+def test_more_rejects_than_allowed_refuse_the_files_as_the_load_does(shop: Shop) -> None:
+    rows = [(i, "\u00a0" if i == 7 else f"Lampe {i}", "", 100 + i, 1) for i in range(40)]
+    folder = shop.write(rows, [(i, 10) for i in range(40)], [(40, "x", "", 1, 1)])
+    assert csv_tables.read_csv_files(folder, CODES, 0.025).rejected_rows == 1
+    with pytest.raises(FileFault, match=f"{X_TRAIN}, line 9: designation is empty; ") as caught:
+        csv_tables.read_csv_files(folder, CODES, 0.024)
+    assert caught.value.message.endswith(
+        "expected at most 0 rejected rows (validation.max_reject_rate), found 1"
+    )

@@ -1,4 +1,4 @@
-"""Fingerprints on drawn pictures and, where they lie beside the repository, on real photographs."""
+"""Fingerprints on drawn pictures, and on photographs where PHOTOGRAPHS names a folder of them."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
-from src.config import REPOSITORY
 from src.data import duplicates as fp
 
-SHARED = Path(os.environ.get("RAKUTEN_SHARED", REPOSITORY.parent / "shared"))
-PHOTOS = SHARED / "data" / "grocery_photos" / "images"
+PHOTOS = Path(os.environ.get("PHOTOGRAPHS", "none"))
 
 
 def draw(seed: int) -> np.ndarray:
@@ -105,7 +103,7 @@ def cut_out(pictures: list[np.ndarray]) -> None:
         picture[outside > 0] = 255
 
 
-@pytest.mark.skipif(not PHOTOS.is_dir(), reason=f"no photographs in {PHOTOS}")
+@pytest.mark.skipif(not PHOTOS.is_dir(), reason="PHOTOGRAPHS names no folder")
 def test_nine_pairs_in_ten_of_real_photographs_show_the_same_product() -> None:
     files = sorted(PHOTOS.glob("*.jpg"))
     pictures = [cv2.imread(str(f), cv2.IMREAD_REDUCED_COLOR_2)[:, :, ::-1].copy() for f in files]

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from src.evaluation.model_card import About, model_card
+from src.evaluation.model_card import model_card
 
 SLICE = {"f1_weighted": 0.7, "rows": 40, "intervals": {"f1_weighted": [0.6, 0.78]}}
 METRICS: dict[str, Any] = {
@@ -48,16 +48,16 @@ BY_CLASS = pd.DataFrame(
         "support": [700, 0, 800],
     }
 )
-ABOUT = About(
-    config="0123456789abcdef",
-    train_rows=10_000,
-    rows_with_image=9_876,
-    corrections="12 labels changed by corrections",
-)
+ABOUT: dict[str, Any] = {
+    "config": "0123456789abcdef",
+    "train_rows": 10_000,
+    "rows_with_image": 9_876,
+    "corrections": "12 labels changed by corrections",
+}
 
 
-def lines(metrics: dict[str, Any] | None = None, about: About = ABOUT) -> list[str]:
-    return model_card(metrics or METRICS, BY_CLASS, about).splitlines()
+def lines(metrics: dict[str, Any] | None = None, about: dict[str, Any] = ABOUT) -> list[str]:
+    return model_card(metrics or METRICS, BY_CLASS, **about).splitlines()
 
 
 def section(title: str, given: list[str]) -> list[str]:
@@ -94,7 +94,7 @@ def test_the_scores_are_those_of_the_file() -> None:
 
 def test_a_catalogue_without_themes_has_no_score_of_them() -> None:
     without = {**METRICS, "slices": {**METRICS["slices"], "theme": {"other": SLICE}}}
-    assert "theme accuracy" not in model_card(without, BY_CLASS, ABOUT)
+    assert "theme accuracy" not in model_card(without, BY_CLASS, **ABOUT)
 
 
 def test_what_each_expert_adds() -> None:
@@ -149,7 +149,8 @@ def test_weak_slices_are_those_below_by_more_than_chance() -> None:
 
 
 def test_official_data_has_no_banner_and_its_own_terms() -> None:
-    demo, official = lines(), lines({**METRICS, "synthetic": False}, About("c", 5, 5, ""))
+    about = {"config": "c", "train_rows": 5, "rows_with_image": 5, "corrections": ""}
+    demo, official = lines(), lines({**METRICS, "synthetic": False}, about)
     assert demo[2].startswith("> **SYNTHETIC**: trained and scored on products that the demo shop")
     assert [line for line in official if "SYNTHETIC" in line] == []
     assert "* source: the official files" in official

@@ -10,7 +10,7 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from src.errors import DataError
-from src.evaluation.paired import align, class_differences, same_rows, score_differences
+from src.evaluation.paired import align, class_differences, score_differences
 
 CLASSES = np.array([10, 40, 2583])
 DRAWS = 4000
@@ -122,7 +122,6 @@ def test_tables_are_aligned_on_their_row_index() -> None:
 
 def test_other_rows_and_other_labels_are_refused() -> None:
     a, b = tables()
-    assert (same_rows(a, b), same_rows(a, b.head(900))) == (True, False)
     with pytest.raises(DataError, match=r"other rows: 1,000 and 900, 900 of them in both"):
         align(a, b.head(900))
     changed = b.assign(prdtypecode=b["prdtypecode"].replace({40: 10}))

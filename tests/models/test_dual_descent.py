@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
+from numba.core import caching
 from scipy import sparse
 
-from src.models.dual_descent import by_frequency
+from src.models.dual_descent import by_frequency, compiled_solver
+from src.models.linear_svm import ThreadedLinearSVC
 
 
 def test_by_frequency() -> None:
@@ -18,3 +21,16 @@ def test_by_frequency() -> None:
     assert renamed.has_sorted_indices
     counts = (before[:, order] != 0).sum(axis=0)
     np.testing.assert_array_equal(counts, np.sort(counts)[::-1])
+
+
+def test_where_nothing_can_be_written_the_solver_is_compiled_each_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(caching.CacheImpl, "_locator_classes", [])  # no folder will do
+    compiled_solver.cache_clear()
+    try:
+        y = np.array([0, 1] * 20)
+        X = sparse.csr_matrix(np.eye(2)[y])
+        assert ThreadedLinearSVC().fit(X, y).predict(X).tolist() == y.tolist()
+    finally:
+        compiled_solver.cache_clear()

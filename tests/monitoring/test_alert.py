@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
 import socketserver
+import ssl
+import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from email import message_from_bytes
 from email.policy import default
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -137,3 +141,81 @@ def test_nothing_is_sent_where_nothing_is_configured() -> None:
 def test_settings_that_can_send_nothing_are_refused(values: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Alert(**values)
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A key and the certificate that it signed for this machine itself, in one file."""
+    if shutil.which("openssl") is None:
+        pytest.skip("openssl, which makes a certificate, is not installed")
+    file = tmp_path_factory.mktemp("tls") / "own.pem"
+    command = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext"
+    words = [*command.split(), "subjectAltName=IP:127.0.0.1", "-keyout", str(file), "-out", "-"]
+    made = subprocess.run(words, check=True, capture_output=True)
+    file.write_bytes(file.read_bytes() + made.stdout)
+    return file
+
+
+def with_tls(server: socketserver.TCPServer, certificate: Path) -> socketserver.TCPServer:
+    """Let a server speak TLS from the first byte on."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    server.handle_error = lambda *_: None  # of a caller that does not trust it
+    return server
+
+
+class StartTls(Mailbox):
+    """The same mailbox, which turns to TLS when it is asked to, and takes nothing before."""
+
+    certificate: Path
+
+    def handle(self) -> None:
+        self.say("220 here")
+        while (line := self.rfile.readline().decode().strip().lower()) != "starttls":
+            self.say("250-here\r\n250 STARTTLS" if line.startswith("ehlo") else "530 TLS first")
+        self.say("220 go on")
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate)
+        with context.wrap_socket(self.request, server_side=True) as self.request:
+            self.setup()
+            super().handle()
+
+    def say(self, line: str) -> None:
+        if line != "220 here" or not isinstance(self.request, ssl.SSLSocket):
+            super().say(line)
+
+
+@pytest.mark.parametrize("security", ["tls", "starttls", "webhook"])
+def test_over_tls_what_is_trusted_gets_it_and_what_is_not_is_named(
+    security: str, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if security == "webhook":
+        server = with_tls(HTTPServer(("127.0.0.1", 0), Hook), certificate)
+    elif security == "tls":
+        server = with_tls(socketserver.TCPServer(("127.0.0.1", 0), Mailbox), certificate)
+    else:
+        handler = type("Handler", (StartTls,), {"certificate": certificate})
+        server = socketserver.TCPServer(("127.0.0.1", 0), handler)
+        server.handle_error = lambda *_: None
+    with listening(server) as (port, seen):
+        alert = Alert(webhook=f"https://127.0.0.1:{port}/hook")
+        if security != "webhook":
+            alert = Alert(
+                smtp_host="127.0.0.1",
+                smtp_port=port,
+                smtp_security=security,
+                sender="shop@example.org",
+                recipients=("a@example.org",),
+            )
+        (problem,) = send_alert(alert, {}, SUBJECT, TEXT, FACTS)
+        assert "its certificate is not trusted (self-signed certificate)" in problem
+        assert "SSL_CERT_FILE" in problem
+        assert not seen
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        assert send_alert(alert, {}, SUBJECT, TEXT, FACTS) == []
+    if security == "webhook":
+        assert seen[0][2] == {"text": f"{SUBJECT}\n{TEXT}", **FACTS}
+    else:
+        assert seen[0][1]["subject"] == SUBJECT
+        assert seen[0][1].get_content().split() == TEXT.split()

@@ -432,6 +432,9 @@ def test_corrected_labels_are_trained_on_and_scored_against(
     _, evaluated = run_pipeline(cfg, labels, OPTIONS)
     held = evaluated.scored[0].predictions
     assert held["prdtypecode"].tolist() == expected.loc[held["row_index"]].tolist()
+    shown = store.load(store.neighbours).products
+    assert shown["prdtypecode"].tolist() == expected.tolist()
+    assert shown["official_code"].tolist() == y.tolist()
     report = store.load(store.validation_report)
     assert report["corrections"] == dataclasses.asdict(ingested.corrected) | {"unknown": {"99": 1}}
     assert f"* labels: official; {changed} labels changed by corrections" in store.load(

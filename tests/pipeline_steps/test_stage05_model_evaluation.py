@@ -13,7 +13,7 @@ import pytest
 from src.config import load_config
 from src.data.csv_files import Snapshot
 from src.labels import Labels, load_labels
-from src.pipeline_steps import stage05_model_evaluation as stage05
+from src.pipeline_steps.stage05_model_evaluation import ModelEvaluationPipeline
 from src.runs.types import Evaluated, OutOfFoldScores, Trained, Transformed
 
 CLASSES = np.array([10, 40, 2583])
@@ -67,7 +67,8 @@ def trained(transformed: Transformed, folds: np.ndarray, text: np.ndarray | None
 def evaluate(
     transformed: Transformed, given: Trained, labels: Labels, *, on_train: bool = False
 ) -> Evaluated:
-    return stage05.run(transformed, given, labels, load_config(), on_train=on_train)
+    pipeline = ModelEvaluationPipeline(transformed, given, labels, load_config())
+    return pipeline.run(on_train=on_train)
 
 
 def test_the_holdout_is_not_asked_again_unless_folds_had_it(

@@ -7,14 +7,18 @@ from pathlib import Path
 
 import pandas as pd
 
+from src.config import load_config
 from src.pipelines.product_keys import product_keys
+from src.pipelines.table import extract_table
+from src.pipelines.text_pipeline import table_extractors
 
 
 def key(
     title: str, description: str = "", image: bytes | Path | str = "", **columns: object
 ) -> int:
     product = {"designation": title, "description": description, "image": image, **columns}
-    return int(product_keys(pd.DataFrame([product]))[0])
+    table = extract_table(pd.DataFrame([product]), table_extractors(load_config()), cache=None)
+    return int(product_keys(table)[0])
 
 
 def test_case_accents_and_markup_do_not_count() -> None:

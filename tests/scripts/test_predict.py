@@ -127,6 +127,7 @@ def test_why_is_written_beside_the_answers(
         assert (str(found["code"]), found["label"]) == (row["prdtypecode"], row["label"])
         total = found["base"] + sum(found["branches"].values())
         assert total == pytest.approx(found["margin"], abs=1e-4)
+        assert (len(found["similar"]), found["reason"]) == (5, "")
 
 
 def next_command(done: subprocess.CompletedProcess[str]) -> str:

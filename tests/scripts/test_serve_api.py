@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -42,11 +44,13 @@ def address(served_paths: Paths, free_port: int, tmp_path: Path) -> Iterator[str
     assert "Traceback" not in (tmp_path / "log").read_text()
 
 
-def wait_until_ready(url: str, process: subprocess.Popen[bytes], limit_s: float = 300) -> None:
+def wait_until_ready(
+    url: str, process: subprocess.Popen[bytes], limit_s: float = 300, path: str = "/ready"
+) -> None:
     until = time.monotonic() + limit_s
     while time.monotonic() < until and process.poll() is None:
         try:
-            if httpx.get(f"{url}/ready").status_code == 200:
+            if httpx.get(f"{url}{path}").status_code == 200:
                 return
         except httpx.TransportError:
             time.sleep(0.2)
@@ -104,3 +108,29 @@ def test_the_documentation_tries_a_request_without_another_server(address: str) 
 @pytest.mark.slow
 def test_a_client_without_the_key_is_turned_away(address: str) -> None:
     assert httpx.post(f"{address}/predict", json={"designation": "a"}).status_code == 401
+
+
+def test_it_starts_where_the_database_has_no_address(tmp_path: Path, free_port: int) -> None:
+    kept = tmp_path / "data" / "postgres" / "port"
+    kept.parent.mkdir(parents=True)
+    env = {k: v for k, v in os.environ.items() if k not in ("DATABASE_URL", "PGPORT", "API_KEY")}
+    with socket.create_server(("127.0.0.1", 0)) as other, (tmp_path / "log").open("w") as log:
+        kept.write_text(f"{other.getsockname()[1]}\n")
+        place = ["--set", f"paths.workspace={tmp_path}", "--port", str(free_port)]
+        process = subprocess.Popen(
+            [sys.executable, str(SCRIPT), *place],
+            env={**env, "PYTHONPATH": str(REPOSITORY)}, stderr=log,
+        )  # fmt: skip
+        try:
+            url = f"http://127.0.0.1:{free_port}"
+            wait_until_ready(url, process, path="/health")
+            given = {"designation": "Livre", "prdtypecode": 10}
+            answer = httpx.post(f"{url}/feedback", json=given)
+            assert answer.json() == {"stored_in": "file"}
+        finally:
+            process.kill()
+            process.wait()
+    said = (tmp_path / "log").read_text()
+    feedback = tmp_path / "results" / "feedback.jsonl"
+    assert f"answers are not logged, corrections go to {feedback}: the server in" in said
+    assert json.loads(feedback.read_text())["prdtypecode"] == 10

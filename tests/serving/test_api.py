@@ -52,7 +52,7 @@ def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) ->
     model.refresh()
     log = PredictionLog(rows.extend, model.observe)
     codes = model.get().pipeline.model.classes_.tolist()
-    yield Services(model, log, tmp_path / "feedback.jsonl", NO_DATABASE, codes, LIMITS)
+    yield Services(model, log, tmp_path / "feedback.jsonl", lambda: NO_DATABASE, codes, LIMITS)
     log.close()
 
 
@@ -177,6 +177,30 @@ def test_why_is_the_predictors_explanation(
     assert likeliest["heat_map_base64"] is None
 
 
+def test_similar_products_are_the_predictors(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    image = picture(products)
+    found, _ = predictor.similar(Product(TITLE, image=image), 4)
+    fields = {"designation": TITLE, "top_k": 4, "language": "fr"}
+    answer = client.post("/similar", data=fields, files={"image": ("a.jpg", image)}).json()
+    assert answer["reason"] == ""
+    assert [one["productid"] for one in answer["similar"]] == found["productid"].tolist()
+    for one, row in zip(answer["similar"], found.to_dict("records"), strict=True):
+        assert one["label"] == predictor.pipeline.labels[row["prdtypecode"]]["fr"]
+        assert (one["code"], one["official_code"]) == (row["prdtypecode"],) * 2
+        assert one["image"] == Path(row["image"]).name
+        assert one["by_expert"] == pytest.approx(
+            {"text": row["cosine__text"], "image": row["cosine__image"]}
+        )
+    text = products[0].designation
+    itself = client.post("/similar", json={"designation": text}).json()["similar"]
+    assert len(itself) == 5
+    assert itself[0]["by_expert"].keys() == {"text"}
+    unknown = client.post("/similar", json={"designation": "zzzz"}).json()
+    assert unknown == {"similar": [], "reason": "nothing_alike"}
+
+
 def test_the_documentation_needs_no_other_server(client: TestClient) -> None:
     assert client.get("/").url.path == "/docs"
     page = client.get("/docs")
@@ -251,6 +275,7 @@ def test_no_model_is_503_and_its_reason_is_for_the_log(
         client.get("/model"),
         client.post("/predict", json=product),
         client.post("/explain", json=product),
+        client.post("/similar", json=product),
         client.post("/predict/batch", content="designation\na\n", headers=CSV),
     ):
         assert response.status_code == 503
@@ -364,6 +389,7 @@ WRONG = {
     "nothing": ("/predict", b"{}", JSON, 422, "nothing to read: expected a title or"),
     "blank": ("/predict", '{"designation": "\u00a0 !"}'.encode(), JSON, 422, "nothing to read"),
     "explain": ("/explain", b'{"designation": "<p>"}', JSON, 422, "nothing to read"),
+    "similar": ("/similar", b'{"designation": "<p>"}', JSON, 422, "nothing to read"),
     "class": ("/explain", b'{"designation": "a", "code": -1}', JSON, 422, "class -1: the model"),
     "format": ("/predict/batch?format=x", b"designation\na\n", CSV, 422, "'csv' or 'excel'"),
     "header": ("/predict/batch", b"title\na\n", CSV, 422, "'designation', found 'title'"),

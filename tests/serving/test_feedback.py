@@ -22,7 +22,7 @@ GIVEN = new_correction(40, "Épée", 1003, predicted_code=10, author="Ana", comm
 
 def test_into_the_database(database: str, load: Load, shop: Shop, tmp_path: Path) -> None:
     assert load(database, shop.write_plain(6)).returncode == 0
-    assert store(GIVEN, tmp_path / "feedback.jsonl", database, CODES) == "database"
+    assert store(GIVEN, tmp_path / "feedback.jsonl", lambda: database, CODES) == "database"
     with psycopg.connect(database) as connection:
         (row,) = connection.execute(
             "SELECT productid, designation_hash, prdtypecode, predicted_code, author, comment,"
@@ -37,7 +37,7 @@ def test_into_a_file_that_init_sh_reads(tmp_path: Path) -> None:
     file = tmp_path / "results" / "feedback.jsonl"
     for number in range(3):
         given = new_correction(10, f"Livre {number}", comment="\ud800 ok")
-        assert store(given, file, NO_DATABASE, CODES) == "file"
+        assert store(given, file, lambda: NO_DATABASE, CODES) == "file"
     found, unreadable = read_feedback(file)
     titles = [hashlib.sha256(f"Livre {n}".encode()).hexdigest() for n in range(3)]
     assert [correction.designation_hash for correction in found] == titles
@@ -63,9 +63,9 @@ def test_writers_do_not_mix(tmp_path: Path) -> None:
 def test_what_is_no_correction(tmp_path: Path) -> None:
     file = tmp_path / "feedback.jsonl"
     with pytest.raises(UsageError, match="prdtypecode 11 is not one of the 3 known codes"):
-        store(new_correction(11, "Livre"), file, NO_DATABASE, CODES)
+        store(new_correction(11, "Livre"), file, lambda: NO_DATABASE, CODES)
     with pytest.raises(UsageError, match="expected a productid or a designation"):
-        store(new_correction(10), file, NO_DATABASE, CODES)
+        store(new_correction(10), file, lambda: NO_DATABASE, CODES)
     assert not file.exists()
 
 
@@ -73,4 +73,4 @@ def test_a_folder_that_can_not_be_written(tmp_path: Path) -> None:
     blocked = tmp_path / "results"
     blocked.write_text("a file where a folder is expected", encoding="utf-8")
     with pytest.raises(ArtifactError, match="the correction can't be written"):
-        store(new_correction(10, "Livre"), blocked / "feedback.jsonl", NO_DATABASE, CODES)
+        store(new_correction(10, "Livre"), blocked / "feedback.jsonl", lambda: NO_DATABASE, CODES)

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, Paths
 from src.errors import ArtifactError, UsageError
 from src.serving.predictor import Predictor, Product, load_predictor
@@ -120,6 +121,55 @@ def test_cells_without_a_value_are_empty(predictor: Predictor) -> None:
     assert predictor.predict(items.head(0)) == predictor.predict([]) == []
 
 
+def test_similar_training_products(
+    predictor: Predictor, products: list[Product], served_paths: Paths
+) -> None:
+    pictured = next(product for product in products if product.image is not None)
+    found, reason = predictor.similar(pictured)
+    assert (len(found), reason) == (5, "")
+    assert found["same"].tolist() == [True, False, False, False, False]
+    first = found.iloc[0]
+    assert (first["designation"], first["image"]) == (pictured.designation, str(pictured.image))
+    assert first["similarity"] == pytest.approx(1, abs=1e-4)
+    shares = found[["cosine__text", "cosine__image"]].mean(axis=1)
+    assert found["similarity"].to_numpy() == pytest.approx(shares.to_numpy(), abs=1e-6)
+    catalogue = ArtifactStore(served_paths).load(ArtifactStore(served_paths).catalogue)
+    labels = catalogue.set_index("productid")["prdtypecode"]
+    assert found["prdtypecode"].tolist() == labels[found["productid"]].tolist()
+    without, _ = predictor.similar(dataclasses.replace(pictured, image=None), top=2)
+    assert without["same"].tolist() == [False, False], "the image is another one: none"
+
+
+def test_why_no_training_product_is_similar(
+    predictor: Predictor, served_paths: Paths, tmp_path: Path
+) -> None:
+    """Words that training never saw, nothing to read, a run from before they were kept."""
+    for title, expected in {"zzzz": "nothing_alike", "!?": "nothing_to_read"}.items():
+        found, reason = predictor.similar(Product(title))
+        assert (len(found), reason) == (0, expected)
+    older = Predictor(
+        predictor.pipeline,
+        ArtifactStore(served_paths.model_copy(update={"artifacts_dir": tmp_path}), "run"),
+    )
+    asked = Product("Lampe LED")
+    assert older.predict([asked]) == predictor.predict([asked])
+    found, reason = older.similar(asked)
+    assert (len(found), reason) == (0, "not_kept")
+
+
+def test_the_training_products_are_loaded_when_asked_for(
+    predictor: Predictor, served_paths: Paths, tmp_path: Path
+) -> None:
+    """A service that is never asked does not pay: here their file is no file of the run."""
+    altered = ArtifactStore(served_paths.model_copy(update={"artifacts_dir": tmp_path}), "run")
+    altered.neighbours.parent.mkdir(parents=True)
+    altered.neighbours.write_bytes(b"altered")
+    lazy = Predictor(predictor.pipeline, altered)
+    assert lazy.predict([Product("Lampe LED")])
+    with pytest.raises(ArtifactError, match="neighbours.joblib: refused"):
+        lazy.similar(Product("Lampe LED"))
+
+
 def test_more_candidates_than_classes_are_all_classes(predictor: Predictor) -> None:
     (answer,) = predictor.predict([Product("Lampe")], top_k=999)
     assert sorted(c for c, _, _ in answer.top_k) == predictor.pipeline.model.classes_.tolist()
@@ -157,7 +207,8 @@ from src.serving.predictor import Product, load_predictor
 workspace, image = sys.argv[1:]
 paths = load_config(overrides=["paths.workspace=" + workspace]).paths
 product = Product("Lampe LED", "", pathlib.Path(image))
-print(load_predictor(paths, "late_fusion").predict([product])[0].used_image)
+predictor = load_predictor(paths, "late_fusion")
+print(predictor.predict([product])[0].used_image, len(predictor.similar(product)[0]))
 """
 
 
@@ -167,4 +218,4 @@ def test_neither_torch_nor_the_app_is_imported(
     image = next(p.image for p in products if p.image is not None)
     command = [sys.executable, "-c", WITHOUT, str(served_paths.workspace), str(image)]
     done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
-    assert (done.stdout, done.returncode) == ("True\n", 0), done.stderr
+    assert (done.stdout, done.returncode) == ("True 5\n", 0), done.stderr

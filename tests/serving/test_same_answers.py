@@ -90,7 +90,9 @@ def client(served_paths: Paths, tmp_path: Path) -> TestClient:
     model.refresh()
     nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
     log = PredictionLog([].extend)
-    return TestClient(create_app(Services(model, log, tmp_path / "kept.jsonl", nowhere, ())))
+    return TestClient(
+        create_app(Services(model, log, tmp_path / "kept.jsonl", lambda: nowhere, ()))
+    )
 
 
 Command = Callable[..., tuple[int, str]]

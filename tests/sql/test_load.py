@@ -6,6 +6,7 @@ import csv
 import hashlib
 import io
 import json
+import shutil
 from datetime import datetime, timedelta, timezone
 from typing import TYPE_CHECKING
 
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from src.data import csv_files, csv_tables, postgres
 from src.data.corrections import Correction
 from src.errors import FileFault
+from tests.conftest import rejects_of
 
 if TYPE_CHECKING:
     from tests.conftest import Dump, Load, Row, Shop
@@ -90,9 +92,10 @@ def test_sql_and_csv_files_agree_on_adversarial_rows(
         " JOIN project.dataset_inventory USING (dataset_id) WHERE is_current"
         ' ORDER BY file COLLATE "C", line',
     )
-    assert list(map(list, rejected)) == expected.rejects.to_numpy().tolist()
+    rejects = rejects_of(folder, expected.faults)
+    assert list(map(list, rejected)) == rejects
     printed = list(csv.reader(io.StringIO(done.stdout, newline="")))[1:]
-    assert printed == expected.rejects.astype("str").to_numpy().tolist()
+    assert printed == [list(map(str, reject)) for reject in rejects]
     assert postgres.latest_snapshot(database).rejected_rows == expected.rejected_rows
 
 
@@ -105,6 +108,11 @@ def test_loading_again_changes_no_row(shop: Shop, database: str, load: Load, dum
     assert dump(database) == before
     again = query(database, "SELECT xmin::TEXT, ctid::TEXT FROM project.items ORDER BY ctid")
     assert again == physical
+    # From another workspace it is that one's from then on.
+    copy = shutil.copytree(folder, folder.parent / "second" / "import")
+    assert load(database, copy).stderr == ""
+    [(workspace,)] = query(database, "SELECT workspace FROM project.datasets")
+    assert workspace == str(folder.parent / "second")
 
 
 def query(url: str, text: str) -> list[tuple[object, ...]]:

@@ -144,6 +144,68 @@ def test_ten_products_are_enough_to_be_looked_at(
     assert json.loads(written(tmp_path / "out", "ten")[".json"].read_text())["rows"] == 10
 
 
+def test_what_nobody_can_read_has_no_answer_here_as_in_the_log(
+    report: Report, demo_shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Labels that come in the order of the rows stay with their rows."""
+    lot, labels = tmp_path / "gaps.csv", tmp_path / "y.csv"
+    x = pd.read_csv(demo_shop / "X_train_update.csv", index_col=0).head(300)
+    y = pd.read_csv(demo_shop / "Y_train_CVw08PX.csv", index_col=0).head(300)
+    blank = np.arange(300) % 10 == 3
+    x.loc[blank, ["designation", "description"]] = " - "
+    x[["designation", "description"]].to_csv(lot, index=False)
+    y.to_csv(labels, index=False)
+    assert report(lot, "--labels", labels) in {0, 1}
+    assert "30 products with nothing to read left out" in capsys.readouterr().err
+    told = json.loads(written(tmp_path / "out", "gaps")[".json"].read_text())
+    assert (told["rows"], told["labels"]["rows"]) == (270, 270)
+    support = {c["code"]: c["support"] for c in told["labels"]["classes"] if c["support"]}
+    assert support == y[~blank]["prdtypecode"].value_counts().to_dict()
+    assert told["labels"]["accuracy"] > 0.8  # training rows, each beside its own label
+    x[blank][["designation"]].to_csv(lot, index=False)
+    assert report(lot) == 2
+    assert "no product has what the model reads" in capsys.readouterr().err
+
+
+@pytest.fixture(scope="module")
+def image_only(served_paths: Paths, tmp_path_factory: pytest.TempPathFactory) -> Paths:
+    """A workspace with a model of image statistics alone."""
+    workspace = tmp_path_factory.mktemp("images")
+    settings = [
+        f"paths.workspace={workspace}",
+        f"paths.import_dir={served_paths.import_dir}",
+        f"images.train_dir={next(served_paths.workspace.rglob('image_train'))}",
+        "model.name=logreg",
+        "fusion.weights.text=0",
+        "debug.sample_rows=0",
+    ]
+    cfg = load_config(Path(SMOKE), settings)
+    run_pipeline(cfg, load_labels(cfg.paths.labels_map), Options())
+    return cfg.paths
+
+
+def test_answers_from_images_that_were_not_given_are_not_judged(
+    image_only: Paths, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    x = image_only.import_dir / "X_train_update.csv"
+    place = ["--set", f"paths.workspace={image_only.workspace}", "--set", "data.source=csv"]
+    place += ["--config", SMOKE, "--out", str(tmp_path)]
+    assert main([str(x), "--lot", "words", *place]) in {0, 1}
+    said = capsys.readouterr().out
+    assert "accuracy, estimated: nothing to go by without the images" in said
+    files = written(tmp_path, "words")
+    told = json.loads(files[".json"].read_text())
+    assert (told["accuracy"], told["rows"]) == (None, len(pd.read_csv(x)))
+    assert {"confidence", "class_mix"} <= set(told["not_looked_at"])
+    assert "Nothing to estimate" in files[".html"].read_text()
+    y = image_only.import_dir / "Y_train_CVw08PX.csv"
+    assert main([str(x), "--labels", str(y), *place]) == 2
+    assert "the model reads images, too" in capsys.readouterr().err
+    folder = next(image_only.import_dir.parent.rglob("image_train"))
+    assert main([str(x), "--images", str(folder), "--lot", "seen", *place]) in {0, 1}
+    assert json.loads(written(tmp_path, "seen")[".json"].read_text())["accuracy"] is not None
+
+
 def test_a_designation_is_text_whatever_it_says(report: Report, tmp_path: Path) -> None:
     lot = tmp_path / "odd.csv"
     nasty = ["<script>alert(1)</script>", "'); DROP TABLE project.items; --", "=1+1", "", "🎲" * 9]
@@ -200,7 +262,7 @@ def test_the_log_is_read_and_the_report_recorded(
     load(database, demo_shop, codes=load_labels(REPOSITORY / "config/labels_map.json").codes)
     monkeypatch.setenv("DATABASE_URL", database)
     content = json.loads((trained / "artifacts/reference_profile.json").read_text())
-    log_answers(database, trained, demo_shop, content["run_id"])
+    log_answers(database, trained, demo_shop, content["about"]["run_id"])
     assert report("--from-log", source="postgres") == 0
     said = capsys.readouterr()
     assert "1 answers of other runs left out" in said.err
@@ -211,7 +273,7 @@ def test_the_log_is_read_and_the_report_recorded(
         rows = connection.execute(
             "SELECT lot, run_id, rows, alert, findings FROM project.drift_reports"
         ).fetchall()
-    assert rows == [("log", content["run_id"], 60, False, told["findings"])]
+    assert rows == [("log", content["about"]["run_id"], 60, False, told["findings"])]
     monkeypatch.setenv("ALERT_WEBHOOK", f"http://127.0.0.1:{free_port}/hook")
     assert report("--from-log", "--since", "0m", source="postgres") == 1
     said = capsys.readouterr()

@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import REPOSITORY, Paths, load_config
+from src.data.csv_files import X_TRAIN, Y_TRAIN
 from src.errors import ProjectError
 from tools.benchmarks.figure import Figure, timed
 
@@ -43,27 +44,15 @@ BODY = {"designation": "Lampe de bureau LED pliable, port USB", "description": "
 PLAIN = """
 import sys
 import pandas as pd
-from pathlib import Path
-from scipy.sparse import hstack
-from sklearn.calibration import CalibratedClassifierCV
-from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import train_test_split
-from sklearn.svm import LinearSVC
+from tools.plain_baseline import plain_model
 
-folder = Path(sys.argv[1])
-x = pd.read_csv(folder / "X_train_update.csv", index_col=0, keep_default_na=False)
-y = pd.read_csv(folder / "Y_train_CVw08PX.csv", index_col=0)["prdtypecode"]
-text = x["designation"] + " " + x["description"]
+x, y = (pd.read_csv(path, index_col=0, keep_default_na=False) for path in sys.argv[1:])
+text, y = x["designation"] + " " + x["description"], y["prdtypecode"]
 train, test, y_train, y_test = train_test_split(text, y, test_size=0.15, stratify=y, random_state=0)
-options = {"min_df": 2, "sublinear_tf": True, "max_features": 300_000}
-views = [
-    TfidfVectorizer(ngram_range=(1, 2), **options),
-    TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options),
-]
-fitted = hstack([view.fit_transform(train) for view in views]).tocsr()
-model = CalibratedClassifierCV(LinearSVC(C=0.5), cv=5).fit(fitted, y_train)
-proba = model.predict_proba(hstack([view.transform(test) for view in views]).tocsr())
+model = plain_model(max_features=300_000).fit(train, y_train)
+proba = model.predict_proba(test)
 predicted = model.classes_[proba.argmax(axis=1)]
 print(f"{f1_score(y_test, predicted, average='weighted'):.4f} {log_loss(y_test, proba):.4f}")
 """
@@ -258,7 +247,8 @@ def _ask_until(url: str, until: float) -> list[tuple[float, int]]:
 def training(work: Path, rows: int) -> list[Figure]:
     """Train in a process of its own: the plain way, the linear SVM, late fusion."""
     full = rows >= 80_000  # the targets are those of 84,916 rows
-    plain_s, plain_gb, _ = _run([sys.executable, "-c", PLAIN, str(work / "import")])
+    files = [str(work / "import" / name) for name in (X_TRAIN, Y_TRAIN)]
+    plain_s, plain_gb, _ = _run([sys.executable, "-c", PLAIN, *files])
     figures = []
     for name, kind, minutes in (
         ("linear_svc, ingest to score", "linear_svc", 6),

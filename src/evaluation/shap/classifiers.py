@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 from sklearn.pipeline import Pipeline
 
+from src.models.linear_svm import linear_margins
 from src.pipelines.branches import Block, Matrix, stack
 
 Parts: TypeAlias = Sequence[Matrix]
@@ -50,7 +51,7 @@ class LinearExplainer:
     def by_block(self, parts: Parts) -> np.ndarray:
         """Return the contributions of n rows, shape (n, n_blocks, n_outputs), float64."""
         sums = [
-            _product(part, self.coef[:, block.start : block.stop])
+            linear_margins(part, self.coef[:, block.start : block.stop])
             for part, block in zip(parts, self.blocks, strict=True)
         ]
         return np.stack(sums, axis=1).astype(np.float64) - self.centres
@@ -157,17 +158,6 @@ def explainer_of(expert: Pipeline) -> Explainer:
         coef, intercept = np.vstack([-coef, coef]), np.concatenate([-intercept, intercept])
     coef = coef.astype(np.float32, copy=False)
     return LinearExplainer(coef, intercept, trainer.background_, blocks)
-
-
-def _product(part: Matrix, coef: np.ndarray) -> np.ndarray:
-    """Multiply by the columns that the rows have, and no others: one product has a thousandth."""
-    if not sparse.issparse(part):
-        return part @ coef.T
-    columns, indices = np.unique(part.indices, return_inverse=True)
-    narrow = sparse.csr_matrix(
-        (part.data, indices.ravel(), part.indptr), shape=(part.shape[0], len(columns))
-    )
-    return np.asarray(narrow @ np.ascontiguousarray(coef[:, columns].T))
 
 
 def _spread(part: Matrix, mean: np.ndarray, weights: np.ndarray) -> np.ndarray:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from src.evaluation.figures import MARK, as_png, new_figure
 from src.evaluation.shap.blocks import ALL_CLASSES
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 # Okabe and Ito's colours: told apart by readers who see red and green alike.
 COLOURS = (
@@ -19,49 +23,45 @@ LEAST_SHARE = 0.01
 LEAST_WRITTEN = 0.08
 
 
+@as_png
 def draw_blocks(
     summary: pd.DataFrame, labels: Mapping[str, str], *, synthetic: bool = False
-) -> bytes:
+) -> Figure:
     """Draw `summarise` as a PNG: one bar a class, cut into its blocks.
 
     `labels` name the classes; those that are missing are written as they are. Blocks under 1 % of
     the whole are drawn together as "other".
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    from src.evaluation.figures import MARK
-
     sizes = _wide(summary)
-    figure = Figure(figsize=(10.0, 1.6 + 0.29 * len(sizes)), layout="constrained")
+    figure = new_figure(10.0, 1.6 + 0.29 * len(sizes))
     axes = figure.subplots()
     total = sizes.sum(axis=1)
-    left = pd.Series(0.0, index=sizes.index)
-    for colour, block in zip((*COLOURS, GREY), sizes.columns, strict=False):
-        width = sizes[block]
-        colour = GREY if block == "other" else colour
-        axes.barh(range(len(sizes)), width, left=left, color=colour, label=block, height=0.78)
-        for row, share in enumerate(width / total.where(total > 0, 1.0)):
-            if share >= LEAST_WRITTEN and width.iloc[row] > 0.04 * total.max():
-                middle = left.iloc[row] + width.iloc[row] / 2
-                ink = "white" if colour in DARK else "black"
-                text = f"{share:.0%}"
-                axes.text(middle, row, text, ha="center", va="center", fontsize=7, color=ink)
-        left = left + width
+    colours = dict(zip(sizes, COLOURS, strict=False)) | {"other": GREY}
+    sizes.plot.barh(
+        stacked=True, ax=axes, color=[colours[block] for block in sizes], width=0.78, legend=False
+    )
+    containers: Any = axes.containers
+    for bars, (block, width) in zip(containers, sizes.items(), strict=True):
+        shares = width / total.where(total > 0, 1.0)
+        written = (shares >= LEAST_WRITTEN) & (width > 0.04 * total.max())
+        texts = [
+            f"{share:.0%}" if told else "" for share, told in zip(shares, written, strict=True)
+        ]
+        ink = "white" if colours[block] in DARK else "black"
+        axes.bar_label(bars, texts, label_type="center", fontsize=7, color=ink)
     axes.set_yticks(range(len(sizes)), [_label(name, labels) for name in sizes.index], fontsize=8)
     axes.axhline(0.5, color="black", linewidth=0.6)
     axes.set_ylim(len(sizes) - 0.5, -0.5)
-    axes.set_xlabel("mean size of a block's contribution to the class's margin (SHAP)")
+    axes.set(xlabel="mean size of a block's contribution to the class's margin (SHAP)", ylabel="")
     if synthetic:
         axes.set_title(
             "SYNTHETIC / SYNTHÉTIQUE", loc="right", fontsize=9, fontweight="bold", color="white",
             backgroundcolor=MARK,
         )  # fmt: skip
     axes.spines[["top", "right"]].set_visible(False)
+    figure.set_layout_engine("constrained")
     figure.legend(loc="outside upper center", ncols=4, frameon=False, fontsize=8)
-    buffer = io.BytesIO()
-    FigureCanvasAgg(figure).print_png(buffer)
-    return buffer.getvalue()
+    return figure
 
 
 def _wide(summary: pd.DataFrame) -> pd.DataFrame:

@@ -29,7 +29,7 @@ MAX_ESCAPE_DEPTH = 3
 _CDATA = re.compile(r"<!\[CDATA\[|\]\]>", re.IGNORECASE)
 # Where a word may be broken: no space, and nothing that is seen.
 _WORD_BREAK = re.compile(r"</?wbr\s*/?>", re.IGNORECASE)
-_MARKS = re.compile("[™®©]")
+_MARKS = "™®©"
 
 
 def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
@@ -40,12 +40,17 @@ def plain_text(text: str, *, html: bool = True, normalize: bool = True) -> str:
     >>> plain_text("<![CDATA[Pis&shy;cine <b>gonflable</b>]]>")
     'Piscine gonflable'
     """
-    if normalize:
-        text = visible(_MARKS.sub(" ", text))
+    text = _one_form(text) if normalize else text
     if html and ("<" in text or "&" in text):
         text = strip_markup(text)
-        text = visible(_MARKS.sub(" ", text)) if normalize else text
+        text = _one_form(text) if normalize else text
     return " ".join(text.split())
+
+
+def _one_form(text: str) -> str:
+    for mark in _MARKS:
+        text = text.replace(mark, " ")
+    return visible(text)
 
 
 def strip_markup(text: str) -> str:

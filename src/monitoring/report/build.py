@@ -50,7 +50,8 @@ def build_report(
 ) -> dict[str, Any]:
     """Put the report of n products together; `items` has their productid and designation.
 
-    A designation is "" where it is not at hand; an empty batch has no finding and no accuracy.
+    A designation is "" where it is not at hand; an empty batch has no finding and no accuracy, and
+    answers that are not judged have neither accuracy nor mix.
     """
     discretizer = reference.discretizer
     known, batch = (discretizer.indicators(of) for of in (reference.sample, signals))
@@ -165,7 +166,8 @@ def _example(row: int, signals: Signals, items: pd.DataFrame, labels: Labels) ->
 def _class_mix(reference: Reference, signals: Signals, labels: Labels) -> list[dict[str, Any]]:
     """Return each class's share as the model sees it: its mean probability."""
     before = reference.sample.proba.astype(np.float64).mean(axis=0)
-    now = signals.proba.mean(axis=0) if len(signals) else np.full(len(before), np.nan)
+    answered = len(signals) and reference.judges_answers
+    now = signals.proba.mean(axis=0) if answered else np.full(len(before), np.nan)
     return [
         {
             "code": code,

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from src.evaluation.confusion import confusion_counts
 from src.labels import Labels
 from src.monitoring.labelled_drift import (
     compare_accuracy,
@@ -30,10 +31,8 @@ def with_labels(
     """
     known = np.isin(y, reference.classes)
     codes = reference.classes.tolist()
-    true = np.searchsorted(reference.classes, y[known])
-    predicted = signals.proba[known].argmax(axis=1)
-    width = len(codes)
-    counts = np.bincount(true * width + predicted, minlength=width**2).reshape(width, width)
+    predicted = signals.predicted[known]
+    counts = confusion_counts(y[known], predicted, reference.classes).to_numpy()
     baseline = reference.answers.confusion
     pairs, rate = (recalls(counts), recalls(baseline)), report["false_alarm_rate"]
     # Falls alone alarm: each of the two spends half of the rate.

@@ -28,7 +28,7 @@ VERDICTS = ("fell", "rose", "steady", "unknown")
 
 def report_html(report: dict[str, Any]) -> str:
     """Return the page of a report as `build_report` (and `with_labels`) gives it."""
-    mix = list(enumerate(report["class_mix"]))
+    mix = list(enumerate(report["class_mix"] if report["accuracy"] else ()))
     mix.sort(key=lambda entry: -abs(entry[1]["now"] - entry[1]["before"]))
     classes = list(enumerate(report["labels"]["classes"] if report["labels"] else ()))
     classes.sort(key=lambda entry: (VERDICTS.index(entry[1]["change"]), entry[1]["delta"] or 0.0))

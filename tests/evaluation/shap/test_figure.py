@@ -36,7 +36,7 @@ def test_every_class_has_room(n_classes: int) -> None:
     picture = draw_blocks(summary(9, n_classes), {"10": "Livres " * 20})
     pixels = pyplot_image.imread(io.BytesIO(picture), format="png")
     assert pixels.shape[0] >= 25 * n_classes
-    assert pixels.shape[1] == 1000
+    assert pixels.shape[1] >= 1000
     assert np.unique(pixels[:, :, :3].reshape(-1, 3), axis=0).shape[0] > 3
 
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from src.features.text.language import LANGUAGE_NAMES, detect_languages
+from src.features.text.language import LANGUAGE_NAMES, MANY_TEXTS, detect_languages
 
 TITLES = {
     "fr": ["Coussin de canapé pour la maison", "Jeu de société pour les enfants", "Livre d'été"],
@@ -63,6 +63,16 @@ def test_any_text_gets_a_known_name_whatever_stands_beside_it(texts: list[str]) 
     languages = detect_languages(texts)
     assert set(languages) <= set(LANGUAGE_NAMES) and len(languages) == len(texts)
     assert [detect_languages([text])[0] for text in texts] == languages
+    if texts:  # so many are walked through side by side
+        assert detect_languages(texts * MANY_TEXTS) == languages * MANY_TEXTS
+
+
+def test_many_texts_get_the_answers_of_py3langid_itself() -> None:
+    texts = [
+        f"{title[:n]} {n}" for titles in TITLES.values() for title in titles for n in (3, 8, 99)
+    ]
+    texts *= 1 + MANY_TEXTS // len(texts)
+    assert detect_languages(texts) == [detect_languages([text])[0] for text in texts]
 
 
 def test_the_model_is_loaded_at_the_first_text_not_at_import() -> None:

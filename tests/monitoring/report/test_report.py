@@ -184,7 +184,11 @@ def test_images_that_were_not_given_are_not_judged(make_signals: MakeSignals) ->
     del content["text_alone"]  # one expert reads texts and images: its answers can't be compared
     fewer = report_of(without_images(content), batch)
     assert {f["signal"] for f in fewer["findings"]} == judged - set(ANSWER_SIGNALS)
+    assert fewer["accuracy"] is None
+    assert {entry["now"] for entry in fewer["class_mix"]} == {None}
     page = report_html({**fewer, "images_given": False})
+    assert "Nothing to estimate: this model answers from images" in page
+    assert "Classes before and now" not in page
     assert "Images were not given: nothing is judged about them" in page
     assert "Les images n&#39;étaient pas fournies" in page
 

@@ -61,7 +61,7 @@ def main(argv: list[str] | None = None) -> int:
     parser.add_argument("--root", type=Path, default=HERE, metavar="DIR", help="another checkout")
     root = parser.parse_args(argv).root.resolve()
     if not (root / "src").is_dir():
-        sys.stderr.write(f"error: {root} holds no src\nnext: python tools/house.py --help\n")
+        sys.stderr.write(f"error: {root} holds no src\nnext: python tests/house.py --help\n")
         return 2
     print(f"{'':16} files   lines  classes  functions  median lines of one")
     apart = sorted((root / APART).rglob("*.py"))
