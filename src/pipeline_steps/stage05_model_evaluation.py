@@ -125,10 +125,8 @@ class ModelEvaluationPipeline:
             if not seen.any():
                 continue
             groups, y = self.transformed.groups[seen], codes[seen]
-            losses, hits = zip(
-                *(_losses_and_hits(proba[seen], y) for proba in (oof.proba, without, alone)),
-                strict=True,
-            )
+            answers = (oof.proba[seen], without[seen], alone[seen])
+            losses, hits = zip(*(_losses_and_hits(proba, y) for proba in answers), strict=True)
             gains = {"log_loss": losses[1] - losses[0], "accuracy": hits[0] - hits[1]}
             table = {"expert": name, "rows": len(y)}
             table |= {"log_loss": losses[2].mean(), "accuracy": hits[2].mean()}
