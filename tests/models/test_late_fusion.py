@@ -130,7 +130,7 @@ def test_nothing_to_learn_from_is_said() -> None:
 
 def test_few_paired_rows_weigh_the_same() -> None:
     X, y = shop(300, 0, with_image=0.12)
-    theta = fusion().fit(X, y).gating_.theta
+    theta = fusion().fit(X, y).gating_.fused[0, 1].theta
     np.testing.assert_allclose(theta[:, 0], np.log(0.5))
     assert not theta[:, 1:].any()
 

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import BackboneError, UsageError
-from src.features.networks.architectures import FAMILIES
 from src.features.networks.backbones import METADATA, ONNX, TorchModule, block_suffix, first_line
 from src.features.networks.foreign import wrap_foreign
 from src.features.networks.text_network import TEXT, TEXT_INPUTS, build_text_network
