@@ -156,7 +156,7 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
 
     cleaner = build_cleaner(cfg)
     clean = functools.partial(_clean_columns, cleaner)
-    settings = functools.partial(dict, cleaner.settings(), columns=3)
+    settings = functools.partial(dict[str, Any], cleaner.settings(), columns=3)
     language = Columns(_languages, functools.partial(dict, version=VERSION, columns=3))
     return TextExtractor("text", Columns(clean, settings)), TextExtractor(LANGUAGE, language)
 

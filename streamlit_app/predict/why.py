@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import streamlit as st
@@ -13,7 +13,7 @@ from src import palette
 from src.evaluation.shap.product import Contributions, highlight
 from src.features.text.markup import plain_text
 from src.serving.predictor import Prediction, Predictor, Product
-from streamlit_app.shared import choices, components, loaders
+from streamlit_app.shared import choices, components
 from streamlit_app.shared.context import Context
 
 TERMS = 8
@@ -61,22 +61,19 @@ def similar(ctx: Context, predictor: Predictor, asked: Product) -> None:
     found, reason = predictor.similar(asked)
     components.note(ctx.words(f"app.predict.similar_{reason or 'note'}"))
     components.cards(
-        components.card(
-            loaders.thumbnail(row["image"]), ctx, row["designation"],
-            "<br>".join([ctx.chip(row["prdtypecode"]), *_remarks(ctx, row)]),
-        )
-        for row in found.to_dict("records")
-    )  # fmt: skip
+        components.product(ctx, row, "<br>".join([ctx.chip(row.prdtypecode), *_remarks(ctx, row)]))
+        for row in found.assign(description="").itertuples()
+    )
 
 
-def _remarks(ctx: Context, row: Mapping[Hashable, Any]) -> Iterator[str]:
+def _remarks(ctx: Context, row: Any) -> Iterator[str]:  # noqa: ANN401 - a row of a frame
     """Yield what is to be said of a similar product, as HTML."""
-    alike = ctx.words.percent(row["similarity"])
+    alike = ctx.words.percent(row.similarity)
     yield ctx.words("app.predict.similar_alike", similarity=alike)
-    if row["official_code"] != row["prdtypecode"]:
-        official = html.escape(ctx.named(row["official_code"]))
+    if row.official_code != row.prdtypecode:
+        official = html.escape(ctx.named(row.official_code))
         yield ctx.words("app.predict.similar_official", label=official)
-    if row["same"]:
+    if row.same:
         yield f"<b>{ctx.words('app.predict.similar_same')}</b>"
 
 

@@ -91,7 +91,7 @@ def without_margin(pixels: Pixels) -> Pixels:
 
     White is within `TRIM_TOLERANCE` grey levels of 255 in every channel.
     """
-    inked = (pixels < FILL - TRIM_TOLERANCE).any(axis=2)
+    inked = np.any(pixels < FILL - TRIM_TOLERANCE, axis=2)
     rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
     if len(rows) == 0:
         return pixels
