@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import re
+import subprocess
 
 import pytest
 
 from src.config import REPOSITORY, load_config
+from src.data.csv_files import X_COLUMNS, X_TEST, X_TRAIN, Y_TRAIN
 from src.pipelines.registry import branch_weights
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
@@ -23,6 +25,19 @@ def test_every_script_it_names_exists() -> None:
     named = set(re.findall(r"\b(?:scripts|tools|etl|sql|src|config|tests)/[\w/.]+\.\w+", README))
     assert {"scripts/train_pipeline.py", "config/config.toml"} <= named
     assert sorted(name for name in named if not (REPOSITORY / name).exists()) == []
+
+
+def test_the_folder_of_the_official_files_says_what_belongs_there() -> None:
+    """Names and columns are those that the load expects; Git keeps the page and nothing else."""
+    rows = re.findall(
+        r"\| `(\w+\.csv)` \| `([\w,]+)` \|", (REPOSITORY / "import/README.md").read_text()
+    )
+    expected = {X_TRAIN: ",".join(X_COLUMNS), Y_TRAIN: "prdtypecode", X_TEST: ",".join(X_COLUMNS)}
+    assert dict(rows) == expected
+    paths = ["import/README.md", *(f"import/{name}" for name in expected)]
+    command = ["git", "check-ignore", "--no-index", *paths]
+    ignored = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=True)
+    assert ignored.stdout.split() == paths[1:]
 
 
 def test_every_path_of_the_architecture_exists() -> None:
