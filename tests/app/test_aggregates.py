@@ -120,6 +120,21 @@ def test_typical_words_are_more_frequent_here_than_elsewhere(catalogue: pd.DataF
     assert math.isfinite(typical["times"].max())
 
 
+def test_typical_words_come_with_the_most_typical_first() -> None:
+    titles = ["pompe", "pompe"] * 3 + ["filtre pompe"] * 3
+    rest = ["livre"] * 8 + ["livre pompe"]
+    catalogue = pd.DataFrame(
+        {
+            "designation": [*titles, *rest],
+            "prdtypecode": [2583] * len(titles) + [10] * len(rest),
+            "split": "train",
+        }
+    )
+    typical = aggregates.words(catalogue).typical(2583, 5)
+    assert typical["times"].is_monotonic_decreasing
+    assert typical.index.tolist() == ["filtre", "pompe"]
+
+
 def test_a_catalogue_without_a_frequent_word_has_none(catalogue: pd.DataFrame) -> None:
     counts = aggregates.words(catalogue.iloc[[0, 4]])
     assert counts.frequent(None, 5).empty
