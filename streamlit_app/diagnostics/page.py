@@ -43,4 +43,6 @@ def show(ctx: Context) -> None:
         components.empty(ctx, ctx.words("app.diagnostics.missing"))
     else:
         components.run_of(ctx, str(scored.scores.get("run_id", "")))
+        rows = ctx.words.number(scored.scores.get("rows", 0))
+        components.note(ctx.words(f"app.diagnostics.split_{scored.split}", n=rows))
         OF_ROWS[section](ctx, scored)

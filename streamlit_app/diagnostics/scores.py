@@ -25,8 +25,7 @@ def show(ctx: Context, scored: Scored) -> None:
         for name in SHOWN
         if name in scores
     )
-    rows = ctx.words.number(scores.get("rows", 0))
-    components.note(ctx.words(f"app.diagnostics.split_{scored.split}", n=rows))
+    components.note(ctx.words("app.diagnostics.interval_below"))
     slices: dict[str, dict[str, Any]] = scores.get("slices", {})
     if not slices:
         return

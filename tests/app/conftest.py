@@ -67,9 +67,11 @@ def _show(name: str, language: str) -> None:
     from src.errors import ProjectError
     from streamlit_app.shared import components, loaders
 
-    # The sidebar is no part of a page: tests write another page or language into the session.
+    # Navigation is no part of a page: tests write another page or language into the session.
     name = st.session_state.setdefault("page", name)
     ctx = loaders.context(st.session_state.setdefault("language", language))
+    if st.session_state.get("with_sidebar"):
+        components.sidebar(ctx)
     components.banner(ctx)
     try:
         importlib.import_module(f"streamlit_app.{name}.page").show(ctx)

@@ -12,6 +12,7 @@ import io
 import json
 import os
 import shutil
+import socket
 import subprocess
 import sys
 import time
@@ -71,7 +72,7 @@ def address(finished: Config) -> Iterator[str]:
         "DATABASE_URL": f"postgres://u:p@127.0.0.1:{find_free_port()}/none",
     }
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/config.py"]
-    options = ["--server.headless=true", f"--server.port={port}", "--server.address=127.0.0.1"]
+    options = ["--server.headless=true", f"--server.port={port}"]
     with subprocess.Popen(
         [*command, *options], cwd=REPOSITORY, env=env, stdout=subprocess.DEVNULL
     ) as server:
@@ -147,6 +148,14 @@ def note(visitor: Visitor, message: Any) -> None:  # noqa: ANN401
     """Keep an error of the console; Streamlit itself looks for its server below a page's path."""
     if message.type == "error" and "/_stcore/" not in message.location.get("url", ""):
         visitor.errors.append(message.text)
+
+
+def test_it_listens_on_127_0_0_1_alone(address: str) -> None:
+    """Whoever opens it can correct labels: no other address of this machine answers."""
+    port = int(address.rpartition(":")[2])
+    socket.create_connection(("127.0.0.1", port), timeout=10).close()
+    with pytest.raises(OSError):  # noqa: PT011  (refused, or no such address)
+        socket.create_connection(("127.0.0.2", port), timeout=10)
 
 
 @pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])

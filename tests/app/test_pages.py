@@ -86,6 +86,43 @@ def test_every_figure_names_its_run(page: Page, finished: Config) -> None:
     assert other in html_of(page(finished, "method"))
 
 
+def test_each_f1_says_which_rows_it_is_of(page: Page, finished: Config) -> None:
+    """Three pages showed three numbers called F1 without a word on what they were of."""
+    rows = len(predictions_of(finished))
+    measured = f"Measured on {rows:,} products, each judged by a model that had not seen it"
+    for section in ("scores", "confusions", "classes", "confidence"):
+        assert measured in html_of(page(finished, "diagnostics", diagnostics_section=section))
+    assert "cross-validated weighted F1 on 2,000 products" in html_of(page(finished, "method"))
+    test = page(finished, "diagnostics", with_sidebar=True)
+    served = ArtifactStore(finished.paths).served_run()
+    assert f"weighted F1 {served.f1_weighted:.3f} (hold-out)" in html_of(test)
+
+
+def test_the_method_says_how_many_columns_a_branch_has(page: Page, finished: Config) -> None:
+    """Two columns, one column, and a thousand of them with a comma."""
+    store = ArtifactStore(finished.paths)
+    widths = {
+        block["stop"] - block["start"] for block in store.load(store.feature_mapping)["blocks"]
+    }
+    shown = html_of(page(finished, "method"))
+    assert max(widths) >= 1000
+    for width in widths:
+        assert f"<small> {width:,} column{'s' if width != 1 else ''}</small>" in shown
+    assert "<small> 1 columns" not in shown
+
+
+def test_a_demo_image_is_chosen_by_a_click(page: Page, finished: Config) -> None:
+    """All of them are visible, each with its button."""
+    test = page(finished, "predict")
+    images = sorted(finished.paths.demo_images_dir.glob("*.jpg"))
+    buttons = [button for button in test.button if str(button.key).startswith("demo_")]
+    assert len(buttons) == len(images) > 5
+    assert html_of(test).count('alt=""') >= len(images)
+    buttons[-1].click().run(timeout=60)
+    press(test, "Predict")
+    assert "Only the image was read." in html_of(test)
+
+
 def test_the_key_of_the_platform_is_asked_for(
     page: Page, finished: Config, monkeypatch: pytest.MonkeyPatch, free_port: int
 ) -> None:

@@ -25,6 +25,7 @@ from src.artifacts.store import ArtifactStore
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
 from src.config_model import Validation
+from src.data import postgres
 from src.data.corrections import Corrected, Correction
 from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DataError, ValidationError
@@ -344,8 +345,13 @@ def test_one_log_line_a_stage(configure: Configure, caplog: pytest.LogCaptureFix
 
 
 def test_postgres_gives_the_predictions_of_the_csvs(
-    configure: Configure, database: str, load: Callable, monkeypatch: pytest.MonkeyPatch
+    configure: Configure,
+    database: str,
+    load: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
+    caplog.set_level("INFO")
     by_csv = configure()
     labels = labels_of(by_csv)
     done = load(database, by_csv.paths.import_dir, codes=labels.codes)
@@ -354,6 +360,7 @@ def test_postgres_gives_the_predictions_of_the_csvs(
     monkeypatch.setenv("DATABASE_URL", database)
     nowhere = ["data.source=postgres", "paths.import_dir=deleted"]
     run, second = run_pipeline(configure(*nowhere), labels, OPTIONS)
+    assert f"products of {postgres.shown(database)}, snapshot {run.snapshot[:12]}" in caplog.text
     pd.testing.assert_frame_equal(first.submission, second.submission)
     pd.testing.assert_frame_equal(first.scored[0].predictions, second.scored[0].predictions)
     with psycopg.connect(database) as connection:
