@@ -6,6 +6,7 @@ that file, where users read it.
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import json
 from pathlib import Path
@@ -106,6 +107,7 @@ class Images(Section):
     test_dir: FilePath = Path("data/images/images/image_test")
     size: Annotated[int, Field(ge=0, le=1024)] = 0
     mode: Literal["letterbox", "stretch"] = "letterbox"
+    trim: bool = False
     dim_reduction: DimReduction = DimReduction()
 
 
@@ -184,6 +186,24 @@ class TextFeatures(Section):
     weights: Annotated[dict[str, Weight], _over(TEXT_WEIGHTS)] = TEXT_WEIGHTS
 
 
+NETWORKS = (
+    "resnet18", "resnet50", "resnet101", "efficientnet_lite0", "efficientnet_lite2", "vit",
+    "clip_vit_b16", "siglip2_base", "dinov2_small", "dinov2_base", "convnext_tiny", "convnext_base",
+)  # fmt: skip
+"""Image networks by name; others are named by where they are."""
+
+
+def _known_network(name: str) -> str:
+    if name in NETWORKS or "/" in name or name.endswith(".onnx"):
+        return name
+    close = difflib.get_close_matches(name, NETWORKS, n=1)
+    hint = f"did you mean '{close[0]}'?" if close else f"valid: {', '.join(NETWORKS)}"
+    raise ValueError(f"found {name!r}; {hint} (or hf:owner/model@revision, a folder, an .onnx)")
+
+
+Network = Annotated[str, AfterValidator(_known_network)]
+
+
 class Pixels(Section):
     enabled: bool = False
     size_px: Annotated[int, Field(ge=4, le=256)] = 32
@@ -204,13 +224,12 @@ class FineTune(Section):
 
 class Cnn(Section):
     enabled: bool = True
-    backbone: Literal[
-        "resnet18", "resnet50", "resnet101", "efficientnet_lite0", "efficientnet_lite2"
-    ] = "efficientnet_lite2"
+    backbone: Network = "efficientnet_lite2"
     weights: str = "pretrained"
     device: Device = "auto"
     batch_size: Positive = 32
     runtime: Runtime = "auto"
+    precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
     fine_tune: FineTune = FineTune()
 
 
@@ -222,6 +241,7 @@ class Vit(Section):
 
 
 class ImageFeatures(Section):
+    networks: Annotated[tuple[Network, ...], Strict(False)] = ()
     pixels: Pixels = Pixels()
     stats: Stats = Stats()
     cnn: Cnn = Cnn()

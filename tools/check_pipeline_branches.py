@@ -39,7 +39,7 @@ def table(cfg: Config, widths: dict[str, int]) -> list[str]:
     weights = branch_weights(cfg)
     built = {branch.name: branch for branch in build_branches(cfg)}
     lines = [f"{'branch':<18} {'modality':<13} {'weight':>7}  {'extractor':<16} columns".rstrip()]
-    for name, modality in known_branches():
+    for name, modality in known_branches(cfg):
         if name not in weights:
             lines.append(f"{name:<18} {modality:<13} {'off':>7}")
             continue

@@ -20,8 +20,8 @@ from sklearn.base import BaseEstimator, TransformerMixin
 
 from src.data.image_decode import ImageSource, Pixels
 from src.features.image.loader import load_batches, load_image, load_settings
-from src.features.networks.backbones import PRETRAINED
-from src.features.networks.export import build_onnx
+from src.features.networks.backbones import PRETRAINED, backbone_spec, block_suffix
+from src.features.networks.export import build_onnx, content_digests
 from src.features.networks.fine_tuning import check_blocks, fine_tune
 from src.features.networks.runtime import (
     Engine,
@@ -31,7 +31,12 @@ from src.features.networks.runtime import (
     choose_runtime,
     start_engine,
 )
-from src.features.networks.weights import network_from_onnx, network_size, weights_file
+from src.features.networks.weights import (
+    network_from_onnx,
+    network_spec,
+    packaged_file,
+    weights_file,
+)
 from src.files import sha256
 
 if TYPE_CHECKING:
@@ -44,11 +49,12 @@ DETAIL = 0.75
 class CNNFeaturizer:
     """Turn images into embeddings.
 
-    `backbone` is one of `backbones.BACKBONES`; `weights` are "pretrained", a local file (for "vit"
-    a folder), or "random" for tests, which `random_state` seeds. `image_size_px` None takes the
-    network's own size, `mode` is as in `load_image`; device, runtime, precision and n_threads are
-    as in `start_engine`. Exported networks are kept in `cache_dir`; None exports each time.
-    `prepare` sets `onnx_`, the bytes of the network.
+    `backbone` is as in `backbone_spec`; `weights` are "pretrained", a local file or folder, or
+    "random" for tests, which `random_state` seeds. `image_size_px` None takes the network's own
+    size, `mode` and `trim` are as in `load_image`; device, runtime, precision and n_threads are as
+    in `start_engine`. Exported and downloaded networks are kept in `cache_dir`; None exports each
+    time. `prepare` sets `onnx_`, the bytes of the network, and `digests_`, the SHA256 of the files
+    that it was made from.
 
     >>> featurizer = CNNFeaturizer("efficientnet_lite2", device="cpu")
     >>> featurizer.backbone, featurizer.size_px
@@ -62,6 +68,7 @@ class CNNFeaturizer:
         weights: str | Path = PRETRAINED,
         image_size_px: int | None = None,
         mode: str = "letterbox",
+        trim: bool = False,
         device: str = "auto",
         batch_size: int = 32,
         runtime: str = "auto",
@@ -74,6 +81,7 @@ class CNNFeaturizer:
         self.weights = weights
         self.image_size_px = image_size_px
         self.mode = mode
+        self.trim = trim
         self.device = device
         self.batch_size = batch_size
         self.runtime = runtime
@@ -97,7 +105,9 @@ class CNNFeaturizer:
     def size_px(self) -> int:
         """Side of the images that the network takes."""
         if self._size_px is None:
-            self._size_px = network_size(self.backbone, self.weights, self.image_size_px)
+            source = weights_file(self.backbone, self.weights, self.cache_dir)
+            own_px = network_spec(self.backbone, source).image_size_px
+            self._size_px = self.image_size_px or own_px
         return self._size_px
 
     @property
@@ -107,11 +117,23 @@ class CNNFeaturizer:
             self._engine = start_engine(
                 self.prepare().onnx_,
                 runtime=self.runtime,
-                device=self.device,
+                device=self._device,
                 precision=self.precision,
                 n_threads=self.n_threads,
             )
         return self._engine
+
+    @property
+    def _device(self) -> str:
+        """Torch can't run int8 nor a file of another program: such a network stays off the card."""
+        fixed = self.precision == "int8" or self.backbone.endswith(".onnx")
+        return "cpu" if fixed and self.device == "auto" else self.device
+
+    @property
+    def used_precision(self) -> str:
+        """What "auto" stands for here, or the one named."""
+        device = choose_device(self._device)
+        return choose_precision(self.precision, choose_runtime(self.runtime, device), device)
 
     @property
     def settings(self) -> dict[str, str | int | float]:
@@ -119,20 +141,18 @@ class CNNFeaturizer:
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
         """
-        device = choose_device(self.device)
-        runtime = choose_runtime(self.runtime, device)
         return {
-            **load_settings(self.size_px, self.mode),
-            "features": f"cnn_{self.backbone}",
+            **load_settings(self.size_px, self.mode, self.trim),
+            "features": f"cnn_{block_suffix(self.backbone)}",
             "detail": DETAIL,
             "network": sha256(self.prepare().onnx_)[:32],
-            "precision": choose_precision(self.precision, runtime, device),
+            "precision": self.used_precision,
         }
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
-        return tuple(f"cnn_{self.backbone}_{i}" for i in range(self.n_features))
+        return tuple(f"cnn_{block_suffix(self.backbone)}_{i}" for i in range(self.n_features))
 
     @property
     def n_features(self) -> int:
@@ -145,24 +165,46 @@ class CNNFeaturizer:
     def prepare(self) -> CNNFeaturizer:
         """Make or read the ONNX bytes; BackboneError if the weights can't be had."""
         if not hasattr(self, "onnx_"):
+            source = weights_file(self.backbone, self.weights, self.cache_dir)
+            self.digests_ = content_digests(source)
             self.onnx_ = build_onnx(
                 self.backbone,
                 self.weights,
                 image_size_px=self.image_size_px,
                 random_state=self.random_state,
                 cache_dir=self.cache_dir,
+                int8=self.precision == "int8",
             )
         return self
+
+    def agreement(self, sources: Sequence[ImageSource]) -> float:
+        """Return the mean cosine of embeddings with those of fp32; one can be read at least."""
+        exact = copy.copy(self)
+        exact.precision = "fp32"
+        if self.precision == "int8":
+            del exact.onnx_
+        (values, found), (others, _) = self.extract(sources), exact.extract(sources)
+        return float((values * others)[found].sum(axis=1).mean())
+
+    def origin(self) -> dict[str, Any]:
+        """Return what the network is and which files it was made from, as JSON values."""
+        return {
+            "backbone": self.backbone,
+            "precision": self.used_precision,
+            "onnx_sha256": sha256(self.prepare().onnx_),
+            "files": self.digests_,
+        }
 
     def check(self) -> None:
         """Refuse what can't be had, before any data is read; installed weights are there."""
         choose_device(self.device)
-        if str(self.weights) != PRETRAINED or weights_file(self.backbone, PRETRAINED) is None:
+        packaged = packaged_file(backbone_spec(self.backbone)) is not None
+        if str(self.weights) != PRETRAINED or self.precision == "int8" or not packaged:
             self.prepare()
 
     def load(self, source: ImageSource) -> Pixels:
         """Return the square that the network sees, (size, size, 3) uint8."""
-        return load_image(source, self.size_px, self.mode, DETAIL)
+        return load_image(source, self.size_px, self.mode, DETAIL, self.trim)
 
     def load_batches(
         self, sources: Sequence[ImageSource], batch_size: int
@@ -174,6 +216,7 @@ class CNNFeaturizer:
             size_px=self.size_px,
             mode=self.mode,
             detail=DETAIL,
+            trim=self.trim,
             n_threads=self.n_threads,
         )
 
@@ -203,7 +246,7 @@ class FineTunedCNN(TransformerMixin, BaseEstimator):
         self.tuning = tuning
 
     def check(self) -> None:
-        """Make the network that tuning starts from; UsageError if it has too few blocks."""
+        """Make the network that tuning starts from; refuse one that can't be tuned so."""
         self.featurizer.check()
         check_blocks(network_from_onnx(self.featurizer.prepare().onnx_), self.tuning.n_blocks)
 

@@ -89,7 +89,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             )
             trained = pipeline.run()
             save_models(store, run, cfg, labels, transformed, trained)
-            mapping = feature_mapping(trained.holdout_model)
+            mapping = feature_mapping(trained.holdout_model, transformed.extractors)
             store.save(store.feature_mapping, mapping, run=run, stage="train")
             save_reference(store, run, cfg, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
@@ -145,7 +145,8 @@ def _validate(
 
 def _table_line(transformed: Transformed) -> str:
     rows, columns = len(transformed.train) + len(transformed.test), transformed.train.shape[1]
-    return f"{rows:,} x {columns:,} columns, {transformed.holdout.sum():,} rows held out"
+    line = f"{rows:,} x {columns:,} columns, {transformed.holdout.sum():,} rows held out"
+    return "; ".join([line, *stage03_data_transformation.agreements(transformed)])
 
 
 def _checks_line(validated: Validated) -> str:

@@ -15,6 +15,7 @@ from src.cache import ExtractionCache, Namespace
 from src.config import Config
 from src.data.splits import stable_holdout
 from src.errors import ValidationError
+from src.features.cnn_features import CNNFeaturizer
 from src.pipelines.branches import Branch
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches, extractors_of
@@ -23,6 +24,9 @@ from src.pipelines.text_pipeline import MODALITY
 from src.runs.types import Transformed, Validated
 
 logger = logging.getLogger(__name__)
+
+# Images on which a network in bf16 or int8 is compared with itself in fp32: some seconds for CLIP.
+AGREEMENT_IMAGES = 16
 
 CATALOGUE_COLUMNS = [
     "row_index", "productid", "imageid", "designation", "description", "image", "prdtypecode",
@@ -78,6 +82,19 @@ def catalogue(transformed: Transformed) -> pd.DataFrame:
     test = transformed.test.assign(split="test", prdtypecode=-1)
     parts = [part[CATALOGUE_COLUMNS] for part in (train, test)]
     return pd.concat(parts, ignore_index=True).astype({"prdtypecode": np.int64})
+
+
+def agreements(transformed: Transformed) -> list[str]:
+    """Return how close the embeddings of each network below fp32 are to those of fp32."""
+    sources = transformed.train.loc[transformed.train["has_image"], "image"]
+    shown = sources.iloc[:: max(1, len(sources) // AGREEMENT_IMAGES)][:AGREEMENT_IMAGES].tolist()
+    return [
+        f"{extractor.name} in {network.used_precision}: cosine {network.agreement(shown):.4f}"
+        for extractor in transformed.extractors
+        if isinstance(network := getattr(extractor, "featurizer", None), CNNFeaturizer)
+        and network.used_precision != "fp32"
+        and shown
+    ]
 
 
 def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:

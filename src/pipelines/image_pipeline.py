@@ -1,4 +1,4 @@
-"""The image branches: pixels, statistics, embeddings of a convolutional network and of a ViT.
+"""The image branches: pixels, statistics, embeddings of networks.
 
 Each extractor reads an image once and is cached by the SHA256 of its file. What learns from many
 images sees only products that have one; the others get zeros, the mean of the scaled columns.
@@ -17,6 +17,8 @@ import numpy as np
 from src.cache import content_key
 from src.config import Config
 from src.data.image_decode import ImageFault, ImageSource, read_source
+from src.errors import ConfigError
+from src.features.networks.backbones import PRETRAINED, RANDOM, block_suffix
 from src.files import sha256
 
 if TYPE_CHECKING:
@@ -122,17 +124,41 @@ def build_stats(cfg: Config) -> list[Branch]:
 
 
 def build_cnn(cfg: Config) -> list[Branch]:
-    """Return the branch ``image_cnn``; fine-tuned where the configuration says so."""
+    """Return a branch for each of `network_blocks`; fine-tuned where the configuration says so."""
     options = cfg.features.image.cnn
-    if not options.enabled:
-        return []
-    size_px = cfg.images.size or None
+    return [_cnn(cfg, options, *block) for block in network_blocks(cfg).items() if options.enabled]
+
+
+def network_blocks(cfg: Config) -> dict[str, str]:
+    """Return the networks of ``image_cnn`` by their blocks: the first has that name alone.
+
+    They are those of ``features.image.networks``, or ``features.image.cnn.backbone``.
+    """
+    listed, options = cfg.features.image.networks, cfg.features.image.cnn
+    first, *others = listed or (options.backbone,)
+    blocks = {"image_cnn": first, **{f"image_cnn_{block_suffix(name)}": name for name in others}}
+    if len(blocks) < len(listed):
+        problem = f"features.image.networks = {list(listed)}: two have the same name"
+    elif listed and options.weights not in (PRETRAINED, RANDOM):
+        problem = f"features.image.cnn.weights = {options.weights!r} is for features.image.cnn."
+        problem += "backbone; features.image.networks names its files and folders itself"
+    else:
+        return blocks
+    raise ConfigError(problem, next_command="cat config/config.toml")
+
+
+def _cnn(cfg: Config, options: Cnn, name: str, backbone: str) -> Branch:
     featurizer = _network(
-        cfg, options, options.backbone, image_size_px=size_px, runtime=options.runtime
+        cfg,
+        options,
+        backbone,
+        image_size_px=cfg.images.size or None,
+        runtime=options.runtime,
+        precision=options.precision,
     )
     tune = options.fine_tune
     if not tune.enabled:
-        return [_branch("image_cnn", featurizer, None)]
+        return _branch(name, featurizer, None)
     from src.features.cnn_features import FineTunedCNN
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
     from src.features.networks.fine_tuning import FineTuning
@@ -142,7 +168,7 @@ def build_cnn(cfg: Config) -> list[Branch]:
     tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
-    return [Branch("image_cnn", MODALITY, stats, FineTunedCNN(featurizer, tuning))]
+    return Branch(name, MODALITY, stats, FineTunedCNN(featurizer, tuning))
 
 
 def build_vit(cfg: Config) -> list[Branch]:
@@ -158,6 +184,7 @@ def _network(cfg: Config, options: Cnn | Vit, backbone: str, **more: Any) -> CNN
         backbone,
         weights=options.weights,
         mode=cfg.images.mode,
+        trim=cfg.images.trim,
         device=options.device,
         batch_size=options.batch_size,
         cache_dir=cfg.paths.networks_dir,

@@ -12,7 +12,7 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import Config
 from src.data.sampling import Sampling
-from src.features.cnn_features import FineTunedCNN
+from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.tfidf.svd import CappedSVD
 from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
@@ -78,15 +78,20 @@ def build_expert(cfg: Config, branches: Sequence[Branch], kind: str) -> Pipeline
     return Pipeline([("features", union), ("classifier", ModelTrainer(classifier, sampling))])
 
 
-def feature_mapping(model: LateFusion) -> dict[str, object]:
+def feature_mapping(model: LateFusion, extractors: Sequence[Extractor]) -> dict[str, object]:
     """Return the JSON values of ``artifacts/feature_mapping.json``: the columns of each expert.
 
     "blocks" lists branch, start and stop of every expert's matrix, one after the other; "experts"
-    says where the columns of each begin; "fine_tuning" has the epochs of each tuned network.
+    says where the columns of each begin; "fine_tuning" has the epochs of each tuned network, and
+    "networks" which files each network was made from.
     """
     blocks: list[dict[str, object]] = []
     experts, start = {}, 0
-    tuned = {branch: step.history_ for _, branch, step in model.fitted_steps(FineTunedCNN)}
+    steps = {branch: step for _, branch, step in model.fitted_steps(FineTunedCNN)}
+    tuned = {branch: step.history_ for branch, step in steps.items()}
+    parts = {e.name: getattr(e, "featurizer", None) for e in extractors}
+    parts |= {branch: step.featurizer_ for branch, step in steps.items()}
+    networks = {n: part.origin() for n, part in parts.items() if isinstance(part, CNNFeaturizer)}
     for name, expert in model.experts_.items():
         experts[name] = start
         union: BranchUnion = expert["features"]
@@ -95,7 +100,13 @@ def feature_mapping(model: LateFusion) -> dict[str, object]:
             for b in union.blocks_
         ]
         start += union.blocks_[-1].stop
-    return {"columns": start, "experts": experts, "blocks": blocks, "fine_tuning": tuned}
+    return {
+        "columns": start,
+        "experts": experts,
+        "blocks": blocks,
+        "fine_tuning": tuned,
+        "networks": networks,
+    }
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -39,6 +39,8 @@ def branch_weights(cfg: Config) -> dict[str, float]:
             raise _unknown(f"fusion.weights.{modality}", modality, tuple(BUILDERS))
         if modality == text_pipeline.MODALITY:
             weights |= {name: factor * w for name, w in _text_weights(cfg).items()}
+        elif modality == "image_cnn" and cfg.features.image.cnn.enabled:
+            weights |= dict.fromkeys(image_pipeline.network_blocks(cfg), factor)
         elif modality == text_pipeline.ENCODER:
             weights |= {modality: factor} if cfg.features.text.encoder.enabled else {}
         elif getattr(cfg.features.image, modality.removeprefix("image_")).enabled:
@@ -73,9 +75,11 @@ def check_networks(cfg: Config) -> None:
                 part.check()
 
 
-def known_branches() -> list[tuple[str, str]]:
+def known_branches(cfg: Config) -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
+    more = [(name, "image_cnn") for name in list(image_pipeline.network_blocks(cfg))[1:]]
+    return [*text, *((name, name) for name in image_pipeline.BUILDERS), *more]
     encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
     return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS)]
 

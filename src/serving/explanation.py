@@ -21,14 +21,16 @@ if TYPE_CHECKING:
 def heat_map(pipeline: FullPipeline, source: ImageSource, code: int) -> bytes | None:
     """Return where in an image a class was found, as a PNG; None where that can't be said.
 
-    A classifier without coefficients says what the network responds to, for any class.
+    Networks of other programs give no maps, and so no heat map. A classifier without coefficients
+    says what the network responds to, for any class.
     """
     for branch, network in _networks(pipeline):
         with contextlib.suppress(ImageFault):
             image = network.load(source)
             direction = _direction(pipeline, branch, code)
-            (heat,) = cnn_explain.explain(network.engine, image[None], direction)
-            return cnn_explain.overlay_png(image, heat)
+            heat = cnn_explain.explain(network.engine, image[None], direction)
+            if heat is not None:
+                return cnn_explain.overlay_png(image, heat[0])
     return None
 
 

@@ -40,7 +40,7 @@ def _branches(ctx: Context) -> None:
     widths = {block["branch"]: block["stop"] - block["start"] for block in mapping["blocks"]}
     heaviest = max(weights.values())
     rows = []
-    for name, modality in known_branches():
+    for name, modality in known_branches(ctx.cfg):
         if name not in weights:
             continue
         title, text = ctx.branch(name)

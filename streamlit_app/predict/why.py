@@ -49,6 +49,8 @@ def show(
             st.markdown(f"**{ctx.words('app.predict.why_heat')}**")
             components.image(heat_map, "image/png", ctx.words("app.predict.why_heat"))
             components.note(ctx.words("app.predict.why_heat_note"))
+        elif asked.image:
+            components.note(ctx.words("app.predict.why_no_heat"))
         _blocks(ctx, found)
         _weights(ctx, found)
 

@@ -15,6 +15,8 @@ from sklearn.base import clone
 from src.cache import ExtractionCache, Namespace
 from src.config import Config, load_config
 from src.data.image_decode import ImageSource
+from src.errors import ConfigError
+from src.features.image.loader import load_image, load_settings
 from src.features.image.statistics import ImageStatsCombinedFeaturizer
 from src.pipelines.branches import Branch, union_of
 from src.pipelines.image_pipeline import (
@@ -25,6 +27,7 @@ from src.pipelines.image_pipeline import (
     build_stats,
     image_digests,
 )
+from src.pipelines.registry import branch_weights
 from src.pipelines.table import block_values, extract_table
 
 TINY = [
@@ -184,3 +187,47 @@ def test_fine_tuning_sees_training_rows_alone(tmp_path: Path, products: pd.DataF
     others = table.assign(image=[*table["image"][:20], *table["image"][:6]])
     again = clone(branch.transformer).fit(others.iloc[:20], y[:20])
     assert again.featurizer_.onnx_ == tuned.featurizer_.onnx_
+
+
+def test_several_networks_are_a_block_each(tmp_path: Path, products: pd.DataFrame) -> None:
+    listed = 'features.image.networks=["resnet18", "efficientnet_lite0"]'
+    cfg = load_config(overrides=[f"paths.workspace={tmp_path}", *TINY, listed])
+    branches = build_cnn(cfg)
+    assert [branch.name for branch in branches] == ["image_cnn", "image_cnn_efficientnet_lite0"]
+    assert {branch_weights(cfg)[branch.name] for branch in branches} == {1.0}
+    one = build_cnn(load_config(overrides=[f"paths.workspace={tmp_path}", *TINY]))
+    table = extract_table(products, [branch.extractor for branch in branches], None)
+    alone = extract_table(products, [one[0].extractor], None)
+    first, second = (block_values(table, branch.name) for branch in branches)
+    np.testing.assert_array_equal(first, block_values(alone, "image_cnn"))
+    assert (first.shape, second.shape) == ((6, 896), (6, 1712))
+    assert np.isnan(second[4:]).all()
+    values = fit(branches, products)[2]
+    assert [part.shape[1] for part in values] == [896, 1712]
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ('networks=["vit", "resnet18", "hf:me/resnet18"]', "two have the same name"),
+        ('cnn.weights="mine.pth"', "cnn.weights = 'mine.pth' is for"),
+        ('networks=["clip_vit_b61"]', "did you mean 'clip_vit_b16'"),
+        ('networks=["alexnet"]', "valid: resnet18, .* hf:owner/model@revision"),
+    ],
+)
+def test_lists_of_networks_that_can_not_be_are_refused(setting: str, said: str) -> None:
+    networks = ['features.image.networks=["resnet18", "resnet50"]', f"features.image.{setting}"]
+    with pytest.raises(ConfigError, match=said):
+        build_cnn(load_config(overrides=networks))
+
+
+@pytest.mark.parametrize("pixels", ["white", "red"])
+def test_trimmed_images_are_what_is_left_of_them(pixels: str, tmp_path: Path) -> None:
+    whole = Image.new("RGB", (90, 60), "white")
+    product = Image.new("RGB", (20, 30), pixels)
+    whole.paste(product, (50, 10))
+    for image, name in ((whole, "whole"), (product, "product")):
+        image.save(tmp_path / f"{name}.png")
+    seen = load_image(tmp_path / "whole.png", 32, "letterbox", trim=True)
+    np.testing.assert_array_equal(seen, load_image(tmp_path / "product.png", 32, "letterbox"))
+    assert load_settings(32, "letterbox", True) != load_settings(32, "letterbox")

@@ -197,7 +197,7 @@ def test_feature_mapping_covers_the_columns_of_the_fitted_experts(
     cfg = load_config(overrides=[*IMAGES, f"model.name={name}", "cv.n_folds=3"])
     X, y = pictured()
     model = build_model(cfg, build_branches(cfg)).fit(X, y)
-    mapping = feature_mapping(model)
+    mapping = feature_mapping(model, [])
     assert list(mapping["experts"]) == list(model.experts_) == experts
     widths = {e: fitted["features"].transform(X).shape[1] for e, fitted in model.experts_.items()}
     assert mapping["columns"] == sum(widths.values())
@@ -218,6 +218,6 @@ def test_an_expert_that_was_left_out_is_not_in_the_mapping() -> None:
     cfg = load_config(overrides=[*IMAGES, "model.name=late_fusion", "cv.n_folds=3"])
     X, y = pictured()
     model = build_model(cfg, build_branches(cfg)).fit(X.assign(has_image=False), y)
-    mapping = feature_mapping(model)
+    mapping = feature_mapping(model, [])
     assert mapping["experts"] == {"text": 0}
     assert {block["expert"] for block in mapping["blocks"]} == {"text"}

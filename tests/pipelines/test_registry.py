@@ -61,7 +61,7 @@ def test_extractors_are_the_texts_first_then_one_a_block() -> None:
 
 
 def test_every_known_branch_has_its_modality() -> None:
-    known = dict(known_branches())
+    known = dict(known_branches(config()))
     assert known["tfidf_word"] == "text"
     assert list(known) == [*text_pipeline.TRANSFORMERS, *list(BUILDERS)[1:]]
 

@@ -106,7 +106,7 @@ def test_a_tuned_network_draws_its_own_heat_map(
         predictor.pipeline, model=model, extractors=extractors_of(cfg, branches)
     )
     ((expert, _, tuned),) = model.fitted_steps(FineTunedCNN)
-    assert feature_mapping(model)["fine_tuning"] == {"image_cnn": tuned.history_}
+    assert feature_mapping(model, [])["fine_tuning"] == {"image_cnn": tuned.history_}
     network = tuned.featurizer_
     direction = None
     if kind == "late_fusion":

@@ -21,22 +21,29 @@ Result = TypeVar("Result")
 CHUNK = 8
 # Grey of the letterbox: products stand on white.
 FILL = 255
+# Grey levels from white that compression leaves in a margin.
+TRIM_TOLERANCE = 10
 
 
-def load_settings(size_px: int, mode: str) -> dict[str, str | int]:
+def load_settings(size_px: int, mode: str, trim: bool = False) -> dict[str, str | int]:
     """Return all that changes a pixel: part of the address of whatever is cached."""
-    return {"size_px": size_px, "mode": mode, "fill": FILL, "decoder": 2}
+    settings: dict[str, str | int] = {"size_px": size_px, "mode": mode, "fill": FILL, "decoder": 2}
+    return {**settings, "trim": TRIM_TOLERANCE} if trim else settings
 
 
-def load_image(source: ImageSource, size_px: int, mode: str, detail: float = 1.0) -> Pixels:
+def load_image(
+    source: ImageSource, size_px: int, mode: str, detail: float = 1.0, trim: bool = False
+) -> Pixels:
     """Return one image, (size, size, 3) uint8; one that can't be decoded is an ImageFault.
 
     The `mode` "letterbox" keeps the proportions on a white square, "stretch" fills it. `detail` is
     the share of the square's side that larger images are shrunk to before they fill it, so that
-    thumbnails look like them.
+    thumbnails look like them. `trim` cuts white margins off first.
     """
     side: Literal["long", "short"] = "long" if mode == "letterbox" else "short"
-    pixels = decode_image(source, min_side_px=size_px, side=side)
+    # What is left of a trimmed image is to be large enough, too.
+    pixels = decode_image(source, min_side_px=(2 if trim else 1) * size_px, side=side)
+    pixels = without_margin(pixels) if trim else pixels
     pixels = shrink(pixels, max(1, round(detail * size_px)), side)
     if mode == "stretch":
         return resize(pixels, size_px, size_px)
@@ -50,6 +57,7 @@ def load_batches(
     size_px: int,
     mode: str = "letterbox",
     detail: float = 1.0,
+    trim: bool = False,
     n_threads: int | None = None,
 ) -> Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]:
     """Yield batches in order; the threads decode two batches beyond the one in use.
@@ -60,7 +68,7 @@ def load_batches(
 
     def load_or_none(source: ImageSource) -> Pixels | None:
         try:
-            return load_image(source, size_px, mode, detail)
+            return load_image(source, size_px, mode, detail, trim)
         except ImageFault:
             return None
 
@@ -76,6 +84,18 @@ def load_batches(
             if pixels is not None:
                 images[row], mask[row] = pixels, True
         yield slice(start, start + n), images, mask
+
+
+def without_margin(pixels: Pixels) -> Pixels:
+    """Return `pixels` without rows and columns at the edges that are white; all of a white image.
+
+    White is within `TRIM_TOLERANCE` grey levels of 255 in every channel.
+    """
+    inked = (pixels < FILL - TRIM_TOLERANCE).any(axis=2)
+    rows, columns = np.flatnonzero(inked.any(axis=1)), np.flatnonzero(inked.any(axis=0))
+    if len(rows) == 0:
+        return pixels
+    return pixels[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
 def resize(pixels: Pixels, width_px: int, height_px: int) -> Pixels:

@@ -4,8 +4,10 @@ The order of the room: a file imports files of the lines above its own, and no o
 loaded inside functions, where a network is built, trained or run on a graphics card.
 
     backbones                       names and sizes
+    hub                             files of networks, fetched once and checked
     architectures                   bodies, pooling, normalisation
-    vit                             the same for transformers
+    hugging_face                    the same for the models of Hugging Face
+    foreign                         ONNX files of other programs -> ONNX bytes as ours
     weights                         a name, a file or ONNX bytes -> a torch network
     export, runtime                 torch network -> ONNX bytes -> embeddings and feature maps
     fine_tuning, heat_map           better weights; where in the image an answer comes from

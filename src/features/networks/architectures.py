@@ -96,12 +96,19 @@ def root_and_length(pooled: torch.Tensor) -> torch.Tensor:
     return roots / torch.clamp(length, min=1e-12)
 
 
+def stage_embedding(maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return maps (n, c, h, w) averaged over places, side by side and rooted; and the last map."""
+    import torch
+
+    pooled = torch.cat([depth.float().mean(dim=(2, 3)) for depth in maps], dim=1)
+    return root_and_length(pooled), maps[-1].float()
+
+
 def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
     """Wrap a convolutional body that was built for images of `size_px`.
 
-    Its `forward(images)` takes (n, size, size, 3) uint8 and returns the embedding (n, d), three
-    depths averaged over places, rooted and scaled to length 1, and the last feature map
-    (n, c, h, w).
+    Its `forward(images)` takes (n, size, size, 3) uint8 and returns the embedding (n, d) of three
+    depths and the last feature map (n, c, h, w).
     """
     import torch
 
@@ -118,8 +125,6 @@ def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule
             return blocks_of(self.body)
 
         def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            maps = maps_of(self.body, scale_pixels(images, spec.mean, spec.std))
-            pooled = torch.cat([depth.float().mean(dim=(2, 3)) for depth in maps], dim=1)
-            return root_and_length(pooled), maps[-1].float()
+            return stage_embedding(maps_of(self.body, scale_pixels(images, spec.mean, spec.std)))
 
     return Embedder()

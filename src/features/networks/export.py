@@ -7,6 +7,7 @@ torch network again, on a graphics card or for more training, and nothing else n
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import json
 import tempfile
@@ -15,9 +16,17 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.features.networks.backbones import TorchModule
+from src.errors import BackboneError, UsageError
+from src.features.networks.architectures import FAMILIES
+from src.features.networks.backbones import METADATA, ONNX, TorchModule, block_suffix, first_line
+from src.features.networks.foreign import wrap_foreign
 from src.features.networks.text_network import TEXT, TEXT_INPUTS, build_text_network
-from src.features.networks.weights import METADATA, build_network, network_size, weights_file
+from src.features.networks.weights import (
+    build_network,
+    network_spec,
+    onnx_description,
+    weights_file,
+)
 from src.files import sha256, write_atomically
 
 if TYPE_CHECKING:
@@ -25,7 +34,7 @@ if TYPE_CHECKING:
 
 OPSET = 17
 # Raise it when a network's graph changes: it is part of every cached file's name.
-GRAPH_VERSION = 1
+GRAPH_VERSION = 2
 INPUT = "images"
 OUTPUTS = ("embedding", "maps")
 
@@ -33,14 +42,15 @@ OUTPUTS = ("embedding", "maps")
 def export_onnx(network: TorchModule) -> bytes:
     """Write a network as ONNX; the same network gives the same bytes.
 
-    Of images: input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and
-    `maps` (n, c, h, w) float32. Of text: inputs `input_ids` and `attention_mask`, (n, tokens)
-    int64; output `embedding`. Any n, any number of tokens.
+    Of images: input `images` (n, size, size, 3) uint8; outputs `embedding` (n, d) float32 and,
+    where the network gives them, `maps` (n, c, h, w) float32. Of text: inputs `input_ids` and
+    `attention_mask`, (n, tokens) int64; output `embedding`. Any n, any number of tokens. A
+    BackboneError where an operation has no ONNX form.
     """
     import onnx
     import torch
 
-    inputs, outputs, about = _signature(network)
+    inputs, outputs, about = _signature(network.cpu().eval())
     axes = {name: dict(enumerate(("n", "tokens")[: 1 + (name in TEXT_INPUTS)])) for name in inputs}
     fastpath = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)  # its fused attention has no ONNX form
@@ -50,7 +60,7 @@ def export_onnx(network: TorchModule) -> bytes:
             # The exporter of opset 17 is called old, and the size checks of ViT are traced.
             warnings.simplefilter("ignore")
             torch.onnx.export(
-                network.cpu().eval(),
+                network,
                 tuple(inputs.values()),
                 file,
                 input_names=list(inputs),
@@ -63,6 +73,9 @@ def export_onnx(network: TorchModule) -> bytes:
                 do_constant_folding=False,
             )
             proto = onnx.load(file)
+    except torch.onnx.errors.OnnxExporterError as error:
+        found = f"{network.spec.name} can't be exported to ONNX ({first_line(error)})"
+        raise BackboneError(found, next_command="--set features.image.networks=[]") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(about, sort_keys=True)})
@@ -83,10 +96,9 @@ def _signature(
     spec, size_px = network.spec, network.image_size_px
     about = {
         "backbone": spec.name,
+        "spec": dataclasses.asdict(spec),
         "image_size_px": size_px,
-        "mean": spec.mean,
-        "std": spec.std,
-        "config": network.body.config.to_dict() if spec.family == "vit" else None,
+        "config": None if spec.family in FAMILIES else network.body.config.to_dict(),
     }
     images = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
     return {INPUT: images}, OUTPUTS, about
@@ -99,43 +111,86 @@ def build_onnx(
     image_size_px: int | None = None,
     random_state: int = 0,
     cache_dir: Path | None = None,
+    int8: bool = False,
 ) -> bytes:
     """Return a backbone as ONNX bytes, from `cache_dir` if it was exported there before.
 
-    Torch is only loaded where there is no such file.
+    Torch is only loaded where there is no such file, and never for an ONNX file of another program.
     """
-    size_px = network_size(backbone, weights, image_size_px)
-    content = _content_digests(weights_file(backbone, weights))
-    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights), content]
-    digest = sha256(json.dumps(settings).encode())
-    name = f"{backbone}_{size_px}px_{digest[:16]}.onnx"
-    build = functools.partial(
-        build_network, backbone, weights, image_size_px=image_size_px, random_state=random_state
-    )
-    return _export_once(cache_dir, name, build)
+    source = weights_file(backbone, weights, cache_dir)
+    spec = network_spec(backbone, source)
+    size_px = image_size_px or spec.image_size_px
+    if spec.family == ONNX and size_px != spec.image_size_px:
+        raise UsageError(
+            f"images.size = {size_px}: {backbone} takes images of {spec.image_size_px} px",
+            next_command="--set images.size=0",
+        )
+    settings = [GRAPH_VERSION, OPSET, backbone, image_size_px, random_state, str(weights)]
+    digest = sha256(json.dumps([*settings, content_digests(source)]).encode())
+    name = f"{block_suffix(backbone)}_{size_px}px_{digest[:16]}{'_int8' * int8}.onnx"
+    options: dict[str, Any] = {"image_size_px": image_size_px, "random_state": random_state}
+
+    def build() -> bytes:
+        if int8:
+            return quantise(build_onnx(backbone, weights, **options, cache_dir=cache_dir))
+        if spec.family == ONNX:
+            return wrap_foreign(Path(backbone))
+        return export_onnx(build_network(backbone, weights, **options, networks_dir=cache_dir))
+
+    return _made_once(cache_dir, name, build)
 
 
 def build_text_onnx(folder: Path, pooling: str, cache_dir: Path) -> bytes:
     """Return the text encoder of a folder as ONNX bytes, as `build_onnx` does."""
-    settings = [GRAPH_VERSION, OPSET, TEXT, pooling, _content_digests(folder)]
+    settings = [GRAPH_VERSION, OPSET, TEXT, pooling, content_digests(folder)]
     digest = sha256(json.dumps(settings).encode())
     build = functools.partial(build_text_network, folder, pooling)
-    return _export_once(cache_dir, f"{TEXT}_{digest[:16]}.onnx", build)
+    return _made_once(cache_dir, f"{TEXT}_{digest[:16]}.onnx", lambda: export_onnx(build()))
 
 
-def _export_once(cache_dir: Path | None, name: str, build: Callable[[], TorchModule]) -> bytes:
+def _made_once(cache_dir: Path | None, name: str, build: Callable[[], bytes]) -> bytes:
     if cache_dir is not None and (cache_dir / name).is_file():
         return (cache_dir / name).read_bytes()
-    data = export_onnx(build())
+    data = build()
     if cache_dir is not None:
         with write_atomically(cache_dir / name, "wb") as file:
             file.write(data)
     return data
 
 
-def _content_digests(path: Path | None) -> dict[str, str]:
-    """Hash the weights themselves: a file may change under its name."""
-    if path is None or not path.exists():
+def quantise(data: bytes) -> bytes:
+    """Return an exported network with its matrix products in int8, inputs quantised as they come.
+
+    Convolutions, which lose more and gain less so, stay as they are.
+    """
+    import onnx
+    from onnxruntime.quantization import QuantType, quantize_dynamic
+    from onnxruntime.quantization.shape_inference import quant_pre_process
+
+    kinds = {"op_types_to_quantize": ["MatMul", "Gemm"], "weight_type": QuantType.QInt8}
+    with tempfile.TemporaryDirectory() as folder:
+        given, folded, file = (
+            Path(folder) / f"{stage}.onnx" for stage in ("fp32", "folded", "int8")
+        )
+        given.write_bytes(data)
+        quant_pre_process(
+            given, folded, skip_symbolic_shape=True
+        )  # transposed weights are constants
+        quantize_dynamic(folded, file, **kinds)
+        quantised = onnx.load(file)
+    if not any(node.op_type == "MatMulInteger" for node in quantised.graph.node):
+        raise UsageError(
+            "precision 'int8' is for transformers: this network has no matrix products of weights",
+            next_command="--set features.image.cnn.precision=auto",
+        )
+    described = onnx_description(data) | {"precision": "int8"}
+    onnx.helper.set_model_props(quantised, {METADATA: json.dumps(described, sort_keys=True)})
+    return bytes(quantised.SerializeToString(deterministic=True))
+
+
+def content_digests(path: Path | None) -> dict[str, str]:
+    """Return the SHA256 of the weights themselves: a file may change under its name."""
+    if path is None:
         return {}
-    files = [path] if path.is_file() else sorted(file for file in path.iterdir() if file.is_file())
-    return {file.name: sha256(file) for file in files}
+    files = [path, path.with_suffix(".toml")] if path.is_file() else sorted(path.iterdir())
+    return {file.name: sha256(file) for file in files if file.is_file()}

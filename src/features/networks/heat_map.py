@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.data.image_decode import Pixels
-from src.errors import BackboneError
 from src.features.networks.architectures import ROOT_EPSILON
 from src.features.networks.runtime import Engine, Floats
 
@@ -26,8 +25,10 @@ GROUND_LEAST = 0.6
 
 def explain(
     engine: Engine, images: Pixels, directions: NDArray[np.floating] | None = None
-) -> Floats:
+) -> Floats | None:
     """Return one heat map an image, (n, h, w) of 0..1, at the resolution of the last map.
+
+    None where the network gives no maps.
 
     `images` are (n, size, size, 3) uint8. `directions`, (d,) or (n, d), are the gradient of the
     score with respect to the embedding: for a linear model the row of coefficients of the class,
@@ -36,7 +37,7 @@ def explain(
     """
     embeddings, maps = engine(images, True)
     if maps is None:
-        raise BackboneError("the network gives no maps")
+        return None
     if maps.shape[1] == 1:
         return _to_unit(maps[:, 0] - maps[:, 0].min(axis=(1, 2), keepdims=True))
     return grad_cam(embeddings, maps, directions)

@@ -8,16 +8,16 @@ of its protocol (list, get) are made here, within bounds of time.
 from __future__ import annotations
 
 import fnmatch
+import hashlib
 import http.client
 import json
 import queue
-import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote
 from urllib.request import Request, urlopen
@@ -31,47 +31,58 @@ RECORD = "files.json"
 ANSWER_S = 8.0
 STRETCH_S = 8.0
 LEAST_BYTES = 400_000
-_BLOCK_BYTES = 1 << 16
 _FAULTS = (OSError, http.client.HTTPException, ValueError)
 
 
 def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir: Path) -> Path:
     """Return the folder with the files of a model of Hugging Face that fit any of the patterns.
 
-    They are fetched where they are not there yet, all or none, into a folder of `networks_dir`,
-    from `HF_ENDPOINT` and with the token of Hugging Face's own client where there is one. Their
-    SHA256 stand beside them (`recorded`), with the commit that the revision was at first: the
-    folder never mixes two.
+    What is not there yet is fetched, all or nothing, from `HF_ENDPOINT` and with the token of
+    Hugging Face's own client, into a folder of `networks_dir`. Beside the files stand their SHA256
+    and the commit that the revision was at first: the folder never mixes two.
 
     Raises
     ------
     BackboneError
         The hub is silent, slow or refuses, or a file is another than the recorded or listed one.
     """
+    from huggingface_hub import constants, get_token
+
     folder = networks_dir / "hub" / f"{name}@{revision}".replace("/", "--")
-    record = _read_record(folder)
-    kept = {file: digest for file, digest in record["files"].items() if _fits(file, patterns)}
-    for file, digest in kept.items():
-        if (folder / file).is_file() and sha256(folder / file) != digest:
-            raise _fault(
-                name, f"{folder / file} is not the file that was fetched", f"rm -r {folder}"
-            )
-    complete = set(patterns) <= set(record["patterns"])
-    if complete and all((folder / file).is_file() for file in kept):
+    record = _read(folder)
+    there = {file for file in record["files"] if (folder / file).is_file()}
+    for file in there:
+        if _fits(file, patterns) and sha256(folder / file) != record["files"][file]:
+            found = f"{folder / file} is not the file that was fetched"
+            raise _fault(name, found, f"rm -r {folder}")
+    wanted = {file for file in record["files"] if _fits(file, patterns)}
+    if set(patterns) <= set(record["patterns"]) and wanted <= there:
         return folder
-    url = f"{_endpoint()}/api/models/{name}/revision/{quote(record['commit'] or revision, safe='')}"
+    commit = record["commit"] or revision
+    url = f"{constants.ENDPOINT}/api/models/{name}/revision/{quote(commit, safe='')}?blobs=true"
     try:
-        listing = json.loads(_get(f"{url}?blobs=true"))
-        _fetch_all(name, listing, patterns, record, folder)
+        if constants.HF_HUB_OFFLINE:
+            raise OSError("HF_HUB_OFFLINE is set")
+        listing = json.loads(b"".join(_blocks(url, get_token())))
+        listed = {item["rfilename"]: item.get("lfs") or {} for item in listing["siblings"]}
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as aside:
+            fetched = [file for file in listed if _fits(file, patterns) and file not in there]
+            for file in fetched:
+                if not (Path(aside) / file).resolve().is_relative_to(Path(aside).resolve()):
+                    raise ValueError(f"a file named {file!r}")
+                source = f"{constants.ENDPOINT}/{name}/resolve/{listing['sha']}/{quote(file)}"
+                expected = record["files"].get(file) or listed[file].get("sha256", "")
+                record["files"][file] = fetch(source, Path(aside) / file, expected, get_token())
+            for file in fetched:
+                (folder / file).parent.mkdir(parents=True, exist_ok=True)
+                (Path(aside) / file).replace(folder / file)
     except _FAULTS as error:
-        found = str(error) or type(error).__name__
-        raise _fault(name, f"{url}: {found}", f"curl -sSI {url}") from error
+        raise _fault(name, f"{url}: {error or type(error).__name__}", f"curl -sS {url}") from error
+    record |= {"commit": listing["sha"], "patterns": sorted({*record["patterns"], *patterns})}
+    with write_atomically(folder / RECORD) as out:
+        json.dump(record, out, indent=1, sort_keys=True)
     return folder
-
-
-def recorded(folder: Path) -> dict[str, str]:
-    """Return the SHA256 of a model's files by name, as they were when they came."""
-    return dict(_read_record(folder)["files"])
 
 
 def fetch(url: str, path: Path, digest: str = "", token: str | None = None) -> str:
@@ -82,45 +93,22 @@ def fetch(url: str, path: Path, digest: str = "", token: str | None = None) -> s
     OSError
         No answer in time, too few bytes a second, another file than expected, or no room.
     """
-    with _open(url, token) as answer, write_atomically(path, "wb") as file:
-        _copy(answer, file, url)
-        file.flush()
-        found = sha256(Path(file.name))
-        if not found.startswith(digest):
-            raise OSError(f"{url} has the sha256 {found}, expected {digest}")
-    return found
+    seen, part = hashlib.sha256(), path.with_name(f".{path.name}.part")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        with part.open("wb") as file:
+            for block in _blocks(url, token):
+                file.write(block)
+                seen.update(block)
+        if not seen.hexdigest().startswith(digest):
+            raise OSError(f"{url} has the sha256 {seen.hexdigest()}, expected {digest}")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return seen.hexdigest()
 
 
-def _fetch_all(
-    name: str,
-    listing: Mapping[str, Any],
-    patterns: Sequence[str],
-    record: Mapping[str, Any],
-    folder: Path,
-) -> None:
-    """Fetch what fits and is not there into a folder aside, and move it in when all has come."""
-    listed = {item["rfilename"]: item.get("lfs") or {} for item in listing["siblings"]}
-    there = {file for file in record["files"] if (folder / file).is_file()}
-    wanted = [file for file in listed if _fits(file, patterns) and file not in there]
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as aside:
-        digests = dict(record["files"])
-        for file in wanted:
-            if not (Path(aside) / file).resolve().is_relative_to(Path(aside).resolve()):
-                raise ValueError(f"a file named {file!r}")
-            url = f"{_endpoint()}/{name}/resolve/{listing['sha']}/{quote(file)}"
-            expected = digests.get(file) or listed[file].get("sha256", "")
-            digests[file] = fetch(url, Path(aside) / file, expected, _token())
-        for file in wanted:
-            (folder / file).parent.mkdir(parents=True, exist_ok=True)
-            shutil.move(Path(aside) / file, folder / file)
-    known = sorted({*record["patterns"], *patterns})
-    content = {"name": name, "commit": listing["sha"], "patterns": known, "files": digests}
-    with write_atomically(folder / RECORD) as out:
-        json.dump(content, out, indent=1, sort_keys=True)
-
-
-def _read_record(folder: Path) -> dict[str, Any]:
+def _read(folder: Path) -> dict[str, Any]:
     file = folder / RECORD
     found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
     return {"commit": "", "patterns": [], "files": {}, **found}
@@ -130,11 +118,19 @@ def _fits(file: str, patterns: Sequence[str]) -> bool:
     return any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)
 
 
-def _get(url: str) -> bytes:
-    with _open(url, _token()) as answer, tempfile.SpooledTemporaryFile(1 << 20) as file:
-        _copy(answer, file, url)
-        file.seek(0)
-        return file.read()
+def _blocks(url: str, token: str | None) -> Iterator[bytes]:
+    """Yield what an address answers, within the bounds of time."""
+    with _open(url, token) as answer:
+        n_bytes, began = 0, time.monotonic()
+        while block := answer.read1(1 << 16):
+            yield block
+            n_bytes += len(block)
+            if time.monotonic() - began > STRETCH_S:
+                if n_bytes < LEAST_BYTES:
+                    raise TimeoutError(f"{url}: {n_bytes:,} bytes in {STRETCH_S:g} s")
+                n_bytes, began = 0, time.monotonic()
+        if answer.length:  # of what the head announced, this is left
+            raise http.client.IncompleteRead(b"", answer.length)
 
 
 def _open(url: str, token: str | None) -> http.client.HTTPResponse:
@@ -163,34 +159,7 @@ def _open(url: str, token: str | None) -> http.client.HTTPResponse:
         raise TimeoutError(f"no answer within {ANSWER_S:g} s") from None
     if isinstance(answer, Exception):
         raise answer
-    return answer  # type: ignore[no-any-return]
-
-
-def _copy(answer: http.client.HTTPResponse, file: IO[bytes], url: str) -> None:
-    n_bytes, began = 0, time.monotonic()
-    while block := answer.read1(_BLOCK_BYTES):
-        file.write(block)
-        n_bytes += len(block)
-        if time.monotonic() - began > STRETCH_S:
-            if n_bytes < LEAST_BYTES:
-                raise TimeoutError(f"{url}: {n_bytes:,} bytes in {STRETCH_S:g} s")
-            n_bytes, began = 0, time.monotonic()
-    if answer.length:  # of what the head announced, this is left
-        raise http.client.IncompleteRead(b"", answer.length)
-
-
-def _endpoint() -> str:
-    from huggingface_hub import constants
-
-    if constants.HF_HUB_OFFLINE:
-        raise _fault("a network", "HF_HUB_OFFLINE is set", "unset HF_HUB_OFFLINE")
-    return str(constants.ENDPOINT)
-
-
-def _token() -> str | None:
-    from huggingface_hub import get_token
-
-    return get_token()
+    return answer
 
 
 def _fault(name: str, found: str, next_command: str) -> BackboneError:

@@ -29,7 +29,7 @@ Engine = Callable[[Inputs, bool], tuple[Floats, Floats | None]]
 
 RUNTIMES = ("auto", "torch", "onnxruntime", "openvino")
 DEVICES = ("auto", "cpu", "cuda")
-PRECISIONS = ("auto", "fp32", "bf16")
+PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
 def start_engine(
@@ -48,8 +48,8 @@ def start_engine(
     every core is taken.
 
     Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
-    maps (n, c, h, w) that explanations start from, None unless asked for. A text encoder takes its
-    inputs by name, and has no maps.
+    maps (n, c, h, w) that explanations start from, None unless asked for and there. A text encoder
+    takes its inputs by name, and has no maps.
 
     Raises
     ------
@@ -111,11 +111,13 @@ def choose_runtime(runtime: str, device: str) -> str:
 
 
 def choose_precision(precision: str, runtime: str, device: str) -> str:
-    """Return "fp32" or "bf16"; onnxruntime has no bf16 kernels for processors."""
+    """Return "fp32", "bf16" or "int8"; onnxruntime has no bf16 kernels for processors."""
     if precision not in PRECISIONS:
         raise UsageError(f"precision {precision!r} is not one of {', '.join(PRECISIONS)}")
     if precision == "bf16" and runtime == "onnxruntime":
         raise UsageError("precision 'bf16' needs runtime openvino or torch")
+    if precision == "int8" and runtime == "torch":
+        raise UsageError("precision 'int8' needs runtime onnxruntime or openvino")
     if precision != "auto":
         return precision
     if runtime == "openvino":
@@ -144,10 +146,12 @@ def _onnxruntime_engine(data: bytes, n_threads: int) -> Engine:
     except (faults.InvalidProtobuf, faults.InvalidGraph, faults.Fail) as error:
         raise BackboneError(f"onnxruntime can't read the network: {error}") from error
 
+    names = [output.name for output in session.get_outputs()]
+
     def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
-        wanted = ["embedding", "maps"] if with_maps else ["embedding"]
-        found = session.run(wanted, dict(_by_name(inputs)))
-        return found[0], found[1] if with_maps else None
+        wanted = names if with_maps else names[:1]
+        embeddings, *maps = session.run(wanted, dict(_by_name(inputs)))
+        return embeddings, maps[0] if maps else None
 
     return run
 
@@ -172,14 +176,15 @@ def _openvino_engine(data: bytes, precision: str, n_threads: int) -> Engine:
         compiled = core.compile_model(openvino.Model(outputs, model.get_parameters()), "CPU", hints)
         return openvino.AsyncInferQueue(compiled)
 
-    queues = {False: queue(("embedding",))}
+    names = tuple(output.any_name for output in model.outputs)
+    queues = {False: queue(names[:1])}
 
     def run(inputs: Inputs, with_maps: bool) -> tuple[Floats, Floats | None]:
         if with_maps and True not in queues:  # compiled when an explanation is first asked for
-            queues[True] = queue(("embedding", "maps"))
+            queues[True] = queue(names)
         parts = _run_parts(queues[with_maps], _by_name(inputs), n_threads)
-        embeddings = np.concatenate([part[0] for part in parts])
-        return embeddings, np.concatenate([part[1] for part in parts]) if with_maps else None
+        embeddings, *maps = (np.concatenate(outputs) for outputs in zip(*parts, strict=True))
+        return embeddings, maps[0] if maps else None
 
     return run
 
@@ -214,7 +219,7 @@ def _torch_engine(data: bytes, device: str, precision: str) -> Engine:
         batch = [torch.from_numpy(array).to(device) for array in arrays]
         with torch.inference_mode(), torch.autocast(device, torch.bfloat16, enabled=reduced):
             found = network(*batch)
-        embeddings, maps = found if isinstance(found, tuple) else (found, None)
-        return embeddings.cpu().numpy(), maps.cpu().numpy() if with_maps else None
+        embeddings, *maps = found if isinstance(found, tuple) else (found,)
+        return embeddings.cpu().numpy(), maps[0].cpu().numpy() if with_maps and maps else None
 
     return run

