@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train compare rollback api app test lint bench house constraints clean
+.PHONY: demo init train quality compare rollback api app test lint bench house constraints clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -18,6 +18,9 @@ init: .venv/ready  ## load import/*.csv into PostgreSQL
 
 train: .venv/ready  ## the five stages
 	$(BIN)/python scripts/train_pipeline.py
+
+quality: .venv/ready  ## the same with the networks of config/quality.toml: a night on two cores
+	$(BIN)/python scripts/train_pipeline.py --config config/quality.toml
 
 api: .venv/ready  ## the HTTP service on http://127.0.0.1:8000
 	$(BIN)/python scripts/serve_api.py

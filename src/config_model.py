@@ -162,6 +162,31 @@ TEXT_WEIGHTS = {
 }
 
 
+class FineTune(Section):
+    enabled: bool = False
+    cross_fit: bool = True
+    n_blocks: NonNegative = 0
+    epochs: Positive = 3
+    batch_size: Positive = 32
+    accumulate: Positive = 1
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-5
+    layer_decay: Rate = 0.9
+    label_smoothing: Share = 0.1
+
+
+class FineTuneEncoder(FineTune):
+    lora_rank: NonNegative = 0
+
+
+class FineTuneCnn(FineTune):
+    n_blocks: NonNegative = 2
+    epochs: Positive = 8
+    learning_rate: Annotated[float, Field(gt=0, le=1)] = 3e-4
+    layer_decay: Rate = 1.0
+    mixup_alpha: Weight = 0.2
+    cutmix_alpha: Weight = 1.0
+
+
 class Encoder(Section):
     enabled: bool = False
     model: str = "intfloat/multilingual-e5-small"
@@ -172,6 +197,7 @@ class Encoder(Section):
     device: Device = "auto"
     runtime: Runtime = "auto"
     precision: Literal["auto", "fp32", "bf16"] = "auto"
+    fine_tune: FineTuneEncoder = FineTuneEncoder()
 
 
 class TextFeatures(Section):
@@ -213,15 +239,6 @@ class Stats(Section):
     enabled: bool = True
 
 
-class FineTune(Section):
-    enabled: bool = False
-    n_blocks: Positive = 2
-    epochs: Positive = 8
-    mixup_alpha: Weight = 0.2
-    cutmix_alpha: Weight = 1.0
-    label_smoothing: Share = 0.1
-
-
 class Cnn(Section):
     enabled: bool = True
     backbone: Network = "efficientnet_lite2"
@@ -230,7 +247,7 @@ class Cnn(Section):
     batch_size: Positive = 32
     runtime: Runtime = "auto"
     precision: Literal["auto", "fp32", "bf16", "int8"] = "auto"
-    fine_tune: FineTune = FineTune()
+    fine_tune: FineTuneCnn = FineTuneCnn()
 
 
 class Vit(Section):

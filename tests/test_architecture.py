@@ -29,6 +29,7 @@ BREACHES = {
     "artifacts have one door": ("src/models/classifiers.py", "import src.artifacts.manifest"),
     "home of the networks' libraries": ("src/pipelines/text_pipeline.py", "import torch"),
     "home of boosted trees": ("src/data/images.py", "import lightgbm"),
+    "home of tokenizers": ("src/serving/predictor.py", "import tokenizers"),
     "home of PostgreSQL": ("streamlit_app/member.py", "import psycopg"),
     "home of stemming and stop words": ("src/labels.py", "import nltk"),
     "home of drawing": ("src/monitoring/drift.py", "import matplotlib"),

@@ -29,16 +29,17 @@ FULL_ROWS = 84_916
 SECTIONS = {
     "load": "commands", "tfidf": "libraries", "svm": "libraries", "images": "libraries",
     "shap": "libraries", "serving": "commands", "api": "commands", "training": "commands",
+    "profiles": "commands",
 }  # fmt: skip
-# Half an hour and more: run only where it is asked for.
-LONG = "training"
+# Half an hour and more, or networks that are downloaded: run only where they are asked for.
+LONG = ("training", "profiles")
 
 
 def main(argv: list[str] | None = None) -> int:
     """Run the sections asked for; return the exit code."""
     options = parser(__doc__, config=False)
     options.add_argument("--rows", type=int, default=FULL_ROWS, help="demo products (84916)")
-    short = [name for name in SECTIONS if name != LONG]
+    short = [name for name in SECTIONS if name not in LONG]
     options.add_argument("--sections", nargs="+", choices=list(SECTIONS), default=short)
     options.add_argument("--url", help="ask the service there, and measure nothing else")
     return run(_benchmark, options, argv, kept="nothing was written")

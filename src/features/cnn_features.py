@@ -11,18 +11,17 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from sklearn.base import BaseEstimator, TransformerMixin
 
 from src.data.image_decode import ImageSource, Pixels
 from src.features.image.loader import load_batches, load_image, load_settings
 from src.features.networks.backbones import PRETRAINED, backbone_spec, block_suffix
 from src.features.networks.export import build_onnx, content_digests
-from src.features.networks.fine_tuning import check_blocks, fine_tune
+from src.features.networks.fine_tuning import FineTuned, content_digest, image_mixing
 from src.features.networks.runtime import (
     Engine,
     Floats,
@@ -31,16 +30,9 @@ from src.features.networks.runtime import (
     choose_runtime,
     start_engine,
 )
-from src.features.networks.weights import (
-    network_from_onnx,
-    network_spec,
-    packaged_file,
-    weights_file,
-)
+from src.features.networks.trainer import Rows, TrainingRows
+from src.features.networks.weights import network_spec, packaged_file, weights_file
 from src.files import sha256
-
-if TYPE_CHECKING:
-    from src.features.networks.fine_tuning import FineTuning
 
 # So that a thumbnail or strong compression changes an answer half as often (docs/experiments.md).
 DETAIL = 0.75
@@ -235,40 +227,27 @@ class CNNFeaturizer:
         return values, mask
 
 
-class FineTunedCNN(TransformerMixin, BaseEstimator):
-    """Embeddings of a network whose last blocks were tuned on the rows of `fit`.
+class FineTunedCNN(FineTuned):
+    """Embeddings of an image network that was tuned on the rows of `fit`."""
 
-    After `fit`, `featurizer_` is the tuned copy and `history_` what `fine_tune` says of it.
-    """
+    requires = "has_image"
+    section = "features.image.cnn.fine_tune"
 
-    def __init__(self, featurizer: CNNFeaturizer, tuning: FineTuning) -> None:
-        self.featurizer = featurizer
-        self.tuning = tuning
-
-    def check(self) -> None:
-        """Make the network that tuning starts from; refuse one that can't be tuned so."""
-        self.featurizer.check()
-        check_blocks(network_from_onnx(self.featurizer.prepare().onnx_), self.tuning.n_blocks)
-
-    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> FineTunedCNN:
-        """Tune on the products of `X` that have an image; duplicates stay on one inner side."""
-        present = X["has_image"].to_numpy(dtype=bool)
-        groups = X["group"].to_numpy()[present] if "group" in X else None
-        self.featurizer_ = copy.copy(self.featurizer.prepare())
-        self.featurizer_.onnx_, self.history_ = fine_tune(
-            self.featurizer.onnx_,
-            self.featurizer.load_batches,
-            X["image"][present].tolist(),
-            y[present],
-            settings=self.tuning,
-            groups=groups,
+    def training_rows(self, X: pd.DataFrame, codes: NDArray[np.intp]) -> TrainingRows:
+        """Return the images of the products."""
+        sources: list[ImageSource] = X["image"].tolist()
+        known = X["image_sha256"].tolist() if "image_sha256" in X else [""] * len(X)
+        content = content_digest(
+            digest or source for digest, source in zip(known, sources, strict=True)
         )
-        return self
+
+        def read(rows: Rows, batch_size: int) -> Iterator[tuple[Rows, tuple[Pixels]]]:
+            chosen = [sources[row] for row in rows]
+            for part, images, found in self.featurizer.load_batches(chosen, batch_size):
+                yield rows[part][found], (images[found],)
+
+        return TrainingRows(read, codes, content, mix=image_mixing(self.tuning, codes.max() + 1))
 
     def transform(self, X: pd.DataFrame) -> Floats:
         """Return embeddings, shape (n, n_features), float32; zeros where there is no image."""
         return self.featurizer_.extract([source or None for source in X["image"]])[0]
-
-    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
-        """Return the names of the embedding's values."""
-        return np.array(self.featurizer_.names, dtype=object)

@@ -34,13 +34,15 @@ def cross_fit(
     folds: np.ndarray,
     present: np.ndarray,
     cost: Cost | None = None,
+    only: int | None = None,
 ) -> np.ndarray:
     """Return out-of-fold margins, shape (n, n_classes): one column a class of `y`, ascending.
 
     Those of `present` rows (that the classifier has input of: an image expert reads only products
     with an image) come from a clone that was fitted on the other folds, its transformers and all;
     others are NaN. `groups` are duplicates, which do not straddle `folds`, for classifiers that
-    split their training rows once more. What it takes is added to `cost`.
+    split their training rows once more. What it takes is added to `cost`. A fold that is the `only`
+    one is all that gets margins, of one fit.
 
     On rows of one class set and without absent rows it is scikit-learn's ``cross_val_predict`` with
     ``method="decision_function"`` on a ``PredefinedSplit`` (tested).
@@ -48,7 +50,7 @@ def cross_fit(
     classes = np.unique(y)
     margins = np.full((len(y), len(classes)), np.nan)
     cost = cost or Cost()
-    for fold in np.unique(folds[present]):
+    for fold in np.unique(folds[present]) if only is None else (only,):
         train, held = present & (folds != fold), present & (folds == fold)
         started = time.perf_counter()
         fitted = fit_classifier(classifier, take(X, train), y[train], groups[train])

@@ -4,12 +4,14 @@ Each expert's margins m_e pass through a linear map (a temperature or a multinom
 ``calibration.py``) and become log-probabilities l_e. A product x that several experts answer gets
 
     softmax of calibrated( sum_e w_e(x) centred(l_e(x)) ),
-    w_e(x) = exp(theta_e . [1, has_description, log title length, every expert's confidence])
+    w_e(x) = exp(theta_e . [1, has_description, log title length, confidence of each of them])
 
 and one that a single expert answers gets that expert's own calibrated probabilities; without any,
-the shares of the classes. That is a handful of numbers: a full matrix of stacking weights lost 4 to
-9 points where only a few hundred products had both a text and an image. With a product's weights
-taken as given the sum is linear in the margins, so that explanations of linear experts stay exact
+the shares of the classes. Every set of experts that may answer a product together has a theta and a
+last map of its own, learned from all products that those experts answer, what others say of them
+hidden. That is a handful of numbers: a full matrix of stacking weights lost 4 to 9 points where
+only a few hundred products had both a text and an image. With a product's weights taken as given
+the sum is linear in the margins, so that explanations of linear experts stay exact
 (``src/evaluation/shap``).
 """
 
@@ -17,7 +19,9 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Mapping, Sequence
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -31,7 +35,7 @@ HOLDOUT_FOLD = -1
 USUAL_TITLE_LENGTH = 60.0
 # Strength of the pull of every theta toward equal weights, in rows.
 PRIOR_ROWS = 30.0
-# Below this number of products that every expert answers, the weights stay equal.
+# Below this number of products that several experts answer together, their weights stay equal.
 LEAST_PAIRED_ROWS = 50
 # Above this number a linear map is fitted once for the log-probabilities that weights are learned
 # from: a few hundred numbers do not remember its rows.
@@ -39,6 +43,8 @@ MANY_ROWS = 20_000
 
 Margins = Sequence[np.ndarray]
 """Raw margins, one array of shape (n, n_classes) an expert; rows of NaN where it has no input."""
+Pattern: TypeAlias = tuple[int, ...]
+"""Two experts or more that answer a product together, by number, ascending."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -46,12 +52,12 @@ class GatingOptions:
     """How each map of a `Gating` is fitted, chosen by out-of-fold log-loss.
 
     One an expert for products that it `alone` answers, and a linear one to the log-probabilities
-    that are weighed, its `votes`; `fused` is None where too few products have two experts.
+    that are weighed, its `votes`; one a pattern that enough products have to be `fused`.
     """
 
     alone: tuple[Calibration, ...]
     votes: tuple[Calibration, ...]
-    fused: Calibration | None = None
+    fused: Mapping[Pattern, Calibration]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -63,17 +69,17 @@ class OutOfFold:
     conditions: np.ndarray  # (n, n_conditions): see `gating_conditions`
     codes: np.ndarray  # column of the true class
     options: GatingOptions | None = None  # chosen on a part of the rows; None chooses on all
+    patterns: tuple[Pattern, ...] | None = None  # that products may have; None takes every one
 
     @property
     def arrays(self) -> list[np.ndarray]:
         """Margins in the order of the experts."""
         return list(self.margins.values())
 
-    def only(self, name: str) -> OutOfFold:
-        """Return the margins of one expert."""
-        if list(self.margins) == [name]:
-            return self
-        return dataclasses.replace(self, margins={name: self.margins[name]}, options=None)
+    def showing(self, names: Sequence[str]) -> list[np.ndarray]:
+        """Return the margins of some experts, and NaN for what the others say."""
+        hidden = np.full_like(self.arrays[0], np.nan)
+        return [margin if name in names else hidden for name, margin in self.margins.items()]
 
     def take(self, rows: np.ndarray) -> OutOfFold:
         """Return the products at the positions, or where the mask, `rows`."""
@@ -105,6 +111,7 @@ class OutOfFold:
             conditions=merged(self.conditions, other.conditions),
             codes=merged(self.codes, other.codes),
             options=self.chosen_options,
+            patterns=self.patterns,
         )
 
     @functools.cached_property
@@ -123,13 +130,35 @@ class OutOfFold:
         The margins of a row come from experts that were fitted without it, and every map and weight
         that turns them into its probabilities is fitted on the rows of the other folds.
         """
+        return self.answers(tuple(self.margins))
+
+    def answers(self, names: Sequence[str]) -> np.ndarray:
+        """Return the same where only some of the experts are shown the products."""
+        shown = self.showing(names)
         probabilities = np.empty_like(self.arrays[0])
-        for fold in np.unique(self.folds):
+        for fold, gating in self._gatings.items():
             held = self.folds == fold
-            gating = fit_gating(self.take(~held), self.chosen_options)
-            rows = self.take(held)
-            probabilities[held] = gating.predict_proba(rows.arrays, rows.conditions)
+            rows = [margin[held] for margin in shown]
+            probabilities[held] = gating.predict_proba(rows, self.conditions[held])
         return probabilities
+
+    @functools.cached_property
+    def _gatings(self) -> dict[int, Gating]:
+        """By fold, what the rows of the others teach."""
+        return {
+            fold: fit_gating(self.take(self.folds != fold), self.chosen_options)
+            for fold in np.unique(self.folds).tolist()
+        }
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Combination:
+    """How a pattern of k experts becomes one answer."""
+
+    # (k, n_conditions + k): how an expert's weight depends on the conditions and on every
+    # confidence.
+    theta: np.ndarray
+    calibrator: Calibrator
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -139,10 +168,7 @@ class Gating:
     prior: np.ndarray  # share of each class: the answer where no expert has input
     alone: tuple[Calibrator, ...]
     votes: tuple[Calibrator, ...]
-    # (n_experts, n_conditions + n_experts): how an expert's weight depends on the conditions and on
-    # every confidence.
-    theta: np.ndarray
-    fused: Calibrator
+    fused: Mapping[Pattern, Combination]
     range: np.ndarray  # (2, n_conditions): least and largest learned from; others count as these
 
     def weights(self, margins: Margins, conditions: np.ndarray) -> np.ndarray:
@@ -173,10 +199,10 @@ class Gating:
         for number, calibrator in enumerate(self.alone):
             rows = (n_present == 1) & present[:, number]
             probabilities[rows] = calibrator.predict_proba(margins[number][rows])
-        rows = n_present > 1
-        if rows.any():
-            scores = self.scores([margin[rows] for margin in margins], conditions[rows])
-            probabilities[rows] = self.fused.predict_proba(scores)
+        if (n_present > 1).any():
+            scores = self.scores(margins, conditions)
+            for pattern, rows in _patterns(present):
+                probabilities[rows] = self.fused[pattern].calibrator.predict_proba(scores[rows])
         return probabilities
 
     def _log_proba(self, margins: Margins) -> list[np.ndarray]:
@@ -185,15 +211,26 @@ class Gating:
     def _weights(self, log_p: Sequence[np.ndarray], conditions: np.ndarray) -> np.ndarray:
         present = available(log_p)
         known = np.clip(conditions, *self.range)
-        weights = _exp_linear(_features(log_p, known), self.theta) * present
-        alone = present.sum(axis=1) == 1
-        weights[alone] = present[alone]
+        weights = present.astype(np.float64)
+        for pattern, rows in _patterns(present):
+            features = _features([log_p[expert][rows] for expert in pattern], known[rows])
+            weights[rows[:, None], pattern] = _exp_linear(features, self.fused[pattern].theta)
         return weights
 
 
 def available(margins: Margins) -> np.ndarray:
     """Return which expert has input of which product: bool, shape (n, n_experts)."""
     return np.column_stack([~np.isnan(margin[:, 0]) for margin in margins])
+
+
+def _patterns(present: np.ndarray) -> Iterator[tuple[Pattern, np.ndarray]]:
+    """Yield the patterns that products have, and the positions of those that have each."""
+    for seen in np.unique(present, axis=0):
+        if seen.sum() > 1:
+            yield (
+                tuple(np.flatnonzero(seen).tolist()),
+                np.flatnonzero((present == seen).all(axis=1)),
+            )
 
 
 def centred(scores: np.ndarray) -> np.ndarray:
@@ -225,13 +262,12 @@ def choose_options(oof: OutOfFold) -> GatingOptions:
         alone.append(choose_calibration(*inputs, flat=True))
         single = len(oof.margins) == 1  # its log-probabilities weigh 1, whatever they are
         votes.append(Calibration() if single else choose_calibration(*inputs, flat=False))
-    options = GatingOptions(tuple(alone), tuple(votes))
-    paired = available(oof.arrays).sum(axis=1) > 1
-    if paired.sum() < LEAST_PAIRED_ROWS:
-        return options
-    fused = _fit_weighted_sum(oof, options)[1]
-    chosen = choose_calibration(fused[paired], oof.codes[paired], oof.folds[paired], flat=True)
-    return dataclasses.replace(options, fused=chosen)
+    options = GatingOptions(tuple(alone), tuple(votes), {})
+    fused = {
+        pattern: choose_calibration(scores, oof.codes[rows], oof.folds[rows], flat=True)
+        for pattern, rows, _, scores in _weigh_patterns(oof, options)
+    }
+    return dataclasses.replace(options, fused=fused)
 
 
 def fit_gating(oof: OutOfFold, options: GatingOptions) -> Gating:
@@ -243,36 +279,58 @@ def fit_gating(oof: OutOfFold, options: GatingOptions) -> Gating:
         rows = ~np.isnan(margin[:, 0])
         alone.append(of_alone.fit(margin[rows], oof.codes[rows]))
         votes.append(of_votes.fit(margin[rows], oof.codes[rows]))
-    gating = Gating(
+    fused = {
+        pattern: Combination(
+            _equal_weights(len(pattern), oof.conditions.shape[1]), Calibrator.identity(n_classes)
+        )
+        for pattern in _possible_patterns(oof)
+    }
+    for pattern, rows, theta, scores in _weigh_patterns(oof, options):
+        if pattern in options.fused:
+            calibrator = options.fused[pattern].fit(scores, oof.codes[rows])
+            fused[pattern] = Combination(theta, calibrator)
+    return Gating(
         prior=counts / counts.sum(),
         alone=tuple(alone),
         votes=tuple(votes),
-        theta=_equal_weights(len(votes), oof.conditions.shape[1]),
-        fused=Calibrator.identity(n_classes),
+        fused=fused,
         range=np.stack([oof.conditions.min(axis=0), oof.conditions.max(axis=0)]),
     )
-    paired = available(oof.arrays).all(axis=1)
-    if len(votes) == 1 or paired.sum() < LEAST_PAIRED_ROWS or options.fused is None:
-        return gating
-    theta, fused = _fit_weighted_sum(oof, options)
-    calibrator = options.fused.fit(fused[paired], oof.codes[paired])
-    return dataclasses.replace(gating, theta=theta, fused=calibrator)
 
 
-def _fit_weighted_sum(oof: OutOfFold, options: GatingOptions) -> tuple[np.ndarray, np.ndarray]:
-    """Return theta and the weighted sums, shape (n, n_classes), of out-of-fold log-probabilities.
+def _possible_patterns(oof: OutOfFold) -> tuple[Pattern, ...]:
+    if oof.patterns is not None:
+        return oof.patterns
+    n_experts = len(oof.margins)
+    sizes = range(2, n_experts + 1)
+    return tuple(p for size in sizes for p in itertools.combinations(range(n_experts), size))
 
-    A multinomial is too sure of rows that it was fitted on, which made fused answers too sure by 2
-    points: a row's log-probabilities come from maps that were fitted on the other folds.
+
+def _weigh_patterns(
+    oof: OutOfFold, options: GatingOptions
+) -> Iterator[tuple[Pattern, np.ndarray, np.ndarray, np.ndarray]]:
+    """Yield every pattern that enough products show, with what they teach.
+
+    That is the positions of the m products that all of its experts answer, whoever else does,
+    theta, and the weighted sums, (m, n_classes), of out-of-fold log-probabilities. A multinomial is
+    too sure of rows that it was fitted on, which made fused answers too sure by 2 points: a row's
+    log-probabilities come from maps that were fitted on the other folds.
     """
-    log_p = [
-        _out_of_fold_log_proba(of_votes, margin, oof.codes, oof.folds)
-        for of_votes, margin in zip(options.votes, oof.arrays, strict=True)
-    ]
-    rows = available(log_p).all(axis=1)
-    theta = fit_theta([vote[rows] for vote in log_p], oof.conditions[rows], oof.codes[rows])
-    weights = _exp_linear(_features(log_p, oof.conditions), theta)
-    return theta, _weighted_sum(log_p, weights)
+    possible, present = _possible_patterns(oof), available(oof.arrays)
+    rows_of = {pattern: np.flatnonzero(present[:, pattern].all(axis=1)) for pattern in possible}
+    enough = [pattern for pattern in possible if len(rows_of[pattern]) >= LEAST_PAIRED_ROWS]
+    log_p = {
+        expert: _out_of_fold_log_proba(
+            options.votes[expert], oof.arrays[expert], oof.codes, oof.folds
+        )
+        for expert in sorted(set().union(*enough))
+    }
+    for pattern in enough:
+        rows = rows_of[pattern]
+        votes = [log_p[expert][rows] for expert in pattern]
+        theta = fit_theta(votes, oof.conditions[rows], oof.codes[rows])
+        weights = _exp_linear(_features(votes, oof.conditions[rows]), theta)
+        yield pattern, rows, theta, _weighted_sum(votes, weights)
 
 
 def _out_of_fold_log_proba(

@@ -1,4 +1,4 @@
-"""Late fusion: one expert a modality, and an answer learned from what they say out of fold.
+"""Late fusion: several experts, and an answer learned from what they say out of fold.
 
 `fit` cross-fits every expert, learns from their out-of-fold margins how far each can be trusted
 (``gating.py``), then fits them on all rows. With a single expert it is that classifier with
@@ -7,7 +7,9 @@ calibrated probabilities, which is how every other kind of model is served.
 
 from __future__ import annotations
 
+import itertools
 import logging
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -26,7 +28,7 @@ from src.models.cross_validation import (
     fit_classifier,
     take,
 )
-from src.models.gating import OutOfFold, gating_conditions
+from src.models.gating import OutOfFold, Pattern, gating_conditions
 
 logger = logging.getLogger(__name__)
 
@@ -38,8 +40,10 @@ class LateFusion(ClassifierMixin, _BaseComposition):
 
     `estimators` are unfitted, by name; "drop" in the place of one leaves it out. `requires` names
     the bool columns of the table of which one is true for a product that an expert has input of; an
-    expert that is not named answers for all. The cross-fitting has `n_folds`. `experts_` are fitted
-    on all rows that they have input of; one that had too few is left out.
+    expert that is not named answers for all. The cross-fitting has `n_folds`; the experts of
+    `single_fold`, too slow to be fitted so often, are fitted beside the first alone and answer its
+    rows alone, so that what is learned of them is learned there. `experts_` are fitted on all rows
+    that they have input of, in `fit_times_` seconds; one that had too few is left out.
     """
 
     def __init__(
@@ -48,11 +52,13 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         requires: Mapping[str, Sequence[str]] | None = None,
         n_folds: int = 5,
         random_state: int = 0,
+        single_fold: Sequence[str] = (),
     ) -> None:
         self.estimators = estimators
         self.requires = requires
         self.n_folds = n_folds
         self.random_state = random_state
+        self.single_fold = single_fold
 
     def get_params(self, deep: bool = True) -> dict[str, Any]:  # noqa: FBT001, FBT002
         """Return the parameters, those of the experts too where `deep`."""
@@ -76,12 +82,18 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         """
         groups = np.arange(len(y)) if groups is None else groups
         folds = split_folds(y, groups, self.n_folds, self.random_state)
-        margins = {
-            name: cross_fit(expert, X, y, groups, folds, self.present(X, name))
-            for name, expert in self._usable_experts(X, y, folds)
-        }
+        margins, first = {}, folds == 0
+        for name, expert in self._usable_experts(X, y, folds):
+            only = 0 if name in self.single_fold else None
+            present = self.present(X, name)
+            margins[name] = cross_fit(expert, X, y, groups, folds, present, only=only)
+        if self.single_fold:
+            # No expert was fitted on any of its rows: maps may be on some, and read on others.
+            inner = split_folds(y[first], groups[first], self.n_folds, self.random_state)
+            folds[first] = self.n_folds + inner
         codes = np.unique(y, return_inverse=True)[1]
-        return OutOfFold(margins, folds, gating_conditions(X), codes)
+        patterns = self._patterns(tuple(margins))
+        return OutOfFold(margins, folds, gating_conditions(X), codes, patterns=patterns)
 
     def fit(
         self,
@@ -95,11 +107,12 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         groups = np.arange(len(y)) if groups is None else groups
         oof = oof or self.cross_fit(X, y, groups)
         self.classes_ = np.unique(y)
-        self.experts_ = {}
+        self.experts_, self.fit_times_ = {}, {}
         for name, expert in self.estimators:
             if name in oof.margins:
-                rows = self.present(X, name)
+                rows, started = self.present(X, name), time.perf_counter()
                 self.experts_[name] = fit_classifier(expert, take(X, rows), y[rows], groups[rows])
+                self.fit_times_[name] = time.perf_counter() - started
         self.gating_ = oof.fit_gating()
         return self
 
@@ -109,6 +122,14 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         if columns is None:
             return np.ones(len(X), dtype=bool)
         return np.logical_or.reduce([X[column].to_numpy(dtype=bool) for column in columns])
+
+    def readers(self) -> dict[str, tuple[str, ...]]:
+        """Return, by column of `requires`, the experts that have input where it alone is true."""
+        found: dict[str, tuple[str, ...]] = {}
+        for name in self.experts_:
+            for column in self._columns(name):
+                found[column] = (*found.get(column, ()), name)
+        return found
 
     def margins(self, X: pd.DataFrame) -> dict[str, np.ndarray]:
         """Return each expert's raw margins, shape (n, n_classes); NaN where it has no input."""
@@ -152,6 +173,27 @@ class LateFusion(ClassifierMixin, _BaseComposition):
                 for branch, step in _steps(expert, "")
                 if isinstance(step, kind)
             )
+
+    def _patterns(self, names: Sequence[str]) -> tuple[Pattern, ...]:
+        """Return the patterns that products may have, and those of all experts but one.
+
+        The latter say what that one adds.
+        """
+        columns = sorted({column for name in names for column in self._columns(name)} - {""})
+        sizes = range(len(columns) + 1)
+        shown = [{"", *some} for k in sizes for some in itertools.combinations(columns, k)]
+        found = {
+            tuple(e for e, name in enumerate(names) if some & set(self._columns(name)))
+            for some in shown
+        }
+        found |= set(itertools.combinations(range(len(names)), len(names) - 1))
+        often = {e for e, name in enumerate(names) if name not in self.single_fold}
+        found |= {tuple(e for e in pattern if e in often) for pattern in found}
+        return tuple(sorted(pattern for pattern in found if len(pattern) > 1))
+
+    def _columns(self, name: str) -> Sequence[str]:
+        """Return the columns that `requires` names; "" stands for one that is always true."""
+        return (self.requires or {}).get(name, ("",))
 
     def _usable_experts(
         self, X: pd.DataFrame, y: np.ndarray, folds: np.ndarray

@@ -3,13 +3,25 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import pickle
+import time
+from collections.abc import Callable, Sequence
+from typing import TypeAlias
 
 import numpy as np
 from sklearn.base import clone
 
 from src.models.calibration import review_threshold
-from src.models.gating import OutOfFold
+from src.models.gating import OutOfFold, available
+from src.models.late_fusion import LateFusion
+from src.pipelines.branches import Branch
+from src.pipelines.product_model import branches_of
+from src.pipelines.table import extract_table
 from src.runs.types import OutOfFoldScores, Trained, Transformed
+
+COSTED_ROWS = 16
+Answers: TypeAlias = Callable[[Sequence[str]], np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -33,27 +45,77 @@ class ModelTrainingPipeline:
         scored = clone(model).fit(train_rows, y[~holdout], groups[~holdout], oof=train_oof)
         holdout_scores = scored.score_unseen(holdout_rows, y[holdout])
         oof = train_oof.with_holdout(holdout_scores, holdout)
+        answers: Answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         if self.cv:
             oof = model.cross_fit(table, y, groups)
-
-        def answers(inside: OutOfFold, outside: OutOfFold, every: OutOfFold) -> np.ndarray:
-            """Return out-of-fold probabilities of all rows; of the hold-out by what saw none."""
-            if self.cv:
-                return every.probabilities
-            gating = scored.gating_ if inside is train_oof else inside.fit_gating()
-            proba = np.empty((len(table), len(scored.classes_)))
-            proba[~holdout] = inside.probabilities
-            proba[holdout] = gating.predict_proba(outside.arrays, outside.conditions)
-            return proba
-
-        parts = (train_oof, holdout_scores, oof)
-        alone = {
-            name: np.where(
-                np.isnan(margins[:, :1]), np.nan, answers(*(part.only(name) for part in parts))
-            )
-            for name, margins in oof.margins.items()
-        }
-        scores = OutOfFoldScores(scored.classes_, oof.folds, answers(*parts), alone)
+            answers = oof.answers
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
-        return Trained(scored, final, scores, threshold)
+        scores = out_of_fold_scores(scored, oof, answers)
+        return Trained(scored, final, scores, threshold, expert_costs(self.transformed, final))
+
+
+def _merged(
+    train_oof: OutOfFold,
+    holdout_scores: OutOfFold,
+    scored: LateFusion,
+    holdout: np.ndarray,
+    names: Sequence[str],
+) -> np.ndarray:
+    """Return what some experts answer: rows in folds, and a hold-out that taught nothing."""
+    proba = np.empty((len(holdout), len(scored.classes_)))
+    proba[~holdout] = train_oof.answers(names)
+    shown = holdout_scores.showing(names)
+    proba[holdout] = scored.gating_.predict_proba(shown, holdout_scores.conditions)
+    return proba
+
+
+def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> OutOfFoldScores:
+    """Return the probabilities of all experts together, and of parts of them.
+
+    `answers` gives those of some experts, by name, the others hidden.
+    """
+    names, present = tuple(oof.margins), available(oof.arrays)
+
+    def seen(*some: str) -> np.ndarray:
+        proba = answers(some)
+        proba[~present[:, [name in some for name in names]].any(axis=1)] = np.nan
+        return proba
+
+    whole, several = answers(names), len(names) > 1
+    others = {name: [other for other in names if other != name] for name in names if several}
+    readers = model.readers() if several else {}
+    return OutOfFoldScores(
+        model.classes_,
+        oof.folds,
+        whole,
+        {name: seen(name) for name in names},
+        {name: seen(*some) for name, some in others.items()},
+        {column.removeprefix("has_"): seen(*some) for column, some in readers.items()},
+    )
+
+
+def expert_costs(transformed: Transformed, model: LateFusion) -> dict[str, dict[str, float]]:
+    """Measure each expert by itself: fit_s; mb, with its networks; ms a product, uncached."""
+
+    def named(branches: Sequence[Branch]) -> set[str]:
+        return {b.extractor.name for b in branches if b.extractor is not None}
+
+    costs = {}
+    for name, expert in model.experts_.items():
+        own = named(branches_of(transformed.branches, name))
+        others = named(transformed.branches) - own
+        extractors = [e for e in transformed.extractors if e.name not in others]
+        rows = np.flatnonzero(model.present(transformed.train, name))[:COSTED_ROWS]
+        products = transformed.train.iloc[rows][["designation", "description", "image"]]
+        for some in (products.head(1), products):  # the first loads networks
+            started = time.perf_counter()
+            expert.decision_function(extract_table(some, extractors, cache=None))
+        elapsed_s = time.perf_counter() - started
+        size = len(pickle.dumps((expert, [e for e in extractors if e.name in own])))
+        costs[name] = {
+            "fit_s": model.fit_times_[name],
+            "mb": size / 1e6,
+            "ms": 1e3 * elapsed_s / len(rows),
+        }
+    return costs

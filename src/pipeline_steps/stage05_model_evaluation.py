@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from src.config import Config
-from src.evaluation.bootstrap import class_intervals
+from src.evaluation.bootstrap import class_intervals, mean_interval
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
-from src.evaluation.metrics import score_by_class, score_probabilities
+from src.evaluation.metrics import columns_of, score_by_class, score_probabilities
 from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
@@ -80,6 +81,7 @@ class ModelEvaluationPipeline:
         )
         if split != "train":
             details["presence"] = self._presence(rows)
+            details["experts"] = self._experts(rows)
         by_class, counts, errors = self._by_class(y, predicted)
         ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
         return Scored(
@@ -99,15 +101,40 @@ class ModelEvaluationPipeline:
         oof = self.trained.oof
         unread = [np.isnan(proba[:, 0]) for proba in oof.expert_proba.values()]
         seen = rows & ~np.any(unread, axis=0)
-        if len(unread) < 2 or not seen.any():
+        if len(oof.modality_proba) < 2 or not seen.any():
             return {}
         neither = np.tile(self.trained.holdout_model.gating_.prior, (len(rows), 1))
         y, scores = self.transformed.y[seen], {}
-        for name, proba in {"both": oof.proba, **oof.expert_proba, "neither": neither}.items():
+        for name, proba in {"both": oof.proba, **oof.modality_proba, "neither": neither}.items():
             accuracy = float((oof.classes[proba[seen].argmax(axis=1)] == y).mean())
             worth = score_probabilities(y, proba[seen], oof.classes)
             scores[name] = {"rows": len(y), "accuracy": accuracy, **worth}
         return scores
+
+    def _experts(self, rows: np.ndarray) -> list[dict[str, Any]]:
+        """Say of each of several experts what it adds to the others, and what it costs.
+
+        On the products that it and another have input of: how much lower the log-loss and how much
+        higher the accuracy are with it, each with the ends of its paired interval.
+        """
+        oof, found = self.trained.oof, []
+        codes = columns_of(self.transformed.y, oof.classes)
+        for name, without in oof.without.items():
+            alone = oof.expert_proba[name]
+            seen = rows & ~np.isnan(alone[:, 0]) & ~np.isnan(without[:, 0])
+            if not seen.any():
+                continue
+            groups, y = self.transformed.groups[seen], codes[seen]
+            answers = (oof.proba[seen], without[seen], alone[seen])
+            losses, hits = zip(*(_losses_and_hits(proba, y) for proba in answers), strict=True)
+            gains = {"log_loss": losses[1] - losses[0], "accuracy": hits[0] - hits[1]}
+            table = {"expert": name, "rows": len(y)}
+            table |= {"log_loss": losses[2].mean(), "accuracy": hits[2].mean()}
+            for score, gain in gains.items():
+                ends = mean_interval(gain, groups=groups, seed=self.cfg.compute.seed)
+                table[f"adds_{score}"] = [ends.value, ends.low, ends.high]
+            found.append(table | dict(self.trained.costs.get(name, {})))
+        return found
 
     def _answers(self, split: str, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and folds; those of stage 4 where they are out of fold already."""
@@ -138,3 +165,9 @@ class ModelEvaluationPipeline:
         answers = self.trained.final_model.predict(self.transformed.test)
         index = pd.Index(self.transformed.test["row_index"], name="")
         return pd.DataFrame({"prdtypecode": answers}, index=index)
+
+
+def _losses_and_hits(proba: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    of_true = proba[np.arange(len(codes)), codes]
+    losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
+    return losses, (proba.argmax(axis=1) == codes).astype(np.float64)

@@ -33,6 +33,7 @@ class Branch:
     extractor: Extractor | None  # None where the columns that every table has are enough
     transformer: BaseEstimator
     own_expert: str = ""  # of a branch that votes by itself under late fusion
+    cross_fit: bool = True  # False where one fold must do, see `LateFusion`
 
     @property
     def expert(self) -> str:

@@ -161,14 +161,16 @@ def _cnn(cfg: Config, options: Cnn, name: str, backbone: str) -> Branch:
         return _branch(name, featurizer, None)
     from src.features.cnn_features import FineTunedCNN
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
-    from src.features.networks.fine_tuning import FineTuning
+    from src.features.networks.trainer import FineTuning
     from src.pipelines.branches import Branch
 
-    settings = tune.model_dump(exclude={"enabled"})
+    settings = tune.model_dump(exclude={"enabled", "cross_fit"})
     tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
-    return Branch(name, MODALITY, stats, FineTunedCNN(featurizer, tuning))
+    folder = cfg.paths.networks_dir / "fine_tuning"
+    tuned = FineTunedCNN(featurizer, tuning, folder)
+    return Branch(name, MODALITY, stats, tuned, cross_fit=tune.cross_fit)
 
 
 def build_vit(cfg: Config) -> list[Branch]:

@@ -12,7 +12,9 @@ from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import Config
 from src.data.sampling import Sampling
-from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
+from src.errors import ConfigError
+from src.features.cnn_features import CNNFeaturizer
+from src.features.networks.fine_tuning import FineTuned
 from src.features.tfidf.svd import CappedSVD
 from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
@@ -45,9 +47,27 @@ def build_model(cfg: Config, branches: Sequence[Branch]) -> LateFusion:
     return LateFusion(
         experts,
         requires={expert: required_columns(branches_of(branches, expert)) for expert, _ in experts},
+        single_fold=_single_fold(branches, [expert for expert, _ in experts]),
         n_folds=cfg.cv.n_folds,
         random_state=cfg.compute.seed,
     )
+
+
+def _single_fold(branches: Sequence[Branch], experts: Sequence[str]) -> tuple[str, ...]:
+    """Return the experts that are fitted beside one fold; not all of them can be."""
+    found = tuple(
+        expert
+        for expert in experts
+        if not all(branch.cross_fit for branch in branches_of(branches, expert))
+    )
+    if found and len(found) == len(experts):
+        raise ConfigError(
+            f"cross_fit = false for every expert ({', '.join(found)}): most products would have no "
+            "answer out of fold; expected one expert at least that is cross-fitted",
+            next_command="--set features.text.encoder.fine_tune.cross_fit=true "
+            "--set features.image.cnn.fine_tune.cross_fit=true",
+        )
+    return found
 
 
 def branches_of(branches: Sequence[Branch], expert: str) -> list[Branch]:
@@ -87,7 +107,7 @@ def feature_mapping(model: LateFusion, extractors: Sequence[Extractor]) -> dict[
     """
     blocks: list[dict[str, object]] = []
     experts, start = {}, 0
-    steps = {branch: step for _, branch, step in model.fitted_steps(FineTunedCNN)}
+    steps = {branch: step for _, branch, step in model.fitted_steps(FineTuned)}
     tuned = {branch: step.history_ for branch, step in steps.items()}
     parts = {e.name: getattr(e, "featurizer", None) for e in extractors}
     parts |= {branch: step.featurizer_ for branch, step in steps.items()}

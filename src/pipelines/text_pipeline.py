@@ -122,10 +122,29 @@ def build_encoder(cfg: Config) -> list[Branch]:
     options = cfg.features.text.encoder
     if not options.enabled:
         return []
-    settings = options.model_dump(exclude={"enabled"})
+    settings = options.model_dump(exclude={"enabled", "fine_tune"})
     encoder = TextEncoder(networks_dir=cfg.paths.networks_dir, **settings)
+    if options.fine_tune.enabled:
+        tuned = _tuned(cfg, encoder)
+        every = options.fine_tune.cross_fit
+        return [Branch(ENCODER, MODALITY, None, tuned, own_expert=ENCODER, cross_fit=every)]
     steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
     return [Branch(ENCODER, MODALITY, TextExtractor(ENCODER, encoder), steps, own_expert=ENCODER)]
+
+
+def _tuned(cfg: Config, encoder: TextEncoder) -> BaseEstimator:
+    """Return the encoder as ``[features.text.encoder.fine_tune]`` trains it in every fold."""
+    from src.features.networks.trainer import FineTuning
+    from src.features.text.encoder import FineTunedEncoder
+
+    options = cfg.features.text.encoder
+    tuning = FineTuning(
+        **options.fine_tune.model_dump(exclude={"enabled", "cross_fit"}),
+        device=options.device,
+        precision=options.precision,
+        random_state=cfg.compute.seed,
+    )
+    return FineTunedEncoder(encoder, tuning, cfg.paths.networks_dir / "fine_tuning")
 
 
 def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:

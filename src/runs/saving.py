@@ -67,7 +67,7 @@ def save_reference(
 ) -> None:
     """Save the reference profile: a sample of labelled products, hold-out first.
 
-    Beside it, where a text expert answers alone, the same of its answers: a batch that comes
+    Beside it, where some experts need the text alone, the same of their answers: a batch that comes
     without its images is compared with them.
     """
     oof, about = trained.oof, About(run.run_id, cfg.model.name, run.snapshot, run.synthetic)
@@ -83,8 +83,8 @@ def save_reference(
         return to_json(build_reference(signals, answers, about))
 
     content = profile(oof.proba)
-    if TEXT in oof.expert_proba and len(oof.expert_proba) > 1:
-        content["text_alone"] = profile(oof.expert_proba[TEXT])
+    if TEXT in oof.modality_proba and len(oof.modality_proba) > 1:
+        content["text_alone"] = profile(oof.modality_proba[TEXT])
     store.save(store.reference_profile, content, run=run, stage="train")
 
 

@@ -81,6 +81,10 @@ class OutOfFoldScores:
     folds: np.ndarray  # in which each row was left out; -1 for the hold-out
     proba: np.ndarray  # (n_train, n_classes), of the whole model
     expert_proba: Mapping[str, np.ndarray]  # of each expert alone, calibrated; NaN without input
+    # Where products are hidden from some of several experts: from each in turn, and from those that
+    # need more than the text, or the image. NaN where none of the others has input.
+    without: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
+    modality_proba: Mapping[str, np.ndarray] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -91,6 +95,8 @@ class Trained:
     final_model: LateFusion  # the same, refitted on all labelled rows
     oof: OutOfFoldScores
     threshold: float  # an answer below needs review; learned without the hold-out
+    # By expert of the final model: fit_s; mb, with its networks; ms a product, extraction too.
+    costs: Mapping[str, Mapping[str, float]] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

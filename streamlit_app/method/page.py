@@ -1,7 +1,11 @@
-"""The method page: flow, stages, comparison of the systems, weights of the branches."""
+"""The method page: flow, stages, comparison of the systems, experts, weights of the branches."""
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
+
+import pandas as pd
 import streamlit as st
 
 from src.palette import IMAGE_COLOR, TEXT_COLOR
@@ -22,6 +26,7 @@ def show(ctx: Context) -> None:
     st.header(ctx.words("app.method.stages_title"), anchor=False)
     _stages(ctx)
     comparison.show(ctx)
+    _experts(ctx)
     st.header(ctx.words("app.method.branches"), anchor=False)
     _branches(ctx)
 
@@ -32,6 +37,26 @@ def _stages(ctx: Context) -> None:
         for number, (name, text) in enumerate(ctx.words.section("app.method.stages"), 1)
     )
     st.html(f'<div class="stages">{"".join(cells)}</div>')
+
+
+def _experts(ctx: Context) -> None:
+    """Show what each of several experts adds to the others, and costs."""
+    kind = ctx.run.kind if ctx.run else ctx.cfg.model.name
+    metrics = loaders.load(ctx.store, ctx.store.metrics(kind, "oof", ".json")) or {}
+    table = pd.DataFrame(metrics.get("experts", []))
+    if table.empty:
+        return
+    st.header(ctx.words("app.method.experts"), anchor=False)
+    say_loss: Callable[[float], str] = functools.partial(ctx.words.number, digits=3)
+    for name, say in (("adds_log_loss", say_loss), ("adds_accuracy", ctx.words.points)):
+        table[name] = ["{} ({} - {})".format(*map(say, ends)) for ends in table[name]]
+    table["expert"] = [ctx.branch(name)[0] for name in table["expert"]]
+    shown = ("expert", "rows", "log_loss", "adds_log_loss", "adds_accuracy", "fit_s", "mb", "ms")
+    formats = {"rows": ctx.words.number, "log_loss": say_loss}
+    formats |= dict.fromkeys(("fit_s", "mb", "ms"), lambda value: ctx.words.number(value, 1))
+    titles = {name: ctx.words(f"app.method.{name}") for name in shown}
+    components.table(ctx, table, titles, formats)
+    components.note(ctx.words("app.method.experts_note"))
 
 
 def _branches(ctx: Context) -> None:

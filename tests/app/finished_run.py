@@ -141,6 +141,20 @@ def metrics_of(
             for t in thresholds
             if (confidence >= t).any()
         ],
+        "experts": [
+            {
+                "expert": name,
+                "rows": 400,
+                "log_loss": 0.7,
+                "accuracy": 0.8,
+                "adds_log_loss": [0.12, 0.1, 0.14],
+                "adds_accuracy": [0.031, 0.02, 0.04],
+                "fit_s": 12.25,
+                "mb": 31.5,
+                "ms": 8.4,
+            }
+            for name in ("text", "image")
+        ],
         "decision": {
             "threshold": 0.6,
             "target_accuracy": 0.95,

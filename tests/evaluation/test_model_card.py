@@ -23,6 +23,7 @@ METRICS: dict[str, Any] = {
     "log_loss": 0.612345,
     "ece": 0.01234,
     "theme_accuracy": 0.9,
+    "experts": [],
     "intervals": {"f1_weighted": [0.7904, 0.8111], "accuracy": [0.8, 0.82]},
     "decision": {"threshold": 0.71, "target_accuracy": 0.95, "coverage": 0.6251, "accuracy": 0.948},
     "slices": {
@@ -94,6 +95,19 @@ def test_the_scores_are_those_of_the_file() -> None:
 def test_a_catalogue_without_themes_has_no_score_of_them() -> None:
     without = {**METRICS, "slices": {**METRICS["slices"], "theme": {"other": SLICE}}}
     assert "theme accuracy" not in model_card(without, BY_CLASS, **ABOUT)
+
+
+def test_what_each_expert_adds() -> None:
+    assert "What each expert adds" not in "\n".join(lines())
+    expert = {
+        "expert": "image", "rows": 1500, "log_loss": 1.25, "accuracy": 0.6, "fit_s": 12.25,
+        "adds_log_loss": [0.12, 0.1, 0.14], "adds_accuracy": [0.031, -0.02, 0.04], "mb": 31.5,
+        "ms": 8.4,
+    }  # fmt: skip
+    assert section("What each expert adds", lines({**METRICS, "experts": [expert]}))[-1] == (
+        "| image | 1,500 | 1.2500 | 0.1200 [0.1000, 0.1400] | 0.0310 [-0.0200, 0.0400] "
+        "| 12.2 | 31.5 | 8.40 |"
+    )
 
 
 def test_probabilities_and_review() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from src.models.calibration import Calibrator
 from src.models.gating import (
     HOLDOUT_FOLD,
     PRIOR_ROWS,
+    Combination,
     Gating,
     OutOfFold,
     available,
@@ -42,6 +44,10 @@ def draw(n: int, seed: int, share_seen: float = 0.7) -> OutOfFold:
     return OutOfFold({"text": first, "image": second}, np.arange(n) % 5, conditions, codes)
 
 
+def of_one(oof: OutOfFold, name: str) -> OutOfFold:
+    return dataclasses.replace(oof, margins={name: oof.margins[name]})
+
+
 def fit(n: int = 3000, seed: int = 0) -> Gating:
     return draw(n, seed).fit_gating()
 
@@ -63,7 +69,8 @@ def test_fused_margins_are_the_weighted_sum_of_centred_linear_log_probabilities(
 
 def test_probabilities_are_the_last_map_of_the_fused_margins() -> None:
     gating, new = fit(), draw(200, 1, share_seen=1.0)
-    expected = gating.fused.predict_proba(gating.scores(new.arrays, new.conditions))
+    last = gating.fused[0, 1].calibrator
+    expected = last.predict_proba(gating.scores(new.arrays, new.conditions))
     np.testing.assert_allclose(answers(gating, new), expected)
 
 
@@ -77,7 +84,7 @@ def test_a_product_of_one_expert_gets_that_experts_own_calibrated_answer() -> No
 
 
 def test_a_product_of_no_expert_gets_the_shares_of_the_classes() -> None:
-    oof = draw(1000, 0).only("image")
+    oof = of_one(draw(1000, 0), "image")
     gating = oof.fit_gating()
     blind = ~available(oof.arrays).ravel()
     found = answers(gating, oof)[blind]
@@ -98,7 +105,7 @@ def test_without_any_of_two_experts_it_is_the_shares_too() -> None:
 
 
 def test_one_expert_keeps_its_raw_margins() -> None:
-    oof = draw(500, 0).only("text")
+    oof = of_one(draw(500, 0), "text")
     gating = oof.fit_gating()
     np.testing.assert_array_equal(gating.scores(oof.arrays, oof.conditions), oof.margins["text"])
     expected = gating.alone[0].predict_proba(oof.margins["text"])
@@ -139,13 +146,12 @@ def test_options_are_chosen_once_and_go_with_the_rows() -> None:
     assert dataclasses.replace(oof, options=chosen).take(oof.folds > 0).chosen_options is chosen
     assert len(chosen.alone) == len(chosen.votes) == 2
     assert not any(option.flat for option in chosen.votes)
-    assert oof.only("text").options is None
 
 
 def test_few_paired_products_leave_the_weights_equal() -> None:
-    gating = draw(300, 0, share_seen=0.1).fit_gating()
-    np.testing.assert_allclose(gating.theta[:, 0], np.log(0.5))
-    assert not gating.theta[:, 1:].any()
+    theta = draw(300, 0, share_seen=0.1).fit_gating().fused[0, 1].theta
+    np.testing.assert_allclose(theta[:, 0], np.log(0.5))
+    assert not theta[:, 1:].any()
 
 
 def test_a_holdout_is_merged_where_its_rows_stand() -> None:
@@ -160,6 +166,81 @@ def test_a_holdout_is_merged_where_its_rows_stand() -> None:
     assert (merged.folds[held] == HOLDOUT_FOLD).all()
     np.testing.assert_array_equal(merged.folds[~held], whole.folds[~held])
     assert merged.chosen_options == inside.chosen_options  # the hold-out chose nothing
+
+
+def draw_text_pair(n: int, seed: int, third: float) -> OutOfFold:
+    """n-grams, an encoder that errs elsewhere, and images of seven in ten products.
+
+    Of every ten products one has an image alone. `third` is how well images tell.
+    """
+    rng = np.random.default_rng(seed)
+    codes = rng.integers(0, N_CLASSES, n)
+    truth = np.eye(N_CLASSES)[codes]
+    tells = {"text": (1.0, 4.0), "text_encoder": (1.0, 0.5), "image": (third, 1.0)}
+    margins = {
+        name: scale * (signal * truth + rng.normal(size=truth.shape))
+        for name, (signal, scale) in tells.items()
+    }
+    draws = rng.random(n)
+    margins["image"][draws > 0.7] = np.nan
+    for name in ("text", "text_encoder"):
+        margins[name][draws < 0.1] = np.nan
+    conditions = conditions_of(np.ones(n, bool), np.full(n, 60.0))
+    return OutOfFold(margins, np.arange(n) % 5, conditions, codes)
+
+
+def loss_of(oof: OutOfFold, *names: str) -> float:
+    return log_loss(oof.codes, oof.answers(names))
+
+
+def test_a_second_text_expert_gains_and_a_useless_third_costs_nothing() -> None:
+    oof = draw_text_pair(4000, 0, third=0.0)
+    pair = loss_of(oof, "text", "text_encoder")
+    assert pair < min(loss_of(oof, "text"), loss_of(oof, "text_encoder")) - 0.1
+    read = ~np.isnan(oof.margins["text"][:, 0])
+    alone = oof.answers(["text", "text_encoder"])[read]
+    whole = log_loss(oof.codes[read], oof.probabilities[read])
+    assert whole < log_loss(oof.codes[read], alone) + 0.002
+
+
+def test_three_experts_beat_any_two() -> None:
+    oof = draw_text_pair(4000, 1, third=1.0)
+    pairs = itertools.combinations(oof.margins, 2)
+    assert loss_of(oof, *oof.margins) < min(loss_of(oof, *pair) for pair in pairs) - 0.05
+
+
+def test_hidden_experts_leave_the_answer_of_those_that_are_shown() -> None:
+    """A pattern learns from every product that its experts answer, as if there were no other."""
+    oof = draw_text_pair(1500, 2, third=1.0)
+    for names in (["text", "text_encoder"], ["text_encoder", "image"], ["image"]):
+        fewer = dataclasses.replace(oof, margins={name: oof.margins[name] for name in names})
+        np.testing.assert_allclose(oof.answers(names), fewer.probabilities, rtol=1e-9)
+        new = draw_text_pair(100, 3, third=1.0)
+        shown = [new.margins[name] for name in names]
+        expected = fewer.fit_gating().predict_proba(shown, new.conditions)
+        found = oof.fit_gating().predict_proba(new.showing(names), new.conditions)
+        np.testing.assert_allclose(found, expected, rtol=1e-9)
+
+
+def test_only_patterns_that_products_may_have_are_learned() -> None:
+    oof = dataclasses.replace(draw_text_pair(600, 4, third=1.0), patterns=((0, 1), (0, 1, 2)))
+    gating = oof.fit_gating()
+    assert list(gating.fused) == list(oof.chosen_options.fused) == [(0, 1), (0, 1, 2)]
+    whole = draw_text_pair(600, 4, third=1.0)
+    np.testing.assert_array_equal(oof.probabilities, whole.probabilities)
+    assert whole.take(oof.folds > 0).patterns is None
+    assert oof.with_holdout(oof.take(oof.folds == 0), np.arange(720) >= 600).patterns == (
+        (0, 1),
+        (0, 1, 2),
+    )
+
+
+def test_three_of_which_few_are_together_weigh_the_same() -> None:
+    oof = draw_text_pair(600, 5, third=1.0)
+    oof.margins["image"][oof.codes > 0] = np.nan
+    theta = oof.take(np.arange(600) < 240).fit_gating().fused[0, 1, 2].theta
+    np.testing.assert_allclose(theta[:, 0], np.log(1 / 3))
+    assert not theta[:, 1:].any()
 
 
 def test_rows_are_taken_by_position_or_mask() -> None:
@@ -201,7 +282,8 @@ def gating_of(theta: np.ndarray) -> Gating:
     """A gating that reads margins as log-probabilities and weighs them by `theta`."""
     same = Calibrator.identity(N_CLASSES)
     ends = np.array([[-np.inf], [np.inf]]) * np.ones(3)
-    return Gating(np.full(N_CLASSES, 1 / N_CLASSES), (same, same), (same, same), theta, same, ends)
+    together = {(0, 1): Combination(theta, same)}
+    return Gating(np.full(N_CLASSES, 1 / N_CLASSES), (same, same), (same, same), together, ends)
 
 
 EQUAL = np.zeros((2, 5))

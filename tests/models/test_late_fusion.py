@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 import operator
 import re
@@ -129,7 +130,7 @@ def test_nothing_to_learn_from_is_said() -> None:
 
 def test_few_paired_rows_weigh_the_same() -> None:
     X, y = shop(300, 0, with_image=0.12)
-    theta = fusion().fit(X, y).gating_.theta
+    theta = fusion().fit(X, y).gating_.fused[0, 1].theta
     np.testing.assert_allclose(theta[:, 0], np.log(0.5))
     assert not theta[:, 1:].any()
 
@@ -408,3 +409,36 @@ def test_a_table_of_dense_branches_is_scaled_in_the_fold_alone() -> None:
     held = oof.folds == 0
     expected = clone(scaled).fit(X[~held], y[~held]).decision_function(X[held])
     np.testing.assert_array_equal(oof.margins["text"][held], expected)
+
+
+def test_an_expert_of_a_single_fold_is_fitted_once_and_answers_that_fold() -> None:
+    X, y = shop(600, 0)
+    groups = np.arange(600) // 2
+    plain, once = fusion(n_folds=3), fusion(n_folds=3, single_fold=["image"])
+    every, oof = (model.cross_fit(X, y, groups) for model in (plain, once))
+    first = every.folds == 0
+    np.testing.assert_array_equal(oof.margins["text"], every.margins["text"])
+    np.testing.assert_array_equal(oof.margins["image"][first], every.margins["image"][first])
+    assert np.isnan(oof.margins["image"][~first]).all()
+    # The rows of that fold are dealt once more, for what is learned from margins alone.
+    np.testing.assert_array_equal(oof.folds[~first], every.folds[~first])
+    assert set(oof.folds[first]) == {3, 4, 5}
+    assert all(len(set(oof.folds[groups == group])) == 1 for group in groups)
+    fitted = once.fit(X, y, groups, oof=oof)
+    assert np.isfinite(oof.probabilities).all()
+    truth = oof.codes[first]
+    of_fold = oof.take(first)
+    gained = log_loss(every.only("text").probabilities[first], truth)
+    assert log_loss(oof.probabilities[first], truth) < gained
+    assert (fitted.gating_.weights(of_fold.arrays, of_fold.conditions)[:, 1] > 0).any()
+    assert list(fitted.experts_) == ["text", "image"]
+
+
+def test_its_probabilities_of_a_row_do_not_depend_on_the_rows_label() -> None:
+    X, y = shop(600, 0)
+    model = fusion(n_folds=3, single_fold=["image"])
+    oof = model.cross_fit(X, y)
+    fold = oof.folds == oof.folds.max()
+    codes = np.where(fold, (oof.codes + 1) % N_CLASSES, oof.codes)
+    other = dataclasses.replace(oof, codes=codes, options=oof.chosen_options)
+    np.testing.assert_array_equal(other.probabilities[fold], oof.probabilities[fold])

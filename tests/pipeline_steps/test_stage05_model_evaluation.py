@@ -128,6 +128,7 @@ def test_presence_scores_the_same_products_by_what_is_shown_of_them(
     image[:100] = np.nan
     given = trained(transformed, np.where(transformed.holdout, -1, 0), known)
     given.oof.expert_proba["image"] = image  # type: ignore[index]
+    given.oof.modality_proba.update(given.oof.expert_proba)  # type: ignore[attr-defined]
     given.holdout_model.gating_ = SimpleNamespace(prior=np.array([0.2, 0.2, 0.6]))  # type: ignore[assignment]
     evaluated = evaluate(transformed, given, labels, on_train=True)
     y = transformed.y[100:]
@@ -147,6 +148,31 @@ def test_presence_scores_the_same_products_by_what_is_shown_of_them(
     loss = -np.log([0.2, 0.2, 0.6]) @ shares
     assert oof["neither"]["log_loss"] == pytest.approx(loss)
     assert set(oof["both"]) == {"rows", "accuracy", "log_loss", "ece", "top3"}
+
+
+def test_experts_tell_what_each_adds_and_costs(transformed: Transformed, labels: Labels) -> None:
+    """With the image the answer is surer by a known factor on the 200 products that have one."""
+    known = Oracle().predict_proba(transformed.train)
+    image = known.copy()
+    image[:100] = np.nan
+    folds = np.where(transformed.holdout, -1, 0)
+    given = trained(transformed, folds, known)
+    alone = {"text": known, "image": image}
+    without = {"text": image, "image": np.full((N, 3), 1 / 3)}
+    oof = dataclasses.replace(given.oof, proba=known, expert_proba=alone, without=without)
+    cost = {"fit_s": 3.0, "mb": 20.0, "ms": 1.5}
+    given = dataclasses.replace(given, oof=oof, costs={"image": cost})
+    holdout, found = (s.details["experts"] for s in evaluate(transformed, given, labels).scored)
+    assert holdout == []  # none of its products has an image
+    text, picture = found
+    assert (text["expert"], text["rows"], text["adds_log_loss"]) == ("text", N - 100, [0, 0, 0])
+    gain = np.log((0.9 + 1 / 30) * 3)
+    assert picture["adds_log_loss"] == pytest.approx([gain] * 3)
+    assert picture["log_loss"] == pytest.approx(-np.log(0.9 + 1 / 30))
+    wrong = (transformed.y[100:] != 10).mean()  # a tie of probabilities goes to the first class
+    assert picture["adds_accuracy"][0] == pytest.approx(wrong)
+    assert picture["adds_accuracy"][1] < wrong < picture["adds_accuracy"][2]
+    assert {name: picture[name] for name in cost} == cost
 
 
 def test_predictions_and_slices_tell_what_the_table_knows_of_a_product(

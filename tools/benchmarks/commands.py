@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import itertools
 import json
 import os
 import re
@@ -13,7 +14,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from http.client import HTTPConnection
 from pathlib import Path
@@ -25,15 +26,18 @@ import pandas as pd
 
 from src.config import REPOSITORY, Paths, load_config
 from src.data.csv_files import X_TRAIN, Y_TRAIN
+from src.errors import ProjectError
 from tools.benchmarks.figure import Figure, timed
 
 if TYPE_CHECKING:
-    from src.serving.predictor import Product
+    from src.serving.predictor import Predictor, Product
 
 LOAD_LIMIT_S = 5.0
 # The vocabulary is full (300,000 n-grams a branch) from here on; more rows only take longer.
 MOST_ROWS = 20_000
 N_IMAGES, BATCH_ROWS = 300, 10_000
+PROFILES = tuple(REPOSITORY / "config" / f"{name}.toml" for name in ("config", "quality", "gpu"))
+PROFILE_ROWS = 300
 TEXT_LIMIT_S, IMAGE_LIMIT_S, LEAST_RATE = 0.005, 0.050, 5_000.0
 CLIENTS, SECONDS, HTTP_LIMIT_S = 8, 10.0, 0.25
 BODY = {"designation": "Lampe de bureau LED pliable, port USB", "description": "<p>12 W</p>"}
@@ -90,11 +94,10 @@ def serving(work: Path, rows: int) -> list[Figure]:
     """One product, and batches, through the `Predictor`: warm, on a model of full vocabulary."""
     from src.serving.predictor import load_predictor
 
-    paths = _trained(work, min(rows, MOST_ROWS))
+    paths = _trained(work / "served", min(rows, MOST_ROWS))
     predictor = load_predictor(paths)
     texts, with_image = _products_of(paths)
-    text_s = _median_s(lambda i: predictor.predict([texts[i % len(texts)]]), 300)
-    image_s = _median_s(lambda i: predictor.predict([with_image[i % len(with_image)]]), 150)
+    text_s, image_s = _median_s(predictor, texts, 300), _median_s(predictor, with_image, 150)
     batch = (texts * (BATCH_ROWS // len(texts) + 1))[:BATCH_ROWS]
     batch_s = timed(lambda: predictor.predict(batch))[0]
     rate = len(batch) / batch_s
@@ -106,15 +109,40 @@ def serving(work: Path, rows: int) -> list[Figure]:
     ]
 
 
-def _trained(work: Path, rows: int) -> Paths:
-    """Train once in ``work/served`` and return its folders.
+def profiles(work: Path, rows: int, files: Sequence[Path] = PROFILES) -> list[Figure]:
+    """One product answered with each profile, and the hours that reading `rows` of them takes.
+
+    A profile whose networks can't be had here is skipped, and why is said.
+    """
+    from src.artifacts.store import ArtifactStore
+    from src.serving.predictor import load_predictor
+
+    figures = []
+    for file in files:
+        try:
+            paths = _trained(work / f"served_{file.stem}", PROFILE_ROWS, file)
+        except ProjectError as e:
+            print(f"skip {file.stem}: {e.message}", file=sys.stderr)
+            continue
+        store = ArtifactStore(paths)
+        scores = store.load(store.metrics("late_fusion", "oof", ".json"))
+        hours = sum(expert["ms"] for expert in scores["experts"]) * rows / 3.6e6
+        predictor, products = load_predictor(paths), _products_of(paths)
+        for what, some in zip(("text", "text + image"), products, strict=True):
+            took_s = _median_s(predictor, some, 30)
+            target = f"{1e3 * took_s:.1f} ms; {rows:,} products: {hours:.1f} h"
+            figures.append(Figure(f"{file.stem}: predict one {what}", took_s, None, target, True))
+    return figures
+
+
+def _trained(workspace: Path, rows: int, file: Path | None = None) -> Paths:
+    """Train once, with the settings of a file, in a workspace, and return its folders.
 
     Few passes of the solver and two folds: coefficients don't change how long an answer takes.
     """
-    workspace = work / "served"
     quick = ["cv.n_folds=2", "model.linear_svc.max_iter=3", "model.logreg.max_iter=20"]
     place = [f"paths.workspace={workspace}", "data.source=csv", "model.name=late_fusion"]
-    cfg = load_config(overrides=[*place, *quick, "outputs.submission=false"])
+    cfg = load_config(file, [*place, *quick, "outputs.submission=false"])
     if not cfg.paths.artifacts_dir.is_dir():
         from src.labels import load_labels
         from src.pipeline_steps.runner import Options, run_pipeline
@@ -143,11 +171,11 @@ def _products_of(paths: Paths) -> tuple[list[Product], list[Product]]:
     return texts, with_image
 
 
-def _median_s(ask: Callable[[int], object], times: int) -> float:
-    """Return the median seconds of one call, after a few that warm up."""
-    for number in range(10):
-        ask(number)
-    return float(np.median([timed(functools.partial(ask, n))[0] for n in range(times)]))
+def _median_s(predictor: Predictor, products: Sequence[Product], times: int) -> float:
+    """Return the median seconds of one answer, after a few that warm up."""
+    asked = itertools.islice(itertools.cycle(products), 10 + times)
+    took = [timed(functools.partial(predictor.predict, [product]))[0] for product in asked]
+    return float(np.median(took[10:]))
 
 
 def api(work: Path, rows: int, url: str | None = None) -> list[Figure]:
@@ -156,7 +184,7 @@ def api(work: Path, rows: int, url: str | None = None) -> list[Figure]:
     The clients share the cores with the service: alone it is faster than this.
     """
     if url is None:
-        with _serve(_trained(work, min(rows, MOST_ROWS)).workspace) as url:
+        with _serve(_trained(work / "served", min(rows, MOST_ROWS)).workspace) as url:
             return api(work, rows, url)
     until = time.monotonic() + SECONDS
     with ThreadPoolExecutor(CLIENTS) as pool:

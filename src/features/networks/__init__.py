@@ -10,5 +10,6 @@ loaded inside functions, where a network is built, trained or run on a graphics 
     foreign                         ONNX files of other programs -> ONNX bytes as ours
     weights                         a name, a file or ONNX bytes -> a torch network
     export, runtime                 torch network -> ONNX bytes -> embeddings and feature maps
-    fine_tuning, heat_map           better weights; where in the image an answer comes from
+    trainer, fine_tuning            the training loop; ONNX bytes -> those tuned on some rows
+    heat_map                        where in the image an answer comes from
 """

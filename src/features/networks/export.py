@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import BackboneError, UsageError
-from src.features.networks.architectures import FAMILIES
 from src.features.networks.backbones import METADATA, ONNX, TorchModule, block_suffix, first_line
 from src.features.networks.foreign import wrap_foreign
 from src.features.networks.text_network import TEXT, TEXT_INPUTS, build_text_network
@@ -88,9 +87,11 @@ def _signature(
     """Return example inputs by name, names of outputs, and what builds the network again."""
     import torch
 
+    config = network.body.config.to_dict() if hasattr(network.body, "config") else None
+    if config:
+        config.pop("_name_or_path", None)  # where it was read changes nothing
     if hasattr(network, "pooling"):
         tokens = torch.ones((2, 8), dtype=torch.int64)
-        config = network.body.config.to_dict()
         about = {"backbone": TEXT, "pooling": network.pooling, "config": config}
         return dict.fromkeys(TEXT_INPUTS, tokens), OUTPUTS[:1], about
     spec, size_px = network.spec, network.image_size_px
@@ -98,10 +99,12 @@ def _signature(
         "backbone": spec.name,
         "spec": dataclasses.asdict(spec),
         "image_size_px": size_px,
-        "config": None if spec.family in FAMILIES else network.body.config.to_dict(),
+        "config": config,
     }
     images = torch.zeros((2, size_px, size_px, 3), dtype=torch.uint8)
-    return {INPUT: images}, OUTPUTS, about
+    with torch.no_grad():
+        n_outputs = len(network(images))
+    return {INPUT: images}, OUTPUTS[:n_outputs], about
 
 
 def build_onnx(

@@ -1,99 +1,135 @@
-"""Light fine-tuning: the last blocks of a network, on the rows handed in and on no others.
+"""Fine-tuning: a network in, a better one for the rows handed in out, as ONNX bytes both.
 
-This is an estimator's work, so it belongs inside every fold. It sets its own inner validation rows
-aside, stops when they no longer improve, and returns the best state as ONNX bytes. Batch
-normalisation keeps its statistics: a few thousand images of one shop are too few to estimate them.
+What is trained (the last blocks, all, or low ranks added to them), how images are mixed, and the
+estimator that all tuned networks are.
 """
 
 from __future__ import annotations
 
 import copy
-import logging
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+import dataclasses
+import json
+import math
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
+from sklearn.base import BaseEstimator, TransformerMixin
 
-from src.data.image_decode import ImageSource, Pixels
 from src.data.splits import split_holdout
 from src.errors import UsageError, ValidationError
 from src.features.networks.backbones import TorchModule
 from src.features.networks.export import export_onnx
 from src.features.networks.runtime import choose_device
+from src.features.networks.trainer import FineTuning, Rows, TrainingRows, train
 from src.features.networks.weights import network_from_onnx
+from src.files import sha256
 
 if TYPE_CHECKING:
     import torch
 
-logger = logging.getLogger(__name__)
-
-Loader = Callable[[Sequence[ImageSource], int], Iterator[tuple[slice, Pixels, NDArray[np.bool_]]]]
-# Embeddings of length 1 differ by about 0.1 between classes; this makes logits of a few units.
-INVERSE_TEMPERATURE = 30.0
 LEAST_ROWS = 10
+# Raise it when the same rows and settings give another network.
+VERSION = 1
+LORA_SCALE = 2.0
 
 
-@dataclass(frozen=True)
-class FineTuning:
-    """Settings of fine-tuning; those of ``[features.image.cnn.fine_tune]``, and constants."""
+class FineTuned(TransformerMixin, BaseEstimator):
+    """Embeddings of a network that is tuned on the rows of `fit`, in every fold its own copy.
 
-    n_blocks: int = 2  # to train, counted from the output
-    epochs: int = 8
-    patience: int = 2  # epochs without a lower validation loss before training stops
-    batch_size: int = 32
-    learning_rate: float = 3e-4  # of the blocks; the new classifier learns ten times as fast
-    weight_decay: float = 1e-4
-    # Parameters of Beta distributions; with both above 0 a batch takes either with even odds.
-    mixup_alpha: float = 0.2
-    cutmix_alpha: float = 1.0
-    label_smoothing: float = 0.1  # of the target, over all classes (Szegedy et al. 2016)
-    validation_share: float = 0.15  # of the training rows, held out for early stopping
-    device: str = "auto"
-    random_state: int = 0
+    `featurizer` is the untuned network; checkpoints and results are kept in `folder`. After `fit`,
+    `featurizer_` is the tuned copy and `history_` what `train` says of it.
+    """
+
+    requires: ClassVar[str]  # the column that says which products there is something to read of
+    section: ClassVar[str]  # of the configuration
+
+    def __init__(
+        self,
+        featurizer: Any,  # noqa: ANN401 - of images or texts
+        tuning: FineTuning,
+        folder: Path | None = None,
+    ) -> None:
+        self.featurizer = featurizer
+        self.tuning = tuning
+        self.folder = folder
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the bytes of the untuned network behind, which only `fit` reads."""
+        state = super().__getstate__()
+        untuned = copy.copy(self.featurizer)
+        untuned.__dict__.pop("onnx_", None)
+        return {**state, "featurizer": untuned}
+
+    def check(self) -> None:
+        """Make the network that tuning starts from; UsageError if it can't be tuned so."""
+        self.featurizer.check()
+        choose_trained(
+            network_from_onnx(self.featurizer.prepare().onnx_), self.tuning, self.section
+        )
+
+    def fit(self, X: pd.DataFrame, y: NDArray[Any]) -> FineTuned:
+        """Tune on the products that there is something to read of; duplicates stay on one side."""
+        present = X[self.requires].to_numpy(dtype=bool)
+        rows = self.training_rows(X[present], np.unique(y[present], return_inverse=True)[1])
+        self.featurizer_ = copy.copy(self.featurizer.prepare())
+        self.featurizer_.onnx_, self.history_ = fine_tune(
+            self.featurizer.onnx_,
+            rows,
+            self.tuning,
+            groups=X["group"].to_numpy()[present] if "group" in X else None,
+            folder=self.folder,
+        )
+        return self
+
+    def training_rows(self, X: pd.DataFrame, codes: NDArray[np.intp]) -> TrainingRows:
+        """Return the products as the network reads them."""
+        raise NotImplementedError
+
+    def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
+        """Return the names of the embedding's values."""
+        return np.array(self.featurizer_.names, dtype=object)
 
 
 def fine_tune(
     onnx: bytes,
-    load: Loader,
-    sources: Sequence[ImageSource],
-    y: NDArray[Any],
-    *,
+    rows: TrainingRows,
     settings: FineTuning,
+    *,
     groups: NDArray[Any] | None = None,
+    folder: Path | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
-    """Train the last blocks of an exported network.
+    """Train an exported network; return the tuned one and the history, as `train` does.
 
-    `load` is as `load_batches`, at the network's size; `sources` are the training rows, of classes
-    `y`, shape (n,): those without an image are left out. Rows of one of the `groups`, shape (n,),
-    stay on one side of the inner split.
-
-    Returns the network of the best epoch, without the classifier, and the history: ``n_train``,
-    images trained on; ``best_epoch``, from 1; ``epochs``, of each its ``train_loss`` (on mixed
-    images with smoothed labels, so it stays above the other), and ``loss`` and ``accuracy`` on the
-    rows held out.
-
-    Raises
-    ------
-    ValidationError
-        If fewer than two classes or too few images are left to learn from.
+    Rows of one of the `groups`, shape (n,), stay on one side of the inner split. Checkpoints and
+    results are kept in `folder`. Too few rows or classes to learn from are a ValidationError.
     """
     import torch
 
-    train, held = inner_split(y, groups, settings.validation_share, settings.random_state)
-    codes = np.unique(y, return_inverse=True)[1]
-    cuda = [torch.cuda.current_device()] if choose_device(settings.device) == "cuda" else []
-    with torch.random.fork_rng(devices=cuda):
-        torch.manual_seed(settings.random_state)
-        trainer = _Trainer(network_from_onnx(onnx), load, sources, codes, settings)
-        history = trainer.fit(train, held)
-    return export_onnx(trainer.network), history
+    split = inner_split(rows.codes, groups, settings.validation_share, settings.random_state)
+    network = network_from_onnx(onnx)
+    blocks = choose_trained(network, settings)
+    arrays = [array.tobytes() for array in (rows.codes, *split)]
+    used = dataclasses.replace(settings, device=choose_device(settings.device), checkpoint_s=0)
+    about = [VERSION, torch.__version__, used, rows.content]
+    checkpoint = folder and folder / f"{content_digest([onnx, *arrays, repr(about)])[:32]}.pt"
+    history = train(network, blocks, rows, split, settings, checkpoint)
+    _merge_low_ranks(network)
+    return export_onnx(network), history
+
+
+def content_digest(values: Iterable[object]) -> str:
+    """Return a digest of what rows are read from."""
+    parts = [sha256(value) if isinstance(value, bytes) else str(value) for value in values]
+    return sha256(json.dumps(parts).encode())
 
 
 def inner_split(
     y: NDArray[Any], groups: NDArray[Any] | None, share: float, random_state: int
-) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+) -> tuple[Rows, Rows]:
     """Return training and validation rows, stratified, grouped; tiny classes stay in training."""
     n_classes = len(np.unique(y))
     if n_classes < 2 or len(y) < LEAST_ROWS:
@@ -108,156 +144,84 @@ def inner_split(
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def check_blocks(network: TorchModule, n_blocks: int) -> None:
-    """Refuse to train more blocks than there are."""
-    n = len(network.blocks())
-    if n_blocks > n:
-        key = "features.image.cnn.fine_tune.n_blocks"
+def choose_trained(
+    network: TorchModule, settings: FineTuning, section: str = "fine_tune"
+) -> list[TorchModule]:
+    """Mark what is trained in the last blocks, and return these from input to output.
+
+    With a rank, each of their linear layers gets the product of two small matrices added, which
+    alone are trained (Hu et al. 2022, LoRA); the sum changes nothing at first. More blocks than
+    there are, or none with a linear layer, is a UsageError.
+    """
+    import torch
+
+    blocks, n_blocks = network.blocks(), settings.n_blocks
+    if n_blocks > len(blocks):
         raise UsageError(
-            f"{key} = {n_blocks}: {network.spec.name} has {n} blocks",
-            next_command=f"--set {key}={n}",
+            f"{section}.n_blocks = {n_blocks}: the network has {len(blocks)} blocks",
+            next_command=f"--set {section}.n_blocks={len(blocks)}",
         )
+    blocks = blocks[-n_blocks:]  # 0 takes all
+    for parameter in network.parameters():
+        parameter.requires_grad_(False)
+    if not settings.lora_rank:
+        for block in blocks:
+            block.requires_grad_(True)
+        return blocks
+    layers = [m for block in blocks for m in block.modules() if isinstance(m, torch.nn.Linear)]
+    if not layers:
+        raise UsageError(
+            f"{section}.lora_rank = {settings.lora_rank}: the blocks have no linear layer",
+            next_command=f"--set {section}.lora_rank=0",
+        )
+    draws = torch.Generator().manual_seed(settings.random_state)
+    for layer in layers:
+        n_out, n_in = layer.weight.shape
+        low_rank = _low_rank(n_out, n_in, settings.lora_rank, draws)
+        torch.nn.utils.parametrize.register_parametrization(layer, "weight", low_rank)
+    return blocks
 
 
-class _Trainer:
-    """The network with a classifier on top, the optimiser of what is trained, and the rows."""
+def _low_rank(n_out: int, n_in: int, rank: int, draws: torch.Generator) -> TorchModule:
+    import torch
 
-    def __init__(
-        self,
-        network: TorchModule,
-        load: Loader,
-        sources: Sequence[ImageSource],
-        codes: NDArray[np.intp],
-        cfg: FineTuning,
-    ) -> None:
-        import torch
+    class LowRank(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            down = torch.randn((rank, n_in), generator=draws) / math.sqrt(n_in)
+            self.down = torch.nn.Parameter(down)
+            self.up = torch.nn.Parameter(torch.zeros((n_out, rank)))
 
-        check_blocks(network, cfg.n_blocks)
-        self.load, self.sources, self.codes, self.cfg = load, sources, codes, cfg
-        self.device = device = choose_device(cfg.device)
-        self.rng = np.random.default_rng(cfg.random_state)
-        self.network = network.to(device)
-        # Batch normalisation and stochastic depth stay as they were trained.
-        self.network.eval()
-        for parameter in network.parameters():
-            parameter.requires_grad_(False)
-        tuned = [p for block in network.blocks()[-cfg.n_blocks :] for p in block.parameters()]
-        for parameter in tuned:
-            parameter.requires_grad_(True)
-        size = network.image_size_px
-        with torch.no_grad():
-            blank = torch.zeros((1, size, size, 3), dtype=torch.uint8, device=device)
-            n_features = network(blank)[0].shape[1]
-        self.classifier = torch.nn.Linear(n_features, int(codes.max()) + 1).to(device)
-        rates = [
-            {"params": tuned, "lr": cfg.learning_rate},
-            {"params": list(self.classifier.parameters()), "lr": 10 * cfg.learning_rate},
-        ]
-        self.optimizer = torch.optim.AdamW(rates, weight_decay=cfg.weight_decay)
+        def forward(self, weight: torch.Tensor) -> torch.Tensor:
+            return weight + LORA_SCALE * (self.up @ self.down)
 
-    def fit(self, train: NDArray[np.intp], held: NDArray[np.intp]) -> dict[str, Any]:
-        """Train until the loss on `held` stops falling; leave the best weights in the network."""
-        epochs: list[dict[str, float]] = []
-        n_train = self.warm_start(train)
-        best, best_state = 0, copy.deepcopy(self.network.state_dict())
-        for epoch in range(self.cfg.epochs):
-            train_loss = self.train_epoch(self.rng.permutation(train))
-            loss, accuracy = self.validate(held)
-            epochs.append({"train_loss": train_loss, "loss": loss, "accuracy": accuracy})
-            logger.debug(
-                "fine-tuning, epoch %d: loss %.3f in training, %.3f in validation, accuracy %.3f",
-                epoch + 1, train_loss, loss, accuracy,
-            )  # fmt: skip
-            if epoch == 0 or loss < epochs[best]["loss"]:
-                best, best_state = epoch, copy.deepcopy(self.network.state_dict())
-            elif epoch - best >= self.cfg.patience:
-                break
-        self.network.load_state_dict(best_state)
-        logger.info(
-            "fine-tuned on %d images: epoch %d of %d, validation loss %.3f, accuracy %.3f",
-            n_train, best + 1, len(epochs), epochs[best]["loss"], epochs[best]["accuracy"],
-        )  # fmt: skip
-        return {"n_train": n_train, "best_epoch": best + 1, "epochs": epochs}
+    return LowRank()
 
-    def batches(self, rows: NDArray[np.intp]) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-        """Yield images and class codes of `rows` on the device, without those that have none."""
-        import torch
 
-        sources = [self.sources[row] for row in rows]
-        for part, images, mask in self.load(sources, self.cfg.batch_size):
-            if mask.any():
-                codes = torch.from_numpy(self.codes[rows[part]][mask]).long()
-                yield torch.from_numpy(images[mask]).to(self.device), codes.to(self.device)
+def _merge_low_ranks(network: TorchModule) -> None:
+    """Make what was added part of the weights."""
+    from torch.nn.utils import parametrize
 
-    def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """Return the classifier's logits, shape (n, n_classes)."""
-        logits: torch.Tensor = self.classifier(self.network(images)[0])
-        return logits
+    for module in list(network.modules()):
+        if parametrize.is_parametrized(module):
+            parametrize.remove_parametrizations(module, "weight")
 
-    def warm_start(self, rows: NDArray[np.intp]) -> int:
-        """Set the classifier to the nearest class mean; return the number of rows with an image.
 
-        A random classifier on top would first push noise through the blocks below it.
-        """
-        import torch
+def image_mixing(
+    settings: FineTuning, n_classes: int
+) -> Callable[[torch.Tensor, torch.Tensor], tuple[torch.Tensor, torch.Tensor]] | None:
+    """Return MixUp (Zhang et al. 2018), CutMix (Yun et al. 2019), either, or None."""
+    from torchvision.transforms import v2
 
-        sums = np.zeros(self.classifier.weight.shape)
-        counts = np.zeros(len(sums))
-        for images, codes in self.batches(rows):
-            with torch.no_grad():
-                embeddings = self.network(images)[0]
-            np.add.at(sums, codes.cpu().numpy(), embeddings.cpu().numpy())
-            np.add.at(counts, codes.cpu().numpy(), 1)
-        n = int(counts.sum())
-        if n == 0:
-            raise ValidationError(f"fine-tuning: none of {len(rows)} training rows has an image")
-        means = sums / np.maximum(counts, 1)[:, None] - sums.sum(axis=0) / n
-        bias = -0.5 * (means**2).sum(axis=1)
-        with torch.no_grad():
-            self.classifier.weight.copy_(torch.from_numpy(INVERSE_TEMPERATURE * means))
-            self.classifier.bias.copy_(torch.from_numpy(INVERSE_TEMPERATURE * bias))
-        return n
+    kinds = ((v2.MixUp, settings.mixup_alpha), (v2.CutMix, settings.cutmix_alpha))
+    chosen = [kind(alpha=alpha, num_classes=n_classes) for kind, alpha in kinds if alpha > 0]
+    if not chosen:
+        return None
+    either = v2.RandomChoice(chosen)
 
-    def train_epoch(self, rows: NDArray[np.intp]) -> float:
-        """Train on `rows` once and return the mean loss."""
-        from torch.nn.functional import cross_entropy, one_hot
+    def mix(images: torch.Tensor, codes: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # The transforms want channels first, and cut and fade in place.
+        mixed, shares = either(images.permute(0, 3, 1, 2).float(), codes)
+        return mixed.permute(0, 2, 3, 1), shares
 
-        mix, total, n = self.mixing(), 0.0, 0
-        for images, codes in self.batches(rows):
-            mixed, targets = images, one_hot(codes, self.classifier.out_features).float()
-            if mix is not None:
-                # The transforms want channels first, and cut and fade in place.
-                faded, targets = mix(images.permute(0, 3, 1, 2).float(), codes)
-                mixed = faded.permute(0, 2, 3, 1)
-            smoothing = self.cfg.label_smoothing
-            loss = cross_entropy(self.logits(mixed), targets, label_smoothing=smoothing)
-            self.optimizer.zero_grad()
-            loss.backward()
-            self.optimizer.step()
-            total, n = total + loss.item() * len(codes), n + len(codes)
-        return total / n
-
-    def mixing(self) -> Any:  # noqa: ANN401 - torchvision's transforms have no such type
-        """Return MixUp (Zhang et al. 2018), CutMix (Yun et al. 2019), either, or None."""
-        from torchvision.transforms import v2
-
-        kinds = ((v2.MixUp, self.cfg.mixup_alpha), (v2.CutMix, self.cfg.cutmix_alpha))
-        classes = self.classifier.out_features
-        chosen = [kind(alpha=alpha, num_classes=classes) for kind, alpha in kinds if alpha > 0]
-        return v2.RandomChoice(chosen) if chosen else None
-
-    def validate(self, rows: NDArray[np.intp]) -> tuple[float, float]:
-        """Return mean loss and accuracy over the rows with an image."""
-        import torch
-        from torch.nn.functional import cross_entropy
-
-        total, right, n = 0.0, 0, 0
-        for images, codes in self.batches(rows):
-            with torch.no_grad():
-                logits = self.logits(images)
-            total += cross_entropy(logits, codes, reduction="sum").item()
-            right += int((logits.argmax(dim=1) == codes).sum())
-            n += len(codes)
-        if n == 0:
-            raise ValidationError(f"fine-tuning: none of {len(rows)} validation rows has an image")
-        return total / n, right / n
+    return mix

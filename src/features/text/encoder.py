@@ -1,8 +1,8 @@
-"""Embeddings of product texts by a pretrained encoder of Hugging Face, frozen.
+"""Embeddings of product texts by a pretrained encoder of Hugging Face, frozen or fine-tuned.
 
 `TextEncoder` is an extractor: what it says of a product depends on its text and the network alone.
 Its state is the network as ONNX bytes and the tokenizer's JSON; torch and transformers are loaded
-only to make the bytes, once.
+only to make the bytes, once. `FineTunedEncoder` learns from many products: each fold tunes its own.
 """
 
 from __future__ import annotations
@@ -13,10 +13,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from src.errors import BackboneError, UsageError
 from src.features.networks.export import build_text_onnx
+from src.features.networks.fine_tuning import FineTuned, content_digest
 from src.features.networks.hub import model_files
 from src.features.networks.runtime import (
     Engine,
@@ -26,6 +28,7 @@ from src.features.networks.runtime import (
     choose_runtime,
     start_engine,
 )
+from src.features.networks.trainer import Rows, TrainingRows
 from src.features.text.markup import plain_text
 from src.files import encodable, sha256
 
@@ -215,6 +218,31 @@ class TextEncoder:
         for rows, inputs in self.batches(self.tokenise(titles, descriptions)):
             values[rows] = self.engine(inputs, False)[0]
         return values
+
+
+class FineTunedEncoder(FineTuned):
+    """Embeddings of a text encoder that was tuned on the rows of `fit`."""
+
+    requires = "has_text"
+    section = "features.text.encoder.fine_tune"
+
+    def training_rows(self, X: pd.DataFrame, codes: NDArray[np.intp]) -> TrainingRows:
+        """Return the tokens of the products."""
+        tokens = self.featurizer.tokenise(X["designation"].tolist(), X["description"].tolist())
+
+        def read(rows: Rows, batch_size: int) -> Iterator[tuple[Rows, tuple[Tokens, ...]]]:
+            for start in range(0, len(rows), batch_size):
+                part = rows[start : start + batch_size]
+                yield part, tuple(self.featurizer.pad([tokens[row] for row in part]).values())
+
+        lengths = np.array([len(numbers) for numbers in tokens])
+        content = content_digest(numbers.tobytes() for numbers in tokens)
+        return TrainingRows(read, codes, content, lengths=lengths, unit="texts")
+
+    def transform(self, X: pd.DataFrame) -> Floats:
+        """Return embeddings, shape (n, n_features), float32; zeros where there is no text."""
+        found = self.featurizer_.extract(X["designation"].tolist(), X["description"].tolist())
+        return np.where(X[["has_text"]].to_numpy(dtype=bool), found, np.float32(0.0))
 
 
 def _read(folder: Path, name: str) -> str:

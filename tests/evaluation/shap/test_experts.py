@@ -81,7 +81,7 @@ def test_equals_shapley_values_over_all_coalitions(model: LateFusion) -> None:
         def value(present: frozenset[str], row: int = row) -> np.ndarray:
             """The fused margin where absent columns are at the mean; the row's weights held."""
             total = np.zeros(N_CLASSES)
-            for number, (name, one) in enumerate(model.experts_.items()):
+            for number, one in enumerate(model.experts_.values()):
                 factors = one["features"].factors_
                 x = [X[c].iloc[row] * factors[c] if c in present else means[c] for c in factors]
                 step = model.gating_.votes[number]

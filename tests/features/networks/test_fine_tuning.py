@@ -3,21 +3,37 @@
 import dataclasses
 import functools
 import logging
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+import pandas as pd
 import pytest
 
 from src.errors import UsageError, ValidationError
 from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.image.loader import load_batches
 from src.features.networks.export import build_onnx
-from src.features.networks.fine_tuning import FineTuning, fine_tune, inner_split
+from src.features.networks.fine_tuning import fine_tune, inner_split
 from src.features.networks.runtime import start_engine
+from src.features.networks.trainer import FineTuning
 from src.features.networks.weights import weights_from_onnx
 
 LOAD = functools.partial(load_batches, size_px=32)
-QUICK = FineTuning(epochs=2, batch_size=16, device="cpu", learning_rate=1e-3)
+QUICK = FineTuning(
+    epochs=2,
+    batch_size=16,
+    device="cpu",
+    learning_rate=1e-3,
+    mixup_alpha=0.2,
+    cutmix_alpha=1.0,
+)
 
 
 @pytest.fixture(scope="module")
@@ -44,6 +60,19 @@ def shapes(n: int, seed: int = 0) -> tuple[list[bytes | None], np.ndarray]:
     return sources, y
 
 
+def tune(
+    onnx: bytes,
+    images: tuple[Sequence[bytes | None], np.ndarray],
+    settings: FineTuning,
+    folder: Path | None = None,
+) -> tuple[bytes, dict[str, Any]]:
+    sources, y = images
+    network = CNNFeaturizer("resnet18", image_size_px=32, device="cpu")
+    X = pd.DataFrame({"image": sources})
+    rows = FineTunedCNN(network, settings).training_rows(X, np.unique(y, return_inverse=True)[1])
+    return fine_tune(onnx, rows, settings, folder=folder)
+
+
 def separation(onnx: bytes) -> float:
     """Scatter between class means over scatter within, on images never trained on."""
     engine = start_engine(onnx, runtime="onnxruntime", device="cpu")
@@ -60,14 +89,14 @@ def test_training_helps_on_other_images() -> None:
     settings = dataclasses.replace(
         QUICK, n_blocks=6, epochs=3, learning_rate=3e-3, mixup_alpha=0.0, cutmix_alpha=0.0
     )
-    tuned, history = fine_tune(pretrained, LOAD, *shapes(60), settings=settings)
+    tuned, history = tune(pretrained, shapes(60), settings)
     assert min(epoch["loss"] for epoch in history["epochs"]) < np.log(3) / 2
     assert separation(tuned) > 1.1 * separation(pretrained)
 
 
 def test_only_the_last_blocks_change(onnx: bytes) -> None:
     sources, y = shapes(40)
-    tuned, history = fine_tune(onnx, LOAD, sources, y, settings=QUICK)
+    tuned, history = tune(onnx, (sources, y), QUICK)
     before, after = weights_from_onnx(onnx), weights_from_onnx(tuned)
     changed = {name for name in before if not np.array_equal(before[name], after[name])}
     assert changed
@@ -83,19 +112,19 @@ def test_only_the_last_blocks_change(onnx: bytes) -> None:
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(onnx: bytes) -> None:
     sources, y = shapes(40)
     quick = dataclasses.replace(QUICK, epochs=1)
-    first, history = fine_tune(onnx, LOAD, sources, y, settings=quick)
-    again, same = fine_tune(onnx, LOAD, sources, y, settings=quick)
+    first, history = tune(onnx, (sources, y), quick)
+    again, same = tune(onnx, (sources, y), quick)
     assert again == first
     assert same == history
     other = dataclasses.replace(quick, random_state=1)
-    assert fine_tune(onnx, LOAD, sources, y, settings=other)[0] != first
+    assert tune(onnx, (sources, y), other)[0] != first
 
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
 def test_each_way_of_mixing_trains(onnx: bytes, mixup: float, cutmix: float) -> None:
     sources, y = shapes(40)
     quick = dataclasses.replace(QUICK, epochs=1, mixup_alpha=mixup, cutmix_alpha=cutmix)
-    tuned, history = fine_tune(onnx, LOAD, sources, y, settings=quick)
+    tuned, history = tune(onnx, (sources, y), quick)
     assert np.isfinite(history["epochs"][0]["train_loss"])
     assert tuned != onnx
 
@@ -105,18 +134,18 @@ def test_rows_without_a_image_are_left_out_and_counted(onnx: bytes) -> None:
     quick = dataclasses.replace(QUICK, epochs=1)
     sources[0] = sources[17] = None
     sources[30] = b"no image"
-    _, history = fine_tune(onnx, LOAD, sources, y, settings=quick)
+    _, history = tune(onnx, (sources, y), quick)
     train, _ = inner_split(y, None, quick.validation_share, quick.random_state)
     assert history["n_train"] == len(set(train.tolist()) - {0, 17, 30}) < 34
-    with pytest.raises(ValidationError, match="none of 34 training rows has an image"):
-        fine_tune(onnx, LOAD, [None] * 40, y, settings=quick)
+    with pytest.raises(ValidationError, match="none of 34 training rows can be read"):
+        tune(onnx, ([None] * 40, y), quick)
 
 
 def test_it_stops_when_validation_stops_improving_and_keeps_the_best(onnx: bytes) -> None:
     sources, _ = shapes(40)
     y = np.random.default_rng(3).integers(0, 2, 40)  # nothing to learn
     eager = dataclasses.replace(QUICK, epochs=30, patience=1, learning_rate=3e-2)
-    _, history = fine_tune(onnx, LOAD, sources, y, settings=eager)
+    _, history = tune(onnx, (sources, y), eager)
     losses = [epoch["loss"] for epoch in history["epochs"]]
     assert len(losses) < 30
     assert history["best_epoch"] == int(np.argmin(losses)) + 1 == len(losses) - 1
@@ -161,16 +190,93 @@ def test_too_little_to_learn_from(y: np.ndarray, fault: str) -> None:
 def test_more_blocks_than_the_network_has_are_refused_before_any_data() -> None:
     network = CNNFeaturizer("resnet18", weights="random", image_size_px=32, device="cpu")
     FineTunedCNN(network, FineTuning(n_blocks=10)).check()
-    with pytest.raises(UsageError, match="n_blocks = 11: resnet18 has 10 blocks") as found:
+    with pytest.raises(UsageError, match="n_blocks = 11: the network has 10 blocks") as found:
         FineTunedCNN(network, FineTuning(n_blocks=11)).check()
     assert found.value.next_command == "--set features.image.cnn.fine_tune.n_blocks=10"
 
 
-def test_every_epoch_is_said_in_detail(onnx: bytes, caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.DEBUG):
-        _, history = fine_tune(onnx, LOAD, *shapes(40), settings=QUICK)
+def test_every_epoch_is_said(onnx: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO):
+        _, history = tune(onnx, shapes(40), QUICK)
     said = [m for m in caplog.messages if m.startswith("fine-tuning, epoch")]
     assert len(said) == len(history["epochs"]) == 2
     for line, epoch in zip(said, history["epochs"], strict=True):
-        assert f"{epoch['loss']:.3f} in validation, accuracy {epoch['accuracy']:.3f}" in line
+        assert f"{epoch['loss']:.3f} in validation, accuracy {epoch['accuracy']:.3f}, " in line
+        assert line.endswith(" images/s")
     assert f"epoch {history['best_epoch']} of 2" in caplog.messages[-1]
+
+
+LONG = dataclasses.replace(QUICK, epochs=3, patience=3, batch_size=4)
+
+
+def test_a_killed_training_goes_on_and_gives_the_same_digits(
+    onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    whole, history = tune(onnx, shapes(60), LONG)
+    (tmp_path / "start.onnx").write_bytes(onnx)
+    process = subprocess.Popen([sys.executable, __file__, str(tmp_path)])
+    while not (kept := list(tmp_path.glob("*.pt"))) and process.poll() is None:
+        time.sleep(0.01)
+    process.kill()
+    assert process.wait() == -signal.SIGKILL
+    with caplog.at_level(logging.INFO):
+        resumed, again = tune(onnx, shapes(60), LONG, tmp_path)
+    assert f"fine-tuning goes on from {kept[0]}: 0 epochs and" in caplog.text
+    assert resumed == whole
+    assert again == history
+    assert list(tmp_path.glob("*.pt")) == kept
+
+
+def test_a_finished_training_is_not_done_again(
+    onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    quick = dataclasses.replace(QUICK, epochs=1)
+    first = tune(onnx, shapes(40), quick, tmp_path)
+    (kept,) = tmp_path.glob("*.pt")
+    with caplog.at_level(logging.INFO):
+        assert tune(onnx, shapes(40), quick, tmp_path) == first
+    assert not any(line.startswith("fine-tuning, epoch") for line in caplog.messages)
+    # Other rows, another network of their own; a file that can't be read is made anew.
+    tune(onnx, shapes(40, seed=1), quick, tmp_path)
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+    kept.write_bytes(kept.read_bytes()[:1000])
+    assert tune(onnx, shapes(40), quick, tmp_path) == first
+    assert "can't be read, training starts anew" in caplog.text
+
+
+def test_batches_gathered_before_a_step_count_as_one(onnx: bytes) -> None:
+    plain = dataclasses.replace(QUICK, epochs=1, mixup_alpha=0.0, cutmix_alpha=0.0)
+    whole = dataclasses.replace(plain, batch_size=34)
+    halves = dataclasses.replace(plain, batch_size=17, accumulate=2)
+    one, two = (weights_from_onnx(tune(onnx, shapes(40), way)[0]) for way in (whole, halves))
+    name = "body.layer4.1.conv2.weight"
+    steps = one[name] - weights_from_onnx(onnx)[name]
+    # AdamW's first step is the rate by the gradient's sign, which rounding turns near zero.
+    assert (np.abs(one[name] - two[name]) < 0.01 * np.abs(steps).max()).mean() > 0.99
+
+
+def test_all_blocks_and_lower_rates_toward_the_input(onnx: bytes) -> None:
+    plain = dataclasses.replace(QUICK, epochs=1, n_blocks=0)
+    before = weights_from_onnx(onnx)
+
+    def moved(layer_decay: float) -> list[float]:
+        settings = dataclasses.replace(plain, layer_decay=layer_decay)
+        after = weights_from_onnx(tune(onnx, shapes(40), settings)[0])
+        names = ["body.conv1.weight", "body.layer4.1.conv2.weight"]
+        return [float(np.abs(after[name] - before[name]).mean()) for name in names]
+
+    even, decayed = moved(1.0), moved(0.5)
+    assert min(even) > 0
+    # Eight blocks of two and the stem's two lie between: 0.5 ** 9 of the rate.
+    assert decayed[0] < even[0] / 100
+    assert decayed[1] > even[1] / 2
+
+
+if __name__ == "__main__":  # the process that is killed
+    place = Path(sys.argv[1])
+    tune(
+        (place / "start.onnx").read_bytes(),
+        shapes(60),
+        dataclasses.replace(LONG, checkpoint_s=0.0),
+        place,
+    )
