@@ -57,17 +57,20 @@ def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
             connection.execute("SET datestyle = ISO")
             yield connection
     except psycopg.errors.UndefinedTable as e:
-        raise _failure(url, "nothing was loaded yet", e) from e
+        raise _failure(url, "nothing was loaded yet", e, "bash init.sh") from e
     except psycopg.OperationalError as e:
-        raise _failure(url, "PostgreSQL can't be reached", e) from e
+        raise _failure(url, "PostgreSQL can't be reached", e, _other_server()) from e
     except psycopg.Error as e:
-        raise _failure(url, "PostgreSQL refused", e) from e
+        raise _failure(url, "PostgreSQL refused", e, _other_server()) from e
 
 
-def _failure(url: str, problem: str, cause: psycopg.Error) -> DatabaseError:
-    lines = redact(str(cause), url).strip().splitlines() or [type(cause).__name__]
+def _other_server() -> str:
     given = os.environ.get("DATABASE_URL")
-    next_command = "env -u DATABASE_URL bash init.sh" if given else "bash init.sh"
+    return "env -u DATABASE_URL bash init.sh" if given else "bash init.sh"
+
+
+def _failure(url: str, problem: str, cause: psycopg.Error, next_command: str) -> DatabaseError:
+    lines = redact(str(cause), url).strip().splitlines() or [type(cause).__name__]
     return DatabaseError(f"{shown(url)}: {problem}: {lines[0]}", next_command=next_command)
 
 

@@ -95,7 +95,11 @@ def test_a_failure_inside_the_block_undoes_it(shop: Shop, database: str, load: L
     assert len(postgres.read_test_items(database)) == 2
 
 
-def test_a_database_without_our_tables_says_to_load(database: str) -> None:
+def test_a_database_without_our_tables_says_to_load(
+    database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Into the database that was given: an address that leads to it stays set."""
+    monkeypatch.setenv("DATABASE_URL", database)
     with pytest.raises(DatabaseError, match="nothing was loaded yet") as caught:
         postgres.read_items(database)
     assert caught.value.next_command == "bash init.sh"
