@@ -110,7 +110,9 @@ def inspect_image(
     if not data.startswith(_JPEG_START):
         return *_decode_pillow(data, min_side_px, side, max_pixels), False
     try:
-        return *_decode_jpeg(data, min_side_px, side, max_pixels), False
+        # Pillow may come to the last pixel of an image of four colours before it misses the end.
+        ended = data.rfind(_JPEG_END) > data.rfind(b"\xff\xda")
+        return *_decode_jpeg(data, min_side_px, side, max_pixels), not ended
     except ImageFault as fault:
         if fault.reason not in (TRUNCATED, CORRUPT):
             raise
