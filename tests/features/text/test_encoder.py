@@ -150,8 +150,11 @@ def test_settings_change_with_all_that_changes_a_value(
             assert settings(**change) != usual
 
 
-def test_it_is_exported_once(encoder_folder: Path, tmp_path: Path) -> None:
+def test_it_is_exported_once(
+    encoder_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first = TextEncoder(encoder_folder, tmp_path, max_tokens=32).prepare()
+    assert "Loading weights" not in capfd.readouterr().err
     (kept,) = tmp_path.glob("text_*.onnx")
     written = kept.stat().st_mtime_ns
     assert TextEncoder(encoder_folder, tmp_path, max_tokens=32).prepare().onnx_ == first.onnx_
