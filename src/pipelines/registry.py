@@ -79,9 +79,8 @@ def known_branches(cfg: Config) -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
     text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
     encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
-    images = [(name, name) for name in image_pipeline.BUILDERS]
     more = [(name, "image_cnn") for name in list(image_pipeline.network_blocks(cfg))[1:]]
-    return [*text, encoder, *images, *more]
+    return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS), *more]
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:
