@@ -237,9 +237,9 @@ class FineTunedCNN(FineTuned):
         """Return the images of the products."""
         sources: list[ImageSource] = X["image"].tolist()
         known = X["image_sha256"].tolist() if "image_sha256" in X else [""] * len(X)
-        content = content_digest(
-            digest or source for digest, source in zip(known, sources, strict=True)
-        )
+        shown = load_settings(self.featurizer.size_px, self.featurizer.mode, self.featurizer.trim)
+        images = (digest or source for digest, source in zip(known, sources, strict=True))
+        content = content_digest([shown, DETAIL, *images])
 
         def read(rows: Rows, batch_size: int) -> Iterator[tuple[Rows, tuple[Pixels]]]:
             chosen = [sources[row] for row in rows]

@@ -137,11 +137,12 @@ def network_blocks(cfg: Config) -> dict[str, str]:
     listed, options = cfg.features.image.networks, cfg.features.image.cnn
     first, *others = listed or (options.backbone,)
     blocks = {"image_cnn": first, **{f"image_cnn_{block_suffix(name)}": name for name in others}}
-    if len(blocks) < len(listed):
+    is_path = "/" in first and not first.startswith("hf:")
+    if len(blocks) < len(listed) or len(set(listed)) < len(listed):
         problem = f"features.image.networks = {list(listed)}: two have the same name"
-    elif listed and options.weights not in (PRETRAINED, RANDOM):
-        problem = f"features.image.cnn.weights = {options.weights!r} is for features.image.cnn."
-        problem += "backbone; features.image.networks names its files and folders itself"
+    elif (listed or is_path) and options.weights not in (PRETRAINED, RANDOM):
+        problem = f"features.image.cnn.weights = {options.weights!r} is for a backbone with a name"
+        problem += "; features.image.networks, and a path, name files and folders themselves"
     else:
         return blocks
     raise ConfigError(problem, next_command="cat config/config.toml")

@@ -136,6 +136,20 @@ def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]
     assert tuned.weights == "random"
 
 
+def test_tuning_is_done_again_where_images_are_read_in_another_way(
+    make: Callable[..., CNNFeaturizer], tmp_path: Path
+) -> None:
+    products = pd.DataFrame({"image": [draw_image(s) for s in range(12)], "has_image": True})
+    settings = FineTuning(n_blocks=1, epochs=1, batch_size=4, device="cpu")
+    networks = []
+    for mode in ("letterbox", "stretch", "letterbox"):
+        featurizer = make(mode=mode, weights="random")
+        tuned = FineTunedCNN(featurizer, settings, tmp_path).fit(products, np.arange(12) % 2)
+        networks.append(tuned.featurizer_.onnx_)
+    assert networks[0] == networks[2] != networks[1]
+    assert len(list(tmp_path.glob("*.pt"))) == 2
+
+
 def test_a_card_that_was_asked_for_may_be_missing_where_the_pickle_is_read(
     make: Callable[..., CNNFeaturizer],
 ) -> None:

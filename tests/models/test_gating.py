@@ -140,6 +140,44 @@ def test_out_of_fold_probabilities_never_use_the_rows_own_fold() -> None:
     assert not same[oof.folds != 2].any()
 
 
+def test_two_experts_answer_as_before_there_could_be_more() -> None:
+    """The values are those of the code for two experts, which was equal to the bit."""
+    rng = np.random.default_rng(7)
+    codes = rng.integers(0, N_CLASSES, 600)
+    truth = np.eye(N_CLASSES)[codes]
+    first = 4 * (0.9 * truth + rng.normal(size=truth.shape))
+    second = 0.1 * (1.2 * truth + rng.normal(size=truth.shape))
+    second[rng.random(600) > 0.7] = np.nan
+    first[rng.random(600) > 0.95] = np.nan
+    conditions = conditions_of(rng.random(600) > 0.5, rng.integers(5, 200, 600))
+    oof = OutOfFold({"text": first, "image": second}, np.arange(600) % 5, conditions, codes)
+    gating, rows = oof.fit_gating(), [2, 3, 0]  # of both, of both, of the first alone
+    close = {"rtol": 1e-4, "atol": 1e-6}
+    np.testing.assert_allclose(
+        oof.probabilities[rows],
+        [
+            [0.01413756, 0.6851074, 0.21850592, 0.08224912],
+            [0.04892861, 0.01494935, 0.18488823, 0.75123381],
+            [0.23046413, 0.14717076, 0.15416647, 0.46819864],
+        ],
+        **close,
+    )
+    np.testing.assert_allclose(
+        gating.weights(oof.arrays, conditions)[rows],
+        [[1.09698376, 0.94539567], [0.98078752, 0.90995357], [1.0, 0.0]],
+        **close,
+    )
+    np.testing.assert_allclose(
+        answers(gating, oof)[rows],
+        [
+            [0.01110476, 0.69458778, 0.23010685, 0.0642006],
+            [0.04683595, 0.0144687, 0.18504071, 0.75365464],
+            [0.2328782, 0.15227691, 0.15912459, 0.4557203],
+        ],
+        **close,
+    )
+
+
 def test_options_are_chosen_once_and_go_with_the_rows() -> None:
     oof = draw(600, 4)
     chosen = oof.chosen_options

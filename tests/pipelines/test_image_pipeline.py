@@ -210,6 +210,7 @@ def test_several_networks_are_a_block_each(tmp_path: Path, products: pd.DataFram
     ("setting", "said"),
     [
         ('networks=["vit", "resnet18", "hf:me/resnet18"]', "two have the same name"),
+        ('networks=["resnet18", "resnet18"]', "two have the same name"),
         ('cnn.weights="mine.pth"', "cnn.weights = 'mine.pth' is for"),
         ('networks=["clip_vit_b61"]', "did you mean 'clip_vit_b16'"),
         ('networks=["alexnet"]', "valid: resnet18, .* hf:owner/model@revision"),
@@ -219,6 +220,12 @@ def test_lists_of_networks_that_can_not_be_are_refused(setting: str, said: str) 
     networks = ['features.image.networks=["resnet18", "resnet50"]', f"features.image.{setting}"]
     with pytest.raises(ConfigError, match=said):
         build_cnn(load_config(overrides=networks))
+
+
+def test_weights_beside_a_path_are_refused_and_not_overlooked() -> None:
+    options = ["features.image.cnn.backbone=/mine/clip", "features.image.cnn.weights=mine.pth"]
+    with pytest.raises(ConfigError, match=r"weights = 'mine.pth' is for a backbone with a name"):
+        build_cnn(load_config(overrides=options))
 
 
 @pytest.mark.parametrize("pixels", ["white", "red"])

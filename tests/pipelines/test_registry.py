@@ -64,6 +64,9 @@ def test_every_known_branch_has_its_modality() -> None:
     known = dict(known_branches(config()))
     assert known["tfidf_word"] == "text"
     assert list(known) == [*text_pipeline.TRANSFORMERS, *list(BUILDERS)[1:]]
+    assert known["text_encoder"] == "text"
+    several = config('features.image.networks=["resnet18", "vit"]')
+    assert known_branches(several) == [*known.items(), ("image_cnn_vit", "image_cnn")]
 
 
 @pytest.mark.parametrize(

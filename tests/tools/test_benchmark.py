@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tools import benchmark
 from tools.benchmarks import commands
 
 TINY = """
@@ -42,3 +43,11 @@ def test_profiles_are_measured_and_those_without_weights_skipped(
     assert re.search(r" ms; 84,916 products: [\d.]+ h$", image.target)
     skipped = re.search(r"^skip absent: .*none\.pth.*", capsys.readouterr().err, re.MULTILINE)
     assert skipped
+
+
+def test_profiles_alone_need_no_shop_of_the_whole_size(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands.profiles, "__defaults__", ((),))
+    assert benchmark._measure(["profiles"], 84_916) == []
+    assert "drawing" not in capsys.readouterr().err

@@ -161,7 +161,7 @@ def _words(counter: TfidfBase | None, X: pd.DataFrame, columns: tuple[str, ...])
 
 def _terms(texts: list[_Text], fields: dict[str, Field]) -> dict[str, float]:
     """Add up what is in one word under that word, and longer sequences under their own name."""
-    total: dict[str, float] = defaultdict(float)
+    as_written: dict[str, float] = defaultdict(float)
     for text in texts:
         words = [word for name in text.columns for word in fields[name].words]
         placed = np.concatenate([fields[name].placed for name in text.columns])
@@ -169,7 +169,11 @@ def _terms(texts: list[_Text], fields: dict[str, Field]) -> dict[str, float]:
         for gram, places in text.occurrences:
             if gram in text.contributions and placed[list(places)].all():
                 name = gram if len(set(places)) > 1 else words[places[0]]
-                total[_EDGES.sub("", name).casefold()] += text.contributions[gram] / times[gram]
+                as_written[name] += text.contributions[gram] / times[gram]
+    # A word may have as many n-grams as letters: each name is read once.
+    total: dict[str, float] = defaultdict(float)
+    for name, contribution in as_written.items():
+        total[_EDGES.sub("", name).casefold()] += contribution
     total.pop("", None)  # signs alone
     return total
 

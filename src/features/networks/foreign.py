@@ -53,7 +53,13 @@ def wrap_foreign(path: Path) -> bytes:
     from onnx import TensorProto, checker, compose, helper, numpy_helper
 
     about = read_description(path)
-    model = compose.add_prefix(read_proto(path.read_bytes()), _PREFIX)
+    try:
+        model = compose.add_prefix(read_proto(path.read_bytes()), _PREFIX)
+    except BackboneError as error:
+        raise BackboneError(
+            f"{path}: {error.message}; expected a file that onnx.save wrote",
+            next_command=f"ls -l {path}",
+        ) from error
     given, output = _ends(path, model, about.output)
     shape = [dim.dim_value for dim in given.type.tensor_type.shape.dim]
     by_channel = (1, 3, 1, 1) if shape[1] == 3 else (1, 1, 1, 3)
@@ -101,15 +107,17 @@ def _ends(path: Path, model: Any, wanted: str) -> tuple[Any, str]:  # noqa: ANN4
     """Return the input and the name of the output that is the embedding, or refuse the file."""
     outputs = [output.name.removeprefix(_PREFIX) for output in model.graph.output]
     weights = {item.name for item in model.graph.initializer}  # listed as inputs before IR 4
-    given, *more = [value for value in model.graph.input if value.name not in weights]
-    version = next(item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
-    shape = [dim.dim_value for dim in given.type.tensor_type.shape.dim]
+    given = [value for value in model.graph.input if value.name not in weights]
+    versions = (item.version for item in model.opset_import if item.domain in ("", "ai.onnx"))
+    version = next(versions, 0)
+    shape = [dim.dim_value for value in given[:1] for dim in value.type.tensor_type.shape.dim]
     is_image = len(shape) == 4 and not shape[0] and 3 in (shape[1], shape[3])
-    if version >= 13 and not more and is_image and (wanted or outputs[0]) in outputs:
-        return given, _PREFIX + (wanted or outputs[0])
+    output = wanted or next(iter(outputs), "of an embedding")
+    if version >= 13 and len(given) == 1 and is_image and output in outputs:
+        return given[0], _PREFIX + output
     raise BackboneError(
-        f"{path}: opset {version}, {1 + len(more)} inputs, the first of shape {shape}, outputs "
+        f"{path}: opset {version}, {len(given)} inputs, the first of shape {shape}, outputs "
         f"{', '.join(outputs)}; expected opset 13, one input (0, 3, h, w) or (0, h, w, 3), where 0 "
-        f"is any number, and the output {wanted or outputs[0]}",
+        f"is any number, and the output {output}",
         next_command=f"cat {path.with_suffix('.toml')}",
     )

@@ -15,7 +15,7 @@ import queue
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError
@@ -26,6 +26,9 @@ from src.errors import BackboneError
 from src.files import sha256, write_atomically
 
 RECORD = "files.json"
+SAFETENSORS = ".safetensors"
+# What models of before 2023 have instead; transformers reads them without running their pickles.
+TORCH_WEIGHTS = ("pytorch_model*.bin", "pytorch_model.bin.index.json")
 # An answer must begin within the first; then every stretch of the second must bring that many
 # bytes, or the download is given up.
 ANSWER_S = 8.0
@@ -37,6 +40,7 @@ _FAULTS = (OSError, http.client.HTTPException, ValueError)
 def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir: Path) -> Path:
     """Return the folder with the files of a model of Hugging Face that fit any of the patterns.
 
+    Where it has no weights as safetensors, those of torch are among them (`TORCH_WEIGHTS`).
     What is not there yet is fetched, all or nothing, from `HF_ENDPOINT` and with the token of
     Hugging Face's own client, into a folder of `networks_dir`. Beside the files stand their SHA256
     and the commit that the revision was at first: the folder never mixes two.
@@ -51,11 +55,11 @@ def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir:
     folder = networks_dir / "hub" / f"{name}@{revision}".replace("/", "--")
     record = _read(folder)
     there = {file for file in record["files"] if (folder / file).is_file()}
-    for file in there:
-        if _fits(file, patterns) and sha256(folder / file) != record["files"][file]:
+    wanted = _fitting(record["files"], patterns)
+    for file in wanted & there:
+        if sha256(folder / file) != record["files"][file]:
             found = f"{folder / file} is not the file that was fetched"
             raise _fault(name, found, f"rm -r {folder}")
-    wanted = {file for file in record["files"] if _fits(file, patterns)}
     if set(patterns) <= set(record["patterns"]) and wanted <= there:
         return folder
     commit = record["commit"] or revision
@@ -67,7 +71,7 @@ def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir:
         listed = {item["rfilename"]: item.get("lfs") or {} for item in listing["siblings"]}
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".part-") as aside:
-            fetched = [file for file in listed if _fits(file, patterns) and file not in there]
+            fetched = sorted(_fitting(listed, patterns) - there)
             for file in fetched:
                 if not (Path(aside) / file).resolve().is_relative_to(Path(aside).resolve()):
                     raise ValueError(f"a file named {file!r}")
@@ -114,8 +118,12 @@ def _read(folder: Path) -> dict[str, Any]:
     return {"commit": "", "patterns": [], "files": {}, **found}
 
 
-def _fits(file: str, patterns: Sequence[str]) -> bool:
-    return any(fnmatch.fnmatchcase(file, pattern) for pattern in patterns)
+def _fitting(files: Iterable[str], patterns: Sequence[str]) -> set[str]:
+    """Return the files that fit; of weights those as safetensors, or else those of torch."""
+    wants_weights = any(SAFETENSORS in pattern for pattern in patterns)
+    if wants_weights and not any(file.endswith(SAFETENSORS) for file in files):
+        patterns = [*patterns, *TORCH_WEIGHTS]
+    return {file for file in files if any(fnmatch.fnmatchcase(file, p) for p in patterns)}
 
 
 def _blocks(url: str, token: str | None) -> Iterator[bytes]:
@@ -164,7 +172,8 @@ def _open(url: str, token: str | None) -> http.client.HTTPResponse:
 
 def _fault(name: str, found: str, next_command: str) -> BackboneError:
     return BackboneError(
-        f"no files of {name}: {found}. There are two other ways: weights = a local folder (of "
-        "save_pretrained) or file, or a package that carries the weights, installed with pip",
+        f"no files of {name}: {found}. There are two other ways: in place of the name the path of "
+        "a local folder (of save_pretrained), or of images a network whose weights a package "
+        "carries",
         next_command=next_command,
     )

@@ -59,6 +59,7 @@ def load_body(folder: Path) -> TorchModule:
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
     load = _architecture(config.model_type).from_pretrained
     verbosity = logging.get_verbosity()
+    logging.disable_progress_bar()  # of tensors, in a log too
     logging.set_verbosity_error()  # it lists every tensor of the text tower that is left out
     try:
         return _bare(load(folder, attn_implementation=EAGER, local_files_only=True))

@@ -28,8 +28,9 @@ def build_text_network(folder: Path, pooling: str) -> TorchModule:
         If the folder holds no such network, or not all of its weights.
     """
     from safetensors import SafetensorError
-    from transformers import AutoModel
+    from transformers import AutoModel, logging
 
+    logging.disable_progress_bar()  # of tensors, in a log too
     try:
         body, report = AutoModel.from_pretrained(
             folder, attn_implementation="eager", local_files_only=True, output_loading_info=True

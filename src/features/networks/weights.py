@@ -113,8 +113,8 @@ def _network_from_description(about: dict[str, Any]) -> TorchModule:
         raise BackboneError(
             f"{about['backbone']} is in int8, or an ONNX file of another program: it runs on a "
             "processor alone, and can't be tuned",
-            next_command="--set features.image.cnn.device=cpu "
-            "--set features.image.cnn.runtime=onnxruntime",
+            next_command="--set features.image.cnn.fine_tune.enabled=false "
+            "--set features.image.cnn.device=cpu --set features.image.cnn.runtime=onnxruntime",
         )
     given = about["spec"] | {key: tuple(about["spec"][key]) for key in ("mean", "std")}
     spec, size_px = BackboneSpec(**given), about["image_size_px"]
@@ -152,9 +152,9 @@ def weights_file(name: str, weights: str | Path, networks_dir: Path | None = Non
         path = Path(name if on_disk else weights)
         is_folder = spec.family not in (*FAMILIES, ONNX)
         if not (path.is_dir() if is_folder else path.is_file()):
-            raise no_weights(
-                name, str(path), f"there is no such {'folder' if is_folder else 'file'}"
-            )
+            found = f"there is no such {'folder' if is_folder else 'file'}"
+            hub = f" (of Hugging Face it is hf:{name})" * (on_disk and name.count("/") == 1)
+            raise no_weights(name, str(path), found + hub)
         return path
     if (packaged := packaged_file(spec)) is not None:
         return packaged

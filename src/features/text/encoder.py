@@ -111,6 +111,14 @@ class TextEncoder:
                     f"{key} = {self.max_tokens}: {self.model} reads {longest} tokens",
                     next_command=f"--set {key}={longest}",
                 )
+            highest = max(_load_tokenizer(self.tokenizer_).get_vocab().values())
+            if highest >= config.get("vocab_size", highest + 1):
+                raise BackboneError(
+                    f"{folder}: tokenizer.json numbers tokens up to {highest}, the network knows "
+                    f"{config['vocab_size']} (vocab_size of config.json); expected the tokenizer "
+                    "that it was trained with",
+                    next_command=f"ls {folder}",
+                )
             self.onnx_ = build_text_onnx(folder, self.pooling, self.networks_dir)
         return self
 
@@ -122,7 +130,10 @@ class TextEncoder:
         name, _, revision = name.partition("@")
         return model_files(name, revision or "main", FILES, self.networks_dir)
 
-    check = prepare
+    def check(self) -> None:
+        """Refuse what can't be had, before any data is read."""
+        choose_device(self.device)
+        self.prepare()
 
     def settings(self) -> dict[str, str | int]:
         """Return all that changes a value: part of the address of whatever is cached.
@@ -182,7 +193,9 @@ class TextEncoder:
             else:
                 inputs.append(self.prefix + (first or second))
         found = self._tokenizer.encode_batch_fast(inputs)
-        return [self._cut(np.array(encoding.ids, dtype=np.int64)) for encoding in found]
+        # Of no token at all, as without special ones, a network can't say anything.
+        numbers = (encoding.ids or [self.pad_id_] for encoding in found)
+        return [self._cut(np.array(ids, dtype=np.int64)) for ids in numbers]
 
     def _cut(self, tokens: Tokens) -> Tokens:
         if len(tokens) <= self.max_tokens:
@@ -251,7 +264,8 @@ def _read(folder: Path, name: str) -> str:
     except OSError as error:
         raise BackboneError(
             f"{folder / name}: can't be read ({error.strerror}); features.text.encoder.model is "
-            "expected to be a folder of save_pretrained with a tokenizer.json"
+            "expected to be a folder of save_pretrained with a tokenizer.json",
+            next_command=f"ls {folder}",
         ) from error
 
 

@@ -8,6 +8,7 @@ import pytest
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+import src.evaluation.shap.product as product_module
 from src.errors import UsageError
 from src.evaluation.shap.product import Contributions, explain_product, highlight
 from src.features.tfidf.vectorizers import TfidfWords
@@ -89,6 +90,24 @@ def test_terms_are_words_with_their_pieces_and_sequences_of_words(toy_shop) -> N
 
 def pieces(padded: str, gram: str) -> int:
     return sum(padded.startswith(gram, at) for at in range(len(padded)))
+
+
+def test_a_word_is_cleaned_once_however_many_n_grams_it_has(
+    toy_shop,  # noqa: ANN001
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """An address of 30,000 letters took 50 seconds."""
+    edges, seen = product_module._EDGES, []
+
+    class Counted:
+        def sub(self, by: str, name: str) -> str:
+            seen.append(name)
+            return edges.sub(by, name)
+
+    monkeypatch.setattr(product_module, "_EDGES", Counted())
+    explain_product(toy_shop.model, product("lampe" * 50, ""), 10, 100)
+    assert seen
+    assert len(seen) == len(set(seen))
 
 
 def test_terms_are_words_of_the_product_alone(toy_shop) -> None:  # noqa: ANN001

@@ -113,6 +113,12 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
         write(path, **options)  # type: ignore[arg-type]
         with pytest.raises(BackboneError, match=said):
             wrap_foreign(path)
+    for content, said in ((b"garbage", "7 bytes that are not an ONNX model"), (b"", "0 inputs")):
+        write(path)
+        path.write_bytes(content)
+        with pytest.raises(BackboneError, match=f"mine.onnx: .*{said}.*expected") as caught:
+            wrap_foreign(path)
+        assert str(path.with_suffix("")) in str(caught.value.next_command)
     path.with_suffix(".toml").unlink()
     with pytest.raises(BackboneError, match="mine.toml.*expected image_size_px, mean and std"):
         wrap_foreign(path)

@@ -129,6 +129,24 @@ def test_files_are_fetched_once_and_recorded(server: Hub, tmp_path: Path) -> Non
     assert len(recorded(folder)) == 3
 
 
+def test_weights_of_torch_are_fetched_where_there_are_no_others(
+    server: Hub, tmp_path: Path
+) -> None:
+    patterns = ["config.json", "model*.safetensors*"]
+    server.content["pytorch_model.bin"] = b"torch"
+    whole = hub.model_files("some/model", "main", patterns, tmp_path / "both")
+    assert sorted(recorded(whole)) == ["config.json", "model.safetensors"]
+    del server.content["model.safetensors"]
+    folder = hub.model_files("some/model", "main", patterns, tmp_path)
+    assert sorted(recorded(folder)) == ["config.json", "pytorch_model.bin"]
+    n = len(server.asked)
+    assert hub.model_files("some/model", "main", patterns, tmp_path) == folder
+    assert len(server.asked) == n
+    (folder / "pytorch_model.bin").write_bytes(b"other")
+    with pytest.raises(BackboneError, match="pytorch_model.bin is not the file"):
+        hub.model_files("some/model", "main", patterns, tmp_path)
+
+
 @pytest.mark.parametrize(
     ("fault", "said"),
     [

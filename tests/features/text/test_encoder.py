@@ -150,8 +150,11 @@ def test_settings_change_with_all_that_changes_a_value(
             assert settings(**change) != usual
 
 
-def test_it_is_exported_once(encoder_folder: Path, tmp_path: Path) -> None:
+def test_it_is_exported_once(
+    encoder_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
     first = TextEncoder(encoder_folder, tmp_path, max_tokens=32).prepare()
+    assert "Loading weights" not in capfd.readouterr().err
     (kept,) = tmp_path.glob("text_*.onnx")
     written = kept.stat().st_mtime_ns
     assert TextEncoder(encoder_folder, tmp_path, max_tokens=32).prepare().onnx_ == first.onnx_
@@ -162,8 +165,9 @@ def test_mistakes_say_what_is_expected(encoder_folder: Path, tmp_path: Path) -> 
     with pytest.raises(UsageError, match=r"max_tokens = 65: .* reads 64 tokens") as caught:
         TextEncoder(encoder_folder, tmp_path, max_tokens=65).prepare()
     assert caught.value.next_command == "--set features.text.encoder.max_tokens=64"
-    with pytest.raises(BackboneError, match=r"nowhere/tokenizer\.json: can't be read"):
+    with pytest.raises(BackboneError, match=r"nowhere/tokenizer\.json: can't be read") as lacking:
         TextEncoder(tmp_path / "nowhere", tmp_path).prepare()
+    assert lacking.value.next_command == f"ls {tmp_path / 'nowhere'}"
     folder = shutil.copytree(encoder_folder, tmp_path / "model")
     (folder / "model.safetensors").write_bytes(b"not weights")
     with pytest.raises(BackboneError, match="can't be loaded"):
@@ -173,10 +177,34 @@ def test_mistakes_say_what_is_expected(encoder_folder: Path, tmp_path: Path) -> 
     shutil.copy(encoder_folder / "model.safetensors", folder)
     with pytest.raises(BackboneError, match="16 tensors of the text encoder are missing"):
         TextEncoder(folder, tmp_path, max_tokens=32).prepare()
+    (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 40}))
+    highest = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size() - 1
+    with pytest.raises(BackboneError, match=rf"tokens up to {highest}, the network knows 40"):
+        TextEncoder(folder, tmp_path, max_tokens=32).prepare()
     roberta = {**config, "model_type": "camembert", "pad_token_id": 1}
     (folder / "config.json").write_text(json.dumps(roberta))
     with pytest.raises(UsageError, match="reads 62 tokens"):
         TextEncoder(folder, tmp_path, max_tokens=64).prepare()
+
+
+def test_a_card_that_is_missing_is_said_before_anything_is_fetched(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(BackboneError, match="device = 'cuda', but torch finds no graphics card"):
+        TextEncoder(tmp_path / "nowhere", tmp_path, device="cuda").check()
+
+
+@pytest.mark.parametrize("runtime", ["onnxruntime", "openvino"])
+def test_no_text_without_special_tokens_is_read_as_padding(
+    encoder_folder: Path, tmp_path: Path, runtime: str
+) -> None:
+    folder = shutil.copytree(encoder_folder, tmp_path / "model")
+    plain = json.loads((folder / "tokenizer.json").read_text()) | {"post_processor": None}
+    (folder / "tokenizer.json").write_text(json.dumps(plain))
+    encoder = TextEncoder(folder, tmp_path, max_tokens=32, prefix="", runtime=runtime, device="cpu")
+    assert [tokens.tolist() for tokens in encoder.tokenise([""], [""])] == [[0]]
+    assert np.isfinite(encoder.extract(["", "lot"], ["", ""])).all()
 
 
 def test_a_name_that_no_hub_answers_for(
