@@ -44,7 +44,7 @@ def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeatu
     assert np.flatnonzero(~mask).tolist() == [2, 7]
     assert not values[~mask].any()
     np.testing.assert_allclose(np.linalg.norm(values[mask], axis=1), 1, atol=1e-5)
-    one = make(runtime="onnxruntime", batch_size=1, n_threads=1)
+    one = make(runtime="onnxruntime", batch_size=1)
     expected = np.concatenate([one.extract([source])[0] for source in sources])
     np.testing.assert_allclose(values, expected, atol=1e-5)
     ((_, images, _),) = one.load_batches(sources, 11)
@@ -79,7 +79,7 @@ def test_settings_name_the_network_and_what_changes_values(
 ) -> None:
     plain = make(runtime="onnxruntime").settings
     assert plain["features"] == "cnn_efficientnet_lite0"
-    assert make(runtime="onnxruntime", batch_size=3, n_threads=1).settings == plain
+    assert make(runtime="onnxruntime", batch_size=3).settings == plain
     assert make(runtime="torch", precision="fp32").settings == plain
     for changed in (
         {"mode": "stretch"},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -148,6 +149,23 @@ def test_settings_change_with_all_that_changes_a_value(
     for change in ({"pooling": "cls"}, {"prefix": ""}, {"precision": "fp32"}):
         if change.get("precision") != usual["precision"]:
             assert settings(**change) != usual
+
+
+def test_it_tells_which_files_it_was_made_from(
+    encoder: TextEncoder, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in encoder_folder.iterdir()}
+    assert {"config.json", "tokenizer.json", "model.safetensors"} <= set(digests)
+    assert encoder.origin() == {
+        "model": str(encoder_folder),
+        "precision": "fp32",
+        "onnx_sha256": hashlib.sha256(encoder.onnx_).hexdigest(),
+        "files": digests,
+    }
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    encoder.device = "cuda"
+    with pytest.raises(BackboneError, match="torch finds no graphics card"):
+        encoder.check()
 
 
 def test_it_is_exported_once(encoder_folder: Path, tmp_path: Path) -> None:
