@@ -272,7 +272,7 @@ class Features(Section):
 
 MODALITY_WEIGHTS = {
     "text": 1.0,
-    "text_encoder": 1.0,
+    "text_encoder": 0.5,
     "image_pixels": 0.2,
     "image_stats": 0.25,
     "image_cnn": 1.0,

@@ -77,13 +77,10 @@ def check_networks(cfg: Config) -> None:
 
 def known_branches(cfg: Config) -> list[tuple[str, str]]:
     """Return (branch, modality) of everything that can be switched on, in order."""
-    text = (*text_pipeline.TRANSFORMERS, text_pipeline.ENCODER)
-    more = list(image_pipeline.network_blocks(cfg))[1:]
-    return [
-        *((name, text_pipeline.MODALITY) for name in text),
-        *((name, name) for name in image_pipeline.BUILDERS),
-        *((name, "image_cnn") for name in more),
-    ]
+    text = [(name, text_pipeline.MODALITY) for name in text_pipeline.TRANSFORMERS]
+    encoder = (text_pipeline.ENCODER, text_pipeline.MODALITY)
+    more = [(name, "image_cnn") for name in list(image_pipeline.network_blocks(cfg))[1:]]
+    return [*text, encoder, *((name, name) for name in image_pipeline.BUILDERS), *more]
 
 
 def _text_weights(cfg: Config) -> dict[str, float]:

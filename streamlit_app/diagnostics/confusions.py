@@ -29,7 +29,7 @@ def show(ctx: Context, scored: Scored) -> None:
     left, right = st.columns([8, 5], gap="medium")
     with left:
         y_true, y_pred = scored.predictions[["prdtypecode", "predicted"]].to_numpy().T
-        counts = confusion_counts(y_true, y_pred, np.array(list(every)))
+        counts = confusion_counts(y_true, y_pred, np.union1d(y_true, y_pred))
         _ranked(ctx, top_errors(counts, ctx.labels))
     with right:
         st.header(ctx.words("app.confusions.map"), anchor=False)

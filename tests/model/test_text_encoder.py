@@ -134,7 +134,7 @@ def test_the_tools_know_it(
     sets = [word for option in options for word in ("--set", option)]
     assert check_branches(["--config", str(SMOKE), "--columns", *sets]) == 0
     (line,) = (x for x in capsys.readouterr().out.splitlines() if x.startswith("text_encoder"))
-    assert line.split() == ["text_encoder", "text", "1", "text_encoder", "24"]
+    assert line.split() == ["text_encoder", "text", "0.5", "text_encoder", "24"]
     rows.to_csv(tmp_path / "lot.csv", index=False)
     out = ["--out", str(tmp_path / "out"), "--set", "data.source=csv"]
     assert drift_report([str(tmp_path / "lot.csv"), "--config", str(SMOKE), *sets, *out]) in {0, 1}
