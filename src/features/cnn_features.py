@@ -66,9 +66,8 @@ class CNNFeaturizer(NetworkFeaturizer):
         source = weights_file(self.backbone, self.weights, self.cache_dir)
         return self.image_size_px or network_spec(self.backbone, source).image_size_px
 
-    @property
     def settings(self) -> dict[str, str | int | float]:
-        """All that changes a value: part of the address of whatever is cached."""
+        """Return all that changes a value: part of the address of whatever is cached."""
         return {
             **load_settings(self.size_px, self.mode, self.trim),
             "features": f"cnn_{block_suffix(self.backbone)}",

@@ -20,8 +20,9 @@ from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
+from src.pipelines.extractor import Extractor
 from src.pipelines.registry import branch_weights
-from src.pipelines.table import Extractor, extract_table
+from src.pipelines.table import extract_table
 from src.pipelines.training_range import TrainingRange
 
 REVIEW_REASONS = (

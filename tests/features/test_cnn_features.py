@@ -67,7 +67,7 @@ def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeatur
     assert b"torch" not in data.replace(featurizer.onnx_, b"")
     again = pickle.loads(data)  # noqa: S301
     np.testing.assert_array_equal(again.extract([draw_image(0)])[0], values)
-    assert again.settings == featurizer.settings
+    assert again.settings() == featurizer.settings()
     unprepared = pickle.loads(  # noqa: S301
         pickle.dumps(make(runtime="onnxruntime"))
     )
@@ -77,17 +77,17 @@ def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeatur
 def test_settings_name_the_network_and_what_changes_values(
     make: Callable[..., CNNFeaturizer],
 ) -> None:
-    plain = make(runtime="onnxruntime").settings
+    plain = make(runtime="onnxruntime").settings()
     assert plain["features"] == "cnn_efficientnet_lite0"
-    assert make(runtime="onnxruntime", batch_size=3).settings == plain
-    assert make(runtime="torch", precision="fp32").settings == plain
+    assert make(runtime="onnxruntime", batch_size=3).settings() == plain
+    assert make(runtime="torch", precision="fp32").settings() == plain
     for changed in (
         {"mode": "stretch"},
         {"image_size_px": 96},
         {"weights": "random"},
         {"runtime": "torch", "precision": "bf16"},
     ):
-        assert make(**{"runtime": "onnxruntime", **changed}).settings != plain
+        assert make(**{"runtime": "onnxruntime", **changed}).settings() != plain
 
 
 def test_names(make: Callable[..., CNNFeaturizer]) -> None:
@@ -131,7 +131,7 @@ def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]
     assert mask.all()
     assert np.abs(after - before).max() > 1e-4
     np.testing.assert_array_equal(featurizer.extract(sources)[0], before)
-    assert tuned.settings != featurizer.settings
+    assert tuned.settings() != featurizer.settings()
     assert tuned.batch_size == 8
     assert tuned.weights == "random"
 

@@ -49,17 +49,19 @@ def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir:
     from huggingface_hub import constants, get_token
 
     folder = networks_dir / "hub" / f"{name}@{revision}".replace("/", "--")
-    record = _read(folder)
+    record: dict[str, Any] = {"commit": revision, "patterns": [], "files": {}}
+    if (folder / RECORD).is_file():
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     there = {file for file in record["files"] if (folder / file).is_file()}
-    for file in there:
-        if _fits(file, patterns) and sha256(folder / file) != record["files"][file]:
+    wanted = {file for file in record["files"] if _fits(file, patterns)}
+    for file in there & wanted:
+        if sha256(folder / file) != record["files"][file]:
             found = f"{folder / file} is not the file that was fetched"
             raise _fault(name, found, f"rm -r {folder}")
-    wanted = {file for file in record["files"] if _fits(file, patterns)}
     if set(patterns) <= set(record["patterns"]) and wanted <= there:
         return folder
-    commit = record["commit"] or revision
-    url = f"{constants.ENDPOINT}/api/models/{name}/revision/{quote(commit, safe='')}?blobs=true"
+    commit = quote(record["commit"], safe="")
+    url = f"{constants.ENDPOINT}/api/models/{name}/revision/{commit}?blobs=true"
     try:
         if constants.HF_HUB_OFFLINE:
             raise OSError("HF_HUB_OFFLINE is set")
@@ -106,12 +108,6 @@ def fetch(url: str, path: Path, digest: str = "", token: str | None = None) -> s
     finally:
         part.unlink(missing_ok=True)
     return seen.hexdigest()
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    file = folder / RECORD
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {"commit": "", "patterns": [], "files": {}, **found}
 
 
 def _fits(file: str, patterns: Sequence[str]) -> bool:

@@ -117,14 +117,12 @@ def start_engine(
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    n_threads: int | None = None,
 ) -> Engine:
     """Load an exported network into what runs it.
 
     The runtime "auto" is torch on a graphics card, else openvino, onnxruntime, torch, whichever is
     installed; the device "auto" is a graphics card where there is one; the precision "auto" is bf16
-    in openvino on processors that have it, and on graphics cards, else fp32. Without `n_threads`
-    every core is taken.
+    in openvino on processors that have it, and on graphics cards, else fp32.
 
     Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
     maps (n, c, h, w) that explanations start from, None unless asked for and there. A text encoder
@@ -141,8 +139,8 @@ def start_engine(
     if runtime == "torch":
         return _torch_engine(onnx, device, precision)
     if runtime == "openvino":
-        return _openvino_engine(onnx, precision, available_cores(n_threads))
-    return _onnxruntime_engine(onnx, available_cores(n_threads))
+        return _openvino_engine(onnx, precision, available_cores())
+    return _onnxruntime_engine(onnx, available_cores())
 
 
 def choose_device(device: str) -> str:
