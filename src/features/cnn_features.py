@@ -24,7 +24,7 @@ from src.features.image.loader import load_batches, load_image, load_settings
 from src.features.networks.backbones import PRETRAINED, backbone_spec, block_suffix
 from src.features.networks.export import build_onnx, content_digests
 from src.features.networks.fine_tuning import FineTuned, content_digest, image_mixing
-from src.features.networks.runtime import Floats, NetworkFeaturizer, choose_device
+from src.features.networks.runtime import Floats, NetworkFeaturizer
 from src.features.networks.trainer import Rows, TrainingRows
 from src.features.networks.weights import network_spec, packaged_file, weights_file
 
@@ -109,11 +109,9 @@ class CNNFeaturizer(NetworkFeaturizer):
         return {"backbone": self.backbone, **super().origin()}
 
     def check(self) -> None:
-        """Refuse what can't be had; installed weights are there."""
+        """Refuse what can't be had or doesn't go together; installed weights are there."""
         packaged = packaged_file(backbone_spec(self.backbone)) is not None
-        if str(self.weights) == PRETRAINED and self.precision != "int8" and packaged:
-            choose_device(self.device)
-        else:
+        if self.used_precision == "int8" or str(self.weights) != PRETRAINED or not packaged:
             super().check()
 
     def blank(self) -> Pixels:

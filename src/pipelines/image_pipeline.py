@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -132,8 +132,7 @@ def network_blocks(cfg: Config) -> dict[str, str]:
 
 
 def _cnn(cfg: Config, options: Cnn, name: str, backbone: str) -> Branch:
-    running = options.model_dump(include={"runtime", "precision"})
-    featurizer = _network(cfg, options, backbone, image_size_px=cfg.images.size or None, **running)
+    featurizer = _network(cfg, options, backbone, cfg.images.size or None)
     if not options.fine_tune.enabled:
         return _branch(name, featurizer, None)
     from src.features.cnn_features import FineTunedCNN
@@ -152,19 +151,19 @@ def build_vit(cfg: Config) -> list[Branch]:
     return [_branch("image_vit", _network(cfg, options, "vit"), None)] if options.enabled else []
 
 
-def _network(cfg: Config, options: Cnn | Vit, backbone: str, **more: Any) -> CNNFeaturizer:  # noqa: ANN401
+def _network(
+    cfg: Config, options: Cnn | Vit, backbone: str, size_px: int | None = None
+) -> CNNFeaturizer:
     from src.features.cnn_features import CNNFeaturizer
 
     return CNNFeaturizer(
         backbone,
-        weights=options.weights,
+        image_size_px=size_px,
         mode=cfg.images.mode,
         trim=cfg.images.trim,
-        device=options.device,
-        batch_size=options.batch_size,
         cache_dir=cfg.paths.networks_dir,
         random_state=cfg.compute.seed,
-        **more,
+        **options.model_dump(include={"weights", "device", "batch_size", "runtime", "precision"}),
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from src.errors import BackboneError
+from src.errors import BackboneError, UsageError
 from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.image.loader import resize
 from src.features.networks.fine_tuning import FineTuning
@@ -115,6 +115,15 @@ def test_faults_wait_until_the_network_is_needed() -> None:
         featurizer.extract([draw_image(0)])
     with pytest.raises(BackboneError, match="unknown backbone 'alexnet'"):
         CNNFeaturizer("alexnet").prepare()
+
+
+@pytest.mark.parametrize("weights", ["pretrained", "random"])
+def test_what_does_not_go_together_is_refused_before_any_data(
+    make: Callable[..., CNNFeaturizer], weights: str
+) -> None:
+    network = make(weights=weights, runtime="onnxruntime", precision="bf16")
+    with pytest.raises(UsageError, match="'bf16' needs runtime openvino or torch"):
+        network.check()
 
 
 def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]) -> None:

@@ -94,13 +94,12 @@ class NetworkFeaturizer(abc.ABC):
 
         The runtime is not among them: at one precision all agree to a cosine of 0.999.
         """
-        network = sha256(self.prepare().onnx_)[:32]
-        return {"network": network, "precision": self.used_precision}
+        precision = self.used_precision  # refused before a network is fetched for it
+        return {"network": sha256(self.prepare().onnx_)[:32], "precision": precision}
 
     def check(self) -> None:
-        """Refuse what can't be had, before any data is read."""
-        choose_device(self.device)
-        self.prepare()
+        """Refuse what can't be had or doesn't go together, before any data is read."""
+        self.network_settings()
 
     def origin(self) -> dict[str, Any]:
         """Return what the network is and which files it was made from, as JSON values."""

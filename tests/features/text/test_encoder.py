@@ -166,6 +166,9 @@ def test_it_tells_which_files_it_was_made_from(
     encoder.device = "cuda"
     with pytest.raises(BackboneError, match="torch finds no graphics card"):
         encoder.check()
+    encoder.device, encoder.runtime, encoder.precision = "cpu", "onnxruntime", "bf16"
+    with pytest.raises(UsageError, match="'bf16' needs runtime openvino or torch"):
+        encoder.check()
 
 
 def test_it_is_exported_once(encoder_folder: Path, tmp_path: Path) -> None:
