@@ -67,7 +67,7 @@ def tune(
     folder: Path | None = None,
 ) -> tuple[bytes, dict[str, Any]]:
     sources, y = images
-    network = CNNFeaturizer("resnet18", image_size_px=32, device="cpu")
+    network = CNNFeaturizer("resnet18", weights="random", image_size_px=32, device="cpu")
     X = pd.DataFrame({"image": sources})
     rows = FineTunedCNN(network, settings).training_rows(X, np.unique(y, return_inverse=True)[1])
     return fine_tune(onnx, rows, settings, folder=folder)
