@@ -192,7 +192,7 @@ def test_mistakes_say_what_is_expected(encoder_folder: Path, tmp_path: Path) -> 
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     shutil.copy(encoder_folder / "model.safetensors", folder)
-    with pytest.raises(BackboneError, match="16 tensors of the text encoder are missing"):
+    with pytest.raises(BackboneError, match=r"can't be loaded \(16 tensors are missing"):
         TextEncoder(folder, tmp_path, max_tokens=32).prepare()
     roberta = {**config, "model_type": "camembert", "pad_token_id": 1}
     (folder / "config.json").write_text(json.dumps(roberta))
