@@ -20,8 +20,8 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.config import Paths, load_config
 from src.errors import BackboneError
+from src.pipelines.extractor import HAS_IMAGE
 from src.pipelines.image_pipeline import ImageExtractor
-from src.pipelines.table import HAS_IMAGE
 from src.serving.predictor import Prediction, Predictor, Product
 
 logger = logging.getLogger(__name__)

@@ -6,7 +6,7 @@ import dataclasses
 import logging
 import time
 from collections.abc import Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,14 @@ from sklearn.pipeline import FeatureUnion, Pipeline, make_pipeline
 from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardScaler
 from sklearn.utils.extmath import row_norms
 
-from src.pipelines.table import SEPARATOR, Extractor, block_values
+from src.pipelines.extractor import Extractor
+from src.pipelines.table import SEPARATOR, block_values
+
+if TYPE_CHECKING:
+    from src.config import Config
+    from src.config_model import Cnn, Encoder
+    from src.features.networks.fine_tuning import FineTuned
+    from src.features.networks.runtime import NetworkFeaturizer
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +85,18 @@ def _names(step: FunctionTransformer, columns: np.ndarray) -> list[str]:
     prefix = name + SEPARATOR
     inside = [column.removeprefix(prefix) for column in columns if column.startswith(prefix)]
     return [name] if name in columns else inside
+
+
+def tuned_in_folds(
+    kind: type[FineTuned], featurizer: NetworkFeaturizer, options: Cnn | Encoder, cfg: Config
+) -> FineTuned:
+    """Return the estimator that trains a network as its section ``fine_tune`` says."""
+    from src.features.networks.trainer import FineTuning
+
+    settings = options.fine_tune.model_dump(exclude={"enabled", "cross_fit"})
+    running = options.model_dump(include={"device", "precision"})
+    tuning = FineTuning(**settings, **running, random_state=cfg.compute.seed)
+    return kind(featurizer, tuning, cfg.paths.networks_dir / "fine_tuning")
 
 
 def clipped_scaler() -> Pipeline:

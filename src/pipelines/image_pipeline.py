@@ -6,11 +6,9 @@ images sees only products that have one; the others get zeros, the mean of the s
 
 from __future__ import annotations
 
-import dataclasses
-import functools
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
 
@@ -20,6 +18,7 @@ from src.data.image_decode import ImageFault, ImageSource, read_source
 from src.errors import ConfigError
 from src.features.networks.backbones import PRETRAINED, RANDOM, block_suffix
 from src.files import sha256
+from src.pipelines.extractor import HAS_IMAGE, Extractor
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,21 +36,8 @@ MODALITY = "image"
 ImageFeaturizer: TypeAlias = "CNNFeaturizer | ImageStatsCombinedFeaturizer | PixelExtractor"
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class ImageExtractor:
+class ImageExtractor(Extractor):
     """One block of values of every image."""
-
-    name: str
-    featurizer: ImageFeaturizer
-
-    @functools.cached_property
-    def value_names(self) -> tuple[str, ...]:
-        """Names of the featurizer's values."""
-        return tuple(self.featurizer.names)
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return the featurizer's settings."""
-        return self.featurizer.settings
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
         """Return a key of the SHA256 of each image; products without one share a key."""
@@ -62,8 +48,6 @@ class ImageExtractor:
 
         Products without an image cost nothing: of 8,000 texts they were a fifth of the time.
         """
-        from src.pipelines.table import HAS_IMAGE
-
         sources = products["image"].tolist()
         rows = [row for row, source in enumerate(sources) if source]
         found, read = self.featurizer.extract([sources[row] for row in rows])
@@ -149,29 +133,17 @@ def network_blocks(cfg: Config) -> dict[str, str]:
 
 
 def _cnn(cfg: Config, options: Cnn, name: str, backbone: str) -> Branch:
-    featurizer = _network(
-        cfg,
-        options,
-        backbone,
-        image_size_px=cfg.images.size or None,
-        runtime=options.runtime,
-        precision=options.precision,
-    )
-    tune = options.fine_tune
-    if not tune.enabled:
+    featurizer = _network(cfg, options, backbone, cfg.images.size or None)
+    if not options.fine_tune.enabled:
         return _branch(name, featurizer, None)
     from src.features.cnn_features import FineTunedCNN
     from src.features.image.statistics import ImageStatsCombinedFeaturizer
-    from src.features.networks.trainer import FineTuning
-    from src.pipelines.branches import Branch
+    from src.pipelines.branches import Branch, tuned_in_folds
 
-    settings = tune.model_dump(exclude={"enabled", "cross_fit"})
-    tuning = FineTuning(**settings, device=options.device, random_state=cfg.compute.seed)
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
-    folder = cfg.paths.networks_dir / "fine_tuning"
-    tuned = FineTunedCNN(featurizer, tuning, folder)
-    return Branch(name, MODALITY, stats, tuned, cross_fit=tune.cross_fit)
+    tuned = tuned_in_folds(FineTunedCNN, featurizer, options, cfg)
+    return Branch(name, MODALITY, stats, tuned, cross_fit=options.fine_tune.cross_fit)
 
 
 def build_vit(cfg: Config) -> list[Branch]:
@@ -180,19 +152,19 @@ def build_vit(cfg: Config) -> list[Branch]:
     return [_branch("image_vit", _network(cfg, options, "vit"), None)] if options.enabled else []
 
 
-def _network(cfg: Config, options: Cnn | Vit, backbone: str, **more: Any) -> CNNFeaturizer:  # noqa: ANN401
+def _network(
+    cfg: Config, options: Cnn | Vit, backbone: str, size_px: int | None = None
+) -> CNNFeaturizer:
     from src.features.cnn_features import CNNFeaturizer
 
     return CNNFeaturizer(
         backbone,
-        weights=options.weights,
+        image_size_px=size_px,
         mode=cfg.images.mode,
         trim=cfg.images.trim,
-        device=options.device,
-        batch_size=options.batch_size,
         cache_dir=cfg.paths.networks_dir,
         random_state=cfg.compute.seed,
-        **more,
+        **options.model_dump(include={"weights", "device", "batch_size", "runtime", "precision"}),
     )
 
 

@@ -13,15 +13,16 @@ from sklearn.pipeline import Pipeline, make_pipeline
 from src.config import Config
 from src.data.sampling import Sampling
 from src.errors import ConfigError
-from src.features.cnn_features import CNNFeaturizer
 from src.features.networks.fine_tuning import FineTuned
+from src.features.networks.runtime import NetworkFeaturizer
 from src.features.tfidf.svd import CappedSVD
 from src.models.classifiers import TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
 from src.pipelines.branches import Branch, BranchUnion, union_of
+from src.pipelines.extractor import Extractor
 from src.pipelines.registry import branch_weights
-from src.pipelines.table import Extractor, extract_table
+from src.pipelines.table import extract_table
 from src.pipelines.training_range import TrainingRange
 
 REVIEW_REASONS = (
@@ -111,7 +112,7 @@ def feature_mapping(model: LateFusion, extractors: Sequence[Extractor]) -> dict[
     tuned = {branch: step.history_ for branch, step in steps.items()}
     parts = {e.name: getattr(e, "featurizer", None) for e in extractors}
     parts |= {branch: step.featurizer_ for branch, step in steps.items()}
-    networks = {n: part.origin() for n, part in parts.items() if isinstance(part, CNNFeaturizer)}
+    networks = {n: p.origin() for n, p in parts.items() if isinstance(p, NetworkFeaturizer)}
     for name, expert in model.experts_.items():
         experts[name] = start
         union: BranchUnion = expert["features"]

@@ -17,7 +17,7 @@ from src.pipelines import image_pipeline, text_pipeline
 
 if TYPE_CHECKING:
     from src.pipelines.branches import Branch
-    from src.pipelines.table import Extractor
+    from src.pipelines.extractor import Extractor
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,

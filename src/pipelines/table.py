@@ -28,45 +28,22 @@ from __future__ import annotations
 import functools
 import logging
 import time
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
+from src.pipelines.extractor import HAS_IMAGE, Extractor
 from src.utils.profiling import progress
 
 logger = logging.getLogger(__name__)
 
 # Rows that are extracted and kept together: some seconds of text, half a minute of embeddings.
 CHUNK_ROWS = 4_000
-HAS_IMAGE, HAS_TEXT = "has_image", "has_text"
+HAS_TEXT = "has_text"
 SEPARATOR = "__"
-
-
-class Extractor(Protocol):
-    """One pure function of a product."""
-
-    @property
-    def name(self) -> str:
-        """Readable name; part of the cache's folder, and prefix of the columns of a block."""
-
-    @property
-    def value_names(self) -> Sequence[str]:
-        """Names of the values of its block; empty where it gives plain columns."""
-
-    def settings(self) -> Mapping[str, Any]:
-        """JSON values that change the result, the extractor's version included."""
-
-    def keys(self, products: pd.DataFrame) -> list[bytes]:
-        """Return one content key a product: a hash of what the extractor reads of it."""
-
-    def extract(self, products: pd.DataFrame) -> dict[str, np.ndarray]:
-        """Return columns with one row a product; a block is a matrix under the extractor's name.
-
-        An extractor of images gives zeros, and False under "has_image", where there is none.
-        """
 
 
 def extract_table(

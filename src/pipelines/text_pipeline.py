@@ -17,15 +17,13 @@ import numpy as np
 
 from src.cache import content_key
 from src.config import Config, TextFeatures
+from src.pipelines.extractor import Extractor
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.base import BaseEstimator
 
     from src.features.text.cleaner import TextCleaner
-    from src.features.text.encoder import TextEncoder
-    from src.features.text.statistics import TextStatistics
-    from src.features.text.statistics_pro import TextStatisticsPro
     from src.pipelines.branches import Branch
 
 MODALITY = "text"
@@ -34,21 +32,8 @@ LANGUAGE = "language"
 CLEAN_COLUMNS = ("clean_title", "clean_description")
 
 
-@dataclasses.dataclass(frozen=True, eq=False)
-class TextExtractor:
-    """A block of values, or columns, of title and description; see `src.pipelines.table`."""
-
-    name: str
-    featurizer: TextStatistics | TextStatisticsPro | TextEncoder | Columns
-
-    @functools.cached_property
-    def value_names(self) -> tuple[str, ...]:
-        """Names of the featurizer's values."""
-        return tuple(self.featurizer.names)
-
-    def settings(self) -> Mapping[str, Any]:
-        """Return the featurizer's settings."""
-        return self.featurizer.settings()
+class TextExtractor(Extractor):
+    """A block of values, or columns, of title and description."""
 
     def keys(self, products: pd.DataFrame) -> list[bytes]:
         """Hash title and description of each product."""
@@ -116,8 +101,8 @@ def build_encoder(cfg: Config) -> list[Branch]:
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
 
-    from src.features.text.encoder import TextEncoder
-    from src.pipelines.branches import Branch, PresentRows, select_columns
+    from src.features.text.encoder import FineTunedEncoder, TextEncoder
+    from src.pipelines.branches import Branch, PresentRows, select_columns, tuned_in_folds
 
     options = cfg.features.text.encoder
     if not options.enabled:
@@ -125,26 +110,11 @@ def build_encoder(cfg: Config) -> list[Branch]:
     settings = options.model_dump(exclude={"enabled", "fine_tune"})
     encoder = TextEncoder(networks_dir=cfg.paths.networks_dir, **settings)
     if options.fine_tune.enabled:
-        tuned = _tuned(cfg, encoder)
+        tuned = tuned_in_folds(FineTunedEncoder, encoder, options, cfg)
         every = options.fine_tune.cross_fit
         return [Branch(ENCODER, MODALITY, None, tuned, own_expert=ENCODER, cross_fit=every)]
     steps = make_pipeline(select_columns(ENCODER), PresentRows(StandardScaler()))
     return [Branch(ENCODER, MODALITY, TextExtractor(ENCODER, encoder), steps, own_expert=ENCODER)]
-
-
-def _tuned(cfg: Config, encoder: TextEncoder) -> BaseEstimator:
-    """Return the encoder as ``[features.text.encoder.fine_tune]`` trains it in every fold."""
-    from src.features.networks.trainer import FineTuning
-    from src.features.text.encoder import FineTunedEncoder
-
-    options = cfg.features.text.encoder
-    tuning = FineTuning(
-        **options.fine_tune.model_dump(exclude={"enabled", "cross_fit"}),
-        device=options.device,
-        precision=options.precision,
-        random_state=cfg.compute.seed,
-    )
-    return FineTunedEncoder(encoder, tuning, cfg.paths.networks_dir / "fine_tuning")
 
 
 def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:

@@ -26,8 +26,8 @@ from src.evaluation.systems import score_pairs, score_systems
 from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
 from src.pipelines.branches import Branch
+from src.pipelines.extractor import HAS_IMAGE
 from src.pipelines.product_model import branches_of, build_expert, required_columns
-from src.pipelines.table import HAS_IMAGE
 from src.runs.types import Transformed
 from src.utils.profiling import PeakMemory, progress
 

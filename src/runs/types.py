@@ -14,7 +14,7 @@ from src.data.csv_files import Snapshot
 from src.data.duplicates import Groups
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import Branch
-from src.pipelines.table import Extractor
+from src.pipelines.extractor import Extractor
 
 Check = dict[str, str]
 """One check of stage 2: name, status, expected, observed."""

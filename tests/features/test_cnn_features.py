@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from src.errors import BackboneError
+from src.errors import BackboneError, UsageError
 from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.image.loader import resize
 from src.features.networks.fine_tuning import FineTuning
@@ -44,7 +44,7 @@ def test_embeddings_are_in_order_whatever_the_batch(make: Callable[..., CNNFeatu
     assert np.flatnonzero(~mask).tolist() == [2, 7]
     assert not values[~mask].any()
     np.testing.assert_allclose(np.linalg.norm(values[mask], axis=1), 1, atol=1e-5)
-    one = make(runtime="onnxruntime", batch_size=1, n_threads=1)
+    one = make(runtime="onnxruntime", batch_size=1)
     expected = np.concatenate([one.extract([source])[0] for source in sources])
     np.testing.assert_allclose(values, expected, atol=1e-5)
     ((_, images, _),) = one.load_batches(sources, 11)
@@ -67,7 +67,7 @@ def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeatur
     assert b"torch" not in data.replace(featurizer.onnx_, b"")
     again = pickle.loads(data)  # noqa: S301
     np.testing.assert_array_equal(again.extract([draw_image(0)])[0], values)
-    assert again.settings == featurizer.settings
+    assert again.settings() == featurizer.settings()
     unprepared = pickle.loads(  # noqa: S301
         pickle.dumps(make(runtime="onnxruntime"))
     )
@@ -77,17 +77,17 @@ def test_pickles_hold_the_network_and_nothing_else(make: Callable[..., CNNFeatur
 def test_settings_name_the_network_and_what_changes_values(
     make: Callable[..., CNNFeaturizer],
 ) -> None:
-    plain = make(runtime="onnxruntime").settings
+    plain = make(runtime="onnxruntime").settings()
     assert plain["features"] == "cnn_efficientnet_lite0"
-    assert make(runtime="onnxruntime", batch_size=3, n_threads=1).settings == plain
-    assert make(runtime="torch", precision="fp32").settings == plain
+    assert make(runtime="onnxruntime", batch_size=3).settings() == plain
+    assert make(runtime="torch", precision="fp32").settings() == plain
     for changed in (
         {"mode": "stretch"},
         {"image_size_px": 96},
         {"weights": "random"},
         {"runtime": "torch", "precision": "bf16"},
     ):
-        assert make(**{"runtime": "onnxruntime", **changed}).settings != plain
+        assert make(**{"runtime": "onnxruntime", **changed}).settings() != plain
 
 
 def test_names(make: Callable[..., CNNFeaturizer]) -> None:
@@ -117,6 +117,15 @@ def test_faults_wait_until_the_network_is_needed() -> None:
         CNNFeaturizer("alexnet").prepare()
 
 
+@pytest.mark.parametrize("weights", ["pretrained", "random"])
+def test_what_does_not_go_together_is_refused_before_any_data(
+    make: Callable[..., CNNFeaturizer], weights: str
+) -> None:
+    network = make(weights=weights, runtime="onnxruntime", precision="bf16")
+    with pytest.raises(UsageError, match="'bf16' needs runtime openvino or torch"):
+        network.check()
+
+
 def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]) -> None:
     featurizer = make(runtime="onnxruntime", batch_size=8, weights="random")
     sources = [draw_image(seed) for seed in range(12)]
@@ -131,7 +140,7 @@ def test_fine_tuning_gives_another_featurizer(make: Callable[..., CNNFeaturizer]
     assert mask.all()
     assert np.abs(after - before).max() > 1e-4
     np.testing.assert_array_equal(featurizer.extract(sources)[0], before)
-    assert tuned.settings != featurizer.settings
+    assert tuned.settings() != featurizer.settings()
     assert tuned.batch_size == 8
     assert tuned.weights == "random"
 

@@ -63,8 +63,9 @@ def test_a_killed_run_goes_on_and_is_served_and_explained(
 
     cfg = load_config(SMOKE, [*OPTIONS, *places])
     store = ArtifactStore(cfg.paths)
-    tuned = store.load(store.feature_mapping)["fine_tuning"]
-    assert sorted(tuned) == ["image_cnn", "text_encoder"]
+    mapping = store.load(store.feature_mapping)
+    assert sorted(mapping["fine_tuning"]) == ["image_cnn", "text_encoder"]
+    assert sorted(mapping["networks"]) == ["image_cnn", "text_encoder"]
     table = pd.read_csv(tmp_path / "import" / "X_train_update.csv", keep_default_na=False)
     images = sorted((tmp_path / "data" / "images" / "images" / "image_train").glob("*.jpg"))[:3]
     rows = table.head(3)[["designation", "description"]].assign(image=[i.name for i in images])

@@ -13,6 +13,7 @@ from fastapi.testclient import TestClient
 
 from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, Config, load_config
+from src.files import sha256
 from src.labels import load_labels
 from src.models.late_fusion import LateFusion
 from src.pipeline_steps.runner import Options, run_pipeline
@@ -101,6 +102,10 @@ def test_the_run_and_the_service_tell_what_the_encoder_adds(
     mapping = store.load(store.feature_mapping)
     (block,) = (b for b in mapping["blocks"] if b["branch"] == "text_encoder")
     assert (block["expert"], block["stop"] - block["start"]) == ("text_encoder", 24)
+    told = mapping["networks"]["text_encoder"]
+    assert told["model"] == str(cfg.features.text.encoder.model)
+    weights = Path(told["model"]) / "model.safetensors"
+    assert told["files"][weights.name] == sha256(weights)
     summary = pd.read_csv(cfg.paths.results_dir / "shap" / "shap_summary.csv")
     assert "text_encoder" in set(summary["block"])
 

@@ -13,9 +13,10 @@ from src.config import load_config
 from src.models.late_fusion import LateFusion
 from src.monitoring.reference import About, Reference, build_reference, judge_answers
 from src.monitoring.signals import NUMBERS, SignalReader, Signals
+from src.pipelines.extractor import Extractor
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches, extractors_of
-from src.pipelines.table import Extractor, extract_table
+from src.pipelines.table import extract_table
 from tools.demo_shop.catalogue import draw_catalogue
 
 N_LEARNED, N_NEW = 4000, 8000

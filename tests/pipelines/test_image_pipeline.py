@@ -170,9 +170,11 @@ def test_switched_off_builds_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_fine_tuning_sees_training_rows_alone(tmp_path: Path, products: pd.DataFrame) -> None:
     tune = ["features.image.cnn.fine_tune.enabled=true", "features.image.cnn.fine_tune.epochs=1"]
+    tune.append("features.image.cnn.precision=fp32")
     cfg = load_config(overrides=[f"paths.workspace={tmp_path}", *TINY, *tune])
     many = pd.concat([products.head(4)] * 6 + [products.tail(2)], ignore_index=True)
     branch = build_cnn(cfg)[0]
+    assert branch.transformer.tuning.precision == "fp32"
     table = extract_table(many, [branch.extractor], None)
     assert not any(name.startswith("image_cnn__") for name in table)  # nothing untuned is read
     assert table["has_image"].tolist() == [True] * 24 + [False] * 2

@@ -14,9 +14,10 @@ from src.config import load_config
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import select_columns
+from src.pipelines.extractor import Extractor
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches, extractors_of
-from src.pipelines.table import Extractor, extract_table
+from src.pipelines.table import extract_table
 from src.pipelines.training_range import (
     TrainingRange,
     find_word_counter,

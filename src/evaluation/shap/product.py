@@ -25,8 +25,9 @@ from src.evaluation.shap.words import (
 )
 from src.features.tfidf.vectorizers import TfidfBase
 from src.models.late_fusion import LateFusion
+from src.pipelines.extractor import HAS_IMAGE
 from src.pipelines.image_pipeline import BUILDERS
-from src.pipelines.table import HAS_IMAGE, HAS_TEXT
+from src.pipelines.table import HAS_TEXT
 from src.pipelines.text_pipeline import ENCODER, TRANSFORMERS
 
 _EDGES = re.compile(r"^\W+|\W+$")

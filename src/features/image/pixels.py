@@ -39,12 +39,10 @@ class PixelExtractor:
         mode: str = "letterbox",
         *,
         batch_size: int = 256,
-        n_threads: int | None = None,
     ) -> None:
         self.size_px = size_px
         self.mode = mode
         self.batch_size = batch_size
-        self.n_threads = n_threads
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -52,22 +50,15 @@ class PixelExtractor:
         side = range(self.size_px)
         return tuple(f"pixel_{row}_{col}_{c}" for row in side for col in side for c in "rgb")
 
-    @property
     def settings(self) -> dict[str, str | int]:
-        """All that changes a value: part of the address of whatever is cached."""
+        """Return all that changes a value: part of the address of whatever is cached."""
         return {**load_settings(self.size_px, self.mode), "features": "image_pixels"}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
         """Return 0..1, shape (n, 3 size^2), zeros without an image, and where there is one."""
         values = np.zeros((len(sources), 3 * self.size_px**2), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
-        batches = load_batches(
-            sources,
-            self.batch_size,
-            size_px=self.size_px,
-            mode=self.mode,
-            n_threads=self.n_threads,
-        )
+        batches = load_batches(sources, self.batch_size, size_px=self.size_px, mode=self.mode)
         for rows, images, found in batches:
             np.divide(images.reshape(len(found), -1), 255, out=values[rows], where=found[:, None])
             mask[rows] = found

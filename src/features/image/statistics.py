@@ -38,32 +38,27 @@ VERSION = 2
 
 
 class ImageStatsCombinedFeaturizer:
-    """Statistics of each image, in `n_threads` threads; None takes every core.
+    """Statistics of each image, in as many threads as there are cores.
 
     >>> values, mask = ImageStatsCombinedFeaturizer().extract([None])
     >>> values.shape, mask.tolist()
     ((1, 157), [False])
     """
 
-    def __init__(self, *, n_threads: int | None = None) -> None:
-        self.n_threads = n_threads
-
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the columns."""
         return STAT_NAMES
 
-    @property
     def settings(self) -> dict[str, str | int]:
-        """All that changes a value: part of the address of whatever is cached."""
+        """Return all that changes a value: part of the address of whatever is cached."""
         return {"features": "image_stats", "version": VERSION, "side_px": WORK_SIDE_PX}
 
     def extract(self, sources: Sequence[ImageSource]) -> tuple[Floats, NDArray[np.bool_]]:
         """Return shape (n, 157), zeros where there is no image, and where there is one."""
         values = np.zeros((len(sources), len(STAT_NAMES)), dtype=np.float32)
         mask = np.zeros(len(sources), dtype=bool)
-        rows = map_ordered(self._measure_or_none, sources, n_threads=self.n_threads)
-        for row, measured in enumerate(rows):
+        for row, measured in enumerate(map_ordered(self._measure_or_none, sources)):
             if measured is not None:
                 values[row] = measured
                 mask[row] = True

@@ -172,13 +172,10 @@ def quantise(data: bytes) -> bytes:
 
     kinds = {"op_types_to_quantize": ["MatMul", "Gemm"], "weight_type": QuantType.QInt8}
     with tempfile.TemporaryDirectory() as folder:
-        given, folded, file = (
-            Path(folder) / f"{stage}.onnx" for stage in ("fp32", "folded", "int8")
-        )
+        given, folded, file = (Path(folder) / f"{i}.onnx" for i in range(3))
         given.write_bytes(data)
-        quant_pre_process(
-            given, folded, skip_symbolic_shape=True
-        )  # transposed weights are constants
+        # Transposed weights become constants, which alone are quantised.
+        quant_pre_process(given, folded, skip_symbolic_shape=True)
         quantize_dynamic(folded, file, **kinds)
         quantised = onnx.load(file)
     if not any(node.op_type == "MatMulInteger" for node in quantised.graph.node):

@@ -53,7 +53,9 @@ def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir:
     from huggingface_hub import constants, get_token
 
     folder = networks_dir / "hub" / f"{name}@{revision}".replace("/", "--")
-    record = _read(folder)
+    record: dict[str, Any] = {"commit": revision, "patterns": [], "files": {}}
+    if (folder / RECORD).is_file():
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
     there = {file for file in record["files"] if (folder / file).is_file()}
     wanted = _fitting(record["files"], patterns)
     for file in wanted & there:
@@ -62,8 +64,8 @@ def model_files(name: str, revision: str, patterns: Sequence[str], networks_dir:
             raise _fault(name, found, f"rm -r {folder}")
     if set(patterns) <= set(record["patterns"]) and wanted <= there:
         return folder
-    commit = record["commit"] or revision
-    url = f"{constants.ENDPOINT}/api/models/{name}/revision/{quote(commit, safe='')}?blobs=true"
+    commit = quote(record["commit"], safe="")
+    url = f"{constants.ENDPOINT}/api/models/{name}/revision/{commit}?blobs=true"
     try:
         if constants.HF_HUB_OFFLINE:
             raise OSError("HF_HUB_OFFLINE is set")
@@ -110,12 +112,6 @@ def fetch(url: str, path: Path, digest: str = "", token: str | None = None) -> s
     finally:
         part.unlink(missing_ok=True)
     return seen.hexdigest()
-
-
-def _read(folder: Path) -> dict[str, Any]:
-    file = folder / RECORD
-    found = json.loads(file.read_text(encoding="utf-8")) if file.is_file() else {}
-    return {"commit": "", "patterns": [], "files": {}, **found}
 
 
 def _fitting(files: Iterable[str], patterns: Sequence[str]) -> set[str]:

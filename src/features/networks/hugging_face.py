@@ -54,17 +54,30 @@ def _read(file: Path) -> dict[str, Any]:
 
 def load_body(folder: Path) -> TorchModule:
     """Load a model from a folder; OSError, ValueError or RuntimeError if that can't be done."""
-    from transformers import AutoConfig, logging
+    from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(folder, local_files_only=True)
-    load = _architecture(config.model_type).from_pretrained
+    return _bare(load_whole(_architecture(config.model_type), folder))
+
+
+def load_whole(architecture: Any, folder: Path) -> TorchModule:  # noqa: ANN401 - of transformers
+    """Load a model of which the folder holds every tensor but the pooler's; else a ValueError."""
+    from safetensors import SafetensorError
+    from transformers import logging
+
+    options = {"attn_implementation": EAGER, "local_files_only": True, "output_loading_info": True}
     verbosity = logging.get_verbosity()
     logging.disable_progress_bar()  # of tensors, in a log too
     logging.set_verbosity_error()  # it lists every tensor of the text tower that is left out
     try:
-        return _bare(load(folder, attn_implementation=EAGER, local_files_only=True))
+        body, report = architecture.from_pretrained(folder, **options)
+    except (KeyError, SafetensorError) as error:
+        raise ValueError(str(error)) from error
     finally:
         logging.set_verbosity(verbosity)
+    if missing := sorted(name for name in report["missing_keys"] if "pooler" not in name):
+        raise ValueError(f"{len(missing)} tensors are missing, the first is {missing[0]}")
+    return body
 
 
 def make_body(config: dict[str, Any]) -> TorchModule:

@@ -6,6 +6,9 @@ graphics card is (or where asked for), and is imported there alone. Speeds: docs
 
 from __future__ import annotations
 
+import abc
+import dataclasses
+import functools
 import importlib.util
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +20,7 @@ from numpy.typing import NDArray
 from src.data.image_decode import Pixels
 from src.errors import BackboneError, UsageError
 from src.features.networks.weights import network_from_onnx
+from src.files import sha256
 from src.utils.cores import available_cores
 
 if TYPE_CHECKING:
@@ -32,20 +36,92 @@ DEVICES = ("auto", "cpu", "cuda")
 PRECISIONS = ("auto", "fp32", "bf16", "int8")
 
 
+@dataclasses.dataclass(kw_only=True, eq=False)
+class NetworkFeaturizer(abc.ABC):
+    """An extractor of embeddings: a network as ONNX bytes, and how it is run.
+
+    Device, runtime and precision are as in `start_engine`. `prepare` sets `onnx_`, the bytes, and
+    `digests_`, the SHA256 of the files that they were made from.
+    """
+
+    device: str = "auto"
+    batch_size: int = 32
+    runtime: str = "auto"
+    precision: str = "auto"
+    onnx_: bytes = dataclasses.field(init=False, repr=False)
+    digests_: dict[str, str] = dataclasses.field(init=False, repr=False)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the engine behind: it is threads and native memory, and is made again.
+
+        A graphics card that was asked for may be missing where the copy runs.
+        """
+        state = {**self.__dict__, "device": "auto" if self.device == "cuda" else self.device}
+        state.pop("engine", None)
+        return state
+
+    @abc.abstractmethod
+    def prepare(self) -> NetworkFeaturizer:
+        """Make or read the network, once; BackboneError if its files can't be had."""
+
+    @abc.abstractmethod
+    def blank(self) -> Inputs:
+        """Return the inputs of one product of which nothing is known."""
+
+    @functools.cached_property
+    def engine(self) -> Engine:
+        """The network in its runtime, loaded at first use."""
+        return start_engine(
+            self.prepare().onnx_,
+            runtime=self.runtime,
+            device=self.device,
+            precision=self.precision,
+        )
+
+    @functools.cached_property
+    def n_features(self) -> int:
+        """Length of an embedding."""
+        return int(self.engine(self.blank(), False)[0].shape[1])
+
+    @property
+    def used_precision(self) -> str:
+        """What "auto" stands for here, or the one named."""
+        device = choose_device(self.device)
+        return choose_precision(self.precision, choose_runtime(self.runtime, device), device)
+
+    def network_settings(self) -> dict[str, str]:
+        """Return what changes a value of the network, for the address of whatever is cached.
+
+        The runtime is not among them: at one precision all agree to a cosine of 0.999.
+        """
+        precision = self.used_precision  # refused before a network is fetched for it
+        return {"network": sha256(self.prepare().onnx_)[:32], "precision": precision}
+
+    def check(self) -> None:
+        """Refuse what can't be had or doesn't go together, before any data is read."""
+        self.network_settings()
+
+    def origin(self) -> dict[str, Any]:
+        """Return what the network is and which files it was made from, as JSON values."""
+        return {
+            "precision": self.used_precision,
+            "onnx_sha256": sha256(self.prepare().onnx_),
+            "files": self.digests_,
+        }
+
+
 def start_engine(
     onnx: bytes,
     *,
     runtime: str = "auto",
     device: str = "auto",
     precision: str = "auto",
-    n_threads: int | None = None,
 ) -> Engine:
     """Load an exported network into what runs it.
 
     The runtime "auto" is torch on a graphics card, else openvino, onnxruntime, torch, whichever is
     installed; the device "auto" is a graphics card where there is one; the precision "auto" is bf16
-    in openvino on processors that have it, and on graphics cards, else fp32. Without `n_threads`
-    every core is taken.
+    in openvino on processors that have it, and on graphics cards, else fp32.
 
     Returns a callable: (images (n, size, size, 3) uint8, with_maps) -> embeddings (n, d), and the
     maps (n, c, h, w) that explanations start from, None unless asked for and there. A text encoder
@@ -62,8 +138,8 @@ def start_engine(
     if runtime == "torch":
         return _torch_engine(onnx, device, precision)
     if runtime == "openvino":
-        return _openvino_engine(onnx, precision, available_cores(n_threads))
-    return _onnxruntime_engine(onnx, available_cores(n_threads))
+        return _openvino_engine(onnx, precision, available_cores())
+    return _onnxruntime_engine(onnx, available_cores())
 
 
 def choose_device(device: str) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from src.errors import BackboneError
 from src.features.networks.backbones import TorchModule, first_line
+from src.features.networks.hugging_face import load_whole
 
 if TYPE_CHECKING:
     import torch
@@ -27,24 +28,16 @@ def build_text_network(folder: Path, pooling: str) -> TorchModule:
     BackboneError
         If the folder holds no such network, or not all of its weights.
     """
-    from safetensors import SafetensorError
     from transformers import AutoModel, logging
 
     logging.disable_progress_bar()  # of tensors, in a log too
     try:
-        body, report = AutoModel.from_pretrained(
-            folder, attn_implementation="eager", local_files_only=True, output_loading_info=True
-        )
-    except (OSError, ValueError, RuntimeError, KeyError, SafetensorError) as error:
+        body = load_whole(AutoModel, folder)
+    except (OSError, ValueError, RuntimeError) as error:
         raise BackboneError(
             f"{folder}: the text encoder can't be loaded ({first_line(error)}); expected "
             "config.json and weights as save_pretrained of transformers writes them"
         ) from error
-    missing = sorted(name for name in report["missing_keys"] if "pooler" not in name)
-    if missing:
-        raise BackboneError(
-            f"{folder}: {len(missing)} tensors of the text encoder are missing ({missing[0]}, ...)"
-        )
     return _embedder(body, pooling).eval()
 
 

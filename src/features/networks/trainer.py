@@ -66,9 +66,8 @@ class FineTuning:
     device: str = "auto"
     precision: str = "auto"  # bf16 is autocast: weights and optimiser stay float32
     random_state: int = 0
-    checkpoint_s: float = (
-        60.0  # seconds between checkpoints, and between lines that say how it goes
-    )
+    # Seconds between checkpoints, and between lines that say how it goes.
+    checkpoint_s: float = 60.0
 
 
 @dataclass(frozen=True, eq=False)

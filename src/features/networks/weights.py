@@ -72,23 +72,22 @@ def build_network(
     size_px = image_size_px or spec.image_size_px
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(random_state)
-        if spec.family not in FAMILIES:
-            body = _hugging_face_body(spec, source, size_px)
-            return hugging_face_embedder(body, spec, size_px).eval()
-        body = FAMILIES[spec.family][0](spec.name, size_px)
+        if source is not None and spec.family not in FAMILIES:
+            try:
+                return hugging_face_embedder(load_body(source), spec, size_px).eval()
+            except (OSError, ValueError, RuntimeError) as error:
+                found = f"loading {source} failed ({first_line(error)})"
+                raise no_weights(spec.name, spec.origin, found) from error
+        network = _untrained(spec, size_px, {"model_type": spec.family, "image_size": size_px})
     if source is not None:
-        load_weights(body, _read_file(spec.name, source), spec.name, str(weights))
-    return embedder(body, spec, size_px).eval()
+        load_weights(network.body, _read_file(spec.name, source), spec.name, str(weights))
+    return network.eval()
 
 
-def _hugging_face_body(spec: BackboneSpec, source: Path | None, size_px: int) -> TorchModule:
-    if source is None:
-        return make_body({"model_type": spec.family, "image_size": size_px})
-    try:
-        return load_body(source)
-    except (OSError, ValueError, RuntimeError) as error:
-        found = f"loading {source} failed ({first_line(error)})"
-        raise no_weights(spec.name, spec.origin, found) from error
+def _untrained(spec: BackboneSpec, size_px: int, config: dict[str, Any]) -> TorchModule:
+    if spec.family in FAMILIES:
+        return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
+    return hugging_face_embedder(make_body(config), spec, size_px)
 
 
 def network_from_onnx(data: bytes) -> TorchModule:
@@ -117,10 +116,7 @@ def _network_from_description(about: dict[str, Any]) -> TorchModule:
             "--set features.image.cnn.device=cpu --set features.image.cnn.runtime=onnxruntime",
         )
     given = about["spec"] | {key: tuple(about["spec"][key]) for key in ("mean", "std")}
-    spec, size_px = BackboneSpec(**given), about["image_size_px"]
-    if spec.family in FAMILIES:
-        return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
-    return hugging_face_embedder(make_body(about["config"]), spec, size_px)
+    return _untrained(BackboneSpec(**given), about["image_size_px"], about["config"])
 
 
 def network_spec(name: str, source: Path | None) -> BackboneSpec:

@@ -7,6 +7,8 @@ only to make the bytes, once. `FineTunedEncoder` learns from many products: each
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,17 +19,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from src.errors import BackboneError, UsageError
-from src.features.networks.export import build_text_onnx
+from src.features.networks.export import build_text_onnx, content_digests
 from src.features.networks.fine_tuning import FineTuned, content_digest
 from src.features.networks.hub import model_files
-from src.features.networks.runtime import (
-    Engine,
-    Floats,
-    choose_device,
-    choose_precision,
-    choose_runtime,
-    start_engine,
-)
+from src.features.networks.runtime import Floats, NetworkFeaturizer
 from src.features.networks.trainer import Rows, TrainingRows
 from src.features.text.markup import plain_text
 from src.files import encodable, sha256
@@ -49,54 +44,31 @@ COUNTED_FROM_PADDING = ("roberta", "xlm-roberta", "camembert")
 VERSION = 1
 
 
-class TextEncoder:
+@dataclasses.dataclass(eq=False)
+class TextEncoder(NetworkFeaturizer):
     """Turn title and description into one embedding.
 
     `model` is a folder of `save_pretrained` with a ``tokenizer.json``, or a name of Hugging Face,
     ``owner/name`` or ``owner/name@revision``; `pooling` is as in `build_text_network`; `prefix` is
-    written before each text, as e5 asks for; device, runtime, precision and n_threads are as in
-    `start_engine`. Downloads and the exported network are kept in `networks_dir`. `prepare` sets
-    `onnx_`, the bytes of the network, `tokenizer_`, JSON, and `pad_id_`.
+    written before each text, as e5 asks for. Downloads and the exported network are kept in
+    `networks_dir`. `prepare` sets `tokenizer_`, JSON, and `pad_id_`, too.
     """
 
-    def __init__(
-        self,
-        model: str | Path,
-        networks_dir: Path,
-        *,
-        pooling: str = "mean",
-        prefix: str = "query: ",
-        max_tokens: int = 128,
-        batch_size: int = 32,
-        device: str = "auto",
-        runtime: str = "auto",
-        precision: str = "auto",
-        n_threads: int | None = None,
-    ) -> None:
-        self.model = model
-        self.networks_dir = networks_dir
-        self.pooling = pooling
-        self.prefix = prefix
-        self.max_tokens = max_tokens
-        self.batch_size = batch_size
-        self.device = device
-        self.runtime = runtime
-        self.precision = precision
-        self.n_threads = n_threads
-        self._engine: Engine | None = None
-        self._tokenizer: Tokenizer | None = None
-        self._n_features: int | None = None
+    model: str | Path
+    networks_dir: Path
+    _: dataclasses.KW_ONLY
+    pooling: str = "mean"
+    prefix: str = "query: "
+    max_tokens: int = 128
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave engine and tokenizer behind: they are native memory, and are made again.
-
-        A graphics card that was asked for may be missing where the copy runs.
-        """
-        device = "auto" if self.device == "cuda" else self.device
-        return {**self.__dict__, "_engine": None, "_tokenizer": None, "device": device}
+        """Leave the tokenizer behind, too: it is native memory."""
+        state = super().__getstate__()
+        state.pop("tokenizer", None)
+        return state
 
     def prepare(self) -> TextEncoder:
-        """Make or read network and tokenizer; BackboneError if they can't be had."""
+        """Make or read network and tokenizer."""
         if not hasattr(self, "onnx_"):
             folder = self._folder()
             self.tokenizer_ = _read(folder, "tokenizer.json")
@@ -111,6 +83,7 @@ class TextEncoder:
                     f"{key} = {self.max_tokens}: {self.model} reads {longest} tokens",
                     next_command=f"--set {key}={longest}",
                 )
+            self.digests_ = content_digests(folder)
             highest = max(_load_tokenizer(self.tokenizer_).get_vocab().values())
             if highest >= config.get("vocab_size", highest + 1):
                 raise BackboneError(
@@ -130,61 +103,39 @@ class TextEncoder:
         name, _, revision = name.partition("@")
         return model_files(name, revision or "main", FILES, self.networks_dir)
 
-    def check(self) -> None:
-        """Refuse what can't be had, before any data is read."""
-        choose_device(self.device)
-        self.prepare()
-
     def settings(self) -> dict[str, str | int]:
-        """Return all that changes a value: part of the address of whatever is cached.
-
-        The runtime is not among them: at one precision all agree to a cosine of 0.999.
-        """
-        self.prepare()
-        device = choose_device(self.device)
-        runtime = choose_runtime(self.runtime, device)
+        """Return all that changes a value: part of the address of whatever is cached."""
         return {
-            "network": sha256(self.onnx_)[:32],
+            **self.network_settings(),
             "tokenizer": sha256(self.tokenizer_.encode())[:32],
             "prefix": self.prefix,
             "max_tokens": self.max_tokens,
-            "precision": choose_precision(self.precision, runtime, device),
             "version": VERSION,
         }
+
+    def origin(self) -> dict[str, Any]:
+        """Return the model, and which files it was made from."""
+        return {"model": str(self.model), **super().origin()}
 
     @property
     def names(self) -> tuple[str, ...]:
         """Names of the values."""
         return tuple(str(i) for i in range(self.n_features))
 
-    @property
-    def n_features(self) -> int:
-        """Length of an embedding."""
-        if self._n_features is None:
-            inputs = self.pad(self.tokenise([""], [""]))
-            self._n_features = int(self.engine(inputs, False)[0].shape[1])
-        return self._n_features
+    def blank(self) -> dict[str, Tokens]:
+        """Return the special tokens alone."""
+        return self.pad(self.tokenise([""], [""]))
 
-    @property
-    def engine(self) -> Engine:
-        """The network in its runtime, loaded at first use."""
-        if self._engine is None:
-            self._engine = start_engine(
-                self.prepare().onnx_,
-                runtime=self.runtime,
-                device=self.device,
-                precision=self.precision,
-                n_threads=self.n_threads,
-            )
-        return self._engine
+    @functools.cached_property
+    def tokenizer(self) -> Tokenizer:
+        """The tokenizer, which neither fills up nor cuts."""
+        return _load_tokenizer(self.prepare().tokenizer_)
 
     def tokenise(self, titles: Sequence[str], descriptions: Sequence[str]) -> list[Tokens]:
         """Return the token numbers of each product, at most `max_tokens`, special ones included.
 
         A title and a description are the tokenizer's pair; of what is too long the middle is cut.
         """
-        if self._tokenizer is None:
-            self._tokenizer = _load_tokenizer(self.prepare().tokenizer_)
         inputs: list[str | tuple[str, str]] = []
         for title, description in zip(titles, descriptions, strict=True):
             first, second = (encodable(plain_text(text)) for text in (title, description))
@@ -192,7 +143,7 @@ class TextEncoder:
                 inputs.append((self.prefix + first, second))
             else:
                 inputs.append(self.prefix + (first or second))
-        found = self._tokenizer.encode_batch_fast(inputs)
+        found = self.tokenizer.encode_batch_fast(inputs)
         # Of no token at all, as without special ones, a network can't say anything.
         numbers = (encoding.ids or [self.pad_id_] for encoding in found)
         return [self._cut(np.array(ids, dtype=np.int64)) for ids in numbers]

@@ -35,7 +35,7 @@ def test_extraction_flattens_and_scales() -> None:
     assert values.dtype == np.float32
     assert extractor.names[:4] == ("pixel_0_0_r", "pixel_0_0_g", "pixel_0_0_b", "pixel_0_1_r")
     assert extractor.names[-1] == "pixel_3_3_b"
-    assert extractor.settings["features"] == "image_pixels"
+    assert extractor.settings()["features"] == "image_pixels"
 
 
 def test_pca_is_the_svd_of_centred_rows() -> None:

@@ -81,11 +81,11 @@ def test_it_is_an_image_network_as_any_other(tmp_path: Path) -> None:
     assert network.size_px == SIZE_PX
     assert network.names == tuple(f"cnn_my_net_2_{i}" for i in range(WIDTH))
     assert sorted(network.origin()["files"]) == ["My net-2.onnx", "My net-2.toml"]
-    first = network.settings
+    first = network.settings()
     # Another description: another network, in the cache too.
     path.with_suffix(".toml").write_text(DESCRIPTION.replace("0.1", "0.4") + 'output = "vector"')
     again = CNNFeaturizer(str(path), runtime="onnxruntime", cache_dir=tmp_path / "cache")
-    assert again.settings != first
+    assert again.settings() != first
     served = pickle.loads(pickle.dumps(network))  # noqa: S301
     path.unlink()
     np.testing.assert_allclose(

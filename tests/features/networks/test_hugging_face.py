@@ -208,6 +208,18 @@ def test_another_size_interpolates_the_positions(folders: dict[str, Path], kind:
     np.testing.assert_allclose(run(draw_images(48).numpy(), False)[0], embedding, atol=1e-4)
 
 
+def test_tensors_that_are_missing_are_not_made_up(folder: Path, tmp_path: Path) -> None:
+    shutil.copytree(folder, tmp_path, dirs_exist_ok=True)
+    config = json.loads((tmp_path / "config.json").read_text())
+    deeper = {**config, "num_hidden_layers": config["num_hidden_layers"] + 1}
+    (tmp_path / "config.json").write_text(json.dumps(deeper))
+    with pytest.raises(BackboneError, match="16 tensors are missing, the first is .*layers?[.]3"):
+        build_network("vit", tmp_path)
+    (tmp_path / "model.safetensors").write_bytes(b"not weights")
+    with pytest.raises(BackboneError, match="no weights for vit .*loading .* failed"):
+        build_network("vit", tmp_path)
+
+
 def test_folders_that_can_not_be_loaded_are_refused(tmp_path: Path) -> None:
     with pytest.raises(BackboneError, match="no weights for vit .*there is no such folder"):
         build_network("vit", tmp_path / "no")

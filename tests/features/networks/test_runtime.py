@@ -45,7 +45,7 @@ def engine(onnx: bytes, runtime: str, precision: str) -> Engine:
         choose_precision("auto", "openvino", "cpu") != "bf16"
     ):
         pytest.skip("this processor has no bf16 instructions")
-    return start_engine(onnx, runtime=runtime, precision=precision, device="cpu", n_threads=2)
+    return start_engine(onnx, runtime=runtime, precision=precision, device="cpu")
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def engine(onnx: bytes, runtime: str, precision: str) -> Engine:
     ],
 )
 def test_runtimes_agree_with_torch(onnx: bytes, runtime: str, precision: str, least: float) -> None:
-    images = draw_images(19)  # neither a multiple of the threads nor of the parts
+    images = draw_images(19)  # no multiple of the parts
     expected = engine(onnx, "torch", "fp32")(images, True)
     tested = engine(onnx, runtime, precision)
     embeddings = tested(images, False)[0]

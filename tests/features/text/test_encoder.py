@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import pickle
 import shutil
@@ -150,6 +151,26 @@ def test_settings_change_with_all_that_changes_a_value(
             assert settings(**change) != usual
 
 
+def test_it_tells_which_files_it_was_made_from(
+    encoder: TextEncoder, encoder_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    digests = {f.name: hashlib.sha256(f.read_bytes()).hexdigest() for f in encoder_folder.iterdir()}
+    assert {"config.json", "tokenizer.json", "model.safetensors"} <= set(digests)
+    assert encoder.origin() == {
+        "model": str(encoder_folder),
+        "precision": "fp32",
+        "onnx_sha256": hashlib.sha256(encoder.onnx_).hexdigest(),
+        "files": digests,
+    }
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    encoder.device = "cuda"
+    with pytest.raises(BackboneError, match="torch finds no graphics card"):
+        encoder.check()
+    encoder.device, encoder.runtime, encoder.precision = "cpu", "onnxruntime", "bf16"
+    with pytest.raises(UsageError, match="'bf16' needs runtime openvino or torch"):
+        encoder.check()
+
+
 def test_it_is_exported_once(
     encoder_folder: Path, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -175,7 +196,7 @@ def test_mistakes_say_what_is_expected(encoder_folder: Path, tmp_path: Path) -> 
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     shutil.copy(encoder_folder / "model.safetensors", folder)
-    with pytest.raises(BackboneError, match="16 tensors of the text encoder are missing"):
+    with pytest.raises(BackboneError, match=r"can't be loaded \(16 tensors are missing"):
         TextEncoder(folder, tmp_path, max_tokens=32).prepare()
     (folder / "config.json").write_text(json.dumps({**config, "vocab_size": 40}))
     highest = Tokenizer.from_file(str(folder / "tokenizer.json")).get_vocab_size() - 1

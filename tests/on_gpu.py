@@ -1,7 +1,7 @@
 """Fine-tuning and embedding on a graphics card: rates, memory, and the same digits after a kill.
 
-    python -m tools.benchmarks.gpu            # ResNet50 and a network of camembert-base's size
-    python -m tools.benchmarks.gpu --tiny     # tiny ones, on whatever there is
+    python -m tests.on_gpu            # ResNet50 and a network of camembert-base's size
+    python -m tests.on_gpu --tiny     # tiny ones, on whatever there is
 
 Weights and rows are random, with something to learn in them. The exit code is 1 where training does
 not lower the loss, or a training that was killed and went on does not give the same digits.
@@ -182,7 +182,7 @@ def resume(unit: str, sizes: Sizes, options: list[str]) -> bool:
     """Kill a training in a process of its own, go on, and compare with one that was not killed."""
     whole = tune(unit, sizes)[0]
     with tempfile.TemporaryDirectory() as name:
-        command = [sys.executable, "-m", "tools.benchmarks.gpu", "--killed", unit, name, *options]
+        command = [sys.executable, "-m", "tests.on_gpu", "--killed", unit, name, *options]
         process = subprocess.Popen(command)  # noqa: S603
         while not list(Path(name).glob("*.pt")) and process.poll() is None:
             time.sleep(0.01)
