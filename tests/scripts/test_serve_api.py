@@ -101,7 +101,8 @@ def test_the_documentation_tries_a_request_without_another_server(address: str) 
         page.locator("details[open] button").click()
         page.get_by_text('"probability"').wait_for(timeout=120_000)
         assert all(url.startswith(f"{address}/") for url in asked), asked
-        assert page.locator("details").count() == 8
+        described = httpx.get(f"{address}/openapi.json", headers=KEY).json()["paths"].values()
+        assert page.locator("details").count() == sum(map(len, described)) > 7
         browser.close()
 
 
