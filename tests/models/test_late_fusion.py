@@ -23,7 +23,7 @@ from src.config import load_config
 from src.errors import ValidationError
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.calibration import log_loss
-from src.models.gating import gating_conditions
+from src.models.gating import OutOfFold, gating_conditions
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
 from src.models.model_trainer import ModelTrainer
@@ -298,7 +298,7 @@ def test_parameters_are_read_and_set_by_the_librarys_names() -> None:
     name = "text__classifier__classifier__C"
     assert model.get_params()[name] == model.estimators[0][1]["classifier"].classifier.C
     assert set(model.get_params(deep=False)) == {
-        "estimators", "requires", "n_folds", "random_state",
+        "estimators", "requires", "n_folds", "random_state", "single_fold",
     }  # fmt: skip
     assert "text__features__tfidf_word__tfidfwords__min_df" in model.get_params()
     assert model.set_params(**{name: 0.25}, n_folds=3) is model
@@ -428,7 +428,9 @@ def test_an_expert_of_a_single_fold_is_fitted_once_and_answers_that_fold() -> No
     assert np.isfinite(oof.probabilities).all()
     truth = oof.codes[first]
     of_fold = oof.take(first)
-    gained = log_loss(every.only("text").probabilities[first], truth)
+    text = {"text": every.margins["text"]}
+    of_text = OutOfFold(text, every.folds, every.conditions, every.codes)
+    gained = log_loss(of_text.probabilities[first], truth)
     assert log_loss(oof.probabilities[first], truth) < gained
     assert (fitted.gating_.weights(of_fold.arrays, of_fold.conditions)[:, 1] > 0).any()
     assert list(fitted.experts_) == ["text", "image"]

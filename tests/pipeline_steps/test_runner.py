@@ -72,7 +72,8 @@ def design(train: pd.DataFrame, rows: pd.DataFrame) -> sparse.csr_matrix:
     words = TfidfVectorizer(ngram_range=(1, 2), **options).fit(texts(train))
     chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options).fit(texts(train))
     scaler = StandardScaler().fit(measures(train))
-    scaled = 0.1 * scaler.transform(measures(rows))
+    usual = np.abs(scaler.transform(measures(train))).mean(axis=0)
+    scaled = scaler.transform(measures(rows)) / usual * [0.1, 0.05]
     blocks = [words.transform(texts(rows)), chars.transform(texts(rows)), scaled]
     return sparse.hstack(blocks, format="csr")
 
@@ -216,7 +217,7 @@ def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
         found[path] = np.asarray(value)
     elif hasattr(value, "__dict__"):
         for name, inner in vars(value).items():
-            if path == "" or name.endswith("_") or name in INNER:
+            if (path == "" or name.endswith("_") or name in INNER) and name != "fit_times_":
                 found |= learned_numbers(inner, f"{path}.{name}")
     return found
 

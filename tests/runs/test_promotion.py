@@ -307,4 +307,6 @@ def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> No
     assert (back.returncode, back.stdout) == (0, f"was served  {second}\nserved now  {first}\n")
     shown = command("rollback.py", cfg, "--show")
     assert shown.stdout == f"before      {second}\nserved now  {first}\n"
-    assert store.served_run() == first
+    again_since = store.served_run().promoted_at
+    assert store.served_run() == dataclasses.replace(first, promoted_at=again_since)
+    assert again_since > first.promoted_at
