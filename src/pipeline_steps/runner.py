@@ -145,8 +145,9 @@ def _validate(
 
 def _table_line(transformed: Transformed) -> str:
     rows, columns = len(transformed.train) + len(transformed.test), transformed.train.shape[1]
-    line = f"{rows:,} x {columns:,} columns, {transformed.holdout.sum():,} rows held out"
-    return "; ".join([line, *stage03_data_transformation.agreements(transformed)])
+    for agreement in stage03_data_transformation.agreements(transformed):
+        logger.info("  %s with fp32", agreement)
+    return f"{rows:,} x {columns:,} columns, {transformed.holdout.sum():,} rows held out"
 
 
 def _checks_line(validated: Validated) -> str:
