@@ -8,7 +8,6 @@ torch network again, on a graphics card or for more training, and nothing else n
 from __future__ import annotations
 
 import dataclasses
-import functools
 import json
 import tempfile
 import warnings
@@ -73,8 +72,9 @@ def export_onnx(network: TorchModule) -> bytes:
             )
             proto = onnx.load(file)
     except torch.onnx.errors.OnnxExporterError as error:
-        found = f"{network.spec.name} can't be exported to ONNX ({first_line(error)})"
-        raise BackboneError(found, next_command="--set features.image.networks=[]") from error
+        off = "text.encoder.enabled=false" if about["backbone"] == TEXT else "image.networks=[]"
+        found = f"{about['backbone']}: can't be exported to ONNX ({first_line(error)})"
+        raise BackboneError(found, next_command=f"--set features.{off}") from error
     finally:
         torch.backends.mha.set_fastpath_enabled(fastpath)
     onnx.helper.set_model_props(proto, {METADATA: json.dumps(about, sort_keys=True)})
@@ -147,8 +147,11 @@ def build_text_onnx(folder: Path, pooling: str, cache_dir: Path) -> bytes:
     """Return the text encoder of a folder as ONNX bytes, as `build_onnx` does."""
     settings = [GRAPH_VERSION, OPSET, TEXT, pooling, content_digests(folder)]
     digest = sha256(json.dumps(settings).encode())
-    build = functools.partial(build_text_network, folder, pooling)
-    return _made_once(cache_dir, f"{TEXT}_{digest[:16]}.onnx", lambda: export_onnx(build()))
+    return _made_once(
+        cache_dir,
+        f"{TEXT}_{digest[:16]}.onnx",
+        lambda: export_onnx(build_text_network(folder, pooling)),
+    )
 
 
 def _made_once(cache_dir: Path | None, name: str, build: Callable[[], bytes]) -> bytes:
