@@ -81,6 +81,12 @@ def true_probabilities(
     return proba[np.arange(len(proba)), columns_of(y_true, classes)]
 
 
+def true_losses(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return the log-loss of each row, shape (n,), clipped as scikit-learn clips it."""
+    of_true = true_probabilities(y_true, proba, classes)
+    return -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
+
+
 def true_ranks(y_true: np.ndarray, proba: np.ndarray, classes: np.ndarray) -> np.ndarray:
     """Return the rank of the true class among the probabilities, shape (n,); 1 is the likeliest.
 

@@ -15,7 +15,7 @@ from src.evaluation.metrics import (
     score_probabilities,
     selective,
     theme_accuracy,
-    true_probabilities,
+    true_losses,
     true_ranks,
 )
 
@@ -61,12 +61,10 @@ def overall_intervals(
     predicted = classes[proba.argmax(axis=1)]
     options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
-    of_true = true_probabilities(y_true, proba, classes)
-    losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
     return {
         **score_intervals(y_true, predicted, classes=classes, **options),
         "top3": mean_interval(ranks <= 3, **options),
-        "log_loss": mean_interval(losses, **options),
+        "log_loss": mean_interval(true_losses(y_true, proba, classes), **options),
     }
 
 

@@ -52,7 +52,8 @@ class ModelTrainingPipeline:
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
-        return Trained(scored, final, scores, threshold, expert_costs(self.transformed, final))
+        costs = expert_costs(self.transformed, final) if len(final.experts_) > 1 else {}
+        return Trained(scored, final, scores, threshold, costs)
 
 
 def _merged(

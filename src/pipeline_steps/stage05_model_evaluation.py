@@ -12,7 +12,7 @@ from src.config import Config
 from src.evaluation.bootstrap import class_intervals, mean_interval
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
-from src.evaluation.metrics import columns_of, score_by_class, score_probabilities
+from src.evaluation.metrics import score_by_class, score_probabilities, true_losses
 from src.evaluation.predictions import prediction_table
 from src.evaluation.summary import overall_scores, summarise
 from src.labels import Labels
@@ -118,15 +118,15 @@ class ModelEvaluationPipeline:
         higher the accuracy are with it, each with the ends of its paired interval.
         """
         oof, found = self.trained.oof, []
-        codes = columns_of(self.transformed.y, oof.classes)
         for name, without in oof.without.items():
             alone = oof.expert_proba[name]
             seen = rows & ~np.isnan(alone[:, 0]) & ~np.isnan(without[:, 0])
             if not seen.any():
                 continue
-            groups, y = self.transformed.groups[seen], codes[seen]
-            answers = (oof.proba[seen], without[seen], alone[seen])
-            losses, hits = zip(*(_losses_and_hits(proba, y) for proba in answers), strict=True)
+            groups, y = self.transformed.groups[seen], self.transformed.y[seen]
+            answers = [proba[seen] for proba in (oof.proba, without, alone)]
+            losses = [true_losses(y, proba, oof.classes) for proba in answers]
+            hits = [1.0 * (oof.classes[proba.argmax(axis=1)] == y) for proba in answers]
             gains = {"log_loss": losses[1] - losses[0], "accuracy": hits[0] - hits[1]}
             table = {"expert": name, "rows": len(y)}
             table |= {"log_loss": losses[2].mean(), "accuracy": hits[2].mean()}
@@ -165,9 +165,3 @@ class ModelEvaluationPipeline:
         answers = self.trained.final_model.predict(self.transformed.test)
         index = pd.Index(self.transformed.test["row_index"], name="")
         return pd.DataFrame({"prdtypecode": answers}, index=index)
-
-
-def _losses_and_hits(proba: np.ndarray, codes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    of_true = proba[np.arange(len(codes)), codes]
-    losses = -np.log(np.maximum(of_true, np.finfo(np.float64).eps))
-    return losses, (proba.argmax(axis=1) == codes).astype(np.float64)
