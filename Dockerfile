@@ -2,11 +2,13 @@
 # Training is not in it: what only the extras train, demo and dev name stays outside.
 FROM python:3.11-slim AS build
 WORKDIR /build
+# A worker of the cluster has others: see docker-compose.yml.
+ARG EXTRAS="serve,app"
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 # The requirements alone: there is no code here to install, and the image below copies it. So a
 # change of the code rebuilds no layer of libraries.
 RUN python -m venv /venv \
-    && /venv/bin/pip install --no-cache-dir -c constraints.txt '.[serve,app]'
+    && /venv/bin/pip install --no-cache-dir -c constraints.txt ".[${EXTRAS}]"
 
 FROM python:3.11-slim
 ENV PATH=/venv/bin:$PATH PYTHONPATH=/project PYTHONDONTWRITEBYTECODE=1 PYTHONUNBUFFERED=1 \

@@ -45,7 +45,7 @@ bench: .venv/ready  ## speed against the plain library way, in one run
 house: .venv/ready  ## how large and how deep the code is
 	$(BIN)/python tests/house.py
 
-EVERYTHING := .[train,serve,app,demo,dev]
+EVERYTHING := .[train,serve,app,cluster,demo,dev]
 constraints: .venv/ready  ## the newest versions that fit together; then make test, then commit
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '$(EVERYTHING)'
 	sed -n '/^#/p' constraints.txt > constraints.new

@@ -22,8 +22,11 @@ from src.files import write_atomically
 from src.i18n import LANGUAGES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from src.data.readers import ProductReader
-    from src.serving.predictor import Predictor
+    from src.pipelines.product_model import FullPipeline
+    from src.serving.predictor import Prediction, Predictor
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -64,6 +67,7 @@ def _predict(args: argparse.Namespace) -> int:
     if args.images is not None and not args.images.exists():
         raise UsageError(f"--images {args.images}: no such folder")
     cfg = settings(args)
+    from src.cluster import connected
     from src.data.readers import ProductReader
     from src.serving.predictor import load_predictor
 
@@ -72,7 +76,8 @@ def _predict(args: argparse.Namespace) -> int:
         reader = ProductReader(stream, name, **places)
         predictor = load_predictor(cfg.paths, args.kind)
         args.top_k = min(args.top_k, len(predictor.pipeline.model.classes_))
-        with _output(args.out) as out:
+        cluster = connected(cfg.compute.backend, cfg.compute.scheduler)
+        with cluster, _output(args.out) as out:
             n_review = _write(reader, predictor, out, args)
     where, served = args.out or "stdout", predictor.pipeline
     synthetic = ", SYNTHETIC: trained on the demo shop" if served.synthetic else ""
@@ -142,14 +147,17 @@ def _write(
     """Write the answers; return the number of products to review."""
     from tqdm import tqdm
 
+    from src.cluster import run_tasks
     from src.serving.answers import answers_header, answers_rows, explanation, similar_products
     from src.serving.predictor import Product
 
     labels, numbers, n_review = predictor.pipeline.labels, itertools.count(1), 0
     out.write(answers_header(reader.header, args.top_k, args.format))
     with tqdm(unit=" products", disable=not sys.stderr.isatty(), leave=False) as bar:
-        for chunk in reader.chunks(200 if args.images or args.explain else 4_000):
-            answers = predictor.predict(chunk, top_k=args.top_k, language=args.language)
+        chunks, asked = itertools.tee(reader.chunks(200 if args.images or args.explain else 4_000))
+        tasks = ((chunk.drop(columns="cells"), args.top_k, args.language) for chunk in asked)
+        answered = run_tasks(_answer, tasks, shared=[predictor.pipeline])
+        for answers, chunk in zip(answered, chunks, strict=True):
             options = (args.top_k, labels, args.language, args.format)
             out.write(answers_rows(chunk["cells"], answers, *options))
             texts = chunk[["designation", "description", "image"]].to_numpy().tolist()
@@ -162,6 +170,14 @@ def _write(
             n_review += sum(answer.needs_review for answer in answers)
             bar.update(len(answers))
     return n_review
+
+
+def _answer(
+    pipeline: FullPipeline, products: pd.DataFrame, top_k: int, language: str
+) -> list[Prediction]:
+    from src.serving.predictor import Predictor
+
+    return Predictor(pipeline).predict(products, top_k=top_k, language=language)
 
 
 def _save_explanation(found: dict[str, Any], png: bytes | None, target: Path) -> None:

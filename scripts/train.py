@@ -50,6 +50,7 @@ def _compare(args: argparse.Namespace) -> int:
 
     branch_weights(cfg)  # a wrong weight is refused before any data is read
     from src.cache import ExtractionCache
+    from src.cluster import connected
     from src.pipeline_steps import stage01_data_ingestion as stage01
     from src.pipeline_steps import stage02_data_validation as stage02
     from src.pipeline_steps import stage03_data_transformation as stage03
@@ -58,9 +59,11 @@ def _compare(args: argparse.Namespace) -> int:
     ingested = stage01.run(cfg, labels.codes)
     validated = stage02.run(ingested, labels.codes, cfg.validation, skip=True)
     cache = ExtractionCache(cfg.paths.cache_dir)
-    transformed = stage03.run(validated, cfg, cache, fresh=False)
-    kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
-    _print(compare(cfg, transformed, kinds, fresh=args.fresh), cfg)
+    with connected(cfg.compute.backend, cfg.compute.scheduler):
+        transformed = stage03.run(validated, cfg, cache, fresh=False)
+        kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
+        compared = compare(cfg, transformed, kinds, fresh=args.fresh)
+    _print(compared, cfg)
     return EXIT_FINE
 
 

@@ -374,6 +374,8 @@ class Monitoring(Section):
 class Compute(Section):
     seed: NonNegative = 42
     n_jobs: NonNegative = 0
+    backend: Literal["local", "dask"] = "local"
+    scheduler: str = "local"
 
 
 class Explainability(Section):

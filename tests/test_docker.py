@@ -96,8 +96,20 @@ def test_the_build_is_sent_nothing_but_what_it_copies() -> None:
 
 def test_the_image_installs_what_serving_needs_in_tested_versions() -> None:
     assert re.findall(r"pip install (.*)", DOCKERFILE) == [
-        "--no-cache-dir -c constraints.txt '.[serve,app]'"
+        '--no-cache-dir -c constraints.txt ".[${EXTRAS}]"'
     ]
+    assert re.findall(r"^ARG (.*)", DOCKERFILE, re.MULTILINE) == ['EXTRAS="serve,app"']
+
+
+def test_a_cluster_is_reached_from_this_machine_alone_and_changes_no_image(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    scheduler, worker = services["scheduler"], services["worker"]
+    assert scheduler["profiles"] == worker["profiles"] == ["cluster"]
+    assert all(port.startswith("127.0.0.1:") for port in scheduler["ports"])
+    assert worker["volumes"] == ["./data:${PWD}/data:ro"]
+    assert scheduler["build"]["args"] == {"EXTRAS": "train,cluster"}
+    assert scheduler["image"] == worker["image"]
 
 
 def test_the_health_check_is_a_program() -> None:

@@ -15,6 +15,9 @@ import pandas as pd
 from sklearn.base import ClassifierMixin, clone
 from sklearn.pipeline import Pipeline
 from sklearn.utils.validation import has_fit_parameter
+from threadpoolctl import threadpool_limits
+
+from src.cluster import run_tasks
 
 
 @dataclasses.dataclass
@@ -50,16 +53,33 @@ def cross_fit(
     classes = np.unique(y)
     margins = np.full((len(y), len(classes)), np.nan)
     cost = cost or Cost()
-    for fold in np.unique(folds[present]) if only is None else (only,):
-        train, held = present & (folds != fold), present & (folds == fold)
-        started = time.perf_counter()
-        fitted = fit_classifier(classifier, take(X, train), y[train], groups[train])
-        between = time.perf_counter()
-        margins[held] = aligned_margins(fitted, take(X, held), classes)
-        cost.fit_s += between - started
-        cost.predict_s += time.perf_counter() - between
-        cost.predicted += int(held.sum())
+    tasks = [(fold,) for fold in (np.unique(folds[present]) if only is None else (only,))]
+    shared = classifier, X, y, groups, folds, present
+    for (fold,), (found, took) in zip(tasks, run_tasks(_fit_fold, tasks, shared), strict=True):
+        margins[present & (folds == fold)] = found
+        cost.fit_s += took.fit_s
+        cost.predict_s += took.predict_s
+        cost.predicted += took.predicted
     return margins
+
+
+def _fit_fold(
+    classifier: ClassifierMixin,
+    X: pd.DataFrame,
+    y: np.ndarray,
+    groups: np.ndarray,
+    folds: np.ndarray,
+    present: np.ndarray,
+    fold: int,
+) -> tuple[np.ndarray, Cost]:
+    """Return the margins of a fold's present rows, one column a class of `y`, and their cost."""
+    train, held = present & (folds != fold), present & (folds == fold)
+    started = time.perf_counter()
+    fitted = fit_classifier(classifier, take(X, train), y[train], groups[train])
+    between = time.perf_counter()
+    margins = aligned_margins(fitted, take(X, held), np.unique(y))
+    ended = time.perf_counter()
+    return margins, Cost(between - started, ended - between, len(margins))
 
 
 def fit_classifier(
@@ -68,12 +88,18 @@ def fit_classifier(
     y: np.ndarray,
     groups: np.ndarray,
 ) -> ClassifierMixin:
-    """Return a fitted clone, which gets the groups where it, or its last step, asks for them."""
+    """Return a fitted clone, which gets the groups where it, or its last step, asks for them.
+
+    BLAS adds up in another order with another number of threads: with one, the digits are the same
+    on every machine.
+    """
     fitted = clone(classifier)
     last = fitted.steps[-1] if isinstance(fitted, Pipeline) else ("", fitted)
-    if not has_fit_parameter(last[1], "groups"):
-        return fitted.fit(X, y)
-    return fitted.fit(X, y, **{f"{last[0]}__groups".removeprefix("__"): groups})
+    asked = has_fit_parameter(last[1], "groups")
+    with threadpool_limits(1, user_api="blas"):
+        return fitted.fit(
+            X, y, **{f"{last[0]}__groups".removeprefix("__"): groups} if asked else {}
+        )
 
 
 def can_cross_fit(y: np.ndarray, folds: np.ndarray, present: np.ndarray) -> bool:

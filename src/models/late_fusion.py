@@ -19,6 +19,7 @@ from sklearn.base import ClassifierMixin
 from sklearn.pipeline import FeatureUnion, Pipeline
 from sklearn.utils.metaestimators import _BaseComposition
 
+from src.cluster import run_tasks
 from src.data.splits import split_folds
 from src.errors import ValidationError
 from src.models.cross_validation import (
@@ -107,12 +108,13 @@ class LateFusion(ClassifierMixin, _BaseComposition):
         groups = np.arange(len(y)) if groups is None else groups
         oof = oof or self.cross_fit(X, y, groups)
         self.classes_ = np.unique(y)
-        self.experts_, self.fit_times_ = {}, {}
-        for name, expert in self.estimators:
-            if name in oof.margins:
-                rows, started = self.present(X, name), time.perf_counter()
-                self.experts_[name] = fit_classifier(expert, take(X, rows), y[rows], groups[rows])
-                self.fit_times_[name] = time.perf_counter() - started
+        experts = [
+            (expert, self.present(X, n)) for n, expert in self.estimators if n in oof.margins
+        ]
+        names = [name for name, _ in self.estimators if name in oof.margins]
+        fitted = dict(zip(names, run_tasks(_fit_expert, experts, (X, y, groups)), strict=True))
+        self.experts_ = {name: expert for name, (expert, _) in fitted.items()}
+        self.fit_times_ = {name: elapsed_s for name, (_, elapsed_s) in fitted.items()}
         self.gating_ = oof.fit_gating()
         return self
 
@@ -217,6 +219,15 @@ class LateFusion(ClassifierMixin, _BaseComposition):
                 next_command="python scripts/train_pipeline.py --set fusion.weights.text=1.0",
             )
         return usable
+
+
+def _fit_expert(
+    X: pd.DataFrame, y: np.ndarray, groups: np.ndarray, expert: ClassifierMixin, rows: np.ndarray
+) -> tuple[ClassifierMixin, float]:
+    """Return an expert that is fitted on some rows, and the seconds that took."""
+    started = time.perf_counter()
+    fitted = fit_classifier(expert, take(X, rows), y[rows], groups[rows])
+    return fitted, time.perf_counter() - started
 
 
 def _steps(estimator: Any, branch: str) -> Iterator[tuple[str, Any]]:  # noqa: ANN401

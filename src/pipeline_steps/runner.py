@@ -11,6 +11,7 @@ import logging
 
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
+from src.cluster import connected
 from src.config import Config
 from src.labels import Labels
 from src.pipeline_steps import (
@@ -65,7 +66,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
     """
     store, cache = ArtifactStore(cfg.paths), ExtractionCache(cfg.paths.cache_dir)
     check_networks(cfg)
-    with store.writing():
+    with store.writing(), connected(cfg.compute.backend, cfg.compute.scheduler):
         with stage(1, 5, "ingest") as line:
             ingested = stage01_data_ingestion.run(cfg, labels.codes)
             line.says = f"{len(ingested.train):,} train, {len(ingested.test):,} test products"

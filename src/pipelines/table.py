@@ -35,6 +35,7 @@ import numpy as np
 import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
+from src.cluster import n_workers, run_tasks
 from src.pipelines.extractor import HAS_IMAGE, Extractor
 from src.utils.profiling import progress
 
@@ -136,11 +137,13 @@ def _compute(
         first.setdefault(keys[row], row)
     rows = list(first.values())
     place = {key: number for number, key in enumerate(first)}
+    size = max(1, min(CHUNK_ROWS, -(-len(rows) // n_workers())))
+    chunks = [rows[start : start + size] for start in range(0, len(rows), size)]
     started, pieces = time.perf_counter(), []
-    for start in progress(range(0, len(rows), CHUNK_ROWS), extractor.name):
-        chunk = rows[start : start + CHUNK_ROWS]
-        pieces.append(extractor.extract(products.iloc[chunk]))
-        cache.put_many(namespace, [keys[row] for row in chunk], pieces[-1])
+    found = run_tasks(_extract, ((products.iloc[chunk],) for chunk in chunks), shared=[extractor])
+    for chunk, piece in zip(progress(chunks, extractor.name), found, strict=True):
+        pieces.append(piece)
+        cache.put_many(namespace, [keys[row] for row in chunk], piece)
     elapsed_s = time.perf_counter() - started
     rate = len(rows) / max(elapsed_s, 1e-9)
     logger.debug(
@@ -148,6 +151,10 @@ def _compute(
     )
     places = np.array([place[keys[row]] for row in missing])
     return {name: np.concatenate([p[name] for p in pieces])[places] for name in pieces[0]}
+
+
+def _extract(extractor: Extractor, products: pd.DataFrame) -> dict[str, np.ndarray]:
+    return extractor.extract(products)
 
 
 def _merge(known: np.ndarray | None, computed: np.ndarray, found: np.ndarray) -> np.ndarray:
