@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+from sklearn.metrics import accuracy_score, log_loss, precision_recall_fscore_support
 
 N_BINS = 10
 THRESHOLDS = tuple(step / 100 for step in range(100))
@@ -19,8 +20,6 @@ def score(
     f1_weighted is the challenge's metric. Macro averages run over `codes`; None takes all that
     occur, true or predicted.
     """
-    from sklearn.metrics import accuracy_score, precision_recall_fscore_support
-
     scores = {"accuracy": float(accuracy_score(y_true, y_pred))}
     for average in ("weighted", "macro"):
         precision, recall, f1, _ = precision_recall_fscore_support(
@@ -39,8 +38,6 @@ def score_by_class(y_true: np.ndarray, y_pred: np.ndarray, codes: np.ndarray) ->
 
     Columns prdtypecode, precision, recall, f1, support, predicted (rows given the class).
     """
-    from sklearn.metrics import precision_recall_fscore_support
-
     precision, recall, f1, support = precision_recall_fscore_support(
         y_true, y_pred, labels=codes, zero_division=0.0
     )
@@ -65,8 +62,6 @@ def score_probabilities(
     top3 goes by ranks, since scikit-learn's function wants another shape for two classes, and warns
     where there are no more than three.
     """
-    from sklearn.metrics import log_loss
-
     return {
         "top3": float((true_ranks(y_true, proba, classes) <= 3).mean()),
         "log_loss": float(log_loss(y_true, np.asarray(proba, dtype=np.float64), labels=classes)),

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from sklearn.base import ClassifierMixin
+from sklearn.linear_model import LogisticRegression
 
 from src.config_model import Model
-
-if TYPE_CHECKING:
-    from sklearn.base import ClassifierMixin
+from src.models.boosted_trees import BoostedTrees
+from src.models.linear_svm import ThreadedLinearSVC
 
 TREES = ("xgboost", "lightgbm")
 """Classifiers that are fed dense columns: sparse branches are reduced for them."""
@@ -17,8 +19,6 @@ def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> Classi
     """Return the unfitted classifier of a name; `n_jobs` threads, 0 takes every core."""
     options = getattr(cfg, name).model_dump()
     if name in TREES:
-        from src.models.boosted_trees import BoostedTrees
-
         rounds = options.pop("early_stopping_rounds")
         options["colsample_bytree"] = options.pop("colsample")
         options |= {"random_state": seed, "n_jobs": n_jobs}
@@ -26,10 +26,7 @@ def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> Classi
         return BoostedTrees(trees, rounds)
     options["class_weight"] = "balanced" if options.pop("balanced") else None
     if name == "logreg":
-        from sklearn.linear_model import LogisticRegression
-
         return LogisticRegression(**options, random_state=seed)
-    from src.models.linear_svm import ThreadedLinearSVC
 
     return ThreadedLinearSVC(**options, n_jobs=n_jobs, random_state=seed)
 
