@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train quality compare rollback api app test lint bench house constraints clean
+.PHONY: demo init train quality compare rollback api app test test-faults lint bench house constraints clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -33,6 +33,9 @@ app: .venv/ready  ## the app on http://localhost:8501
 
 test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+
+test-faults: .venv/ready  ## whole commands killed, out of disk, with damaged files
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q -m faults tests/test_faults.py
 
 lint: .venv/ready  ## formatting, style, types, who imports whom, shell
 	$(BIN)/ruff format --check . && $(BIN)/ruff check . && $(BIN)/mypy
