@@ -59,6 +59,9 @@ def _compare(args: argparse.Namespace) -> int:
     validated = stage02.run(ingested, labels.codes, cfg.validation, skip=True)
     cache = ExtractionCache(cfg.paths.cache_dir)
     transformed = stage03.run(validated, cfg, cache, fresh=False)
+    if tuned := [branch.name for branch in transformed.branches if not branch.cross_fit]:
+        # Every system is scored on all rows, by each expert alone too.
+        print(f"{', '.join(tuned)}: tuned beside every fold; cross_fit = false is for runs alone")
     kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
     _print(compare(cfg, transformed, kinds, fresh=args.fresh), cfg)
     return EXIT_FINE

@@ -1,9 +1,8 @@
 """Every kind of model and the baselines B0 to B5 on the same folds: ``scripts/train.py``.
 
-What is fitted is a *part*: one kind on the text branches, on the image branches or on all of them,
-cross-fitted over all labelled rows. The systems are made of parts: B5 of a text and an image part
-that are there already. Each part is kept as soon as it is done, so that a comparison that was
-killed goes on where it stopped.
+What is fitted is a *part*: one kind on the branches of one expert or on all of them, cross-fitted
+over all labelled rows. The systems are made of parts: B5 of one for each expert. Each part is kept
+as soon as it is done, so that a comparison that was killed goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -12,7 +11,7 @@ import dataclasses
 import functools
 import hashlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,8 +25,15 @@ from src.evaluation.systems import score_pairs, score_systems
 from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
 from src.pipelines.branches import Branch
-from src.pipelines.extractor import HAS_IMAGE
-from src.pipelines.product_model import branches_of, build_expert, required_columns
+from src.pipelines.product_model import (
+    ALL,
+    IMAGE,
+    TEXT,
+    branches_of,
+    build_expert,
+    required_columns,
+)
+from src.pipelines.text_pipeline import ENCODER
 from src.runs.types import Transformed
 from src.utils.profiling import PeakMemory, progress
 
@@ -47,9 +53,9 @@ LATE_FUSION = "late_fusion"
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Part:
-    """One kind of model on the branches of one modality: "text", "image" or "all"."""
+    """One kind of model on the branches of one expert, or on "all"."""
 
-    modality: str
+    expert: str
     kind: str
 
 
@@ -78,27 +84,25 @@ class Compared(NamedTuple):
     pairs: pd.DataFrame
 
 
-def plan_systems(
-    kinds: Sequence[str], cfg: Config, *, with_images: bool, with_text: bool = True
-) -> list[System]:
+def plan_systems(kinds: Sequence[str], experts: Mapping[str, str]) -> list[System]:
     """Return the systems of a comparison of these kinds.
 
-    Without images there is no B3, nor B4 and B5, which would be B2 again; without text likewise.
+    `experts` are those that can be fitted, with their kinds in ``[model.late_fusion]``. B2 is the
+    text's n-grams, or its encoder where there are none; B4 and B5 take two experts or more.
     """
     systems = [System("B0", ""), System("B1", "")]
-    experts = cfg.model.late_fusion
-    if with_text:
-        text_kinds = dict.fromkeys([*kinds, experts.text])
-        systems += [System("B2", kind, (Part("text", kind),)) for kind in text_kinds]
-    if with_images:
-        image_kinds = dict.fromkeys([*kinds, experts.image])
-        systems += [System("B3", kind, (Part("image", kind),)) for kind in image_kinds]
-    if not (with_text and with_images):
+    text = next((expert for expert in (TEXT, ENCODER) if expert in experts), "")
+    for code, expert in (("B2", text), ("B3", IMAGE)):
+        if expert in experts:
+            own = dict.fromkeys([*kinds, experts[expert]])
+            systems += [System(code, kind, (Part(expert, kind),)) for kind in own]
+    if len(experts) < 2:
         return systems
-    systems += [System("B4", kind, (Part("all", kind),)) for kind in kinds]
-    pairs = {kind: (Part("text", kind), Part("image", kind)) for kind in kinds}
-    pairs[LATE_FUSION] = (Part("text", experts.text), Part("image", experts.image))
-    return systems + [System("B5", kind, parts) for kind, parts in pairs.items()]
+    systems += [System("B4", kind, (Part(ALL, kind),)) for kind in kinds]
+    fused = {kind: dict.fromkeys(experts, kind) for kind in kinds} | {LATE_FUSION: experts}
+    return systems + [
+        System("B5", kind, tuple(Part(*pair) for pair in of.items())) for kind, of in fused.items()
+    ]
 
 
 def compare(
@@ -130,6 +134,10 @@ class LabelledRows:
     groups: np.ndarray
     folds: np.ndarray
 
+    def present(self, branches: Sequence[Branch]) -> np.ndarray:
+        """Return of which products some branches have input: bool, shape (n,)."""
+        return self.X[list(required_columns(branches))].any(axis=1).to_numpy()
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class FittedPart:
@@ -153,7 +161,7 @@ class Bench:
 
     def fit(self, part: Part, *, fresh: bool) -> FittedPart:
         """Return a part: from its file where there is one, and not `fresh`."""
-        path = self.store.comparison_part(self._work, f"{part.modality}_{part.kind}")
+        path = self.store.comparison_part(self._work, f"{part.expert}_{part.kind}")
         if path.exists() and not fresh:
             try:
                 kept = self.store.load(path)
@@ -168,13 +176,13 @@ class Bench:
 
     def _cross_fit(self, part: Part) -> FittedPart:
         rows, cost = self.rows, Cost()
-        branches = branches_of(self.branches, part.modality)
-        present = rows.X[list(required_columns(branches))].any(axis=1).to_numpy()
+        branches = branches_of(self.branches, part.expert)
+        present = rows.present(branches)
         expert = build_expert(self.cfg, branches, part.kind)
         with PeakMemory() as peak:
             margins = cross_fit(expert, rows.X, rows.y, rows.groups, rows.folds, present, cost)
         rate = cost.predicted / max(cost.predict_s, 1e-9)
-        logger.info("  %-5s %-12s %8.1f s", part.modality, part.kind, cost.fit_s)
+        logger.info("  %-12s %-12s %8.1f s", part.expert, part.kind, cost.fit_s)
         return FittedPart(margins, cost.fit_s, rate, peak.megabytes)
 
     @functools.cached_property
@@ -193,13 +201,16 @@ class Bench:
 def _plan(
     kinds: Sequence[str], cfg: Config, branches: Sequence[Branch], rows: LabelledRows
 ) -> list[System]:
-    """Plan for the modalities that are switched on and that enough products have."""
-    on = {branch.modality == "text" for branch in branches}
-    has_image = rows.X[HAS_IMAGE].to_numpy(dtype=bool)
-    enough = can_cross_fit(rows.y, rows.folds, has_image)
-    if False in on and not enough:
-        logger.warning("images left out: %d products have one", has_image.sum())
-    return plan_systems(kinds, cfg, with_images=False in on and enough, with_text=True in on)
+    """Plan for the experts that are switched on and that enough products have input of."""
+    experts = {}
+    for expert, kind in cfg.model.late_fusion.model_dump().items():
+        if own := branches_of(branches, expert):
+            present = rows.present(own)
+            if can_cross_fit(rows.y, rows.folds, present):
+                experts[expert] = kind
+            else:
+                logger.warning("%s left out: %d products have its input", expert, present.sum())
+    return plan_systems(kinds, experts)
 
 
 def _score(
@@ -230,7 +241,7 @@ def _probabilities(
 ) -> np.ndarray:
     codes = np.unique(rows.y, return_inverse=True)[1]
     if system.parts:
-        margins = {part.modality: parts[part].margins for part in system.parts}
+        margins = {part.expert: parts[part].margins for part in system.parts}
         oof = OutOfFold(margins, rows.folds, gating_conditions(rows.X), codes)
         return oof.probabilities
     return by_share(SHARE_STRATEGIES[system.code], codes, rows.folds, seed)
