@@ -7,6 +7,7 @@ import functools
 import pickle
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TypeAlias
 
 import numpy as np
@@ -88,7 +89,7 @@ def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> O
     readers = model.readers() if several else {}
     return OutOfFoldScores(
         model.classes_,
-        oof.folds,
+        np.where(oof.folds < model.n_folds, oof.folds, 0),  # the first is parted, see `LateFusion`
         whole,
         {name: seen(name) for name in names},
         {name: seen(*some) for name, some in others.items()},
@@ -113,10 +114,18 @@ def expert_costs(transformed: Transformed, model: LateFusion) -> dict[str, dict[
             started = time.perf_counter()
             expert.decision_function(extract_table(some, extractors, cache=None))
         elapsed_s = time.perf_counter() - started
-        size = len(pickle.dumps((expert, [e for e in extractors if e.name in own])))
+        size = _pickled_size((expert, [e for e in extractors if e.name in own]))
         costs[name] = {
             "fit_s": model.fit_times_[name],
             "mb": size / 1e6,
             "ms": 1e3 * elapsed_s / len(rows),
         }
     return costs
+
+
+def _pickled_size(value: object) -> int:
+    """Return the bytes of a pickle without making it: a network alone may have a gigabyte."""
+    sizes: list[int] = []
+    sink = SimpleNamespace(write=lambda part: sizes.append(memoryview(part).nbytes))
+    pickle.Pickler(sink, protocol=5).dump(value)  # type: ignore[arg-type] # writes to no file
+    return sum(sizes)
