@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from src.config_model import REPOSITORY, Config, Paths, TextFeatures
 from src.errors import ConfigError
@@ -47,7 +47,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     try:
         return Config.model_validate(table)
     except ValidationError as e:
-        faults = describe_faults(e, Config)
+        faults = [describe_fault(dict(error), Config) for error in e.errors()]
         lines = [f"{_place(path, key, overrides)}: key '{key}': {what}" for key, what in faults]
         raise ConfigError("\n".join(lines), next_command=_show(path, faults[0][0])) from e
 
@@ -105,12 +105,8 @@ def _lay_over(table: dict[str, Any], override: str, path: Path) -> None:
         table[name] = raw.strip()  # a bare word
 
 
-def describe_faults(fault: ValidationError, tree: type[BaseModel]) -> list[tuple[str, str]]:
-    """Return the dotted key of each fault that pydantic found, and what is wrong in our words."""
-    return [_describe(dict(error), tree) for error in fault.errors()]
-
-
-def _describe(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noqa: ANN401 - of pydantic
+def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noqa: ANN401
+    """Return the dotted key of an error of pydantic in a model, and what is wrong in our words."""
     *sections, name = [part for part in error["loc"] if isinstance(part, str)]
     key, found, kind = ".".join([*sections, name]), error["input"], error["type"]
     if kind == "extra_forbidden":

@@ -62,7 +62,7 @@ def overall_intervals(
     options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
     return {
-        **score_intervals(y_true, predicted, classes=classes, **options),
+        **score_intervals(y_true, predicted, classes=classes, **options)[0],
         "top3": mean_interval(ranks <= 3, **options),
         "log_loss": mean_interval(true_losses(y_true, proba, classes), **options),
     }
@@ -101,7 +101,7 @@ def slice_scores(
         for value in np.unique(values):
             rows = values == value
             y, p = y_true[rows], proba[rows]
-            intervals = score_intervals(
+            intervals, _ = score_intervals(
                 y,
                 classes[p.argmax(axis=1)],
                 classes=classes,

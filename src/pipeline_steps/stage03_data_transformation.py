@@ -95,7 +95,8 @@ def agreements(transformed: Transformed) -> list[str]:
         if not is_network or network.used_precision == "fp32" or rows.empty:
             continue
         rows = rows.iloc[:: max(1, len(rows) // AGREEMENT_ROWS)][:AGREEMENT_ROWS]
-        exact = dataclasses.replace(branch.extractor, featurizer=network.in_fp32())
+        fp32 = dataclasses.replace(network, precision="fp32")
+        exact = dataclasses.replace(branch.extractor, featurizer=fp32)
         values, others = (each.extract(rows)[branch.name] for each in (branch.extractor, exact))
         cosine = (values * others).sum(axis=1).mean()  # their lengths are 1
         found.append(f"{branch.name} in {network.used_precision}: cosine {cosine:.4f}")

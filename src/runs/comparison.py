@@ -12,7 +12,7 @@ import functools
 import hashlib
 import logging
 from collections.abc import Mapping, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -49,18 +49,17 @@ NAMES = {
 }
 SHARE_STRATEGIES = {"B0": "prior", "B1": "stratified"}
 LATE_FUSION = "late_fusion"
+Fitted: TypeAlias = Mapping[str, np.ndarray]
 
 
-@dataclasses.dataclass(frozen=True, order=True)
-class Part:
+class Part(NamedTuple):
     """One kind of model on the branches of one expert, or on "all"."""
 
     expert: str
     kind: str
 
 
-@dataclasses.dataclass(frozen=True)
-class System:
+class System(NamedTuple):
     """One row of the comparison: "B0" to "B5", of experts of a kind.
 
     The kind "late_fusion" has the experts of ``[model.late_fusion]``; two systems have no parts,
@@ -112,9 +111,8 @@ def compare(
     store, snapshot = ArtifactStore(cfg.paths), transformed.snapshot
     with store.writing():
         run = Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())
-        y, groups = transformed.y, transformed.groups
-        folds = split_folds(y, groups, cfg.cv.n_folds, cfg.compute.seed)
-        rows = LabelledRows(transformed.train, y, groups, folds)
+        folds = split_folds(transformed.y, transformed.groups, cfg.cv.n_folds, cfg.compute.seed)
+        rows = transformed.train.assign(fold=folds)
         systems = _plan(kinds, cfg, transformed.branches, rows)
         bench = Bench(cfg, store, run, rows, transformed.branches)
         parts = sorted({part for system in systems for part in system.parts})
@@ -126,64 +124,40 @@ def compare(
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class LabelledRows:
-    """The n labelled products, and the folds that every part is fitted on."""
-
-    X: pd.DataFrame
-    y: np.ndarray
-    groups: np.ndarray
-    folds: np.ndarray
-
-    def present(self, branches: Sequence[Branch]) -> np.ndarray:
-        """Return of which products some branches have input: bool, shape (n,)."""
-        return self.X[list(required_columns(branches))].any(axis=1).to_numpy()
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class FittedPart:
-    """Out-of-fold margins, shape (n, n_classes), and what they took."""
-
-    margins: np.ndarray
-    fit_s: float
-    predict_rows_s: float
-    peak_mb: float
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
 class Bench:
-    """Fits parts, or finds what an earlier run of the same work left."""
+    """Fits parts, or finds what an earlier run of the same work left.
+
+    A fitted part is its out-of-fold margins, shape (n, n_classes), and what they took.
+    """
 
     cfg: Config
     store: ArtifactStore
     run: Run
-    rows: LabelledRows
+    rows: pd.DataFrame  # the n labelled products, and in which fold each is left out
     branches: Sequence[Branch]
 
-    def fit(self, part: Part, *, fresh: bool) -> FittedPart:
+    def fit(self, part: Part, *, fresh: bool) -> Fitted:
         """Return a part: from its file where there is one, and not `fresh`."""
-        path = self.store.comparison_part(self._work, f"{part.expert}_{part.kind}")
+        path = self.store.comparison_part(self._work, "_".join(part))
         if path.exists() and not fresh:
             try:
-                kept = self.store.load(path)
-                return FittedPart(kept["margins"], *map(float, kept["figures"]))
+                return dict(self.store.load(path))
             except ArtifactError as e:
                 logger.warning("fitted anew: %s", e.message)
         fitted = self._cross_fit(part)
-        costs = np.array([fitted.fit_s, fitted.predict_rows_s, fitted.peak_mb])
-        value = {"margins": fitted.margins, "figures": costs}
-        self.store.save(path, value, run=self.run, stage="compare")
+        self.store.save(path, fitted, run=self.run, stage="compare")
         return fitted
 
-    def _cross_fit(self, part: Part) -> FittedPart:
-        rows, cost = self.rows, Cost()
-        branches = branches_of(self.branches, part.expert)
-        present = rows.present(branches)
+    def _cross_fit(self, part: Part) -> Fitted:
+        branches, cost = branches_of(self.branches, part.expert), Cost()
         expert = build_expert(self.cfg, branches, part.kind)
+        given = (self.rows[name].to_numpy() for name in ("prdtypecode", "group", "fold"))
         with PeakMemory() as peak:
-            margins = cross_fit(expert, rows.X, rows.y, rows.groups, rows.folds, present, cost)
+            margins = cross_fit(expert, self.rows, *given, _present(self.rows, branches), cost)
+        logger.info("  %-12s %-12s %8.1f s", *part, cost.fit_s)
         rate = cost.predicted / max(cost.predict_s, 1e-9)
-        logger.info("  %-12s %-12s %8.1f s", part.expert, part.kind, cost.fit_s)
-        return FittedPart(margins, cost.fit_s, rate, peak.megabytes)
+        costs = {"fit_s": cost.fit_s, "predict_rows_s": rate, "peak_mb": peak.megabytes}
+        return {"margins": margins, **{name: np.array(value) for name, value in costs.items()}}
 
     @functools.cached_property
     def _work(self) -> str:
@@ -193,20 +167,24 @@ class Bench:
         and translations show in what was extracted.
         """
         digest = hashlib.sha256(f"{self.run.snapshot} {self.run.config}".encode())
-        digest.update(np.ascontiguousarray(self.rows.folds).data)
-        digest.update(pd.util.hash_pandas_object(self.rows.X, index=False).to_numpy().data)
+        digest.update(pd.util.hash_pandas_object(self.rows, index=False).to_numpy().data)
         return digest.hexdigest()[:16]
 
 
+def _present(rows: pd.DataFrame, branches: Sequence[Branch]) -> np.ndarray:
+    """Return of which products some branches have input: bool, shape (n,)."""
+    return rows[list(required_columns(branches))].any(axis=1).to_numpy()
+
+
 def _plan(
-    kinds: Sequence[str], cfg: Config, branches: Sequence[Branch], rows: LabelledRows
+    kinds: Sequence[str], cfg: Config, branches: Sequence[Branch], rows: pd.DataFrame
 ) -> list[System]:
     """Plan for the experts that are switched on and that enough products have input of."""
     experts = {}
     for expert, kind in cfg.model.late_fusion.model_dump().items():
         if own := branches_of(branches, expert):
-            present = rows.present(own)
-            if can_cross_fit(rows.y, rows.folds, present):
+            present = _present(rows, own)
+            if can_cross_fit(rows["prdtypecode"].to_numpy(), rows["fold"].to_numpy(), present):
                 experts[expert] = kind
             else:
                 logger.warning("%s left out: %d products have its input", expert, present.sum())
@@ -214,51 +192,41 @@ def _plan(
 
 
 def _score(
-    systems: list[System],
-    parts: dict[Part, FittedPart],
-    rows: LabelledRows,
-    run: Run,
-    seed: int,
+    systems: list[System], parts: dict[Part, Fitted], rows: pd.DataFrame, run: Run, seed: int
 ) -> Compared:
     probabilities = {s.name: _probabilities(s, parts, rows, seed) for s in systems}
-    classes = np.unique(rows.y)
-    answers = rows.y, probabilities, classes
-    scores = score_systems(*answers, groups=rows.groups, seed=seed).drop(columns="system")
-    pairs = score_pairs(*answers, groups=rows.groups, seed=seed)
-    about = pd.DataFrame([dataclasses.asdict(s) for s in systems]).drop(columns="parts")
-    about = about.rename(columns={"code": "system"}).assign(rows=len(rows.y))
-    about.insert(1, "name", about["system"].map(NAMES))
-    against = pairs.set_index(["system", "versus"])
+    y, groups = rows["prdtypecode"].to_numpy(), rows["group"].to_numpy()
+    answers = y, probabilities, np.unique(y)
+    scores = score_systems(*answers, groups=groups, seed=seed).drop(columns="system")
+    pairs = score_pairs(*answers, groups=groups, seed=seed)
+    named = [(system.code, NAMES[system.code], system.kind) for system in systems]
+    about = pd.DataFrame(named, columns=["system", "name", "kind"]).assign(rows=len(y))
     text = next((s.name for s in systems if s.code == "B2"), "")
-    beside = [_beside(against, system.name, text) for system in systems]
+    beside = pairs[pairs["versus"] == text].set_index("system").reindex(list(probabilities))
+    beside = beside.fillna({"versus": ""}).reset_index(drop=True)
     costs = pd.DataFrame([_cost(system, parts) for system in systems])
-    table = pd.concat([about, scores, pd.DataFrame(beside), costs], axis=1)
+    table = pd.concat([about, scores, beside, costs], axis=1)
     return Compared(table.assign(synthetic=run.synthetic, run_id=run.run_id), pairs)
 
 
 def _probabilities(
-    system: System, parts: dict[Part, FittedPart], rows: LabelledRows, seed: int
+    system: System, parts: dict[Part, Fitted], rows: pd.DataFrame, seed: int
 ) -> np.ndarray:
-    codes = np.unique(rows.y, return_inverse=True)[1]
+    codes = np.unique(rows["prdtypecode"], return_inverse=True)[1]
+    folds = rows["fold"].to_numpy()
     if system.parts:
-        margins = {part.expert: parts[part].margins for part in system.parts}
-        oof = OutOfFold(margins, rows.folds, gating_conditions(rows.X), codes)
-        return oof.probabilities
-    return by_share(SHARE_STRATEGIES[system.code], codes, rows.folds, seed)
+        margins = {part.expert: parts[part]["margins"] for part in system.parts}
+        return OutOfFold(margins, folds, gating_conditions(rows), codes).probabilities
+    return by_share(SHARE_STRATEGIES[system.code], codes, folds, seed)
 
 
-def _beside(against: pd.DataFrame, system: str, text: str) -> dict[str, object]:
-    if (system, text) not in against.index:
-        return {"versus": "", "difference": np.nan}
-    pair = against.loc[[(system, text)]].iloc[0]
-    return {"versus": text, **{str(name): float(value) for name, value in pair.items()}}
-
-
-def _cost(system: System, parts: dict[Part, FittedPart]) -> dict[str, float]:
+def _cost(system: System, parts: dict[Part, Fitted]) -> dict[str, float]:
     """Sum what the parts took; a system answers as slowly as its parts one after the other."""
     fitted = [parts[part] for part in system.parts]
     if not fitted:
         return {"fit_s": 0.0, "predict_rows_s": np.nan, "peak_mb": 0.0}
-    rate = 1 / sum(1 / part.predict_rows_s for part in fitted)
-    fit_s, peak_mb = sum(p.fit_s for p in fitted), max(p.peak_mb for p in fitted)
-    return {"fit_s": fit_s, "predict_rows_s": rate, "peak_mb": peak_mb}
+    return {
+        "fit_s": float(sum(part["fit_s"] for part in fitted)),
+        "predict_rows_s": float(1 / sum(1 / part["predict_rows_s"] for part in fitted)),
+        "peak_mb": float(max(part["peak_mb"] for part in fitted)),
+    }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 import time
@@ -25,7 +24,6 @@ from src.pipeline_steps import stage03_data_transformation as stage03
 from src.pipelines.registry import build_branches
 from src.runs.comparison import (
     Bench,
-    LabelledRows,
     Part,
     _plan,
     compare,
@@ -76,12 +74,11 @@ def test_nothing_is_compared_with_itself(experts: list[str], names: list[str]) -
     assert [system.name for system in systems] == ["B0", "B1", *names]
 
 
-def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> LabelledRows:
-    there = {"has_text": True, "has_image": pictures}
-    table = pd.DataFrame({"clean_title": texts, **there, "prdtypecode": y})
+def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> pd.DataFrame:
+    table = pd.DataFrame({"clean_title": texts, "has_image": pictures, "prdtypecode": y})
     each = np.arange(len(y))
     stats = {"image_stats__0": 1.0, "image_stats__1": 1.0}
-    return LabelledRows(table.assign(**stats), np.array(y), each, each % 2)
+    return table.assign(has_text=True, **stats, group=each, fold=each % 2)
 
 
 @pytest.mark.parametrize(
@@ -110,8 +107,7 @@ def test_a_part_is_known_by_everything_it_was_fitted_on(tmp_path: Path) -> None:
     given = (["a", "bc"], [True, False], [1, 2])
     changed = [(["ab", "c"], *given[1:]), (given[0], [True, True], given[2]), (*given[:2], [2, 1])]
     first = rows_of(*given)
-    stats = first.X.assign(image_stats__1=[1.0, np.nan])
-    others = [*(rows_of(*rows) for rows in changed), dataclasses.replace(first, X=stats)]
+    others = [*(rows_of(*rows) for rows in changed), first.assign(image_stats__1=[1.0, np.nan])]
     names = [Bench(cfg, store, run, rows, [])._work for rows in (first, *others)]
     assert len(set(names)) == 5
     assert Bench(cfg, store, run, rows_of(*given), [])._work == names[0]

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
-from src.config import describe_faults
+from src.config import describe_fault
 from src.errors import BackboneError
 from src.features.networks.backbones import METADATA, ONNX, read_proto
 from src.files import read_toml
@@ -40,7 +40,7 @@ def read_description(path: Path) -> Description:
     except (OSError, ValueError) as error:
         found = str(error)
         if isinstance(error, ValidationError):
-            faults = describe_faults(error, Description)
+            faults = (describe_fault(dict(each), Description) for each in error.errors())
             found = ", ".join(f"key '{key}': {what}" for key, what in faults)
         raise BackboneError(
             f"{beside}: {found}; expected image_size_px, mean and std (three numbers of 0..1 each) "

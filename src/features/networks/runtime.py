@@ -7,7 +7,6 @@ graphics card is (or where asked for), and is imported there alone. Speeds: docs
 from __future__ import annotations
 
 import abc
-import copy
 import dataclasses
 import functools
 import importlib.util
@@ -89,14 +88,6 @@ class NetworkFeaturizer(abc.ABC):
         """What "auto" stands for here, or the one named."""
         device = choose_device(self.device)
         return choose_precision(self.precision, choose_runtime(self.runtime, device), device)
-
-    def in_fp32(self) -> NetworkFeaturizer:
-        """Return a copy that runs the network in fp32."""
-        exact = copy.copy(self)
-        exact.precision = "fp32"
-        if self.precision == "int8":
-            del exact.onnx_
-        return exact
 
     def network_settings(self) -> dict[str, str]:
         """Return what changes a value of the network, for the address of whatever is cached.
