@@ -7,6 +7,7 @@ a network is trained or exported.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from src.features.networks.backbones import BackboneSpec, TorchModule
@@ -104,23 +105,15 @@ def stage_embedding(maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.T
     return root_and_length(pooled), maps[-1].float()
 
 
-def wrap(
-    body: TorchModule,
-    embed: Callable[..., Any],
-    blocks: Callable[[TorchModule], list[Any]],
-    **about: Any,  # noqa: ANN401
-) -> TorchModule:
+def wrap(body: TorchModule, embed: Callable[..., Any], **about: Any) -> TorchModule:  # noqa: ANN401
     """Return the module that every network here is: a body, and `about` as attributes.
 
-    `forward(*inputs)` is `embed(body, *inputs)`, `blocks()` are those of the body, from input to
-    output.
+    `forward(*inputs)` is `embed(body, *inputs)`. One of the attributes is `blocks`, a function of
+    no argument: the parts of the body from input to output.
     """
     import torch
 
     class Embedder(torch.nn.Module):
-        def blocks(self) -> list[Any]:
-            return blocks(self.body)
-
         def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401
             return embed(self.body, *inputs)
 
@@ -137,8 +130,9 @@ def embedder(spec: BackboneSpec, size_px: int) -> TorchModule:
     depths and the last feature map (n, c, h, w).
     """
     build, maps_of, blocks_of = FAMILIES[spec.family]
+    body = build(spec.name, size_px)
 
     def embed(body: TorchModule, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         return stage_embedding(maps_of(body, scale_pixels(images, spec.mean, spec.std)))
 
-    return wrap(build(spec.name, size_px), embed, blocks_of, spec=spec, image_size_px=size_px)
+    return wrap(body, embed, blocks=partial(blocks_of, body), spec=spec, image_size_px=size_px)

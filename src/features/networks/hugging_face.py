@@ -6,6 +6,7 @@ import dataclasses
 import inspect
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -138,7 +139,7 @@ def hugging_face_embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -
         heat = attention_rollout(out.attentions, n_first)
         return embedding, heat.reshape(-1, 1, side, side)
 
-    return wrap(body, embed, _blocks, spec=spec, image_size_px=size_px)
+    return wrap(body, embed, blocks=partial(_blocks, body), spec=spec, image_size_px=size_px)
 
 
 def _blocks(module: TorchModule) -> list[Any]:

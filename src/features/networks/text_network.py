@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +67,7 @@ def _embedder(body: TorchModule, pooling: str) -> TorchModule:
             pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)
 
-    return wrap(body, embed, _blocks, pooling=pooling)
+    return wrap(body, embed, blocks=partial(_blocks, body), pooling=pooling)
 
 
 def _blocks(body: TorchModule) -> list[Any]:
