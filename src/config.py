@@ -137,11 +137,7 @@ def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noq
 
 
 def _as_list(found: str) -> str:
-    r"""Return what was meant by a list without its brackets, or without quotes in them.
-
-    >>> _as_list("1, 2"), _as_list("[clip_vit_b16]")
-    ('[1, 2]', '["clip_vit_b16"]')
-    """
+    """Return what was meant by a list without its brackets, or without quotes in them."""
     parts = [part.strip(" '\"") for part in found.strip("[]").split(",")]
     return f"[{', '.join(part if part.isdigit() else json.dumps(part) for part in parts)}]"
 

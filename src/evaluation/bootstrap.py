@@ -39,11 +39,6 @@ class Interval:
     low: float
     high: float
 
-    @property
-    def half_width(self) -> float:
-        """Half of the distance from `low` to `high`."""
-        return (self.high - self.low) / 2
-
 
 def score_intervals(
     y_true: np.ndarray,

@@ -54,12 +54,11 @@ def overall_intervals(
     classes: np.ndarray,
     *,
     groups: np.ndarray | None,
-    draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Return the interval of every overall score that is made of counts or is a mean."""
     predicted = classes[proba.argmax(axis=1)]
-    options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
+    options: dict[str, Any] = {"groups": groups, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
     return {
         **score_intervals(y_true, predicted, classes=classes, **options)[0],

@@ -89,17 +89,18 @@ def agreements(transformed: Transformed) -> list[str]:
     """Return how close the embeddings of each network below fp32 are to those of fp32."""
     found = []
     for branch in transformed.branches:
-        network = getattr(branch.extractor, "featurizer", None)
+        extractor = branch.extractor
         rows = transformed.train[transformed.train[f"has_{branch.modality}"]]
-        is_network = isinstance(network, NetworkFeaturizer)
-        if not is_network or network.used_precision == "fp32" or rows.empty:
+        if extractor is None or not isinstance(extractor.featurizer, NetworkFeaturizer):
+            continue
+        if (precision := extractor.featurizer.used_precision) == "fp32" or rows.empty:
             continue
         rows = rows.iloc[:: max(1, len(rows) // AGREEMENT_ROWS)][:AGREEMENT_ROWS]
-        fp32 = dataclasses.replace(network, precision="fp32")
-        exact = dataclasses.replace(branch.extractor, featurizer=fp32)
-        values, others = (each.extract(rows)[branch.name] for each in (branch.extractor, exact))
+        fp32 = dataclasses.replace(extractor.featurizer, precision="fp32")
+        exact = dataclasses.replace(extractor, featurizer=fp32)
+        values, others = (each.extract(rows)[branch.name] for each in (extractor, exact))
         cosine = (values * others).sum(axis=1).mean()  # their lengths are 1
-        found.append(f"{branch.name} in {network.used_precision}: cosine {cosine:.4f}")
+        found.append(f"{branch.name} in {precision}: cosine {cosine:.4f}")
     return found
 
 

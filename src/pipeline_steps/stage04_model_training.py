@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pickle
 import time
 from collections.abc import Callable, Sequence
@@ -46,30 +45,23 @@ class ModelTrainingPipeline:
         scored = clone(model).fit(train_rows, y[~holdout], groups[~holdout], oof=train_oof)
         holdout_scores = scored.score_unseen(holdout_rows, y[holdout])
         oof = train_oof.with_holdout(holdout_scores, holdout)
-        answers: Answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         if self.cv:
             oof = model.cross_fit(table, y, groups)
-            answers = oof.answers
+
+        def answers(names: Sequence[str]) -> np.ndarray:
+            if self.cv:
+                return oof.answers(names)
+            proba = np.empty((len(table), len(scored.classes_)))
+            proba[~holdout] = train_oof.answers(names)  # the hold-out taught these nothing
+            shown = holdout_scores.showing(names)
+            proba[holdout] = scored.gating_.predict_proba(shown, holdout_scores.conditions)
+            return proba
+
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
         costs = expert_costs(self.transformed, final) if len(final.experts_) > 1 else {}
         return Trained(scored, final, scores, threshold, costs)
-
-
-def _merged(
-    train_oof: OutOfFold,
-    holdout_scores: OutOfFold,
-    scored: LateFusion,
-    holdout: np.ndarray,
-    names: Sequence[str],
-) -> np.ndarray:
-    """Return what some experts answer: rows in folds, and a hold-out that taught nothing."""
-    proba = np.empty((len(holdout), len(scored.classes_)))
-    proba[~holdout] = train_oof.answers(names)
-    shown = holdout_scores.showing(names)
-    proba[holdout] = scored.gating_.predict_proba(shown, holdout_scores.conditions)
-    return proba
 
 
 def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> OutOfFoldScores:
@@ -127,5 +119,5 @@ def _pickled_size(value: object) -> int:
     """Return the bytes of a pickle without making it: a network alone may have a gigabyte."""
     sizes: list[int] = []
     sink = SimpleNamespace(write=lambda part: sizes.append(memoryview(part).nbytes))
-    pickle.Pickler(sink, protocol=5).dump(value)  # type: ignore[arg-type] # writes to no file
+    pickle.Pickler(sink, protocol=5).dump(value)
     return sum(sizes)

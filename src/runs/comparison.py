@@ -151,9 +151,10 @@ class Bench:
     def _cross_fit(self, part: Part) -> Fitted:
         branches, cost = branches_of(self.branches, part.expert), Cost()
         expert = build_expert(self.cfg, branches, part.kind)
-        given = (self.rows[name].to_numpy() for name in ("prdtypecode", "group", "fold"))
+        y, groups, folds = (self.rows[name].to_numpy() for name in ("prdtypecode", "group", "fold"))
+        present = _present(self.rows, branches)
         with PeakMemory() as peak:
-            margins = cross_fit(expert, self.rows, *given, _present(self.rows, branches), cost)
+            margins = cross_fit(expert, self.rows, y, groups, folds, present, cost)
         logger.info("  %-12s %-12s %8.1f s", *part, cost.fit_s)
         rate = cost.predicted / max(cost.predict_s, 1e-9)
         costs = {"fit_s": cost.fit_s, "predict_rows_s": rate, "peak_mb": peak.megabytes}
