@@ -34,6 +34,7 @@ from src.runs.types import Transformed
 SMOKE = REPOSITORY / "config" / "smoke.toml"
 TRAIN = REPOSITORY / "scripts" / "train.py"
 FUSED = "B5 late_fusion"
+FEW = ("cv.n_folds=2", "debug.sample_rows=200", "model.name=late_fusion")
 
 
 def configure(workspace: Path, shop: Path, *overrides: str) -> Config:
@@ -197,3 +198,22 @@ def test_an_encoder_is_one_of_the_fused(
     assert parts >= {"text_encoder_linear_svc", "text_encoder_logreg", "text_linear_svc"}
     loss = compared.systems.set_index(compared.systems["system"] + compared.systems["kind"])
     assert loss.loc["B5late_fusion", "log_loss"] < loss.loc["B0", "log_loss"]
+
+
+@pytest.mark.slow
+def test_what_is_tuned_beside_one_fold_in_a_run_is_tuned_beside_every_fold_here(
+    tmp_path: Path, demo_shop: Path, encoder_folder: Path
+) -> None:
+    tuned = ("enabled=true", "epochs=1", "cross_fit=false")
+    encoder = ["enabled=true", f"model={encoder_folder}", "max_tokens=32", "device=cpu"]
+    settings = [f"features.text.encoder.{each}" for each in encoder]
+    settings += [f"features.text.encoder.fine_tune.{each}" for each in tuned]
+    settings += [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}", *FEW]
+    words = [sys.executable, str(TRAIN), "--config", str(SMOKE), "--kinds", "logreg"]
+    words += [word for each in settings for word in ("--set", each)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "text_encoder: tuned beside every fold; cross_fit = false is for runs" in done.stdout
+    assert f"weighted F1 of {FUSED} less that of" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert len(list((tmp_path / "data" / "networks" / "fine_tuning").glob("*.pt"))) == 2
