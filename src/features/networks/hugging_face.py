@@ -139,10 +139,10 @@ def hugging_face_embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -
         heat = attention_rollout(out.attentions, n_first)
         return embedding, heat.reshape(-1, 1, side, side)
 
-    return wrap(body, embed, blocks=partial(_blocks, body), spec=spec, image_size_px=size_px)
+    return wrap(body, embed, blocks=partial(blocks_of, body), spec=spec, image_size_px=size_px)
 
 
-def _blocks(module: TorchModule) -> list[Any]:
+def blocks_of(module: TorchModule) -> list[Any]:
     """Return the parts with parameters from input to output, and of lists of layers each layer."""
     from torch.nn import ModuleList
 
@@ -151,7 +151,7 @@ def _blocks(module: TorchModule) -> list[Any]:
         if isinstance(child, ModuleList):
             found += child
         elif any(isinstance(part, ModuleList) for part in child.modules()):
-            found += _blocks(child)
+            found += blocks_of(child)
         elif any(True for _ in child.parameters()):
             found.append(child)
     return found

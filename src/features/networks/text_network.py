@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from src.errors import BackboneError
 from src.features.networks.architectures import wrap
 from src.features.networks.backbones import TorchModule, first_line
-from src.features.networks.hugging_face import EAGER, load_whole
+from src.features.networks.hugging_face import EAGER, blocks_of, load_whole
 
 if TYPE_CHECKING:
     import torch
@@ -67,15 +67,4 @@ def _embedder(body: TorchModule, pooling: str) -> TorchModule:
             pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
         return torch.nn.functional.normalize(pooled, dim=1)
 
-    return wrap(body, embed, blocks=partial(_blocks, body), pooling=pooling)
-
-
-def _blocks(body: TorchModule) -> list[Any]:
-    """Return the blocks from input to output; what belongs to none comes last."""
-    from torch.nn import ModuleList, ParameterList
-
-    layers = next(m for m in body.modules() if isinstance(m, ModuleList))
-    blocks = [body.embeddings, *layers]
-    inside = {id(p) for block in blocks for p in block.parameters()}
-    rest = [p for p in body.parameters() if id(p) not in inside]
-    return [*blocks, ParameterList(rest)] if rest else blocks
+    return wrap(body, embed, blocks=partial(blocks_of, body), pooling=pooling)
