@@ -120,6 +120,8 @@ def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noq
         return key, str(error["ctx"]["error"])
     if kind == "missing" and error["loc"][-1] == name:
         return key, "missing"
+    listed = f"{key}={_as_list(str(found))}"
+    listed = f"--set '{listed}'" if model is Config else listed
     expected = {
         "model_type": "a section",
         "dict_type": "a section",
@@ -129,7 +131,7 @@ def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noq
         "float_type": "a number",
         "string_type": "a text",
         "string_pattern_mismatch": "an address http://... or https://...",
-        "tuple_type": f"a list, as in --set '{key}={_as_list(str(found))}'",
+        "tuple_type": f"a list, as in {listed}",
         "too_long": f"{error.get('ctx', {}).get('max_length')} values",
         "missing": "one value more",
     }.get(kind, error["msg"].removeprefix("Input should be "))
