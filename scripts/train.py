@@ -61,6 +61,10 @@ def _compare(args: argparse.Namespace) -> int:
     cache = ExtractionCache(cfg.paths.cache_dir)
     with connected(cfg.compute.backend, cfg.compute.scheduler):
         transformed = stage03.run(validated, cfg, cache, fresh=False)
+        if tuned := [branch.name for branch in transformed.branches if not branch.cross_fit]:
+            # Every system is scored on all rows, by each expert alone too.
+            names = ", ".join(tuned)
+            print(f"{names}: tuned beside every fold; cross_fit = false is for runs alone")
         kinds = args.kinds or (KINDS if args.compare_all else [cfg.model.late_fusion.text])
         compared = compare(cfg, transformed, kinds, fresh=args.fresh)
     _print(compared, cfg)

@@ -7,6 +7,7 @@ dotted key, file and line, and for an unknown key the nearest valid one.
 from __future__ import annotations
 
 import difflib
+import json
 import re
 import shlex
 from collections.abc import Sequence
@@ -46,7 +47,7 @@ def load_config(path: Path | None = None, overrides: Sequence[str] = ()) -> Conf
     try:
         return Config.model_validate(table)
     except ValidationError as e:
-        faults = [_describe(dict(error)) for error in e.errors()]
+        faults = [describe_fault(dict(error), Config) for error in e.errors()]
         lines = [f"{_place(path, key, overrides)}: key '{key}': {what}" for key, what in faults]
         raise ConfigError("\n".join(lines), next_command=_show(path, faults[0][0])) from e
 
@@ -104,12 +105,11 @@ def _lay_over(table: dict[str, Any], override: str, path: Path) -> None:
         table[name] = raw.strip()  # a bare word
 
 
-def _describe(error: dict[str, Any]) -> tuple[str, str]:
-    """Return the dotted key of an error of pydantic, and what is wrong in our words."""
+def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noqa: ANN401
+    """Return the dotted key of an error of pydantic in a model, and what is wrong in our words."""
     *sections, name = [part for part in error["loc"] if isinstance(part, str)]
     key, found, kind = ".".join([*sections, name]), error["input"], error["type"]
     if kind == "extra_forbidden":
-        model: Any = Config
         for section in sections:
             model = model.model_fields[section].annotation
         return key, f"unknown key; {nearest(name, list(model.model_fields))}"
@@ -118,13 +118,30 @@ def _describe(error: dict[str, Any]) -> tuple[str, str]:
         return key, f"found {found!r}; {nearest(str(found), choices)}"
     if kind == "value_error":
         return key, str(error["ctx"]["error"])
+    if kind == "missing" and error["loc"][-1] == name:
+        return key, "missing"
+    listed = f"{key}={_as_list(str(found))}"
+    listed = f"--set '{listed}'" if model is Config else listed
     expected = {
-        "model_type": "expected a section",
-        "dict_type": "expected a section",
-        "path_type": "expected a path",
-        "missing": "expected one value more",
-    }.get(kind, error["msg"].replace("Input should be", "expected"))
-    return key, f"found {found!r}, {expected}"
+        "model_type": "a section",
+        "dict_type": "a section",
+        "path_type": "a path",
+        "bool_type": "true or false",
+        "int_type": "a whole number",
+        "float_type": "a number",
+        "string_type": "a text",
+        "string_pattern_mismatch": "an address http://... or https://...",
+        "tuple_type": f"a list, as in {listed}",
+        "too_long": f"{error.get('ctx', {}).get('max_length')} values",
+        "missing": "one value more",
+    }.get(kind, error["msg"].removeprefix("Input should be "))
+    return key, f"found {found!r}, expected {expected}"
+
+
+def _as_list(found: str) -> str:
+    """Return what was meant by a list without its brackets, or without quotes in them."""
+    parts = [part.strip(" '\"") for part in found.strip("[]").split(",")]
+    return f"[{', '.join(part if part.isdigit() else json.dumps(part) for part in parts)}]"
 
 
 def _place(path: Path, key: str, overrides: Sequence[str]) -> str:

@@ -60,7 +60,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
 
 MISTAKES = {
     "unknown key": (["--set", "model.nmae=xgb"], "'model.nmae': unknown key; did you mean 'name'?"),
-    "wrong type": (["--set", "data.holdout=much"], "found 'much', expected a valid number"),
+    "wrong type": (["--set", "data.holdout=much"], "found 'much', expected a number"),
     "out of range": (["--set", "data.holdout=3"], "found 3, expected less than or equal to 0.5"),
     "no value": (["--set", "seed"], "expected KEY=VALUE"),
     "no such model": (["--set", "model.name=xgb"], "found 'xgb'; did you mean 'xgboost'?"),

@@ -54,15 +54,14 @@ def overall_intervals(
     classes: np.ndarray,
     *,
     groups: np.ndarray | None,
-    draws: int = 1000,
     seed: int = 0,
 ) -> dict[str, Interval]:
     """Return the interval of every overall score that is made of counts or is a mean."""
     predicted = classes[proba.argmax(axis=1)]
-    options: dict[str, Any] = {"groups": groups, "draws": draws, "seed": seed}
+    options: dict[str, Any] = {"groups": groups, "seed": seed}
     ranks = true_ranks(y_true, proba, classes)
     return {
-        **score_intervals(y_true, predicted, classes=classes, **options),
+        **score_intervals(y_true, predicted, classes=classes, **options)[0],
         "top3": mean_interval(ranks <= 3, **options),
         "log_loss": mean_interval(true_losses(y_true, proba, classes), **options),
     }
@@ -101,7 +100,7 @@ def slice_scores(
         for value in np.unique(values):
             rows = values == value
             y, p = y_true[rows], proba[rows]
-            intervals = score_intervals(
+            intervals, _ = score_intervals(
                 y,
                 classes[p.argmax(axis=1)],
                 classes=classes,

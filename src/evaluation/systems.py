@@ -31,7 +31,8 @@ def score_systems(
     for name, proba in probabilities.items():
         predicted = classes[proba.argmax(axis=1)]
         scores = score(y, predicted, classes) | score_probabilities(y, proba, classes)
-        f1 = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)["f1_weighted"]
+        found, _ = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
+        f1 = found["f1_weighted"]
         ends = {"f1_weighted_low": f1.low, "f1_weighted_high": f1.high}
         rows.append({"system": name, **scores, **ends})
     return pd.DataFrame(rows, columns=COLUMNS)

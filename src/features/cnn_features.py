@@ -8,7 +8,6 @@ so it is an estimator: each fold tunes its own copy, and no row that is scored h
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence
@@ -94,15 +93,6 @@ class CNNFeaturizer(NetworkFeaturizer):
                 int8=self.precision == "int8",
             )
         return self
-
-    def agreement(self, sources: Sequence[ImageSource]) -> float:
-        """Return the mean cosine of embeddings with those of fp32; one can be read at least."""
-        exact = copy.copy(self)
-        exact.precision = "fp32"
-        if self.precision == "int8":
-            del exact.onnx_
-        (values, found), (others, _) = self.extract(sources), exact.extract(sources)
-        return float((values * others)[found].sum(axis=1).mean())
 
     def origin(self) -> dict[str, Any]:
         """Return the backbone, and which files it was made from."""

@@ -5,6 +5,7 @@ What learns from many products is fitted in stage 4, on training rows alone.
 
 from __future__ import annotations
 
+import dataclasses
 import logging
 from collections.abc import Sequence
 
@@ -15,7 +16,7 @@ from src.cache import ExtractionCache, Namespace
 from src.config import Config
 from src.data.splits import stable_holdout
 from src.errors import ValidationError
-from src.features.cnn_features import CNNFeaturizer
+from src.features.networks.runtime import NetworkFeaturizer
 from src.pipelines.branches import Branch
 from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches, extractors_of
@@ -25,8 +26,8 @@ from src.runs.types import Transformed, Validated
 
 logger = logging.getLogger(__name__)
 
-# Images on which a network in bf16 or int8 is compared with itself in fp32: some seconds for CLIP.
-AGREEMENT_IMAGES = 16
+# Products on which a network in bf16 or int8 is compared with itself in fp32: seconds for CLIP.
+AGREEMENT_ROWS = 16
 
 CATALOGUE_COLUMNS = [
     "row_index", "productid", "imageid", "designation", "description", "image", "prdtypecode",
@@ -86,15 +87,21 @@ def catalogue(transformed: Transformed) -> pd.DataFrame:
 
 def agreements(transformed: Transformed) -> list[str]:
     """Return how close the embeddings of each network below fp32 are to those of fp32."""
-    sources = transformed.train.loc[transformed.train["has_image"], "image"]
-    shown = sources.iloc[:: max(1, len(sources) // AGREEMENT_IMAGES)][:AGREEMENT_IMAGES].tolist()
-    return [
-        f"{extractor.name} in {network.used_precision}: cosine {network.agreement(shown):.4f}"
-        for extractor in transformed.extractors
-        if isinstance(network := getattr(extractor, "featurizer", None), CNNFeaturizer)
-        and network.used_precision != "fp32"
-        and shown
-    ]
+    found = []
+    for branch in transformed.branches:
+        extractor = branch.extractor
+        rows = transformed.train[transformed.train[f"has_{branch.modality}"]]
+        if extractor is None or not isinstance(extractor.featurizer, NetworkFeaturizer):
+            continue
+        if (precision := extractor.featurizer.used_precision) == "fp32" or rows.empty:
+            continue
+        rows = rows.iloc[:: max(1, len(rows) // AGREEMENT_ROWS)][:AGREEMENT_ROWS]
+        fp32 = dataclasses.replace(extractor.featurizer, precision="fp32")
+        exact = dataclasses.replace(extractor, featurizer=fp32)
+        values, others = (each.extract(rows)[branch.name] for each in (extractor, exact))
+        cosine = (values * others).sum(axis=1).mean()  # their lengths are 1
+        found.append(f"{branch.name} in {precision}: cosine {cosine:.4f}")
+    return found
 
 
 def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pickle
 import time
 from collections.abc import Callable, Sequence
+from types import SimpleNamespace
 from typing import TypeAlias
 
 import numpy as np
@@ -45,30 +45,23 @@ class ModelTrainingPipeline:
         scored = clone(model).fit(train_rows, y[~holdout], groups[~holdout], oof=train_oof)
         holdout_scores = scored.score_unseen(holdout_rows, y[holdout])
         oof = train_oof.with_holdout(holdout_scores, holdout)
-        answers: Answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         if self.cv:
             oof = model.cross_fit(table, y, groups)
-            answers = oof.answers
+
+        def answers(names: Sequence[str]) -> np.ndarray:
+            if self.cv:
+                return oof.answers(names)
+            proba = np.empty((len(table), len(scored.classes_)))
+            proba[~holdout] = train_oof.answers(names)  # the hold-out taught these nothing
+            shown = holdout_scores.showing(names)
+            proba[holdout] = scored.gating_.predict_proba(shown, holdout_scores.conditions)
+            return proba
+
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
         costs = expert_costs(self.transformed, final) if len(final.experts_) > 1 else {}
         return Trained(scored, final, scores, threshold, costs)
-
-
-def _merged(
-    train_oof: OutOfFold,
-    holdout_scores: OutOfFold,
-    scored: LateFusion,
-    holdout: np.ndarray,
-    names: Sequence[str],
-) -> np.ndarray:
-    """Return what some experts answer: rows in folds, and a hold-out that taught nothing."""
-    proba = np.empty((len(holdout), len(scored.classes_)))
-    proba[~holdout] = train_oof.answers(names)
-    shown = holdout_scores.showing(names)
-    proba[holdout] = scored.gating_.predict_proba(shown, holdout_scores.conditions)
-    return proba
 
 
 def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> OutOfFoldScores:
@@ -88,7 +81,7 @@ def out_of_fold_scores(model: LateFusion, oof: OutOfFold, answers: Answers) -> O
     readers = model.readers() if several else {}
     return OutOfFoldScores(
         model.classes_,
-        oof.folds,
+        np.where(oof.folds < model.n_folds, oof.folds, 0),  # the first is parted, see `LateFusion`
         whole,
         {name: seen(name) for name in names},
         {name: seen(*some) for name, some in others.items()},
@@ -113,10 +106,18 @@ def expert_costs(transformed: Transformed, model: LateFusion) -> dict[str, dict[
             started = time.perf_counter()
             expert.decision_function(extract_table(some, extractors, cache=None))
         elapsed_s = time.perf_counter() - started
-        size = len(pickle.dumps((expert, [e for e in extractors if e.name in own])))
+        size = _pickled_size((expert, [e for e in extractors if e.name in own]))
         costs[name] = {
             "fit_s": model.fit_times_[name],
             "mb": size / 1e6,
             "ms": 1e3 * elapsed_s / len(rows),
         }
     return costs
+
+
+def _pickled_size(value: object) -> int:
+    """Return the bytes of a pickle without making it: a network alone may have a gigabyte."""
+    sizes: list[int] = []
+    sink = SimpleNamespace(write=lambda part: sizes.append(memoryview(part).nbytes))
+    pickle.Pickler(sink, protocol=5).dump(value)
+    return sum(sizes)

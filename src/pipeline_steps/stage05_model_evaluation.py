@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from src.config import Config
-from src.evaluation.bootstrap import class_intervals, mean_interval
+from src.evaluation.bootstrap import mean_interval, score_intervals
 from src.evaluation.confusion import confusion_counts, diagnostics, top_errors
 from src.evaluation.label_issues import label_issues
 from src.evaluation.metrics import score_by_class, score_probabilities, true_losses
@@ -83,7 +83,7 @@ class ModelEvaluationPipeline:
             details["presence"] = self._presence(rows)
             details["experts"] = self._experts(rows)
         by_class, counts, errors = self._by_class(y, predicted)
-        ends = class_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
+        _, ends = score_intervals(y, predicted, classes=classes, groups=groups, seed=seed)
         return Scored(
             split,
             prediction_table(

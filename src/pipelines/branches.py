@@ -93,9 +93,9 @@ def tuned_in_folds(
     """Return the estimator that trains a network as its section ``fine_tune`` says."""
     from src.features.networks.trainer import FineTuning
 
-    settings = options.fine_tune.model_dump(exclude={"enabled", "cross_fit"})
     running = options.model_dump(include={"device", "precision"})
-    tuning = FineTuning(**settings, **running, random_state=cfg.compute.seed)
+    settings = options.fine_tune.model_dump() | running
+    tuning = FineTuning(**settings, random_state=cfg.compute.seed)
     return kind(featurizer, tuning, cfg.paths.networks_dir / "fine_tuning")
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from src.evaluation.bootstrap import class_intervals
+from src.evaluation.bootstrap import score_intervals
 from src.evaluation.confusion import confusion_counts, top_errors
 from src.evaluation.metrics import score_by_class
 from src.evaluation.report_text import fit, report_text, score_lines
@@ -37,7 +37,7 @@ def facts(answers: Answers, labels: Labels) -> dict:
 def by_class(answers: Answers, labels: Labels) -> pd.DataFrame:
     table = score_by_class(answers.y, answers.predicted, answers.classes)
     table.insert(1, "label", [labels.label(code) for code in answers.classes])
-    ends = class_intervals(answers.y, answers.predicted, classes=answers.classes)
+    _, ends = score_intervals(answers.y, answers.predicted, classes=answers.classes)
     return table.assign(f1_low=[e.low for e in ends], f1_high=[e.high for e in ends])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 import subprocess
 import sys
 from pathlib import Path
@@ -12,10 +13,15 @@ import pytest
 from fastapi.testclient import TestClient
 
 from src.artifacts.store import ArtifactStore
+from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
+from src.features.text.encoder import TextEncoder
 from src.files import sha256
 from src.labels import load_labels
 from src.models.late_fusion import LateFusion
+from src.pipeline_steps import stage01_data_ingestion as stage01
+from src.pipeline_steps import stage02_data_validation as stage02
+from src.pipeline_steps import stage03_data_transformation as stage03
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.pipelines.product_model import FullPipeline, build_model
 from src.pipelines.registry import build_branches, extractors_of
@@ -106,6 +112,11 @@ def test_the_run_and_the_service_tell_what_the_encoder_adds(
     assert told["model"] == str(cfg.features.text.encoder.model)
     weights = Path(told["model"]) / "model.safetensors"
     assert told["files"][weights.name] == sha256(weights)
+    (cost,) = (e for e in store.load(store.metrics("late_fusion", "oof", ".json"))["experts"]
+               if e["expert"] == "text_encoder")  # fmt: skip
+    (extractor,) = (e for e in served.extractors if e.name == "text_encoder")
+    size = len(pickle.dumps((served.model.experts_["text_encoder"], [extractor])))
+    assert cost["mb"] == pytest.approx(size / 1e6, rel=0.01)
     summary = pd.read_csv(cfg.paths.results_dir / "shap" / "shap_summary.csv")
     assert "text_encoder" in set(summary["block"])
 
@@ -155,3 +166,22 @@ def test_products_without_text_have_no_embedding_and_do_no_harm(
     model: LateFusion = build_model(cfg, branches).fit(table, y)
     assert list(model.experts_) == ["all"]
     assert np.isfinite(model.predict_proba(table)).all()
+
+
+def test_stage_3_tells_how_close_an_encoder_below_fp32_is(
+    options: list[str], demo_shop: Path
+) -> None:
+    reduced = ("precision=bf16", "runtime=torch", "device=cpu")
+    settings = [*options, *(f"features.text.encoder.{each}" for each in reduced)]
+    cfg = load_config(SMOKE, [*settings, f"paths.import_dir={demo_shop}"])
+    codes = load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes
+    validated = stage02.run(stage01.run(cfg, codes), codes, cfg.validation, skip=True)
+    transformed = stage03.run(validated, cfg, ExtractionCache(cfg.paths.cache_dir), fresh=False)
+    shown = transformed.train.iloc[:: len(transformed.train) // 16][:16]
+    texts = shown["designation"].tolist(), shown["description"].tolist()
+    (found,) = (e.featurizer for e in transformed.extractors if e.name == "text_encoder")
+    exact = TextEncoder(found.model, found.networks_dir, max_tokens=48, precision="fp32")
+    values, others = found.extract(*texts), exact.extract(*texts)
+    assert 0 < abs(values - others).max() < 0.1
+    cosine = (values * others).sum(axis=1).mean()
+    assert stage03.agreements(transformed) == [f"text_encoder in bf16: cosine {cosine:.4f}"]

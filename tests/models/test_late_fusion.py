@@ -27,6 +27,7 @@ from src.models.gating import OutOfFold, gating_conditions
 from src.models.late_fusion import LateFusion
 from src.models.linear_svm import ThreadedLinearSVC
 from src.models.model_trainer import ModelTrainer
+from src.pipeline_steps.stage04_model_training import out_of_fold_scores
 from src.pipelines.branches import select_columns
 from src.pipelines.product_model import build_expert
 from src.pipelines.registry import build_branches, extractors_of
@@ -434,6 +435,9 @@ def test_an_expert_of_a_single_fold_is_fitted_once_and_answers_that_fold() -> No
     assert log_loss(oof.probabilities[first], truth) < gained
     assert (fitted.gating_.weights(of_fold.arrays, of_fold.conditions)[:, 1] > 0).any()
     assert list(fitted.experts_) == ["text", "image"]
+    # Scores are told of the folds that were left out.
+    scores = out_of_fold_scores(fitted, oof, oof.answers)
+    np.testing.assert_array_equal(scores.folds, every.folds)
 
 
 def test_its_probabilities_of_a_row_do_not_depend_on_the_rows_label() -> None:

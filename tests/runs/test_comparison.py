@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import subprocess
 import sys
 import time
@@ -25,7 +24,6 @@ from src.pipeline_steps import stage03_data_transformation as stage03
 from src.pipelines.registry import build_branches
 from src.runs.comparison import (
     Bench,
-    LabelledRows,
     Part,
     _plan,
     compare,
@@ -35,6 +33,8 @@ from src.runs.types import Transformed
 
 SMOKE = REPOSITORY / "config" / "smoke.toml"
 TRAIN = REPOSITORY / "scripts" / "train.py"
+FUSED = "B5 late_fusion"
+FEW = ("cv.n_folds=2", "debug.sample_rows=200", "model.name=late_fusion")
 
 
 def configure(workspace: Path, shop: Path, *overrides: str) -> Config:
@@ -42,8 +42,11 @@ def configure(workspace: Path, shop: Path, *overrides: str) -> Config:
     return load_config(SMOKE, [*places, *overrides])
 
 
-def test_late_fusion_is_made_of_parts_that_are_fitted_anyway() -> None:
-    systems = plan_systems(["logreg"], load_config(), with_images=True)
+DEFAULTS = {"text": "linear_svc", "text_encoder": "logreg", "image": "logreg"}
+
+
+def test_late_fusion_is_made_of_a_part_of_every_expert() -> None:
+    systems = plan_systems(["logreg"], DEFAULTS)
     assert [system.name for system in systems] == [
         "B0",
         "B1",
@@ -54,27 +57,29 @@ def test_late_fusion_is_made_of_parts_that_are_fitted_anyway() -> None:
         "B5 logreg",
         "B5 late_fusion",
     ]
-    assert systems[-1].parts == (Part("text", "linear_svc"), Part("image", "logreg"))
-    fitted = {part for system in systems[:-2] for part in system.parts}
-    assert {part for system in systems[-2:] for part in system.parts} <= fitted
+    assert systems[-1].parts == tuple(Part(*pair) for pair in DEFAULTS.items())
+    assert systems[-2].parts == tuple(Part(expert, "logreg") for expert in DEFAULTS)
 
 
-def test_without_pictures_there_is_text_alone() -> None:
-    systems = plan_systems(["linear_svc"], load_config(), with_images=False)
-    assert [system.name for system in systems] == ["B0", "B1", "B2 linear_svc"]
+@pytest.mark.parametrize(
+    ("experts", "names"),
+    [
+        (["text"], ["B2 linear_svc"]),
+        (["image"], ["B3 linear_svc", "B3 logreg"]),
+        (["text_encoder"], ["B2 linear_svc", "B2 logreg"]),
+        (["text", "text_encoder"], ["B2 linear_svc", "B4 linear_svc", "B5 linear_svc", FUSED]),
+    ],
+)
+def test_nothing_is_compared_with_itself(experts: list[str], names: list[str]) -> None:
+    systems = plan_systems(["linear_svc"], {expert: DEFAULTS[expert] for expert in experts})
+    assert [system.name for system in systems] == ["B0", "B1", *names]
 
 
-def test_without_words_there_are_pictures_alone() -> None:
-    cfg = load_config()
-    systems = plan_systems(["logreg"], cfg, with_images=True, with_text=False)
-    assert [system.name for system in systems] == ["B0", "B1", "B3 logreg"]
-
-
-def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> LabelledRows:
+def rows_of(texts: list[str], pictures: list[bool], y: list[int]) -> pd.DataFrame:
     table = pd.DataFrame({"clean_title": texts, "has_image": pictures, "prdtypecode": y})
     each = np.arange(len(y))
     stats = {"image_stats__0": 1.0, "image_stats__1": 1.0}
-    return LabelledRows(table.assign(**stats), np.array(y), each, each % 2)
+    return table.assign(has_text=True, **stats, group=each, fold=each % 2)
 
 
 @pytest.mark.parametrize(
@@ -103,8 +108,7 @@ def test_a_part_is_known_by_everything_it_was_fitted_on(tmp_path: Path) -> None:
     given = (["a", "bc"], [True, False], [1, 2])
     changed = [(["ab", "c"], *given[1:]), (given[0], [True, True], given[2]), (*given[:2], [2, 1])]
     first = rows_of(*given)
-    stats = first.X.assign(image_stats__1=[1.0, np.nan])
-    others = [*(rows_of(*rows) for rows in changed), dataclasses.replace(first, X=stats)]
+    others = [*(rows_of(*rows) for rows in changed), first.assign(image_stats__1=[1.0, np.nan])]
     names = [Bench(cfg, store, run, rows, [])._work for rows in (first, *others)]
     assert len(set(names)) == 5
     assert Bench(cfg, store, run, rows_of(*given), [])._work == names[0]
@@ -180,3 +184,36 @@ def test_a_killed_comparison_goes_on_where_it_stopped(tmp_path: Path, demo_shop:
     assert "B2 text alone        logreg" in done.stdout
     assert "SYNTHETIC" in done.stdout
     assert max(map(len, done.stdout.splitlines())) <= 80
+
+
+def test_an_encoder_is_one_of_the_fused(
+    tmp_path: Path, demo_shop: Path, encoder_folder: Path
+) -> None:
+    """Without images, too: late fusion is that of the two experts of the text."""
+    settings = ("enabled=true", f"model={encoder_folder}", "max_tokens=32", "precision=fp32")
+    cfg = configure(tmp_path, demo_shop, *(f"features.text.encoder.{each}" for each in settings))
+    compared = compare(cfg, transform(cfg), ["linear_svc"], fresh=False)
+    assert compared.systems["system"].tolist() == ["B0", "B1", "B2", "B4", "B5", "B5"]
+    parts = {path.stem.partition("_")[2] for path in (tmp_path / "models" / "parts").iterdir()}
+    assert parts >= {"text_encoder_linear_svc", "text_encoder_logreg", "text_linear_svc"}
+    loss = compared.systems.set_index(compared.systems["system"] + compared.systems["kind"])
+    assert loss.loc["B5late_fusion", "log_loss"] < loss.loc["B0", "log_loss"]
+
+
+@pytest.mark.slow
+def test_what_is_tuned_beside_one_fold_in_a_run_is_tuned_beside_every_fold_here(
+    tmp_path: Path, demo_shop: Path, encoder_folder: Path
+) -> None:
+    tuned = ("enabled=true", "epochs=1", "cross_fit=false")
+    encoder = ["enabled=true", f"model={encoder_folder}", "max_tokens=32", "device=cpu"]
+    settings = [f"features.text.encoder.{each}" for each in encoder]
+    settings += [f"features.text.encoder.fine_tune.{each}" for each in tuned]
+    settings += [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}", *FEW]
+    words = [sys.executable, str(TRAIN), "--config", str(SMOKE), "--kinds", "logreg"]
+    words += [word for each in settings for word in ("--set", each)]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "text_encoder: tuned beside every fold; cross_fit = false is for runs" in done.stdout
+    assert f"weighted F1 of {FUSED} less that of" in done.stdout
+    assert max(map(len, done.stdout.splitlines())) <= 80
+    assert len(list((tmp_path / "data" / "networks" / "fine_tuning").glob("*.pt"))) == 2

@@ -6,6 +6,7 @@ and no others: a few thousand blank rows would become the first component.
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 METHODS = ("pca", "svd")
 
 
+@dataclasses.dataclass(eq=False)
 class PixelExtractor:
     """Small images as rows of 3 size^2 numbers.
 
@@ -33,16 +35,9 @@ class PixelExtractor:
     (1, 12)
     """
 
-    def __init__(
-        self,
-        size_px: int = 32,
-        mode: str = "letterbox",
-        *,
-        batch_size: int = 256,
-    ) -> None:
-        self.size_px = size_px
-        self.mode = mode
-        self.batch_size = batch_size
+    size_px: int = 32
+    mode: str = "letterbox"
+    batch_size: int = 256
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -6,7 +6,8 @@ a network is trained or exported.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from src.features.networks.backbones import BackboneSpec, TorchModule
@@ -104,27 +105,34 @@ def stage_embedding(maps: Sequence[torch.Tensor]) -> tuple[torch.Tensor, torch.T
     return root_and_length(pooled), maps[-1].float()
 
 
-def embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -> TorchModule:
-    """Wrap a convolutional body that was built for images of `size_px`.
+def wrap(body: TorchModule, embed: Callable[..., Any], **about: Any) -> TorchModule:  # noqa: ANN401
+    """Return the module that every network here is: a body, and `about` as attributes.
+
+    `forward(*inputs)` is `embed(body, *inputs)`. One of the attributes is `blocks`, a function of
+    no argument: the parts of the body from input to output.
+    """
+    import torch
+
+    class Embedder(torch.nn.Module):
+        def forward(self, *inputs: torch.Tensor) -> Any:  # noqa: ANN401
+            return embed(self.body, *inputs)
+
+    network = Embedder()
+    network.body = body  # tensors are named after it
+    network.__dict__.update(about)
+    return network
+
+
+def embedder(spec: BackboneSpec, size_px: int) -> TorchModule:
+    """Build a convolutional network with random weights for images of `size_px`.
 
     Its `forward(images)` takes (n, size, size, 3) uint8 and returns the embedding (n, d) of three
     depths and the last feature map (n, c, h, w).
     """
-    import torch
+    build, maps_of, blocks_of = FAMILIES[spec.family]
+    body = build(spec.name, size_px)
 
-    _, maps_of, blocks_of = FAMILIES[spec.family]
+    def embed(body: TorchModule, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return stage_embedding(maps_of(body, scale_pixels(images, spec.mean, spec.std)))
 
-    class Embedder(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = body
-            self.spec = spec
-            self.image_size_px = size_px
-
-        def blocks(self) -> list[Any]:
-            return blocks_of(self.body)
-
-        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            return stage_embedding(maps_of(self.body, scale_pixels(images, spec.mean, spec.std)))
-
-    return Embedder()
+    return wrap(body, embed, blocks=partial(blocks_of, body), spec=spec, image_size_px=size_px)

@@ -7,7 +7,6 @@ estimator that all tuned networks are.
 from __future__ import annotations
 
 import copy
-import dataclasses
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -113,7 +112,8 @@ def fine_tune(
     network = network_from_onnx(onnx)
     blocks = choose_trained(network, settings)
     arrays = [array.tobytes() for array in (rows.codes, *split)]
-    used = dataclasses.replace(settings, device=choose_device(settings.device), checkpoint_s=0)
+    used = settings.model_dump(exclude={"enabled", "cross_fit", "checkpoint_s"})
+    used["device"] = choose_device(settings.device)
     about = [VERSION, torch.__version__, used, rows.content]
     checkpoint = folder and folder / f"{content_digest([onnx, *arrays, repr(about)])[:32]}.pt"
     history = train(network, blocks, rows, split, settings, checkpoint)

@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, PositiveInt
+from pydantic import BaseModel, ConfigDict, PositiveInt, ValidationError
 
+from src.config import describe_fault
 from src.errors import BackboneError
 from src.features.networks.backbones import METADATA, ONNX, read_proto
 from src.files import read_toml
@@ -37,8 +38,12 @@ def read_description(path: Path) -> Description:
     try:
         return Description(**read_toml(beside))
     except (OSError, ValueError) as error:
+        found = str(error)
+        if isinstance(error, ValidationError):
+            faults = (describe_fault(dict(each), Description) for each in error.errors())
+            found = ", ".join(f"key '{key}': {what}" for key, what in faults)
         raise BackboneError(
-            f"{beside}: {error}; expected image_size_px, mean and std (three numbers of 0..1 each) "
+            f"{beside}: {found}; expected image_size_px, mean and std (three numbers of 0..1 each) "
             "and, where the embedding is not the first, output",
             next_command=f"ls {path.parent}",
         ) from error

@@ -6,14 +6,11 @@ import dataclasses
 import inspect
 import json
 import math
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from src.features.networks.architectures import (
-    root_and_length,
-    scale_pixels,
-    stage_embedding,
-)
+from src.features.networks.architectures import root_and_length, scale_pixels, stage_embedding, wrap
 from src.features.networks.backbones import BackboneSpec, TorchModule
 
 if TYPE_CHECKING:
@@ -124,38 +121,28 @@ def hugging_face_embedder(body: TorchModule, spec: BackboneSpec, size_px: int) -
     if resizes and size_px != config.image_size:
         options["interpolate_pos_encoding"] = True
 
-    class HuggingFaceEmbedder(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = body
-            self.spec = spec
-            self.image_size_px = size_px
+    def embed(body: TorchModule, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        out = body(pixel_values=scale_pixels(images, spec.mean, spec.std), **options)
+        tokens = out.last_hidden_state.float()
+        if tokens.ndim == 4:
+            return stage_embedding(out.hidden_states[-3:])
+        side = math.isqrt(tokens.shape[1])
+        n_first = tokens.shape[1] - side * side  # class token, registers
+        if config.model_type in _TOWERS:
+            parts = [out.image_embeds if "image_embeds" in out else out.pooler_output]
+        else:
+            parts = [tokens[:, 0]] if n_first else []
+            parts.append(tokens[:, n_first:].mean(dim=1))
+        embedding = root_and_length(torch.cat(parts, dim=1).float())
+        if out.attentions[0].shape[-1] != tokens.shape[1]:
+            return (embedding,)
+        heat = attention_rollout(out.attentions, n_first)
+        return embedding, heat.reshape(-1, 1, side, side)
 
-        def blocks(self) -> list[Any]:
-            return _blocks(self.body)
-
-        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
-            out = self.body(pixel_values=scale_pixels(images, spec.mean, spec.std), **options)
-            tokens = out.last_hidden_state.float()
-            if tokens.ndim == 4:
-                return stage_embedding(out.hidden_states[-3:])
-            side = math.isqrt(tokens.shape[1])
-            n_first = tokens.shape[1] - side * side  # class token, registers
-            if config.model_type in _TOWERS:
-                parts = [out.image_embeds if "image_embeds" in out else out.pooler_output]
-            else:
-                parts = [tokens[:, 0]] if n_first else []
-                parts.append(tokens[:, n_first:].mean(dim=1))
-            embedding = root_and_length(torch.cat(parts, dim=1).float())
-            if out.attentions[0].shape[-1] != tokens.shape[1]:
-                return (embedding,)
-            heat = attention_rollout(out.attentions, n_first)
-            return embedding, heat.reshape(-1, 1, side, side)
-
-    return HuggingFaceEmbedder()
+    return wrap(body, embed, blocks=partial(blocks_of, body), spec=spec, image_size_px=size_px)
 
 
-def _blocks(module: TorchModule) -> list[Any]:
+def blocks_of(module: TorchModule) -> list[Any]:
     """Return the parts with parameters from input to output, and of lists of layers each layer."""
     from torch.nn import ModuleList
 
@@ -164,7 +151,7 @@ def _blocks(module: TorchModule) -> list[Any]:
         if isinstance(child, ModuleList):
             found += child
         elif any(isinstance(part, ModuleList) for part in child.modules()):
-            found += _blocks(child)
+            found += blocks_of(child)
         elif any(True for _ in child.parameters()):
             found.append(child)
     return found

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.errors import BackboneError
+from src.features.networks.architectures import wrap
 from src.features.networks.backbones import TorchModule, first_line
-from src.features.networks.hugging_face import load_whole
+from src.features.networks.hugging_face import EAGER, blocks_of, load_whole
 
 if TYPE_CHECKING:
     import torch
@@ -28,9 +30,8 @@ def build_text_network(folder: Path, pooling: str) -> TorchModule:
     BackboneError
         If the folder holds no such network, or not all of its weights.
     """
-    from transformers import AutoModel, logging
+    from transformers import AutoModel
 
-    logging.disable_progress_bar()  # of tensors, in a log too
     try:
         body = load_whole(AutoModel, folder)
     except (OSError, ValueError, RuntimeError) as error:
@@ -46,7 +47,7 @@ def text_network_from_config(config: dict[str, Any], pooling: str) -> TorchModul
     from transformers import AutoConfig, AutoModel
 
     made = AutoConfig.for_model(**config)
-    return _embedder(AutoModel.from_config(made, attn_implementation="eager"), pooling).eval()
+    return _embedder(AutoModel.from_config(made, attn_implementation=EAGER), pooling).eval()
 
 
 def _embedder(body: TorchModule, pooling: str) -> TorchModule:
@@ -55,27 +56,15 @@ def _embedder(body: TorchModule, pooling: str) -> TorchModule:
     if hasattr(body, "pooler"):
         body.pooler = None  # learned for another task; nothing here reads it
 
-    class TextEmbedder(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body = body
-            self.pooling = pooling
+    def embed(
+        body: TorchModule, input_ids: torch.Tensor, attention_mask: torch.Tensor
+    ) -> torch.Tensor:
+        out = body(input_ids=input_ids, attention_mask=attention_mask)
+        states = out.last_hidden_state.float()
+        pooled = states[:, 0]
+        if pooling == "mean":
+            weights = attention_mask.unsqueeze(-1).float()
+            pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
+        return torch.nn.functional.normalize(pooled, dim=1)
 
-        def blocks(self) -> list[Any]:
-            """Return the blocks from input to output; what belongs to none comes last."""
-            layers = next(m for m in self.body.modules() if isinstance(m, torch.nn.ModuleList))
-            blocks = [self.body.embeddings, *layers]
-            inside = {id(p) for block in blocks for p in block.parameters()}
-            rest = [p for p in self.body.parameters() if id(p) not in inside]
-            return [*blocks, torch.nn.ParameterList(rest)] if rest else blocks
-
-        def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-            out = self.body(input_ids=input_ids, attention_mask=attention_mask)
-            states = out.last_hidden_state.float()
-            pooled = states[:, 0]
-            if self.pooling == "mean":
-                weights = attention_mask.unsqueeze(-1).float()
-                pooled = (states * weights).sum(dim=1) / weights.sum(dim=1)
-            return torch.nn.functional.normalize(pooled, dim=1)
-
-    return TextEmbedder()
+    return wrap(body, embed, blocks=partial(blocks_of, body), pooling=pooling)

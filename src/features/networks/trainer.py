@@ -25,6 +25,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
+from src.config_model import FineTuneCnn, FineTuneEncoder
 from src.errors import ValidationError
 from src.features.networks.backbones import TorchModule
 from src.features.networks.runtime import choose_device, choose_precision
@@ -43,25 +44,13 @@ INVERSE_TEMPERATURE = 30.0
 WARM_ROWS = 4_096
 
 
-@dataclass(frozen=True)
-class FineTuning:
-    """Settings of fine-tuning: those of the sections ``fine_tune``, and constants."""
+class FineTuning(FineTuneCnn, FineTuneEncoder):
+    """Settings of fine-tuning: all of the sections ``fine_tune``, where it runs, and constants."""
 
-    n_blocks: int = 2  # to train, counted from the output; 0 trains all
-    lora_rank: int = 0  # of what is added to each linear layer of these; 0 trains all weights
-    epochs: int = 8
     patience: int = 2  # epochs without a lower validation loss before training stops
-    batch_size: int = 32
-    accumulate: int = 1  # batches a step of the optimiser
-    learning_rate: float = 3e-4  # of the last block; the new classifier learns ten times as fast
-    layer_decay: float = 1.0  # factor of the learning rate from each block to the one below it
     warmup: float = 0.1  # share of the steps over which the rates rise; then they fall to 0
     weight_decay: float = 1e-4
     max_norm: float = 1.0  # of the gradient of all weights together
-    # Parameters of Beta distributions; with both above 0 a batch takes either with even odds.
-    mixup_alpha: float = 0.0
-    cutmix_alpha: float = 0.0
-    label_smoothing: float = 0.1  # of the target, over all classes (Szegedy et al. 2016)
     validation_share: float = 0.15  # of the training rows, held out for early stopping
     device: str = "auto"
     precision: str = "auto"  # bf16 is autocast: weights and optimiser stay float32

@@ -86,7 +86,7 @@ def build_network(
 
 def _untrained(spec: BackboneSpec, size_px: int, config: dict[str, Any]) -> TorchModule:
     if spec.family in FAMILIES:
-        return embedder(FAMILIES[spec.family][0](spec.name, size_px), spec, size_px)
+        return embedder(spec, size_px)
     return hugging_face_embedder(make_body(config), spec, size_px)
 
 

@@ -1,6 +1,5 @@
 """Light fine-tuning: what is trained, on which rows, and that it can be repeated."""
 
-import dataclasses
 import functools
 import logging
 import signal
@@ -86,8 +85,14 @@ def separation(onnx: bytes) -> float:
 
 def test_training_helps_on_other_images() -> None:
     pretrained = build_onnx("efficientnet_lite0", "pretrained", image_size_px=32)
-    settings = dataclasses.replace(
-        QUICK, n_blocks=6, epochs=3, learning_rate=3e-3, mixup_alpha=0.0, cutmix_alpha=0.0
+    settings = QUICK.model_copy(
+        update={
+            "n_blocks": 6,
+            "epochs": 3,
+            "learning_rate": 3e-3,
+            "mixup_alpha": 0.0,
+            "cutmix_alpha": 0.0,
+        }
     )
     tuned, history = tune(pretrained, shapes(60), settings)
     assert min(epoch["loss"] for epoch in history["epochs"]) < np.log(3) / 2
@@ -111,19 +116,19 @@ def test_only_the_last_blocks_change(onnx: bytes) -> None:
 
 def test_the_same_seed_gives_the_same_network_and_another_seed_another(onnx: bytes) -> None:
     sources, y = shapes(40)
-    quick = dataclasses.replace(QUICK, epochs=1)
+    quick = QUICK.model_copy(update={"epochs": 1})
     first, history = tune(onnx, (sources, y), quick)
     again, same = tune(onnx, (sources, y), quick)
     assert again == first
     assert same == history
-    other = dataclasses.replace(quick, random_state=1)
+    other = quick.model_copy(update={"random_state": 1})
     assert tune(onnx, (sources, y), other)[0] != first
 
 
 @pytest.mark.parametrize(("mixup", "cutmix"), [(1.0, 0.0), (0.0, 1.0), (0.0, 0.0)])
 def test_each_way_of_mixing_trains(onnx: bytes, mixup: float, cutmix: float) -> None:
     sources, y = shapes(40)
-    quick = dataclasses.replace(QUICK, epochs=1, mixup_alpha=mixup, cutmix_alpha=cutmix)
+    quick = QUICK.model_copy(update={"epochs": 1, "mixup_alpha": mixup, "cutmix_alpha": cutmix})
     tuned, history = tune(onnx, (sources, y), quick)
     assert np.isfinite(history["epochs"][0]["train_loss"])
     assert tuned != onnx
@@ -131,7 +136,7 @@ def test_each_way_of_mixing_trains(onnx: bytes, mixup: float, cutmix: float) -> 
 
 def test_rows_without_a_image_are_left_out_and_counted(onnx: bytes) -> None:
     sources, y = shapes(40)
-    quick = dataclasses.replace(QUICK, epochs=1)
+    quick = QUICK.model_copy(update={"epochs": 1})
     sources[0] = sources[17] = None
     sources[30] = b"no image"
     _, history = tune(onnx, (sources, y), quick)
@@ -144,7 +149,7 @@ def test_rows_without_a_image_are_left_out_and_counted(onnx: bytes) -> None:
 def test_it_stops_when_validation_stops_improving_and_keeps_the_best(onnx: bytes) -> None:
     sources, _ = shapes(40)
     y = np.random.default_rng(3).integers(0, 2, 40)  # nothing to learn
-    eager = dataclasses.replace(QUICK, epochs=30, patience=1, learning_rate=3e-2)
+    eager = QUICK.model_copy(update={"epochs": 30, "patience": 1, "learning_rate": 3e-2})
     _, history = tune(onnx, (sources, y), eager)
     losses = [epoch["loss"] for epoch in history["epochs"]]
     assert len(losses) < 30
@@ -206,7 +211,7 @@ def test_every_epoch_is_said(onnx: bytes, caplog: pytest.LogCaptureFixture) -> N
     assert f"epoch {history['best_epoch']} of 2" in caplog.messages[-1]
 
 
-LONG = dataclasses.replace(QUICK, epochs=3, patience=3, batch_size=4)
+LONG = QUICK.model_copy(update={"epochs": 3, "patience": 3, "batch_size": 4})
 
 
 def test_a_killed_training_goes_on_and_gives_the_same_digits(
@@ -230,7 +235,7 @@ def test_a_killed_training_goes_on_and_gives_the_same_digits(
 def test_a_finished_training_is_not_done_again(
     onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    quick = dataclasses.replace(QUICK, epochs=1)
+    quick = QUICK.model_copy(update={"epochs": 1})
     first = tune(onnx, shapes(40), quick, tmp_path)
     (kept,) = tmp_path.glob("*.pt")
     with caplog.at_level(logging.INFO):
@@ -245,9 +250,9 @@ def test_a_finished_training_is_not_done_again(
 
 
 def test_batches_gathered_before_a_step_count_as_one(onnx: bytes) -> None:
-    plain = dataclasses.replace(QUICK, epochs=1, mixup_alpha=0.0, cutmix_alpha=0.0)
-    whole = dataclasses.replace(plain, batch_size=34)
-    halves = dataclasses.replace(plain, batch_size=17, accumulate=2)
+    plain = QUICK.model_copy(update={"epochs": 1, "mixup_alpha": 0.0, "cutmix_alpha": 0.0})
+    whole = plain.model_copy(update={"batch_size": 34})
+    halves = plain.model_copy(update={"batch_size": 17, "accumulate": 2})
     one, two = (weights_from_onnx(tune(onnx, shapes(40), way)[0]) for way in (whole, halves))
     name = "body.layer4.1.conv2.weight"
     steps = one[name] - weights_from_onnx(onnx)[name]
@@ -256,11 +261,11 @@ def test_batches_gathered_before_a_step_count_as_one(onnx: bytes) -> None:
 
 
 def test_all_blocks_and_lower_rates_toward_the_input(onnx: bytes) -> None:
-    plain = dataclasses.replace(QUICK, epochs=1, n_blocks=0)
+    plain = QUICK.model_copy(update={"epochs": 1, "n_blocks": 0})
     before = weights_from_onnx(onnx)
 
     def moved(layer_decay: float) -> list[float]:
-        settings = dataclasses.replace(plain, layer_decay=layer_decay)
+        settings = plain.model_copy(update={"layer_decay": layer_decay})
         after = weights_from_onnx(tune(onnx, shapes(40), settings)[0])
         names = ["body.conv1.weight", "body.layer4.1.conv2.weight"]
         return [float(np.abs(after[name] - before[name]).mean()) for name in names]
@@ -277,6 +282,6 @@ if __name__ == "__main__":  # the process that is killed
     tune(
         (place / "start.onnx").read_bytes(),
         shapes(60),
-        dataclasses.replace(LONG, checkpoint_s=0.0),
+        LONG.model_copy(update={"checkpoint_s": 0.0}),
         place,
     )

@@ -107,7 +107,8 @@ def test_what_does_not_fit_is_refused(tmp_path: Path) -> None:
             {"description": "mean = [1, 2, 3]"},
             "mine.toml: (?s:.*)image_size_px(?s:.*)std(?s:.*); expected",
         ),
-        ({"description": DESCRIPTION + "size = 3"}, "mine.toml: (?s:.*)size\n.*Extra inputs"),
+        ({"description": DESCRIPTION + "size = 3"}, "mine.toml: key 'size': unknown key; valid: "),
+        ({"description": "std = 1"}, r"'std': found 1, expected a list, as in std=\[1\]; "),
         ({"description": "mean ="}, "mine.toml: .*expected image_size_px"),
     ):
         write(path, **options)  # type: ignore[arg-type]

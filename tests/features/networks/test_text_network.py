@@ -8,9 +8,16 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from transformers import BertConfig, CamembertConfig, DistilBertConfig, ModernBertConfig
+from transformers import (
+    BertConfig,
+    CamembertConfig,
+    DeepseekV2Config,
+    DistilBertConfig,
+    ModernBertConfig,
+)
 from transformers.models.auto.modeling_auto import AutoModel
 
+from src.errors import BackboneError
 from src.features.networks.export import export_onnx
 from src.features.networks.text_network import build_text_network
 from src.features.networks.weights import network_from_onnx
@@ -52,3 +59,17 @@ def test_export_and_back(tmp_path: Path, family: str) -> None:
         (found,) = session.run(None, {"input_ids": ids, "attention_mask": mask})
         np.testing.assert_allclose(found, expected, atol=1e-6)
         np.testing.assert_allclose(np.linalg.norm(found, axis=1), 1, atol=1e-6)
+
+
+def test_an_encoder_without_an_onnx_form_is_named_and_switched_off(tmp_path: Path) -> None:
+    """Its places are complex numbers, for which ONNX has no operation."""
+    places = {"q_lora_rank": 8, "kv_lora_rank": 8, "qk_nope_head_dim": 4, "qk_rope_head_dim": 4}
+    tokens = {"pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    config = DeepseekV2Config(
+        **SMALL, **WIDTHS, **places, **tokens, v_head_dim=4, first_k_dense_replace=2
+    )
+    AutoModel.from_config(config).save_pretrained(tmp_path)
+    with pytest.raises(BackboneError) as caught:
+        export_onnx(build_text_network(tmp_path, "mean"))
+    assert caught.value.message.startswith("text: can't be exported to ONNX (Exporting the op")
+    assert caught.value.next_command == "--set features.text.encoder.enabled=false"

@@ -1,6 +1,5 @@
 """A tuned text encoder: what it learns, that it can be killed, and that it serves without torch."""
 
-import dataclasses
 import logging
 import pickle
 import signal
@@ -24,7 +23,7 @@ from src.features.text.encoder import FineTunedEncoder, TextEncoder
 KINDS = ("Piscine gonflable", "livres romans", "enfants BLEUE")
 EXTRA = ("pour", "lot", "de", "4", "anciens", "&")
 SETTINGS = FineTuning(n_blocks=0, epochs=4, batch_size=8, learning_rate=1e-3, device="cpu")
-LONG = dataclasses.replace(SETTINGS, epochs=6, patience=6, accumulate=2)
+LONG = SETTINGS.model_copy(update={"epochs": 6, "patience": 6, "accumulate": 2})
 
 
 def products(n: int, seed: int = 0) -> tuple[pd.DataFrame, np.ndarray]:
@@ -70,7 +69,7 @@ def changed_tensors(tuned: FineTunedEncoder) -> dict[str, np.ndarray]:
 
 
 def test_all_weights_learn(encoder_folder: Path) -> None:
-    settings = dataclasses.replace(SETTINGS, epochs=6, learning_rate=1e-2)
+    settings = SETTINGS.model_copy(update={"epochs": 6, "learning_rate": 1e-2})
     tuned = tuned_on(encoder_folder, settings)
     assert min(epoch["loss"] for epoch in tuned.history_["epochs"]) < np.log(3) / 2
     assert accuracy(tuned) >= 0.9
@@ -78,7 +77,7 @@ def test_all_weights_learn(encoder_folder: Path) -> None:
 
 
 def test_low_ranks_are_merged_into_the_weights(encoder_folder: Path) -> None:
-    settings = dataclasses.replace(SETTINGS, lora_rank=4, learning_rate=1e-2)
+    settings = SETTINGS.model_copy(update={"lora_rank": 4, "learning_rate": 1e-2})
     tuned = tuned_on(encoder_folder, settings)
     losses = [epoch["train_loss"] for epoch in tuned.history_["epochs"]]
     assert losses == sorted(losses, reverse=True)
@@ -108,7 +107,7 @@ def test_a_tuned_encoder_serves_without_torch(encoder_folder: Path, tmp_path: Pa
     X, y = products(60)
     X.loc[3, ["designation", "description"]] = ""
     X.loc[3, "has_text"] = False
-    tuned = clone(tuned_on(encoder_folder, dataclasses.replace(SETTINGS, epochs=1))).fit(X, y)
+    tuned = clone(tuned_on(encoder_folder, SETTINGS.model_copy(update={"epochs": 1}))).fit(X, y)
     assert tuned.history_["n_train"] < 59
     (tmp_path / "tuned.pkl").write_bytes(pickle.dumps((tuned, X)))
     serve = (
@@ -127,16 +126,16 @@ def test_a_tuned_encoder_serves_without_torch(encoder_folder: Path, tmp_path: Pa
 
 def test_low_ranks_need_linear_layers_and_blocks_that_are_there(encoder_folder: Path) -> None:
     encoder = untuned(encoder_folder)
-    FineTunedEncoder(encoder, dataclasses.replace(SETTINGS, n_blocks=3, lora_rank=2)).check()
-    many = FineTunedEncoder(encoder, dataclasses.replace(SETTINGS, n_blocks=9))
+    FineTunedEncoder(encoder, SETTINGS.model_copy(update={"n_blocks": 3, "lora_rank": 2})).check()
+    many = FineTunedEncoder(encoder, SETTINGS.model_copy(update={"n_blocks": 9}))
     with pytest.raises(UsageError, match=r"text.encoder.fine_tune.n_blocks = 9: .* has 3 blocks"):
         many.check()
     images = CNNFeaturizer("resnet18", weights="random", image_size_px=32, device="cpu")
-    without = FineTunedCNN(images, dataclasses.replace(SETTINGS, lora_rank=2))
+    without = FineTunedCNN(images, SETTINGS.model_copy(update={"lora_rank": 2}))
     with pytest.raises(UsageError, match="lora_rank = 2: the blocks have no linear layer"):
         without.check()
 
 
 if __name__ == "__main__":  # the process that is killed
-    often = dataclasses.replace(LONG, checkpoint_s=0.0)
+    often = LONG.model_copy(update={"checkpoint_s": 0.0})
     tuned_on(Path(sys.argv[1]), often, checkpoints=Path(sys.argv[2]))
