@@ -18,7 +18,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from pydantic import BeforeValidator, Field, TypeAdapter
+import pydantic.dataclasses
+from pydantic import BeforeValidator, Field, computed_field
 
 from src.data.csv_files import NO_ID
 from src.errors import FileFault
@@ -44,19 +45,20 @@ def _time(value: str | datetime) -> datetime:
     return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
 
 
+UtcTime = Annotated[datetime, BeforeValidator(_time)]
 _Integer = Annotated[int, Field(strict=True, ge=-_BIGGEST, le=_BIGGEST)]
 _Text = Annotated[str, BeforeValidator(lambda text: storable(text or ""))]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{0,64}$")]
 
 
-@dataclasses.dataclass(frozen=True)
+@pydantic.dataclasses.dataclass(frozen=True)
 class Correction:
     """One row of ``project.feedback``: what one person said of one product, at one time."""
 
     prdtypecode: _Integer | None  # None withdraws what its author said of the product before
-    productid: _Integer | None
-    designation_hash: _Digest | None  # of the title: earlier versions kept no more
-    created_at: Annotated[datetime, BeforeValidator(_time)]
+    created_at: UtcTime
+    productid: _Integer | None = None
+    designation_hash: _Digest | None = None  # of the title: earlier versions kept no more
     predicted_code: _Integer | None = None  # the model's answer then, its probability and its run
     author: _Text = ""
     comment: _Text = ""
@@ -67,6 +69,7 @@ class Correction:
     run_id: _Text = ""
     source: _Text = ""  # where it was given: "app", "review", "batch" or "api"
 
+    @computed_field  # type: ignore[prop-decorator]
     @functools.cached_property
     def item_hash(self) -> str:
         """The hash of the product's content; "" where none is kept."""
@@ -91,7 +94,6 @@ class Correction:
 
 
 _FIRST_COLUMNS = [field.name for field in dataclasses.fields(Correction)][:7]
-_ADAPTER = TypeAdapter(Correction)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -168,7 +170,7 @@ def parse_lines(lines: Iterable[bytes]) -> tuple[list[Correction], int]:
 
 def _parse(line: bytes) -> Correction | None:
     try:
-        correction: Correction = _ADAPTER.validate_python(json.loads(line))
+        correction = Correction(**json.loads(line))
     except (ValueError, TypeError, AttributeError, RecursionError):
         return None
     return correction if correction.product else None

@@ -16,7 +16,9 @@ import shlex
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TYPE_CHECKING, Any
+
+from pydantic import TypeAdapter
 
 from src.artifacts.names import Names
 from src.config import Paths
@@ -27,13 +29,15 @@ from src.data.corrections import (
     image_file,
     parse_lines,
     read_feedback,
-    storable,
 )
 from src.data.database_url import database_url
 from src.data.image_decode import ImageFault, read_source
 from src.errors import ArtifactError, DatabaseError, UsageError
 from src.files import sha256, write_atomically
 from src.serving.predictor import Product
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
@@ -68,19 +72,29 @@ class FeedbackStore:
         """Return a correction made now; the image of its product is on the disk.
 
         `given` are other fields of `Correction`: predicted_code, probability, run_id, source,
-        author and comment. Of these the first `MOST_CHARACTERS` are kept.
+        author and comment. Of these the first `MOST_CHARACTERS` are kept. An unknown code, and that
+        nothing names the product, are UsageErrors.
         """
-        texts = {k: storable(v)[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
-        return Correction(
-            prdtypecode,
-            productid,
-            None,
-            datetime.now(timezone.utc),
-            designation=storable(product.designation),
-            description=storable(product.description),
+        if prdtypecode not in {*self.codes, None}:
+            raise UsageError(
+                f"prdtypecode {prdtypecode} is not one of the {len(self.codes)} known codes",
+                next_command="cat config/labels_map.json",
+            )
+        texts = {k: v[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
+        correction = Correction(
+            prdtypecode=prdtypecode,
+            created_at=datetime.now(timezone.utc),
+            productid=productid,
+            designation=product.designation,
+            description=product.description,
             image_sha256=self.keep_image(product.image),
             **{**given, **texts},
         )
+        if not correction.product:
+            raise UsageError(
+                "a correction names its product: expected a productid, a text or an image"
+            )
+        return correction
 
     def keep_image(self, image: Path | bytes | None) -> str:
         """Keep an image under its SHA256, and return that; "" where there is none.
@@ -114,21 +128,9 @@ class FeedbackStore:
 
         Raises
         ------
-        UsageError
-            The code is unknown, or nothing names the product.
         ArtifactError
             The file can't be written either.
         """
-        if correction.prdtypecode not in {*self.codes, None}:
-            raise UsageError(
-                f"prdtypecode {correction.prdtypecode} is not one of the {len(self.codes)} known"
-                " codes",
-                next_command="cat config/labels_map.json",
-            )
-        if not correction.product:
-            raise UsageError(
-                "a correction names its product: expected a productid, a text or an image"
-            )
         try:
             postgres.write_feedback(self.address(), correction)
         except DatabaseError as e:
@@ -154,6 +156,21 @@ def withdrawal(correction: Correction) -> Correction:
     """Return what takes a correction back when it is stored; both stay in the history."""
     now = datetime.now(timezone.utc)
     return dataclasses.replace(correction, prdtypecode=None, comment="", created_at=now)
+
+
+def select(corrections: Iterable[Correction], **wanted: Any) -> list[Correction]:  # noqa: ANN401
+    """Return the corrections whose fields have the wanted values; None takes any."""
+    named = {name: value for name, value in wanted.items() if value is not None}
+    return [c for c in corrections if all(getattr(c, name) == v for name, v in named.items())]
+
+
+def as_table(corrections: Iterable[Correction]) -> pd.DataFrame:
+    """Return one row a correction, all fields and the item_hash in columns."""
+    import pandas as pd
+
+    adapter = TypeAdapter(list[Correction])
+    names = [field.name for field in dataclasses.fields(Correction)]
+    return pd.DataFrame(adapter.dump_python([*corrections]), columns=[*names, "item_hash"])
 
 
 def pending(corrections: Iterable[Correction], since: datetime | None) -> list[Correction]:
