@@ -62,9 +62,35 @@ ORDER BY models.kind ASC, models.phase ASC, models.created_at DESC, models.model
 COMMENT ON VIEW project.latest_models IS 'The newest model of each kind and phase.';
 
 CREATE OR REPLACE VIEW project.current_feedback AS
-SELECT latest.*
+SELECT
+    latest.feedback_id,
+    latest.product,
+    latest.productid,
+    latest.item_hash,
+    latest.designation_hash,
+    latest.author,
+    latest.prdtypecode,
+    latest.predicted_code,
+    latest.probability,
+    latest.run_id,
+    latest.source,
+    latest.comment,
+    latest.created_at
 FROM (
-    SELECT DISTINCT ON (product, author) *
+    SELECT DISTINCT ON (product, author)
+        feedback_id,
+        product,
+        productid,
+        item_hash,
+        designation_hash,
+        author,
+        prdtypecode,
+        predicted_code,
+        probability,
+        run_id,
+        source,
+        comment,
+        created_at
     FROM project.feedback
     ORDER BY product ASC, author ASC, created_at DESC, feedback_id DESC
 ) AS latest

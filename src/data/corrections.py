@@ -181,10 +181,12 @@ def current(corrections: Iterable[Correction]) -> list[Correction]:
 
     ``project.current_feedback`` says the same. Of two with the same time the later one counts.
     """
-    in_time = sorted(corrections, key=lambda correction: correction.created_at)
-    latest = {(correction.author, correction.product): correction for correction in in_time}
-    kept = (correction for correction in latest.values() if correction.prdtypecode is not None)
-    return sorted(kept, key=lambda correction: correction.created_at)
+    latest: dict[tuple[str, str], Correction] = {}
+    for correction in sorted(corrections, key=lambda correction: correction.created_at):
+        name = correction.author, correction.product
+        latest.pop(name, None)  # its place is that of the latest
+        latest[name] = correction
+    return [correction for correction in latest.values() if correction.prdtypecode is not None]
 
 
 def correct_labels(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.data import csv_tables, images, postgres
-from src.data.corrections import Corrected, correct_labels, read_feedback
+from src.data.corrections import Corrected, correct_labels, image_file, read_feedback
 from src.data.csv_files import ITEM_COLUMNS, Snapshot
 from src.data.database_url import database_url
 from src.data.splits import stratified_sample
@@ -47,39 +46,70 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
     entries = images.current_entries(folders, cfg.paths.workspace)
-    train = _with_images(labelled[[*ITEM_COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
-    test = _with_images(unlabelled[list(ITEM_COLUMNS)], cfg.images.test_dir, entries)
-    train, corrected = _correct(train, cfg, codes)
+    train, test = (
+        _with_images(
+            products[[*ITEM_COLUMNS, *more]], images.image_paths(products, folder), entries
+        )
+        for products, folder, more in (
+            (labelled, cfg.images.train_dir, ["prdtypecode"]),
+            (unlabelled, cfg.images.test_dir, []),
+        )
+    )
+    train, added, corrected = _correct(train, cfg, codes)
     labelled_rows = len(train)
     if cfg.debug.sample_rows:
         y = train["prdtypecode"].to_numpy(dtype=np.int64)
         rows = stratified_sample(y, cfg.debug.sample_rows, cfg.compute.seed)
         train = train.iloc[rows].reset_index(drop=True)
-    return Ingested(train, test, snapshot, rejected, corrected, len(train) < labelled_rows)
+    sample = len(train) < labelled_rows
+    if added:
+        train = _append(train, added, cfg, entries)
+    return Ingested(train, test, snapshot, rejected, corrected, sample)
 
 
 def _correct(
     train: pd.DataFrame, cfg: Config, codes: Sequence[int]
-) -> tuple[pd.DataFrame, Corrected | None]:
-    """Lay people's corrections over the labels, where that is switched on."""
+) -> tuple[pd.DataFrame, list[dict[str, object]], Corrected | None]:
+    """Lay people's corrections over the labels, where that is switched on.
+
+    Beside the products come rows for those of people, and what was done.
+    """
     if not cfg.data.use_corrections:
-        return train, None
+        return train, [], None
     unreadable = 0
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
     else:
         corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
-    y, corrected = correct_labels(train, labels, corrections, codes)
+    y, added, corrected = correct_labels(train, labels, corrections, codes)
+    if cfg.data.feedback_weight == 0:
+        added = []
     labelled = train.assign(prdtypecode=y, official_code=labels)
-    return labelled, dataclasses.replace(corrected, unreadable=unreadable)
+    corrected = dataclasses.replace(corrected, added=len(added), unreadable=unreadable)
+    return labelled, added, corrected
+
+
+def _append(
+    train: pd.DataFrame,
+    added: list[dict[str, object]],
+    cfg: Config,
+    entries: Mapping[str, images.ImageEntry],
+) -> pd.DataFrame:
+    """Append the products of people; an image whose file is not here is missing."""
+    products = pd.DataFrame(added)
+    files = [image_file(cfg.paths.feedback_dir, digest) for digest in products["image_sha256"]]
+    paths = [str(path) if path.is_file() else "" for path in files]
+    read = images.entries_beside([path for path in paths if path], entries.values())
+    products = _with_images(products, paths, read).assign(official_code=products["prdtypecode"])
+    parts = [train.assign(from_people=False), products.assign(from_people=True)]
+    return pd.concat(parts, ignore_index=True)
 
 
 def _with_images(
-    products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
+    products: pd.DataFrame, paths: Sequence[str], entries: Mapping[str, images.ImageEntry]
 ) -> pd.DataFrame:
     """Add where each product's image lies, its SHA256, a value that equal images share, damage."""
-    paths = images.image_paths(products, folder)
     of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),

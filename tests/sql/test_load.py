@@ -265,25 +265,37 @@ def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: 
     folder, manifest = shop.write_plain(6), f"[\n{json.dumps(image)}\n]\n"
     hashed = hashlib.sha256(b"title").hexdigest()
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    hour = timedelta(hours=1)
+    content = {"designation": "Mug \\ {", "description": "\U0001f600", "image_sha256": "ab" * 32}
+    answer = {"predicted_code": 40, "probability": 0.1, "run_id": "r1"}
     given = [
-        Correction(40, 1001, None, noon + timedelta(hours=1), 10, "Zo\u00e9", 'a "quote" \\ {'),
-        Correction(10, None, hashed, noon),
-    ]
+        Correction(
+            prdtypecode=40, created_at=noon + hour, productid=1001, author="Zo\u00e9",
+            comment='a "quote" \\ {',
+        ),
+        Correction(prdtypecode=10, created_at=noon, designation_hash=hashed),
+        Correction(prdtypecode=10, created_at=noon + 2 * hour, source="app", **content, **answer),
+        Correction(prdtypecode=None, created_at=noon + 3 * hour, **content),
+    ]  # fmt: skip
     lines = "".join(correction.to_line() + "\n" for correction in given)
     assert load(database, folder, manifest=manifest, feedback=lines).stderr == ""
-    assert postgres.read_feedback(database) == [given[1], given[0]]
+    assert postgres.read_feedback(database) == [given[1], given[0], *given[2:]]
+    items = "SELECT item_hash, designation, description, image_sha256 FROM project.feedback_items"
+    assert query(database, items) == [(given[2].item_hash, *content.values())]
     assert query(database, "SELECT path FROM project.assets") == [("a.jpg",)]
     with psycopg.connect(database) as connection:
         own = "INSERT INTO project.feedback (productid, prdtypecode, created_at) VALUES (7, 10, %s)"
         connection.execute(own, (noon + timedelta(days=1),))
     again = load(database, folder, feedback=lines + lines)
     assert again.stderr == ""
-    assert [c.productid for c in postgres.read_feedback(database)] == [None, 1001, 7]
+    assert [c.productid for c in postgres.read_feedback(database)] == [
+        None, 1001, None, None, 7,
+    ]  # fmt: skip
 
 
 def test_a_refused_load_loads_no_correction(shop: Shop, database: str, load: Load) -> None:
     load(database, shop.write_plain(6))
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
-    line = Correction(40, 1001, None, noon).to_line()
+    line = Correction(prdtypecode=40, created_at=noon, productid=1001).to_line()
     assert load(database, shop.folder, codes=(10, 40), feedback=f"{line}\n").returncode == 3
     assert postgres.read_feedback(database) == []
