@@ -129,8 +129,8 @@ def agreements(transformed: Transformed) -> list[str]:
 
 
 def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:
-    """Leave the image branches out where no product has an image, and say so."""
-    if (validated.train["image"] != "").any():
+    """Leave the image branches out where no product of the catalogue has an image, and say so."""
+    if ((validated.train["image"] != "") & ~from_people(validated.train)).any():
         return list(branches)
     without = [branch for branch in branches if branch.modality == MODALITY]
     if not without:
