@@ -1,5 +1,5 @@
 -- Title:  Corrections that the service wrote to a file while no database answered.
--- Reads:  project.staging_lines: those of feedback.jsonl, checked by etl/feedback.py.
+-- Reads:  project.staging_lines: those of feedback.jsonl, checked by etl/lines.py.
 -- Writes: project.feedback_items, feedback.
 -- Re-run: safe; a line that was loaded before is known by its hash.
 

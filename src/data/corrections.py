@@ -176,17 +176,22 @@ def _parse(line: bytes) -> Correction | None:
     return correction if correction.product else None
 
 
-def current(corrections: Iterable[Correction]) -> list[Correction]:
-    """Return the latest of each author about each product, without withdrawals, in time.
+def latest(corrections: Iterable[Correction]) -> dict[tuple[str, str], Correction]:
+    """Return the latest correction of each author about each product, in time.
 
-    ``project.current_feedback`` says the same. Of two with the same time the later one counts.
+    Of two with the same time the later one counts.
     """
-    latest: dict[tuple[str, str], Correction] = {}
+    found: dict[tuple[str, str], Correction] = {}
     for correction in sorted(corrections, key=lambda correction: correction.created_at):
         name = correction.author, correction.product
-        latest.pop(name, None)  # its place is that of the latest
-        latest[name] = correction
-    return [correction for correction in latest.values() if correction.prdtypecode is not None]
+        found.pop(name, None)  # its place is that of the latest
+        found[name] = correction
+    return found
+
+
+def current(corrections: Iterable[Correction]) -> list[Correction]:
+    """Return these without withdrawals: what ``project.current_feedback`` says."""
+    return [c for c in latest(corrections).values() if c.prdtypecode is not None]
 
 
 def correct_labels(
@@ -251,14 +256,11 @@ def _places(items: pd.DataFrame, wanted: Collection[str]) -> dict[str, list[int]
 
 def _most_given(about: Sequence[Correction]) -> int | None:
     """Return the class that most people give one product, of several the latest."""
-    latest = {correction.author: correction.prdtypecode for correction in about}
-    counts = Counter(latest.values())
-    return next(
-        correction.prdtypecode
-        for correction in reversed(about)
-        if latest[correction.author] == correction.prdtypecode
-        and counts[correction.prdtypecode] == max(counts.values())
-    )
+    by_author = {correction.author: correction.prdtypecode for correction in about}
+    counts = Counter(by_author.values())
+    most = max(counts.values())
+    now = (c.prdtypecode for c in reversed(about) if by_author[c.author] == c.prdtypecode)
+    return next(code for code in now if counts[code] == most)
 
 
 def _as_row(correction: Correction, code: int | None) -> dict[str, object]:

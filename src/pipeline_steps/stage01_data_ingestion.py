@@ -46,36 +46,30 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
     entries = images.current_entries(folders, cfg.paths.workspace)
-    train, test = (
-        _with_images(
-            products[[*ITEM_COLUMNS, *more]], images.image_paths(products, folder), entries
-        )
-        for products, folder, more in (
-            (labelled, cfg.images.train_dir, ["prdtypecode"]),
-            (unlabelled, cfg.images.test_dir, []),
-        )
-    )
-    train, added, corrected = _correct(train, cfg, codes)
+    train, test = labelled[[*ITEM_COLUMNS, "prdtypecode"]], unlabelled[list(ITEM_COLUMNS)]
+    train = _with_images(train, images.image_paths(train, cfg.images.train_dir), entries)
+    test = _with_images(test, images.image_paths(test, cfg.images.test_dir), entries)
+    train, corrected = _correct(train, cfg, codes, entries)
     labelled_rows = len(train)
     if cfg.debug.sample_rows:
         y = train["prdtypecode"].to_numpy(dtype=np.int64)
         rows = stratified_sample(y, cfg.debug.sample_rows, cfg.compute.seed)
         train = train.iloc[rows].reset_index(drop=True)
-    sample = len(train) < labelled_rows
-    if added:
-        train = _append(train, added, cfg, entries)
-    return Ingested(train, test, snapshot, rejected, corrected, sample)
+    return Ingested(train, test, snapshot, rejected, corrected, len(train) < labelled_rows)
 
 
 def _correct(
-    train: pd.DataFrame, cfg: Config, codes: Sequence[int]
-) -> tuple[pd.DataFrame, list[dict[str, object]], Corrected | None]:
-    """Lay people's corrections over the labels, where that is switched on.
+    train: pd.DataFrame,
+    cfg: Config,
+    codes: Sequence[int],
+    entries: Mapping[str, images.ImageEntry],
+) -> tuple[pd.DataFrame, Corrected | None]:
+    """Lay people's corrections over the labels and append their products, where that is on.
 
-    Beside the products come rows for those of people, and what was done.
+    The image of such a product whose file is not here is missing.
     """
     if not cfg.data.use_corrections:
-        return train, [], None
+        return train, None
     unreadable = 0
     if cfg.data.source == "csv":
         corrections, unreadable = read_feedback(ArtifactStore(cfg.paths).feedback)
@@ -83,27 +77,18 @@ def _correct(
         corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
     y, added, corrected = correct_labels(train, labels, corrections, codes)
-    if cfg.data.feedback_weight == 0:
-        added = []
-    labelled = train.assign(prdtypecode=y, official_code=labels)
+    added = added if cfg.data.feedback_weight else []
     corrected = dataclasses.replace(corrected, added=len(added), unreadable=unreadable)
-    return labelled, added, corrected
-
-
-def _append(
-    train: pd.DataFrame,
-    added: list[dict[str, object]],
-    cfg: Config,
-    entries: Mapping[str, images.ImageEntry],
-) -> pd.DataFrame:
-    """Append the products of people; an image whose file is not here is missing."""
-    products = pd.DataFrame(added)
-    files = [image_file(cfg.paths.feedback_dir, digest) for digest in products["image_sha256"]]
-    paths = [str(path) if path.is_file() else "" for path in files]
-    read = images.entries_beside([path for path in paths if path], entries.values())
-    products = _with_images(products, paths, read).assign(official_code=products["prdtypecode"])
-    parts = [train.assign(from_people=False), products.assign(from_people=True)]
-    return pd.concat(parts, ignore_index=True)
+    train = train.assign(prdtypecode=y, official_code=labels)
+    if added:
+        products = pd.DataFrame(added)
+        files = [image_file(cfg.paths.feedback_dir, digest) for digest in products["image_sha256"]]
+        paths = [str(path) if path.is_file() else "" for path in files]
+        read = images.entries_beside([path for path in paths if path], entries.values())
+        more = _with_images(products, paths, read).assign(official_code=products["prdtypecode"])
+        both = [train.assign(from_people=False), more.assign(from_people=True)]
+        train = pd.concat(both, ignore_index=True)
+    return train, corrected
 
 
 def _with_images(

@@ -12,11 +12,10 @@ import fcntl
 import functools
 import logging
 import os
-import shlex
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import TypeAdapter
 
@@ -27,13 +26,14 @@ from src.data.corrections import (
     Correction,
     current,
     image_file,
+    latest,
     parse_lines,
     read_feedback,
 )
 from src.data.database_url import database_url
 from src.data.image_decode import ImageFault, read_source
 from src.errors import ArtifactError, DatabaseError, UsageError
-from src.files import sha256, write_atomically
+from src.files import sha256, unwritable, write_atomically
 from src.serving.predictor import Product
 
 if TYPE_CHECKING:
@@ -116,20 +116,10 @@ class FeedbackStore:
         return digest
 
     def store(self, correction: Correction) -> str:
-        """Store a correction in the database, or in a file where none has an address or answers.
+        """Store a correction; return where: "database", or "file" where none answers.
 
         The class that its author gave the product last is not stored again: a second click is no
-        correction. It is withdrawn by `withdrawal`.
-
-        Returns
-        -------
-        str
-            "database" or "file": where it is stored.
-
-        Raises
-        ------
-        ArtifactError
-            The file can't be written either.
+        correction. That the file can't be written either is an ArtifactError.
         """
         try:
             postgres.write_feedback(self.address(), correction)
@@ -181,11 +171,9 @@ def pending(corrections: Iterable[Correction], since: datetime | None) -> list[C
 def agreement(corrections: Iterable[Correction]) -> dict[str, float]:
     """Return how far people agree about the products that two or more of them judged.
 
-    That is the number of these `products` and `people`, the share of pairs of answers that are
-    `equal`, and `kappa`: Cohen's for two people, Fleiss' for more, with as many answers a product
-    as there are (NaN where chance alone would give the same answers).
-
-    J. L. Fleiss, Measuring nominal scale agreement among many raters (1971).
+    The number of these `products` and `people`, the share of pairs of answers that are `equal`, and
+    `kappa`: Cohen's for two people, Fleiss' (1971) for more, with as many answers a product as
+    there are; NaN where chance alone would give the same answers.
     """
     import numpy as np
     import pandas as pd
@@ -208,41 +196,23 @@ def agreement(corrections: Iterable[Correction]) -> dict[str, float]:
 def append_line(file: Path, correction: Correction) -> None:
     """Append a line that is on the disk when this returns; writers wait for each other.
 
-    Nothing is added where the latest of its author about its product gives the same class.
-
-    Raises
-    ------
-    ArtifactError
-        The disk is full, or the folder can't be written to.
+    Nothing is added where the latest of its author about its product gives the same class; a disk
+    that is full, or a folder that can't be written to, is an ArtifactError.
     """
+    named = correction.product.encode()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            if _is_known(handle, correction):
+            handle.seek(0)
+            content = handle.read()
+            about = parse_lines(line for line in content.splitlines() if named in line)[0]
+            before = latest(about).get((correction.author, correction.product))
+            if before is not None and before.prdtypecode == correction.prdtypecode:
                 return
-            line = f"{_line_end(handle.fileno())}{correction.to_line()}\n"
-            handle.write(line.encode())
+            cut = content and not content.endswith(b"\n")  # a kill left the last line without end
+            handle.write(b"\n" * bool(cut) + correction.to_line().encode() + b"\n")
             handle.flush()
             os.fsync(handle.fileno())
     except OSError as e:
-        folder = shlex.quote(str(file.parent))
-        raise ArtifactError(
-            f"{file}: the correction can't be written ({e})", next_command=f"df -h {folder}"
-        ) from e
-
-
-def _is_known(lines: IO[bytes], correction: Correction) -> bool:
-    """Say whether the latest of the correction's author about its product gives its class."""
-    lines.seek(0)
-    named = correction.product.encode()
-    before = parse_lines(line for line in lines if named in line)[0]
-    same = (c for c in before if (c.author, c.product) == (correction.author, correction.product))
-    latest = sorted(same, key=lambda c: c.created_at)[-1:]
-    return [c.prdtypecode for c in latest] == [correction.prdtypecode]
-
-
-def _line_end(descriptor: int) -> str:
-    """Return what ends the last line, if a kill left it without its end."""
-    size = os.fstat(descriptor).st_size
-    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
+        raise unwritable(file, e) from e
