@@ -72,36 +72,27 @@ def _split(validated: Validated, cfg: Config) -> tuple[pd.DataFrame, np.ndarray]
     Products of people move none of the catalogue: a duplicate of one that is held out is held out
     with it, unscored, or left out where no other product teaches its class.
     """
-    train, settings = validated.train, cfg.data
-    added, groups = from_people(train), validated.groups.ids
-    scored = ~added | settings.score_feedback
-    every_group = find_groups(train).ids if added.any() else groups
-    own = pd.DataFrame(
-        {
-            "prdtypecode": train["prdtypecode"].astype(np.int64),
-            "group": every_group,
-            "from_people": ~scored,
-            "times": np.where(added, settings.feedback_weight, 1),
-        }
-    )
-    codes, ids = own["prdtypecode"].to_numpy(), train["productid"].to_numpy()
+    train, share = validated.train, cfg.data.holdout
+    codes, ids = train["prdtypecode"].to_numpy(np.int64), train["productid"].to_numpy()
+    added = from_people(train)
+    scored = ~added | cfg.data.score_feedback
+    groups = find_groups(train).ids if added.any() else validated.groups.ids
+    own_groups = groups if scored.all() else validated.groups.ids
     holdout = np.zeros(len(train), dtype=bool)
     holdout[scored] = stable_holdout(
-        codes[scored],
-        every_group if scored.all() else groups,
-        ids[scored],
-        settings.holdout,
-        cfg.compute.seed,
+        codes[scored], own_groups, ids[scored], share, cfg.compute.seed
     )
     if not holdout.any():
         raise ValidationError(
-            f"{len(train)} products and a hold-out share of {settings.holdout:g} leave no row to "
-            "score: expected larger classes or a larger share",
+            f"{len(train)} products and a hold-out share of {share:g} leave no row to score: "
+            "expected larger classes or a larger share",
             next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
         )
-    holdout |= ~scored & np.isin(every_group, every_group[holdout])
-    untaught = np.isin(codes, codes[~holdout], invert=True)
-    return own[~untaught], holdout[~untaught]
+    holdout |= ~scored & np.isin(groups, groups[holdout])
+    taught = np.isin(codes, codes[~holdout])
+    times = np.where(added, cfg.data.feedback_weight, 1)
+    columns = {"prdtypecode": codes, "group": groups, "from_people": ~scored, "times": times}
+    return pd.DataFrame(columns, index=train.index)[taught], holdout[taught]
 
 
 def catalogue(transformed: Transformed) -> pd.DataFrame:

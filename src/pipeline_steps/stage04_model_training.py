@@ -39,12 +39,9 @@ class ModelTrainingPipeline:
         phase said of all labelled rows, each unseen. Products of people teach the experts alone:
         those that were sent to a person are harder than others, and would bend every probability.
         """
-        table, y, groups = self.transformed.train, self.transformed.y, self.transformed.groups
-        model, counts, train = (
-            self.transformed.model,
-            self.transformed.scored,
-            ~self.transformed.holdout,
-        )
+        given = self.transformed
+        table, y, groups, model = given.train, given.y, given.groups, given.model
+        counts, train = given.scored, ~given.holdout
         train_oof = model.cross_fit(table.iloc[train], y[train], groups[train]).take(counts[train])
         scored = clone(model).fit(table.iloc[train], y[train], groups[train], oof=train_oof)
         held = counts & ~train
@@ -58,7 +55,7 @@ class ModelTrainingPipeline:
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
-        costs = expert_costs(self.transformed, final) if len(final.experts_) > 1 else {}
+        costs = expert_costs(given, final) if len(final.experts_) > 1 else {}
         return Trained(scored, final, scores, threshold, costs)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.data import csv_files, csv_tables, postgres
-from src.data.corrections import Correction
+from src.data.corrections import Correction, parse_lines
 from src.errors import FileFault
 from tests.conftest import rejects_of
 
@@ -290,6 +291,42 @@ def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: 
     assert again.stderr == ""
     assert [c.productid for c in postgres.read_feedback(database)] == [
         None, 1001, None, None, 7,
+    ]  # fmt: skip
+
+
+def test_corrections_of_an_earlier_version_stay_and_are_not_loaded_again(
+    shop: Shop, database: str, load: Load
+) -> None:
+    line = (
+        '{"author": "Ana", "comment": "", "created_at": "2026-01-01T12:00:00+00:00",'
+        ' "designation_hash": "ab", "prdtypecode": 10, "predicted_code": null, "productid": null}'
+    )
+    known = hashlib.sha256(f"feedback {line}".encode()).hexdigest()
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE SCHEMA project")
+        connection.execute(
+            "CREATE TABLE project.feedback (feedback_id BIGINT GENERATED ALWAYS AS IDENTITY"
+            " PRIMARY KEY, productid BIGINT, designation_hash TEXT, prdtypecode BIGINT NOT NULL,"
+            " predicted_code BIGINT, author TEXT NOT NULL DEFAULT '', comment TEXT NOT NULL DEFAULT"
+            " '', created_at TIMESTAMPTZ NOT NULL DEFAULT now(), content_hash TEXT UNIQUE,"
+            " CHECK (productid IS NOT NULL OR designation_hash IS NOT NULL))"
+        )
+        connection.execute(
+            "INSERT INTO project.feedback (designation_hash, prdtypecode, author, created_at,"
+            " content_hash) VALUES ('ab', 10, 'Ana', '2026-01-01T12:00:00Z', %s)",
+            (known,),
+        )
+    kept = parse_lines([line.encode()])[0]
+    lines = "".join(correction.to_line() + "\n" for correction in kept)
+    for _ in range(2):
+        done = load(database, shop.write_plain(6), feedback=lines)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert postgres.read_feedback(database) == kept
+    new = dataclasses.replace(kept[0], designation_hash=None, designation="Livre")
+    postgres.write_feedback(database, new)
+    assert postgres.read_feedback(database) == [*kept, new]
+    assert query(database, "SELECT product FROM project.current_feedback ORDER BY 1 DESC") == [
+        ("ab",), (new.item_hash,),
     ]  # fmt: skip
 
 
