@@ -90,9 +90,12 @@ def fit_classifier(
 ) -> ClassifierMixin:
     """Return a fitted clone, which gets the groups where it, or its last step, asks for them.
 
-    BLAS adds up in another order with another number of threads: with one, the digits are the same
-    on every machine.
+    A row counts as often as a column `times` of a table says. BLAS adds up in another order with
+    another number of threads: with one, the digits are the same on every machine.
     """
+    if "times" in getattr(X, "columns", ()) and (X["times"] != 1).any():
+        rows = np.repeat(np.arange(len(y)), X["times"])
+        X, y, groups = take(X, rows).reset_index(drop=True), y[rows], groups[rows]
     fitted = clone(classifier)
     last = fitted.steps[-1] if isinstance(fitted, Pipeline) else ("", fitted)
     asked = has_fit_parameter(last[1], "groups")
