@@ -178,8 +178,7 @@ def _log_ratios(spec: SignalSpec, known: np.ndarray, batch: np.ndarray) -> np.nd
     else:
         pull = np.log((now + 1e-3) / (before + 1e-3))
     if spec.kind == "mix":
-        grown = ((now - before) / np.sqrt(known.var(axis=0, dtype=np.float64) + 1e-12)).argmax()
-        pull[np.arange(len(pull)) != grown] = 0.0
+        pull[np.arange(len(pull)) != (now - before).argmax()] = 0.0
     return batch @ pull
 
 
