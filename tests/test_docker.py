@@ -117,3 +117,17 @@ def test_the_health_check_is_a_program() -> None:
     code = re.search(r'HEALTHCHECK.*?"(import .*?)"\]', DOCKERFILE, re.DOTALL)
     assert code is not None
     ast.parse(code[1])
+
+
+def test_monitoring_has_a_profile_of_its_own_and_stays_on_this_machine(
+    services: dict[str, dict[str, Any]],
+) -> None:
+    for name, port in (("prometheus", 9090), ("grafana", 3000)):
+        service = services[name]
+        assert service["profiles"] == ["monitoring"]
+        assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+        for volume in service["volumes"]:
+            source, _, mode = volume.partition(":")
+            if source.startswith("./"):
+                assert (REPOSITORY / source).exists(), volume
+                assert mode.endswith(":ro"), volume

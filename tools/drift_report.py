@@ -15,6 +15,7 @@ import argparse
 import re
 import sys
 from datetime import datetime, timedelta, timezone
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,9 @@ from src.config import Config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError, UsageError
 
 if TYPE_CHECKING:
-    import numpy as np
     import pandas as pd
 
-    from src.artifacts.store import ArtifactStore
     from src.monitoring.reference import Reference
-    from src.monitoring.report.build import BatchInfo
     from src.monitoring.signals import Signals
 
 HELP = "python tools/drift_report.py --help"
@@ -65,35 +63,34 @@ def _run(args: argparse.Namespace) -> int:
         paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
         cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
-    from src.monitoring.reference import from_json, without_images
-    from src.monitoring.report.build import BatchInfo
+    from src.monitoring.reference import from_json
+    from src.monitoring.report.lot import compare_lot, report_lot, write_report
+    from src.serving.predictor import load_predictor
 
     store = ArtifactStore(cfg.paths).pinned()
-    content = store.load(store.reference_profile)
-    images_given = args.from_log or args.images is not None  # the log says what each answer had
-    reference = from_json(content) if images_given else without_images(content)
-    y, in_training = None, 0
     if args.from_log:
+        reference = from_json(store.load(store.reference_profile))
         signals, items = _from_log(_since(args.since), cfg, reference)
         if not len(signals):
             return _report_silence(cfg, reference.about.run_id, args.since)
+        report = report_lot(
+            cfg, store, reference, signals, items,
+            name=args.lot or "log", source=f"log, last {args.since}",
+        )  # fmt: skip
     else:
-        if args.labels and not reference.judges_answers:
-            problem = "--labels: the model reads images, too; expected them by --images"
-            raise UsageError(problem, next_command=HELP)
-        signals, items, y, in_training = _from_csv(args, store, reference)
-    info = BatchInfo(
-        name=_safe(args.lot or ("log" if args.from_log else args.batch.stem)),
-        date=datetime.now(timezone.utc).date().isoformat(),
-        source=f"log, last {args.since}" if args.from_log else args.batch.name,
-        false_alarm_rate=cfg.monitoring.false_alarm_rate,
-        resamples=cfg.monitoring.resamples,
-        in_training=in_training,
-        images_given=images_given,
-    )
-    report = _report(cfg, info, reference, signals, items, y)
-    page = _write(cfg, store, report)
-    lines = [*_summary(report), str(page)]
+        predictor = load_predictor(cfg.paths)
+        report = compare_lot(
+            cfg,
+            store,
+            predictor.pipeline,
+            predictor.answer,
+            (args.batch, args.labels),
+            name=args.lot or "",
+            folders=[args.images] if args.images else [],
+            say=partial(print, file=sys.stderr),
+        )
+    lines = [*_summary(report), str(write_report(cfg, store, report))]
+    _record(cfg, report)
     verdict = "ALERT" if report["alert"] else "fine"
     about = f"{report['rows']:,} products, lot {report['name']}"
     print(f"{verdict}  {about}", *lines, sep="\n  ")
@@ -127,11 +124,6 @@ def _since(text: str) -> datetime:
     return datetime.now(timezone.utc) - timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def _safe(name: str) -> str:
-    """Return a lot's name as it may be part of a file's name."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")[:60] or "lot"
-
-
 def _from_log(since: datetime, cfg: Config, reference: Reference) -> tuple[Signals, pd.DataFrame]:
     import pandas as pd
 
@@ -147,85 +139,6 @@ def _from_log(since: datetime, cfg: Config, reference: Reference) -> tuple[Signa
         print(f"{len(answers) - len(own)} answers of other runs left out", file=sys.stderr)
     items = pd.DataFrame({"productid": own["productid"], "designation": [""] * len(own)})
     return from_profiles(own["profile"].tolist(), reference.classes), items
-
-
-def _from_csv(
-    args: argparse.Namespace, store: ArtifactStore, reference: Reference
-) -> tuple[Signals, pd.DataFrame, np.ndarray | None, int]:
-    """Return signals, texts and labels of products, and how many of them were in training."""
-    import numpy as np
-
-    from src.data.readers import read_labels, read_products
-    from src.monitoring.signals import SignalReader
-    from src.pipelines.product_keys import product_keys
-
-    said: list[str] = []
-    items = read_products(args.batch, [args.images] if args.images else [], say=said.append)
-    y = read_labels(args.labels, items, reference.classes) if args.labels else None
-    if args.images and (items["image"] == "").all():
-        raise UsageError(" ".join(said), next_command=HELP)
-    for line in said:
-        print(line, file=sys.stderr)
-    pipeline = store.load(store.full_pipeline(reference.about.kind))
-    table = pipeline.table(items)
-    if reference.judges_answers:  # as in the log, a product that can't be read has no answer
-        read = pipeline.readable(table)
-        if not read.any():
-            raise UsageError(
-                f"{args.batch}: no product has what the model reads", next_command=HELP
-            )
-        if not read.all():
-            print(f"{(~read).sum()} products with nothing to read left out", file=sys.stderr)
-        items, table = (rows[read].reset_index(drop=True) for rows in (items, table))
-        y = y if y is None else y[read]
-    proba = pipeline.model.predict_proba(table)
-    in_training = int(np.isin(product_keys(table), pipeline.training_keys).sum())
-    signals = SignalReader.of(pipeline.model).read(table, proba)
-    return signals, items, y, in_training
-
-
-def _report(
-    cfg: Config,
-    info: BatchInfo,
-    reference: Reference,
-    signals: Signals,
-    items: pd.DataFrame,
-    y: np.ndarray | None,
-) -> dict[str, Any]:
-    from src.labels import load_labels
-    from src.monitoring.drift import calibrate, compare, estimate_accuracy
-    from src.monitoring.report.build import build_report
-    from src.monitoring.report.labels import with_labels
-
-    labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
-    thresholds = calibrate(
-        reference,
-        len(signals),
-        false_alarm_rate=info.false_alarm_rate,
-        resamples=info.resamples,
-        seed=cfg.compute.seed,
-    )
-    findings = compare(reference, signals, thresholds)
-    accuracy = estimate_accuracy(reference, signals)
-    report = build_report(info, reference, signals, findings, accuracy, items, labels)
-    return report if y is None else with_labels(report, reference, signals, y, labels)
-
-
-def _write(cfg: Config, store: ArtifactStore, report: dict[str, Any]) -> Path:
-    """Write the three files and the row; return the place of the page."""
-    from src.artifacts.store import Run
-    from src.monitoring.report.build import report_table
-    from src.monitoring.report.page import report_html
-
-    run = Run(report["run_id"], report["data_hash"], report["synthetic"], cfg.digest())
-    name = f"{report['date']}_{report['name']}"
-    files = {".json": report, ".csv": report_table(report), ".html": report_html(report)}
-    with store.writing():
-        for suffix, value in files.items():
-            store.save(store.rapport(name + suffix), value, run=run, stage="monitor")
-    if cfg.data.source == "postgres":
-        _record(report, cfg)
-    return store.rapport(name + ".html")
 
 
 def _summary(report: dict[str, Any]) -> list[str]:
@@ -254,15 +167,12 @@ def _summary(report: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _record(report: dict[str, Any], cfg: Config) -> None:
-    """Add the row of project.drift_reports; the files stand whatever the database says."""
-    from src.data import postgres
-    from src.data.database_url import database_url
+def _record(cfg: Config, report: dict[str, Any]) -> None:
+    """Add the row of the report; the files stand whatever the database says."""
+    from src.monitoring.report.lot import record_report
 
     try:
-        columns = {name: report[name] for name in ("run_id", "rows", "alert", "findings")}
-        row = {**columns, "lot": report["name"], "report_date": report["date"]}
-        postgres.write_rows(database_url(cfg.paths.workspace), "drift_reports", [row])
+        record_report(cfg, report)
     except DatabaseError as e:
         print(f"not recorded in the database: {e.message}", file=sys.stderr)
 

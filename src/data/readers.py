@@ -7,6 +7,7 @@ assumed of the file is said. Nothing is held whole unless the caller wants it so
 
 from __future__ import annotations
 
+import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -16,7 +17,8 @@ import numpy as np
 import pandas as pd
 
 from src.data.csv_files import NO_ID, whole_number
-from src.data.images import file_name, find_images, list_images
+from src.data.images import file_name as image_name
+from src.data.images import find_images, list_images
 from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
 from src.files import encodable
@@ -25,6 +27,8 @@ from src.i18n import Said, translator
 CHUNK_ROWS = 500
 NO_LABEL = -1
 _SHOWN = 100
+Upload = tuple[str, bytes]
+"""Name and content of a file that was uploaded."""
 
 
 class ProductReader:
@@ -118,14 +122,16 @@ class ProductReader:
         if not self.none_matched or self._missed is None:
             return words("reader.images", matched=words.number(self.matched), rows=rows)
         name, productid, imageid = (text.strip()[:_SHOWN] for text in self._missed)
-        official = file_name(imageid, productid) if imageid and productid else ""
+        official = image_name(imageid, productid) if imageid and productid else ""
         wanted = name or official or productid or imageid or words("reader.no_keys")
         held = encodable(min(self._listed, default=words("reader.no_files")))[:_SHOWN]
         return words("reader.no_images", rows=rows, wanted=wanted, held=held)
 
 
-def open_binary(path: Path) -> IO[bytes]:
+def open_binary(path: Path | Upload) -> IO[bytes]:
     """Open a file that somebody hands in; one that can't be read is a FileFault."""
+    if not isinstance(path, Path):
+        return io.BytesIO(path[1])
     try:
         return path.open("rb")
     except (OSError, ValueError) as e:  # ValueError: a NUL byte in the name
@@ -134,22 +140,26 @@ def open_binary(path: Path) -> IO[bytes]:
 
 
 def read_products(
-    path: Path, folders: Sequence[Path] = (), say: Callable[[str], object] | None = None
+    path: Path | Upload,
+    folders: Sequence[Path] = (),
+    say: Callable[[str], object] | None = None,
+    images: Mapping[str, str] | None = None,
+    language: str = "en",
 ) -> pd.DataFrame:
-    """Return all products of a file, without their cells.
+    """Return all products of a file, without their cells; `images` as a `ProductReader` takes them.
 
-    `say` is told, in English, what was assumed of the file and how many images were found.
+    `say` is told, in the language, what was assumed of the file and how many images were found.
     """
     with open_binary(path) as stream:
-        reader = ProductReader(stream, path, folders)
+        reader = ProductReader(stream, file_name(path), folders, images)
         parts = [chunk.drop(columns="cells") for chunk in reader.chunks(4_000)]
-    for line in filter(None, (reader.assumed("en"), reader.images_line("en"))):
+    for line in filter(None, (reader.assumed(language), reader.images_line(language))):
         if say:
             say(line)
     return pd.concat(parts, ignore_index=True)
 
 
-def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndarray:
+def read_labels(path: Path | Upload, items: pd.DataFrame, classes: np.ndarray) -> np.ndarray:
     """Return the code of each product of a batch, `NO_LABEL` where the file has none.
 
     Rows are matched by the official row index, else by productid, else by order. A code that is
@@ -161,31 +171,35 @@ def read_labels(path: Path, items: pd.DataFrame, classes: np.ndarray) -> np.ndar
     FileFault
         The file can't be read, can't be matched with the batch or has no code of the model.
     """
+    name = file_name(path)
     with open_binary(path) as stream:
-        header, rows = read_table(stream, path, "prdtypecode", [])
+        header, rows = read_table(stream, name, "prdtypecode", [])
         records = list(rows)
     texts = _columns(header, records)
-    codes = _ids("prdtypecode", texts, records, path)
+    codes = _ids("prdtypecode", texts, records, name)
     known = np.isin(codes, classes)
     if not known.any():
         found = ", ".join(texts["prdtypecode"][:8])
-        raise FileFault.of(path, f"no code of the model, found {found}")
+        raise FileFault.of(name, Said("reader.faults.no_code", found=found))
     codes[~known] = NO_LABEL
     keys, wanted = _row_index(header, records), items["row_index"]
     if keys is None and any(texts["productid"]):
-        keys, wanted = _ids("productid", texts, records, path), items["productid"]
+        keys, wanted = _ids("productid", texts, records, name), items["productid"]
     if keys is None:
         if len(codes) == len(items):
             return codes
-        problem = (
-            f"{len(codes)} rows for {len(items)} products, and neither row index nor productid"
-        )
-        raise FileFault.of(path, problem)
+        problem = Said("reader.faults.no_match", n=len(codes), rows=len(items))
+        raise FileFault.of(name, problem)
     code_of = dict(zip(keys.tolist(), codes.tolist(), strict=True)) | {NO_ID: NO_LABEL}
     labels = np.array([code_of.get(key, NO_LABEL) for key in wanted.tolist()], dtype=np.int64)
     if (labels == NO_LABEL).all():
-        raise FileFault.of(path, "no row belongs to a product of the batch")
+        raise FileFault.of(name, Said("reader.faults.no_label"))
     return labels
+
+
+def file_name(source: Path | Upload) -> Path | str:
+    """Return what messages call a file."""
+    return source if isinstance(source, Path) else source[0]
 
 
 def _columns(

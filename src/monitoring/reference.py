@@ -22,6 +22,7 @@ from src.monitoring.binning import (
     BinnedSample,
     Discretizer,
     Listed,
+    Packed,
     fit_projection,
     quantile_edges,
 )
@@ -65,7 +66,8 @@ class Answers:
 class Reference:
     """What batches are compared with: a sample of m products, answers of all labelled rows.
 
-    `quantiles` has the `QUANTILES` of each number that the sample has.
+    `quantiles` has the `QUANTILES` of each number that the sample has; `productids`, (m,), name its
+    products, None in a profile of an earlier version.
     """
 
     about: About
@@ -73,6 +75,7 @@ class Reference:
     sample: BinnedSample
     answers: Answers
     quantiles: Mapping[str, Listed]
+    productids: Packed | None = None
 
     def __len__(self) -> int:
         return len(self.sample.proba)
@@ -121,7 +124,9 @@ def judge_answers(proba: np.ndarray, y: np.ndarray, classes: np.ndarray) -> Answ
     )
 
 
-def build_reference(signals: Signals, answers: Answers, about: About) -> Reference:
+def build_reference(
+    signals: Signals, answers: Answers, about: About, productids: np.ndarray | None = None
+) -> Reference:
     """Condense a sample of m products, with probabilities from a model that had not seen them."""
     present = {name: column[~np.isnan(column)] for name, column in signals.numbers.items()}
     values = {name: present[name] for name in NUMBERS if len(present[name])}
@@ -140,6 +145,7 @@ def build_reference(signals: Signals, answers: Answers, about: About) -> Referen
         sample=discretizer.transform(signals),
         answers=answers,
         quantiles={name: np.quantile(column, QUANTILES) for name, column in values.items()},
+        productids=productids,
     )
 
 

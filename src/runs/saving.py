@@ -83,9 +83,11 @@ def save_reference(
         answered = np.flatnonzero(~np.isnan(proba[:, 0]))
         most, seed = cfg.monitoring.reference_rows, cfg.compute.seed
         rows = answered[choose_rows(oof.folds[answered], most, seed)]
-        signals = reader.read(transformed.train.iloc[rows], proba[rows])
+        table = transformed.train.iloc[rows]
+        signals = reader.read(table, proba[rows])
         answers = judge_answers(proba[answered], transformed.y[answered], oof.classes)
-        return to_json(build_reference(signals, answers, about))
+        ids = table["productid"].to_numpy(dtype=np.int64)
+        return to_json(build_reference(signals, answers, about, ids))
 
     content = profile(oof.proba)
     if TEXT in oof.modality_proba and len(oof.modality_proba) > 1:

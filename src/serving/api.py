@@ -10,10 +10,11 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import io
 import logging
 import re
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -58,7 +59,7 @@ from src.serving.schemas import (
     read_product,
 )
 from src.serving.served_model import ServedModel
-from src.serving.uploads import check_image
+from src.serving.uploads import check_image, unpack_images, unpack_table
 
 logger = logging.getLogger(__name__)
 
@@ -69,6 +70,7 @@ TABLE_TYPES = (
     "application/vnd.ms-excel", "application/vnd.apache.parquet", "application/octet-stream",
     "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
 )  # fmt: skip
+ZIP_TYPES = ("application/zip", "application/x-zip-compressed")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -226,15 +228,14 @@ def _product_body(schema: type[ProductRequest]) -> dict[str, Any]:
 
 def _add_batch(app: FastAPI, services: Services) -> None:
     example = "designation,description\nLampe LED,\nHarry Potter tome 1,Poche\n"
-    body = {
-        "required": True,
-        "content": {"text/csv": {"schema": {"type": "string"}, "example": example}},
-    }
+    archive = {"type": "string", "format": "binary", "description": "One table and images."}
+    content = {"text/csv": {"schema": {"type": "string"}, "example": example}}
+    body = {"required": True, "content": {**content, ZIP_TYPES[0]: {"schema": archive}}}
     ok = {200: {"content": {"text/csv": {"schema": {"type": "string"}}}}}
 
     @app.post(
         "/predict/batch",
-        summary="Classify the products of a table",
+        summary="Classify the products of a table, or of a zip with a table and images",
         response_class=StreamingResponse,
         responses=ok,  # type: ignore[arg-type]
         openapi_extra={"requestBody": body},
@@ -246,30 +247,44 @@ def _add_batch(app: FastAPI, services: Services) -> None:
         form: Annotated[Form, Query(alias="format")] = "csv",
     ) -> StreamingResponse:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if kind not in TABLE_TYPES:
-            raise HTTPException(415, f"content type {kind!r}: expected text/csv, or another table")
+        if kind not in TABLE_TYPES + ZIP_TYPES:
+            raise HTTPException(
+                415, f"content type {kind!r}: expected text/csv, another table, or a zip of both"
+            )
         with contextlib.ExitStack() as stack:
-            spool = stack.enter_context(tempfile.TemporaryFile())
+            spool: IO[bytes] = stack.enter_context(tempfile.TemporaryFile())
             async for part in request.stream():
                 spool.write(part)
-            assumed = await run_in_threadpool(_check_table, spool)
-            parts = _answers(services, spool, top_k, language, form)
+            images = None
+            if kind in ZIP_TYPES:
+                folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="images-"))
+                most = services.limits.batch_bytes
+                spool, images = await run_in_threadpool(_unpack, spool, Path(folder), most)
+            read_as = await run_in_threadpool(_check_table, spool, images)
+            parts = _answers(services, spool, images, top_k, language, form)
             header = await run_in_threadpool(next, parts)
             spooled = stack.pop_all()
-        headers = {"X-Read-As": assumed} if assumed else {}
+        headers = {"X-Read-As": read_as} if read_as else {}
         return StreamingResponse(_stream(header, parts, spooled), 200, headers, "text/csv")
 
 
-def _check_table(spool: IO[bytes]) -> str:
+def _unpack(spool: IO[bytes], folder: Path, most_bytes: int) -> tuple[IO[bytes], dict[str, str]]:
+    """Return the table of a zip, and its images as a `ProductReader` takes them."""
+    spool.seek(0)
+    data = spool.read()
+    return io.BytesIO(unpack_table(data, most_bytes)), unpack_images(data, folder)[0]
+
+
+def _check_table(spool: IO[bytes], images: Mapping[str, str] | None) -> str:
     """Read the whole table once: what is wrong is said before the first answer leaves.
 
-    Returns what was assumed of it, fit for a header.
+    Returns what was assumed of it and how many images were found, fit for a header.
     """
     spool.seek(0)
-    reader = ProductReader(spool, "body")
+    reader = ProductReader(spool, "body", images=images)
     for _ in reader.chunks():
         pass
-    return _as_header(reader.assumed("en"))
+    return _as_header(" ".join(filter(None, (reader.assumed("en"), reader.images_line("en")))))
 
 
 def _as_header(text: str) -> str:
@@ -282,14 +297,19 @@ def _as_header(text: str) -> str:
 
 
 def _answers(
-    services: Services, spool: IO[bytes], top_k: int, language: Language, form: Form
+    services: Services,
+    spool: IO[bytes],
+    images: Mapping[str, str] | None,
+    top_k: int,
+    language: Language,
+    form: Form,
 ) -> Iterator[str]:
     """Yield the header, then the answers of one chunk after the other."""
     predictor = services.model.get()
     pipeline = predictor.pipeline
     top_k = min(top_k, len(pipeline.model.classes_))
     spool.seek(0)
-    reader = ProductReader(spool, "body")
+    reader = ProductReader(spool, "body", images=images)
     yield answers_header(reader.header, top_k, form)
     for chunk in reader.chunks():
         answered = predictor.answer(chunk, top_k=top_k, language=language)

@@ -1,4 +1,4 @@
-"""What visitors upload, checked before it is used: one image, a zip of images.
+"""What visitors upload, checked before it is used: one image, a zip of images and a table.
 
 Nothing of a zip's own paths reaches the disk: images are written under numbers into a folder of
 ours, and found by their path in the zip.
@@ -14,12 +14,16 @@ import struct
 import unicodedata
 import zipfile
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 from src.data.image_decode import NOT_AN_IMAGE, ImageFault, decode_image
 from src.data.images import is_image_name
 from src.errors import FileFault
 from src.i18n import Said
+
+TABLE_TYPES = ("csv", "tsv", "txt", "gz", "xlsx", "parquet")
+"""Endings of the tables that the readers read."""
 
 MAX_FILES = 20_000
 MAX_MEMBER_BYTES = 20_000_000
@@ -29,6 +33,7 @@ _SIGNATURES = ((b"\xff\xd8\xff", 0), (b"\x89PNG\r\n\x1a\n", 0), (b"WEBP", 8))
 _CHECK_SIDE_PX = 64
 _BLOCK_BYTES = 1 << 20
 _SAYS_UTF8 = 0x800
+_TABLE_ENDINGS = tuple(f".{ending}" for ending in TABLE_TYPES)
 # What zipfile raises where a zip is cut, encrypted, damaged or packed in an unknown way.
 _MEMBER_FAULTS = (
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, OSError, RuntimeError,
@@ -51,6 +56,34 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     Returns the file of each image by its path in the zip, and how many other files there were, and
     images that can't be read. What is no zip, or holds too much, is a FileFault.
     """
+    with _open_zip(data) as (archive, members):
+        left, files = MAX_BYTES, {}
+        for number, (path, member) in enumerate(members.items()):
+            content = None
+            if is_image_name(path):
+                content = _read(archive, member, MAX_MEMBER_BYTES)
+            if content is None:
+                continue
+            left -= len(content)
+            if left < 0:
+                raise FileFault(Said("reader.faults.zip_bytes", n=MAX_BYTES))
+            files[path] = str(folder / str(number))
+            Path(files[path]).write_bytes(content)
+    return files, len(members) - len(files)
+
+
+def unpack_table(data: bytes, most_bytes: int) -> bytes:
+    """Return the one table of a zip of products; none, several or a larger one is a FileFault."""
+    with _open_zip(data) as (archive, members):
+        tables = [m for path, m in members.items() if path.lower().endswith(_TABLE_ENDINGS)]
+        content = _read(archive, tables[0], most_bytes) if len(tables) == 1 else None
+    if content is None:
+        raise FileFault(Said("reader.faults.zip_table", n=len(tables), most=most_bytes))
+    return content
+
+
+@contextlib.contextmanager
+def _open_zip(data: bytes) -> Iterator[tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]]:
     try:
         archive = zipfile.ZipFile(io.BytesIO(data))
     except _MEMBER_FAULTS as e:
@@ -60,17 +93,7 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
         members = {path: m for path, m in members.items() if not _PASSED_OVER.search(path)}
         if len(members) > MAX_FILES:
             raise FileFault(Said("reader.faults.zip_files", n=len(members), most=MAX_FILES))
-        left, files = MAX_BYTES, {}
-        for number, (path, member) in enumerate(members.items()):
-            content = _read(archive, member) if is_image_name(path) else None
-            if content is None:
-                continue
-            left -= len(content)
-            if left < 0:
-                raise FileFault(Said("reader.faults.zip_bytes", n=MAX_BYTES))
-            files[path] = str(folder / str(number))
-            Path(files[path]).write_bytes(content)
-    return files, len(members) - len(files)
+        yield archive, members
 
 
 def _path(member: zipfile.ZipInfo) -> str:
@@ -82,7 +105,7 @@ def _path(member: zipfile.ZipInfo) -> str:
     return unicodedata.normalize("NFC", path.replace("\\", "/"))
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> bytes | None:
     """Return a member's bytes; None where it is too large or can't be read.
 
     The size that the zip states is not trusted: what comes out is counted.
@@ -92,7 +115,7 @@ def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> bytes | None:
         with archive.open(member) as stream:
             while block := stream.read(_BLOCK_BYTES):
                 content += block
-                if len(content) > MAX_MEMBER_BYTES:
+                if len(content) > most_bytes:
                     return None
     except _MEMBER_FAULTS:
         return None

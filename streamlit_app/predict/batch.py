@@ -1,22 +1,30 @@
-"""A file of products: upload, progress, summary, download."""
+"""A file of products: upload, progress, summary, and its answers as a list to work through."""
 
 from __future__ import annotations
 
 import html
+from collections.abc import Iterable
+from typing import Any
 
+import numpy as np
 import pandas as pd
 import streamlit as st
 
-from src.errors import FileFault
+from src.errors import FileFault, ProjectError
+from src.i18n import DASH
 from src.serving.answers import FORMS
+from src.serving.feedback import withdrawal
 from src.serving.predictor import Predictor
+from src.serving.uploads import TABLE_TYPES
 from streamlit_app.predict.scoring import ScoredFile, score_file
-from streamlit_app.shared import choices, components
+from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 _TABLE, _ZIP, _SCORED = "batch_table", "batch_zip", "scored_file"
-TABLE_TYPES = ("csv", "tsv", "txt", "gz", "xlsx", "parquet")
-SHOWN_ROWS = 200
+# The corrections of this file by row, the latest last; a number for each state of an editor.
+_CORRECTED, _EDITOR = "batch_corrected", "batch_editor"
+SHOWN_ROWS, THUMBNAIL_PX, EDITOR_PX = 100, 64, 560
+SHOWN = ("all", "review", "sure")
 EXAMPLE = (
     "designation,description,productid,imageid\n"
     '"Piscine gonflable ronde 3 m","Avec pompe et bâche",1,\n'
@@ -45,7 +53,8 @@ def show(ctx: Context, predictor: Predictor) -> None:
     asked = (table, images)
     if go:
         scored = _score(ctx, predictor, *table, images[1] if images else None)
-        st.session_state[_SCORED] = (asked, scored)
+        st.session_state.update({_SCORED: (asked, scored), _CORRECTED: {}})
+        st.session_state[_EDITOR] = st.session_state.get(_EDITOR, 0) + 1
     kept = st.session_state.get(_SCORED)
     if kept is not None and kept[0] == asked and kept[1] is not None:
         _summary(ctx, predictor, kept[1])
@@ -97,12 +106,10 @@ def _summary(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
         what = ctx.words("app.predict.file_images", skipped=skipped)
         figures.append((ctx.words.number(reader.matched), what))
     components.figures(figures)
+    _work_list(ctx, scored)
     _download(ctx, predictor, scored)
     st.header(ctx.words("app.predict.file_mix"), anchor=False)
     components.class_bars(ctx, scored.classes.most_common())
-    shown = min(rows, SHOWN_ROWS)
-    st.header(ctx.words("app.predict.file_first", n=ctx.words.number(shown)), anchor=False)
-    _table(ctx, scored)
 
 
 def _download(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
@@ -110,40 +117,148 @@ def _download(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
     form = choices.choose(
         ctx,
         ctx.words("app.predict.file_form"),
-        FORMS,
+        (*FORMS, "parquet"),
         lambda form: ctx.words(f"app.predict.file_form_{form}"),
         key="batch_form",
+        place=left,
+    )
+    written = scored.written(predictor.pipeline.labels, ctx.language, form, _given())
+    name = "scored.parquet" if form == "parquet" else "scored.csv"
+    with right:
+        components.download(ctx.words("app.predict.file_download"), written, name, type="primary")
+
+
+def _work_list(ctx: Context, scored: ScoredFile) -> None:
+    """Show the answers that are asked for; a class chosen in a row is a correction."""
+    st.header(ctx.words("app.predict.file_work"), anchor=False)
+    rows, view = _chosen(ctx, scored)
+    author = st.text_input(
+        ctx.words("app.predict.correct_author"), key="correct_author", max_chars=80,
+        persist_state="session",
+    )  # fmt: skip
+    allowed, corrected = components.may_write(ctx), st.session_state[_CORRECTED]
+    classes = _table(ctx, scored, rows, f"batch_{st.session_state[_EDITOR]}_{view}", allowed)
+    try:
+        for row, given in zip(rows, classes, strict=True):
+            code = None if pd.isna(given) else int(given)
+            if code != (corrected[row].prdtypecode if row in corrected else None):
+                _correct(ctx, scored, row, code, author)
+    except ProjectError as error:
+        components.problem(error, ctx.language)
+    if corrected:
+        components.note(ctx.words("app.predict.file_corrected", n=ctx.words.number(len(corrected))))
+        undo = ctx.words("app.predict.correct_undo")
+        st.button(undo, icon=":material/undo:", on_click=_undo, args=(ctx, scored))
+
+
+def _chosen(ctx: Context, scored: ScoredFile) -> tuple[list[int], str]:
+    """Show the filters; return the rows to show, and a name of this view of them."""
+    left, middle, right = st.columns([3, 3, 2], vertical_alignment="bottom")
+    which = choices.choose(
+        ctx,
+        ctx.words("app.predict.file_show"),
+        SHOWN,
+        lambda name: ctx.words(f"app.predict.file_show_{name}"),
+        key="batch_show",
         widget="segmented_control",
         required=True,
         place=left,
     )
-    written = scored.written(predictor.pipeline.labels, ctx.language, form)
-    with right:
-        what = ctx.words("app.predict.file_download")
-        components.download(what, written, "scored.csv", type="primary")
-
-
-def _table(ctx: Context, scored: ScoredFile) -> None:
-    columns = {
-        "title": ctx.words("app.predict.title"),
-        "name": ctx.words("app.word.class"),
-        "probability": ctx.words("app.word.probability"),
-        "review": ctx.words("app.predict.file_column_review"),
-        "image": ctx.words("app.predict.file_column_image"),
-    }
-    answers = scored.predictions[:SHOWN_ROWS]
-    data = pd.DataFrame(
-        {
-            "title": [components.shortened(title, 120) for title in scored.titles[:SHOWN_ROWS]],
-            "name": ["" if a.code is None else ctx.named(a.code) for a in answers],
-            "probability": [a.probability for a in answers],
-            "review": [_review(ctx, a.needs_review, a.review_reason) for a in answers],
-            "image": [a.used_image for a in answers],
-        }
+    code = choices.choose_class(ctx, scored.classes, key="batch_class", place=middle)
+    rows = [
+        row
+        for row, answer in enumerate(scored.predictions)
+        if which == "all" or answer.needs_review == (which == "review")
+        if code is None or answer.code == code
+    ]
+    starts = range(0, max(len(rows), 1), SHOWN_ROWS)
+    start = choices.choose(
+        ctx,
+        ctx.words("app.predict.file_part", n=ctx.words.number(len(rows))),
+        starts,
+        lambda first: f"{min(first + 1, len(rows))}–{min(first + SHOWN_ROWS, len(rows))}",
+        key="batch_part",
+        place=right,
     )
-    components.table(ctx, data, columns, {"probability": ctx.words.percent})
+    return rows[start : start + SHOWN_ROWS], f"{which}_{code}_{start}_{ctx.language}"
+
+
+def _table(
+    ctx: Context, scored: ScoredFile, rows: list[int], key: str, editable: bool
+) -> pd.Series:
+    """Show the editor of some rows; return the class that stands in each, or a missing value."""
+    products = [scored.products[row] for row in rows]
+    answers, given = [scored.predictions[row] for row in rows], _given()
+    images = [p.image and loaders.data_uri(p.image, THUMBNAIL_PX) for p in products]
+    columns = {
+        "image": images if any(images) else None,
+        "title": [components.shortened(p.designation, 120) for p in products],
+        "class": ["" if a.code is None else ctx.named(a.code) for a in answers],
+        "right": pd.array([given.get(row) for row in rows], dtype="Int64"),
+        "probability": [a.probability for a in answers],
+        "review": [_review(ctx, a.needs_review, a.review_reason) for a in answers],
+    }
+    names = {name: ctx.words(f"app.predict.column_{name}") for name in columns}
+    data = pd.DataFrame({names[n]: column for n, column in columns.items() if column is not None})
+    classes: Iterable[Any] = sorted(ctx.labels.codes, key=ctx.label)
+    right = st.column_config.SelectboxColumn(
+        options=classes, format_func=lambda code: ctx.named(int(code))
+    )
+    edited = st.data_editor(
+        data.style.format(ctx.words.percent, subset=[names["probability"]]),
+        hide_index=True,
+        height=EDITOR_PX,
+        row_height=THUMBNAIL_PX if any(images) else None,
+        placeholder=DASH,
+        column_config={names["image"]: st.column_config.ImageColumn(), names["right"]: right},
+        disabled=[title for title in data.columns if title != names["right"] or not editable],
+        key=key,
+        alt=ctx.words("app.predict.file_work"),
+    )
+    return edited[names["right"]]
 
 
 def _review(ctx: Context, needed: bool, reasons: tuple[str, ...]) -> str:
     told = ", ".join(ctx.words(f"review.{code}") for code in reasons)
-    return (told or ctx.words("app.predict.file_column_review")) if needed else ""
+    return (told or ctx.words("app.predict.column_review")) if needed else ""
+
+
+def _correct(ctx: Context, scored: ScoredFile, row: int, code: int | None, author: str) -> None:
+    """Store the class of a row, or take it back where the cell was emptied."""
+    corrected, store = st.session_state[_CORRECTED], loaders.feedback_store(ctx)
+    if code is None:
+        store.store(withdrawal(corrected.pop(row)))
+        return
+    answer = scored.predictions[row]
+    correction = store.new(
+        code,
+        scored.products[row],
+        _catalogue_id(ctx, scored, row),
+        predicted_code=answer.code,
+        probability=answer.probability,
+        run_id=answer.model,
+        source="batch",
+        author=author,
+    )
+    st.toast(ctx.words(f"app.predict.correct_{store.store(correction)}"))
+    corrected.pop(row, None)
+    corrected[row] = correction
+
+
+def _catalogue_id(ctx: Context, scored: ScoredFile, row: int) -> int | None:
+    """Return a row's productid where the catalogue has it with the same title: shops share ids."""
+    productid, title = scored.productids[row], scored.products[row].designation
+    known = loaders.catalogue(ctx)
+    same = known is not None and known["productid"].eq(productid) & known["designation"].eq(title)
+    return productid if np.any(same) else None
+
+
+def _undo(ctx: Context, scored: ScoredFile) -> None:
+    """Take the latest correction back; the editor begins anew."""
+    _correct(ctx, scored, next(reversed(st.session_state[_CORRECTED])), None, "")
+    st.session_state[_EDITOR] += 1
+
+
+def _given() -> dict[int, int]:
+    """Return the class that was given to each corrected row."""
+    return {row: c.prdtypecode for row, c in st.session_state[_CORRECTED].items()}

@@ -116,18 +116,26 @@ def timeline(
     value_title: str,
     titles: Mapping[str, str],
 ) -> alt.LayerChart:
-    """Return one point a row at its date, with its interval.
+    """Return one point a row at its time, with its interval.
 
-    Columns date, accuracy, low, high, state (a key of `colors`).
+    Columns at (a time), accuracy, low, high, state (a key of `colors`). The axis is one of whole
+    days, spaced as time is; points that would lie on each other are moved apart, to the right.
     """
-    days = pd.to_datetime(data["date"])
-    # One report alone still has a day before and a day after it.
-    around = [days.min() - pd.Timedelta(days=1), days.max() + pd.Timedelta(days=1)]
-    ends = [alt.DateTime(year=day.year, month=day.month, date=day.day) for day in around]
+    data = data.sort_values("at")
+    days = data["at"].dt.normalize()
+    ends = [days.iloc[0], days.iloc[-1] + pd.Timedelta(days=1)]
+    gap, places = (ends[1] - ends[0]) / max(40, len(data)), list[pd.Timestamp]()
+    for at in data["at"]:
+        places.append(max(at, places[-1] + gap) if places else at)
+    ends[1] = max(ends[1], places[-1])
+    moments = [
+        alt.DateTime(year=d.year, month=d.month, date=d.day, hours=d.hour, minutes=d.minute)
+        for d in (*ends, *days.unique())
+    ]
     scale = alt.Scale(domain=(max(0.0, float(data["low"].min()) - 0.05), 1.0), clamp=True)
-    base = alt.Chart(data).encode(
-        x=alt.X("yearmonthdate(date):T", title=None, scale=alt.Scale(domain=ends)).axis(
-            format="%Y-%m-%d", tickCount="day", labelOverlap=True
+    base = alt.Chart(data.assign(place=places)).encode(
+        x=alt.X("place:T", title=None, scale=alt.Scale(domain=moments[:2])).axis(
+            format="%Y-%m-%d", values=moments[2:], labelOverlap=True
         ),
         color=_color("state", colors),
     )

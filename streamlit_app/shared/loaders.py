@@ -162,6 +162,12 @@ def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
     return {name: report for name, report in reports if report is not None}
 
 
+def drift_files(ctx: Context, name: str) -> list[Path]:
+    """Return the files of a drift report that are there: page, table, JSON."""
+    paths = (ctx.store.rapport(name + suffix) for suffix in (".html", ".csv", ".json"))
+    return [path for path in paths if path.is_file()]
+
+
 def demo_images(ctx: Context) -> list[Path]:
     """Return the images to try the app with; none before a run with images."""
     return sorted(ctx.cfg.paths.demo_images_dir.glob("*.jpg"))

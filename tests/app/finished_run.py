@@ -6,6 +6,7 @@ their documented formats, from made-up out-of-fold predictions: a test then know
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,10 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config
 from src.labels import Labels
+from src.monitoring.report.build import report_table
+from src.monitoring.report.page import report_html
 from src.pipeline_steps.runner import Options, run_pipeline
+from tools import drift_report
 
 KIND = "late_fusion"
 RUN = Run("20260102T030405.678-abcdef", "5eed" * 16, True, "abcdef0123456789")
@@ -237,31 +241,32 @@ def label_issues(predictions: pd.DataFrame, labels: Labels) -> pd.DataFrame:
     )
 
 
-def drift_report(*, alert: bool, labels: Labels) -> dict[str, Any]:
-    """Return the values of a drift report in which the language moved, or nothing did."""
-    names = {code: {lang: labels.label(code, lang) for lang in ("fr", "en")} for code in (10, 2583)}
-    example = {"productid": 1, "designation": "<b>Garden hose</b>", "predicted": 2585}
-    return {
-        "alert": alert,
-        "rows": 500,
-        "false_alarm_rate": 0.01,
-        "accuracy": {"accuracy": 0.7, "low": 0.66, "high": 0.74},
-        "reference_accuracy": 0.82,
-        "findings": [
-            {
-                "signal": signal,
-                "statistic": statistic,
-                "threshold": 0.1,
-                "alert": statistic > 0.1,
-                "examples": [example] if statistic > 0.1 else [],
-            }
-            for signal, statistic in (("language", 0.3 if alert else 0.05), ("doubt", 0.02))
-        ],
-        "class_mix": [
-            {"code": code, "label": names[code], "before": 0.1, "now": 0.1 + change}
-            for code, change in ((10, 0.05), (2583, -0.02))
-        ],
-    }
+def write_drift_reports(cfg: Config) -> None:
+    """Write what the command says of three lots: food on the second day, which is no such shop."""
+    place = cfg.paths.workspace / "lots"
+    place.mkdir()
+    food = place / "food.csv"
+    goods = ["<b>baguette</b> tradition", "beurre doux 250 g", "comté affiné 18 mois"]
+    pd.DataFrame({"designation": goods * 30, "productid": range(90)}).to_csv(food, index=False)
+    known, settings = place / "known.csv", cfg.paths.workspace
+    unlabelled = pd.read_csv(cfg.paths.import_dir / "X_test_update.csv", index_col=0)
+    unlabelled.head(5).to_csv(known)  # so few say nothing of a model of so few products
+    store = ArtifactStore(cfg.paths)
+    for table, name, at in (
+        (known, "shop", "2026-01-01T06:00:00+00:00"),
+        (known, "night", "2026-01-02T06:29:00+00:00"),
+        (food, "shop", "2026-01-02T06:30:00+00:00"),
+    ):
+        words = [str(table), "--lot", name, "--config", str(settings / "app.toml")]
+        drift_report.main([*words, "--set", "data.source=csv", "--out", str(place)])
+        (written,) = place.glob("*.json")
+        report = json.loads(written.read_text(encoding="utf-8"))
+        report.update(date=at[:10], created_at=at)
+        files = {".json": report, ".html": report_html(report), ".csv": report_table(report)}
+        for suffix, value in files.items():
+            target = store.rapport(f"{at[:10]}_{name}{suffix}")
+            store.save(target, value, run=RUN, stage="monitor")
+        written.unlink()
 
 
 def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.DataFrame:
@@ -277,8 +282,6 @@ def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.Da
         store.metrics(KIND, "oof", "_per_class.csv"): class_table(predictions, labels),
         store.comparison: comparison(),
         store.label_issues: label_issues(predictions, labels),
-        store.rapport("2026-01-01_shop.json"): drift_report(alert=False, labels=labels),
-        store.rapport("2026-01-02_shop.json"): drift_report(alert=True, labels=labels),
         store.baseline("b2_diagnostics.csv"): class_table(text_only, labels).iloc[:, :6],
         store.baseline("b4_diagnostics.csv"): class_table(predictions, labels).iloc[:, :6],
         store.baseline("b2_top_confusions.csv"): top_confusions(text_only, labels),
@@ -286,6 +289,7 @@ def write_results(cfg: Config, catalogue: pd.DataFrame, labels: Labels) -> pd.Da
     }
     for path, value in values.items():
         store.save(path, value, run=RUN, stage="evaluate")
+    write_drift_reports(cfg)
     return predictions
 
 

@@ -17,6 +17,7 @@ import subprocess
 import sys
 import time
 import urllib.request
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -288,6 +289,103 @@ def test_a_csv_of_a_thousand_rows_is_scored_and_downloaded(
     assert [row["productid"] for row in rows] == [str(i) for i in range(1_000)]
     assert all(0 < float(row["probability"]) <= 1 for row in rows)
     assert visitor.errors == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_lot_is_compared_and_its_report_downloaded(
+    visit: Visit, screenshots: Path, finished: Config, tmp_path: Path, size: dict[str, int]
+) -> None:
+    lot = tmp_path / f"bakery {size['width']}.csv"
+    goods = ["baguette tradition", "brioche nanterre", "pain de seigle"]
+    lot.write_text("\n".join(["designation", *goods * 20]), encoding="utf-8")
+    visitor = visit("diagnostics?section=drift", "fr", size)
+    visitor.page.get_by_text("Comparer un lot").click()
+    visitor.settle()
+    visitor.page.locator("input[type=file]").first.set_input_files(lot)
+    visitor.settle()
+    visitor.press("Comparer")
+    visitor.page.get_by_text("Ce lot a changé").first.wait_for(timeout=TIMEOUT_MS)
+    visitor.settle()
+    visitor.page.screenshot(path=screenshots / f"diagnostics_lot_{size['width']}.png")
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Télécharger (JSON)").click()
+    report = json.loads(Path(download.value.path()).read_text(encoding="utf-8"))
+    assert (report["name"], report["rows"]) == (f"bakery-{size['width']}", 60)
+    shown = visitor.page.locator(".drift").inner_text()
+    moved = [finding for finding in report["findings"] if finding["alert"]]
+    assert shown.count("Un lot sans changement s'écarterait autant") == len(moved) > 0
+    assert visitor.page.locator(".drift .drawn i").first.bounding_box()["height"] == 9
+    body = visitor.page.evaluate("document.documentElement.scrollWidth")
+    assert body <= size["width"]
+    assert visitor.errors == []
+
+
+@pytest.mark.parametrize("size", [WIDE, PHONE], ids=["wide", "phone"])
+def test_a_file_is_worked_through(
+    visit: Visit,
+    screenshots: Path,
+    finished: Config,
+    labels: Labels,
+    tmp_path: Path,
+    size: dict[str, int],
+) -> None:
+    """Two images in a zip, a class given in a row by the keyboard, taken back, and downloads."""
+    pictures = sorted(finished.images.train_dir.iterdir(), key=lambda p: -p.stat().st_size)[:2]
+    table, zipped = tmp_path / "shop.csv", tmp_path / "shop.zip"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["designation", "image"])
+        titles = [f"Objet {size['width']} numéro {i}" for i in range(150)]
+        names = [f"{i}.jpg" if i < len(pictures) else "" for i in range(150)]
+        writer.writerows(zip(titles, names, strict=True))
+    with zipfile.ZipFile(zipped, "w") as archive:
+        for i, picture in enumerate(pictures):
+            archive.write(picture, f"{i}.jpg")
+    visitor = visit("predict?section=file", "en", size)
+    for place, file in enumerate((table, zipped)):
+        visitor.page.locator("input[type=file]").nth(place).set_input_files(file)
+        visitor.settle()
+    visitor.press("Score the file")
+    grid = visitor.page.get_by_test_id("stDataFrame")
+    grid.wait_for(timeout=TIMEOUT_MS)
+    visitor.settle()
+    visitor.page.screenshot(path=screenshots / f"predict_work_{size['width']}.png")
+    give(visitor, grid, row=1, code=PETS)
+    kept = [json.loads(line) for line in file_of(finished).read_text().splitlines()]
+    assert (kept[-1]["designation"], kept[-1]["prdtypecode"]) == (titles[1], PETS)
+    assert kept[-1]["source"] == "batch"
+    assert (finished.paths.feedback_dir / kept[-1]["image_sha256"][:2]).is_dir()
+    give(visitor, grid, row=0, code=10)
+    with visitor.page.expect_download() as download:
+        visitor.page.get_by_role("button", name="Download the answers").click()
+    with Path(download.value.path()).open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["corrected_code"] for row in rows] == ["10", str(PETS), *[""] * 148]
+    visitor.press("Undo")
+    lines = [json.loads(line) for line in file_of(finished).read_text().splitlines()]
+    assert [line["prdtypecode"] for line in lines[len(kept) :]] == [10, None]
+    assert lines[-1]["designation"] == titles[0]
+    visitor.page.get_by_role("radio", name="To review", exact=True).click(force=True)
+    visitor.settle()
+    assert visitor.page.get_by_text("Corrected in this file: 1.").count() == 1
+    visitor.page.screenshot(path=screenshots / f"predict_corrected_{size['width']}.png")
+    assert visitor.errors == []
+
+
+def file_of(cfg: Config) -> Path:
+    return cfg.paths.results_dir / "feedback.jsonl"
+
+
+def give(visitor: Visitor, grid: Any, row: int, code: int) -> None:  # noqa: ANN401
+    """Give a row of the work list a class, by the keyboard: in its fourth column."""
+    grid.click(position={"x": 100, "y": 36 + 64 // 2})
+    for key in [*["ArrowDown"] * row, "Home", *["ArrowRight"] * 3, "Enter"]:
+        visitor.page.keyboard.press(key)
+        visitor.page.wait_for_timeout(300)
+    visitor.page.keyboard.type(f"({code})")
+    visitor.page.wait_for_timeout(300)
+    visitor.page.keyboard.press("Enter")
+    visitor.settle()
 
 
 def test_the_language_is_switched_and_stays(visit: Visit) -> None:

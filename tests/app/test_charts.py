@@ -77,15 +77,24 @@ def test_every_row_has_room_for_its_name_and_figure(n: int) -> None:
 
 
 def test_reports_stand_on_an_axis_of_time() -> None:
+    """Spaced as their times are; those of one minute stand side by side, in their order."""
+    times = ["2026-03-01 12:01", "2026-01-01", "2026-03-01 12:00", "2026-03-01 12:02"]
     data = pd.DataFrame(
-        {"date": ["2026-01-01", "2026-03-01"], "accuracy": [0.8, 0.7], "low": [0.7, 0.6],
-         "high": [0.9, 0.8], "state": ["calm", "alert"]}
+        {"at": pd.to_datetime(times, format="mixed"), "accuracy": [0.8, 0.7, 0.6, 0.9], "low": 0.6,
+         "high": 0.9, "state": "calm"}
     )  # fmt: skip
     colors = {"calm": palette.GOOD, "alert": palette.BAD}
     found = charts.timeline(data, colors=colors, value_title="Accuracy", titles={})
     for x in axes_of_x(layers(found)):
-        assert (x["type"], x["timeUnit"], x["field"]) == ("temporal", "yearmonthdate", "date")
-        assert [(end["month"], end["date"]) for end in x["scale"]["domain"]] == [(12, 31), (3, 2)]
+        assert (x["type"], x["field"]) == ("temporal", "place")
+        assert [(end["month"], end["date"]) for end in x["scale"]["domain"]] == [(1, 1), (3, 4)]
+        days = [(day["month"], day["date"]) for day in x["axis"]["values"]]
+        assert days == [(1, 1), (3, 1)]
+    (drawn,) = found.to_dict()["datasets"].values()
+    places = pd.to_datetime([row["place"] for row in drawn])
+    assert [row["accuracy"] for row in drawn] == [0.7, 0.6, 0.8, 0.9]
+    assert places[:2].tolist() == sorted(data["at"])[:2]
+    assert (places[1:] - places[:-1]).min() == pd.Timedelta(days=60) / 40
 
 
 def axes_of_x(made: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:

@@ -249,13 +249,28 @@ def test_the_method_says_which_differences_are_real(page: Page, finished: Config
         assert verdict in line
 
 
-def test_the_newest_drift_report_says_what_moved(page: Page, finished: Config) -> None:
-    test = page(finished, "diagnostics", diagnostics_section="drift")
-    assert "What moved: Language of the texts." in html_of(test)
-    assert ">Garden hose</p>" in html_of(test)
-    assert "<b>Garden hose" not in html_of(test)
+def test_a_drift_report_says_what_moved(page: Page, finished: Config) -> None:
+    """On the screen stands what the page that the command wrote says."""
+    chosen = {"diagnostics_section": "drift", "drift_report": "2026-01-02_shop"}
+    test = page(finished, "diagnostics", **chosen)
+    shown = re.sub(r"<style>.*?</style>", "", html_of(test), flags=re.DOTALL)
+    assert "&lt;b&gt;baguette&lt;/b&gt; tradition" in shown
+    assert "<b>baguette" not in shown
+    text = re.sub(r"<[^>]*>", "", shown)
+    assert "This batch has changed" in text
+    assert re.search(r"The largest shift, .*: .*% of products before, .*% now\.", text)
+    assert "The median went from" in text
+    assert "this estimate is probably optimistic" in text
+    written = finished.paths.rapport_dir / "2026-01-02_shop.html"
+    whole = written.read_text(encoding="utf-8").split('<main lang="en" class="drift">')[1]
+    body = whole[whole.index("</header>") + len("</header>") : whole.index("</main>")]
+    assert body.split() == shown.split('<div class="drift" lang="en">')[1][: -len("</div>")].split()
+    assert [b.label for b in test.get("download_button")][-3:] == [
+        "Download (HTML)", "Download (CSV)", "Download (JSON)",
+    ]  # fmt: skip
     test.selectbox[0].set_value("2026-01-01_shop").run()
-    assert "The batch looks like the training data." in html_of(test)
+    assert "No change beyond chance." in html_of(test)
+    assert "holds as long as products are like those of training" in html_of(test)
 
 
 def test_an_answer_is_the_predictors_own(page: Page, finished: Config) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gc
 import io
 import zipfile
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from src.config import Config
@@ -47,26 +49,66 @@ def test_gives_the_predictors_answers_beside_the_kept_columns(predictor: Predict
     answers = predictor.predict(products, top_k=3)
     scored = score(predictor, TABLE)
     labels = predictor.pipeline.labels
-    rows = list(csv.DictReader(io.StringIO(scored.written(labels, "en", "csv").decode())))
+    rows = list(csv.DictReader(io.StringIO(scored.written(labels, "en", "csv", {}).decode())))
     assert [(row["productid"], row["shelf"]) for row in rows] == [("11", "A"), ("12", "B")]
     assert [row["designation"] for row in rows] == ["Piscine ronde, 3 m", "Livre de poche"]
     assert [int(row["prdtypecode"]) for row in rows] == [answer.code for answer in answers]
     assert [float(row["probability"]) for row in rows] == [a.probability for a in answers]
     assert scored.predictions == answers
     assert scored.classes == Counter(answer.code for answer in answers)
-    assert scored.titles == ["Piscine ronde, 3 m", "Livre de poche"]
+    assert scored.products == products
+    assert scored.productids == [11, 12]
     assert scored.skipped is None
 
 
 def test_is_written_in_the_language_and_form_of_the_moment(predictor: Predictor) -> None:
     scored = score(predictor, TABLE)
     labels = predictor.pipeline.labels
-    text = scored.written(labels, "fr", "excel").decode()
+    text = scored.written(labels, "fr", "excel", {}).decode()
     assert text.startswith("\ufeff")
     rows = list(csv.DictReader(io.StringIO(text[1:]), delimiter=";"))
     first = scored.predictions[0]
     assert rows[0]["label"] == labels[first.code]["fr"]
     assert rows[0]["probability"] == repr(first.probability).replace(".", ",")
+
+
+def test_corrections_have_a_column_of_their_own(predictor: Predictor) -> None:
+    text = score(predictor, TABLE).written(predictor.pipeline.labels, "en", "csv", {1: 2403})
+    rows = list(csv.DictReader(io.StringIO(text.decode())))
+    assert [row["corrected_code"] for row in rows] == ["", "2403"]
+    assert list(rows[0])[5:7] == ["corrected_code", "prdtypecode"]
+
+
+def test_parquet_has_numbers_and_what_the_input_had_as_it_stood(predictor: Predictor) -> None:
+    """An id keeps its zeros, an empty text and "NA" are texts; without a class a row has none."""
+    table = "designation,sku,sku\nPiscine ronde,007,NA\n - ,,x\n"
+    scored = score(predictor, table)
+    data = scored.written(predictor.pipeline.labels, "en", "parquet", {})
+    found = pd.read_parquet(io.BytesIO(data))
+    first = scored.predictions[0]
+    assert found.iloc[:, :3].to_numpy().tolist() == [
+        ["Piscine ronde", "007", "NA"],
+        [" - ", "", "x"],
+    ]
+    assert found["probability"].tolist()[0] == first.probability
+    assert found["prdtypecode"].isna().tolist() == [False, True]
+    assert found["prdtypecode"][0] == first.code
+    assert found["needs_review"].tolist() == [first.needs_review, True]
+    assert found["review_reason"].tolist()[1] == "nothing_to_read"
+
+
+def test_images_lie_there_as_long_as_the_answers(predictor: Predictor, finished: Config) -> None:
+    image = next(path for path in sorted(finished.images.train_dir.iterdir()) if readable(path))
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        archive.writestr("image_21_product_11.jpg", image.read_bytes())
+    scored = score(predictor, TABLE, buffer.getvalue())
+    (kept,) = [product.image for product in scored.products if product.image]
+    assert isinstance(kept, Path)
+    assert kept.read_bytes() == image.read_bytes()
+    del scored
+    gc.collect()
+    assert not kept.parent.exists()
 
 
 def test_a_file_of_a_header_alone_is_refused(predictor: Predictor) -> None:

@@ -10,6 +10,7 @@ import io
 import json
 import pickle
 import re
+import socket
 import struct
 import zipfile
 import zlib
@@ -126,6 +127,67 @@ def test_a_batch_is_streamed_and_equal_to_one_by_one(
             one["top_k"][1]["code"], one["top_k"][1]["probability"],
         )  # fmt: skip
         assert one == as_json(predictor, product)
+
+
+def zip_of(members: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in members.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def test_a_batch_may_be_a_zip_of_a_table_and_images(
+    client: TestClient, predictor: Predictor, products: list[Product]
+) -> None:
+    image = picture(products)
+    table = f"designation,image\n{TITLE},lamp.jpg\n{TITLE},\n".encode()
+    body = zip_of({"shop/table.csv": table, "shop/pictures/lamp.jpg": image, "readme.md": b""})
+    done = client.post("/predict/batch", content=body, headers=ZIP)
+    assert done.status_code == 200
+    rows = list(csv.DictReader(io.StringIO(done.text)))
+    expected = predictor.predict([Product(TITLE, "", image), Product(TITLE)])
+    assert [float(row["probability"]) for row in rows] == [a.probability for a in expected]
+    assert [row["used_image"] for row in rows] == ["true", "false"]
+    assert done.headers["x-read-as"] == "Images: 1 of 2 products have theirs."
+
+
+def test_a_zip_of_an_address_fetches_nothing(client: TestClient, free_port: int) -> None:
+    """An address in the column image is no image, and nobody is asked for it."""
+    with socket.create_server(("127.0.0.1", free_port)) as server:
+        server.setblocking(False)
+        table = f"designation,image\n{TITLE},http://127.0.0.1:{free_port}/a.jpg\n".encode()
+        done = client.post("/predict/batch", content=zip_of({"a.csv": table}), headers=ZIP)
+        assert [row["used_image"] for row in csv.DictReader(io.StringIO(done.text))] == ["false"]
+        with pytest.raises(BlockingIOError):
+            server.accept()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"PK\3\4 no zip", "the file is no zip"),
+        (
+            zip_of({"a.jpg": b"x"}),
+            "expected one table in the zip, of 300,000 bytes at most, found 0",
+        ),
+        (zip_of({"a.csv": b"x", "b.tsv": b"y"}), "found 2 tables"),
+        (zip_of({"a.csv": b"title\nx\n"}), "expected a header with one column 'designation'"),
+    ],
+)
+def test_a_zip_that_is_no_batch_is_refused(client: TestClient, body: bytes, said: str) -> None:
+    done = client.post("/predict/batch", content=body, headers=ZIP)
+    assert done.status_code == 422
+    assert said in done.json()["detail"]
+
+
+def test_a_table_that_unpacks_to_more_than_a_body_may_be_is_refused(client: TestClient) -> None:
+    table = b"designation\n" + b"lampe\n" * 60_000
+    packed = zip_of({"a.csv": table})
+    assert len(packed) < 10_000
+    done = client.post("/predict/batch", content=packed, headers=ZIP)
+    assert done.status_code == 422
+    assert "of 300,000 bytes at most" in done.json()["detail"]
 
 
 def test_an_empty_row_of_a_batch_gets_a_reason_and_no_class(
@@ -422,6 +484,7 @@ def test_an_image_that_a_form_would_pass_over_is_refused(client: TestClient) -> 
 
 JSON = {"content-type": "application/json"}
 CSV = {"content-type": "text/csv"}
+ZIP = {"content-type": "application/zip"}
 WRONG = {
     "no json": ("/predict", b"{", JSON, 422, "Invalid JSON"),
     "nested": ("/predict", b"[" * 100_000, JSON, 422, "recursion limit"),
@@ -434,7 +497,7 @@ WRONG = {
     "too large": ("/predict", b" " * 400_001, JSON, 413, "larger than 400,000 bytes"),
     "no type": ("/predict", b"{}", {}, 415, "expected application/json or multipart"),
     "bad form": ("/predict", b"--", {"content-type": "multipart/form-data"}, 400, "boundary"),
-    "batch type": ("/predict/batch", b"a", JSON, 415, "expected text/csv, or another table"),
+    "batch type": ("/predict/batch", b"a", JSON, 415, "expected text/csv, another table, or a zip"),
     "empty batch": ("/predict/batch", b"", CSV, 422, "found an empty file"),
     "rows": ("/predict/batch", b"designation\n", CSV, 422, "found none below the header"),
     "nothing": ("/predict", b"{}", JSON, 422, "nothing to read: expected a title or"),

@@ -7,8 +7,9 @@ batch's signals and the reference profile.
 from __future__ import annotations
 
 import dataclasses
+import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,10 @@ from src.monitoring.reference import QUANTILES, Reference
 from src.monitoring.signals import Signals
 
 N_EXAMPLES = 3
+MOST_PRODUCTS = 50
 MOST_TITLE_CHARS = 120
+# Between so many of a number's edges its shares are shown.
+N_SHOWN_EDGES = 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,6 +36,7 @@ class BatchInfo:
 
     name: str  # as in the file name, like the ISO date
     date: str
+    created_at: str  # UTC, ISO 8601
     source: str  # the batch's file, or what was read of the log
     false_alarm_rate: float
     resamples: int
@@ -47,26 +52,41 @@ def build_report(
     accuracy: Interval | None,
     items: pd.DataFrame,
     labels: Labels,
+    known_items: pd.DataFrame | None = None,
 ) -> dict[str, Any]:
     """Put the report of n products together; `items` has their productid and designation.
 
-    A designation is "" where it is not at hand; an empty batch has no finding and no accuracy, and
-    answers that are not judged have neither accuracy nor mix.
+    `known_items` has the same of the reference's sample, None where it does not say which products
+    it is of. A designation is "" where it is not at hand; an empty batch has no finding and no
+    accuracy, and answers that are not judged have neither accuracy nor mix.
+
+    "products" names those of the batch that are most unlike the reference, as far as they have a
+    productid: by the sum of what each signal that moved says (naive Bayes: the signals count as if
+    they were independent), and for the signal that says most.
     """
     discretizer = reference.discretizer
     known, batch = (discretizer.indicators(of) for of in (reference.sample, signals))
     specs = {spec.name: spec for spec in discretizer.specs}
     distance = _distance(reference, signals)
-    described = []
+    products, described, unlike = _answered(items, signals.proba, signals.classes), [], {}
+    known_products = None
+    if known_items is not None:
+        known_products = _answered(known_items, reference.sample.proba, reference.classes)
     for finding in findings:
         spec, values = specs[finding.signal], dataclasses.asdict(finding)
         columns = known[:, spec.columns], batch[:, spec.columns]
-        rows = _examples(spec, *columns) if finding.alert else []
+        examples: dict[str, list[dict[str, Any]]] = {"examples": [], "examples_before": []}
+        if finding.alert:
+            unlike[finding.signal] = ratios = _log_ratios(spec, *columns)
+            examples["examples"] = _examples(ratios, products, labels)
+            if known_products is not None:
+                ratios = _log_ratios(spec, *columns[::-1])
+                examples["examples_before"] = _examples(ratios, known_products, labels)
         described.append(
             {
                 **{name: finite(v) if isinstance(v, float) else v for name, v in values.items()},
                 **_before_and_now(spec, reference, signals, columns, distance),
-                "examples": [_example(row, signals, items, labels) for row in rows],
+                **examples,
             }
         )
     return {
@@ -76,6 +96,7 @@ def build_report(
         "reference_rows": len(reference),
         "alert": any(finding.alert for finding in findings),
         "findings": described,
+        "products": _most_unlike(unlike, items),
         "accuracy": accuracy
         and {"accuracy": accuracy.value, "low": accuracy.low, "high": accuracy.high},
         "reference_accuracy": reference.answers.accuracy,
@@ -107,7 +128,9 @@ def _before_and_now(
         values = signals.numbers[spec.name]
         values = values[~np.isnan(values)]
         now = np.quantile(values, QUANTILES).tolist() if len(values) else None
-        return {"before": reference.quantiles[spec.name].tolist(), "now": now}
+        histogram = _histogram(reference.discretizer.edges[spec.name], *columns)
+        before = reference.quantiles[spec.name].tolist()
+        return {"before": before, "now": now, "histogram": histogram}
     if spec.kind == "embedding":
         return {"before": 0.0, "now": distance}
     shares = [of.sum(axis=0, dtype=np.float64) / len(of) for of in columns]
@@ -131,36 +154,75 @@ def _distance(reference: Reference, signals: Signals) -> float | None:
     return float(np.linalg.norm(gap) / projection.spread)
 
 
-def _examples(spec: SignalSpec, known: np.ndarray, batch: np.ndarray) -> list[int]:
-    """Return the rows that show a shift best: those in bins that became most frequent."""
-    before, now = known.mean(axis=0, dtype=np.float64), batch.mean(axis=0, dtype=np.float64)
-    if spec.kind == "mix":
-        pull = np.zeros(len(before))
-        pull[((now - before) / np.sqrt(known.var(axis=0, dtype=np.float64) + 1e-12)).argmax()] = 1.0
-    elif spec.kind == "embedding":
-        pull = np.append((now - before)[:-1], 0.0)
-    elif spec.kind == "flag":
-        pull = np.sign(now - before)
+def _histogram(edges: np.ndarray, known: np.ndarray, batch: np.ndarray) -> dict[str, list[float]]:
+    """Return the shares of products below, between and above some edges of a number's bins."""
+    chosen = np.unique(np.linspace(0, len(edges) - 1, N_SHOWN_EDGES).round().astype(int))
+    starts, shares = [0, *(chosen + 1).tolist()], []
+    for of in (known, batch):
+        counts = np.add.reduceat(of.sum(axis=0, dtype=np.float64), starts)
+        shares.append((counts / max(counts.sum(), 1.0)).round(6).tolist())
+    return {"edges": edges[chosen].tolist(), "before": shares[0], "now": shares[1]}
+
+
+def _log_ratios(spec: SignalSpec, known: np.ndarray, batch: np.ndarray) -> np.ndarray:
+    """Return the log of how much likelier each product of the batch is there than in the reference.
+
+    As one signal alone says it, from its indicators. Of the mix the class that grew most counts.
+    """
+    if spec.kind == "flag":
+        known, batch = (np.hstack([of, 1 - of]) for of in (known, batch))
+    before, now = (of.mean(axis=0, dtype=np.float64) for of in (known, batch))
+    if spec.kind == "embedding":  # two normal distributions of the same spread
+        before, now = (of[:-1] / max(of[-1], 1e-9) for of in (before, now))
+        pull = np.append(now - before, -(now - before) @ (now + before) / 2)
     else:
         pull = np.log((now + 1e-3) / (before + 1e-3))
-    scores = batch @ pull
-    order = np.argsort(-scores, kind="stable")[:N_EXAMPLES]
-    # Where a flag became rarer, every product without it shows that.
-    rarer = spec.kind == "flag" and pull[0] <= 0
-    return (order if rarer else order[scores[order] > 0]).tolist()
+    if spec.kind == "mix":
+        pull[np.arange(len(pull)) != (now - before).argmax()] = 0.0
+    return batch @ pull
 
 
-def _example(row: int, signals: Signals, items: pd.DataFrame, labels: Labels) -> dict[str, Any]:
-    title = items["designation"].iloc[row]
-    code = int(signals.predicted[row])
-    return {
-        "row": row,
-        "productid": int(items["productid"].iloc[row]),
-        "designation": title[:MOST_TITLE_CHARS] + ("…" if len(title) > MOST_TITLE_CHARS else ""),
-        "predicted": code,
-        "label": class_names(labels, code),
-        "confidence": round(float(signals.numbers["confidence"][row]), 4),
-    }
+def _answered(items: pd.DataFrame, proba: np.ndarray, classes: np.ndarray) -> pd.DataFrame:
+    """Return products with the class that each was taken for, and how surely."""
+    best = {"predicted": classes[proba.argmax(axis=1)], "confidence": proba.max(axis=1)}
+    return items.reset_index(drop=True).assign(**best)
+
+
+def _examples(ratios: np.ndarray, products: pd.DataFrame, labels: Labels) -> list[dict[str, Any]]:
+    """Describe the products that show a shift best."""
+    return [
+        {
+            "row": row.Index,
+            "productid": int(row.productid),
+            "designation": _shortened(row.designation),
+            "predicted": int(row.predicted),
+            "label": class_names(labels, row.predicted),
+            "confidence": round(float(row.confidence), 4),
+        }
+        for row in _likeliest(ratios, products).head(N_EXAMPLES).itertuples()
+    ]
+
+
+def _likeliest(ratios: np.ndarray, products: pd.DataFrame) -> pd.DataFrame:
+    """Return the products with a ratio above 0, the largest first, no title twice."""
+    order = np.argsort(-ratios, kind="stable")
+    rows = products.iloc[order[ratios[order] > 0]]
+    return rows[(rows["designation"] == "") | ~rows["designation"].duplicated()]
+
+
+def _shortened(title: str) -> str:
+    title = html.unescape(title)
+    return title[:MOST_TITLE_CHARS] + ("…" if len(title) > MOST_TITLE_CHARS else "")
+
+
+def _most_unlike(ratios: Mapping[str, np.ndarray], items: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the products that the signals that moved set apart most; the reason is a signal."""
+    table = pd.DataFrame(ratios, index=range(len(items)))
+    reasons = table.idxmax(axis=1) if len(table.columns) else ""
+    named = items[["productid", "designation"]].reset_index(drop=True).assign(reason=reasons)
+    chosen = _likeliest(table.sum(axis=1).to_numpy(), named).query("productid >= 0")
+    chosen = chosen.head(MOST_PRODUCTS)
+    return chosen.assign(designation=chosen["designation"].map(_shortened)).to_dict("records")
 
 
 def _class_mix(reference: Reference, signals: Signals, labels: Labels) -> list[dict[str, Any]]:
