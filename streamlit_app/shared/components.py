@@ -7,7 +7,10 @@ Text from data is escaped here, once: it enters HTML through `html.escape` and M
 from __future__ import annotations
 
 import base64
+import hmac
 import html
+import mimetypes
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
@@ -26,6 +29,8 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+# As for the service: who writes shows this key where there is one.
+KEY_VARIABLE = "API_KEY"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&])")
 
 
@@ -148,11 +153,12 @@ def table(
     columns: Mapping[str, str],
     formats: Mapping[str, Callable[[float], str]],
     **options: Any,  # noqa: ANN401 - as `st.dataframe` takes them
-) -> None:
+) -> Any:  # noqa: ANN401 - what is selected, where it can be
     """Show some columns of a table under their names, numbers as the language writes them."""
     shown = data[[name for name in columns if name in data]].rename(columns=columns)
     by_name = {columns[name]: how for name, how in formats.items() if name in data}
-    st.dataframe(shown.style.format(by_name), hide_index=True, placeholder=DASH, **options)
+    styled = shown.style.format(by_name)
+    return st.dataframe(styled, hide_index=True, placeholder=DASH, **options)
 
 
 def image(data: bytes, mime: str, what: str) -> None:
@@ -175,9 +181,9 @@ def note(text: str) -> None:
 
 
 def download(what: str, data: str | bytes, name: str, **options: Any) -> None:  # noqa: ANN401
-    """Show a button that gives a CSV file."""
-    icon = ":material/download:"
-    st.download_button(what, data, name, "text/csv", icon=icon, on_click="ignore", **options)
+    """Show a button that gives a file."""
+    icon, mime = ":material/download:", mimetypes.guess_type(name)[0]
+    st.download_button(what, data, name, mime, icon=icon, on_click="ignore", **options)
 
 
 def product(ctx: Context, row: Any, below: str) -> str:  # noqa: ANN401 - a row of a frame
@@ -197,9 +203,9 @@ def card(title: str, below: str, text: str = "", shown: str = "") -> str:
     )
 
 
-def cards(items: Iterable[str]) -> None:
-    """Show product cards in as many columns as fit."""
-    st.html(f'<div class="cards">{"".join(items)}</div>')
+def cards(items: Iterable[str], *, few: bool = False) -> None:
+    """Show product cards in as many columns as fit: six, or three where they are `few`."""
+    st.html(f'<div class="cards{" few" if few else ""}">{"".join(items)}</div>')
 
 
 def shortened(text: str, limit: int) -> str:
@@ -236,3 +242,19 @@ def class_bars(ctx: Context, counts: Iterable[tuple[int, int]]) -> None:
         ),
         inline=True,
     )
+
+
+def may_write(ctx: Context) -> bool:
+    """Say who may write, and whether this visitor may; ask for the key where one is set."""
+    expected = os.environ.get(KEY_VARIABLE)
+    if not expected:
+        note(ctx.words("app.predict.correct_open"))
+        return True
+    key = st.text_input(
+        ctx.words("app.predict.correct_key"), key="correct_key", type="password",
+        persist_state="session",
+    )  # fmt: skip
+    right = hmac.compare_digest(key.encode(), expected.encode())
+    if key and not right:
+        st.warning(ctx.words("app.predict.correct_wrong_key"))
+    return right
