@@ -53,6 +53,10 @@ def show(ctx: Context) -> None:
     body, below = st.container(), st.container()
     with below:
         allowed = components.may_write(ctx)
+        other = ctx.words("app.review.change", author=components.plain(author))
+        if author and st.button(other, type="tertiary"):
+            st.session_state[_AUTHOR] = ""
+            st.rerun()
     if author and allowed:
         with body:
             _next(ctx, predictor, author)
