@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import pydantic.dataclasses
-from pydantic import BeforeValidator, Field, computed_field
+from pydantic import AfterValidator, BeforeValidator, Field, computed_field
 
 from src.data.csv_files import NO_ID
 from src.errors import FileFault
@@ -49,6 +49,9 @@ UtcTime = Annotated[datetime, BeforeValidator(_time)]
 _Integer = Annotated[int, Field(strict=True, ge=-_BIGGEST, le=_BIGGEST)]
 _Text = Annotated[str, BeforeValidator(lambda text: storable(text or ""))]
 _Digest = Annotated[str, Field(pattern="^[0-9a-f]{0,64}$")]
+_Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+# Rounding leaves a probability a little above 1; the table takes none.
+_Share = Annotated[float, Field(ge=0, le=1.0001), AfterValidator(lambda share: min(share, 1.0))]
 
 
 @pydantic.dataclasses.dataclass(frozen=True)
@@ -64,8 +67,8 @@ class Correction:
     comment: _Text = ""
     designation: _Text = ""
     description: _Text = ""
-    image_sha256: _Digest = ""
-    probability: Annotated[float, Field(ge=0, le=1)] | None = None
+    image_sha256: _Sha256 = ""
+    probability: _Share | None = None
     run_id: _Text = ""
     source: _Text = ""  # where it was given: "app", "review", "batch" or "api"
 

@@ -251,6 +251,8 @@ SOUND = {"productid": 1, "prdtypecode": 10, "created_at": "2026-01-01T12:00:00+0
         {"productid": 1, "created_at": SOUND["created_at"]},
         {"productid": 1, "prdtypecode": 10},
         {**SOUND, "image_sha256": "../../etc/passwd"},
+        {**SOUND, "image_sha256": "ab"},
+        {**SOUND, "probability": 1.1},
         {**SOUND, "designation_hash": "x" * 9000},
         {**SOUND, "probability": float("nan")},
     ],

@@ -93,6 +93,21 @@ def test_into_the_database(stored: FeedbackStore, database: str) -> None:
     assert stored.read() == [given]
 
 
+def test_what_the_table_could_refuse_is_made_to_fit(
+    stored: FeedbackStore, store: FeedbackStore, database: str, load: Load, shop: Shop
+) -> None:
+    """A name that no index holds, a probability that rounding took over 1: on both ways in."""
+    rng = np.random.default_rng(0)
+    author = "".join(map(chr, rng.integers(0x4E00, 0x9FFF, 3000)))
+    for number, where in enumerate((stored, store)):
+        product = Product(f"Livre {number}", "x" * 100_000)
+        where.store(where.new(10, product, author=author, probability=1 + 1e-15))
+    assert load(database, shop.folder, feedback=store.file.read_text()).returncode == 0
+    for correction in postgres.read_feedback(database):
+        assert (correction.author, correction.probability) == (author[:2000], 1.0)
+    assert len(postgres.read_feedback(database)) == 2
+
+
 def test_into_a_file_that_init_sh_reads(store: FeedbackStore) -> None:
     for number in range(3):
         given = store.new(10, Product(f"Livre {number}"), comment="\ud800 ok")
