@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+from functools import partial
 from typing import TYPE_CHECKING
 
 from src.command_line import parser, run, settings
@@ -69,15 +70,16 @@ def _services(cfg: Config, kind: str | None) -> Services:
     from src.serving.feedback import FeedbackStore
     from src.serving.prediction_log import PredictionLog
     from src.serving.request_guard import RequestLimits
+    from src.serving.review import keep_answer
     from src.serving.served_model import ServedModel
 
     codes = load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes
     feedback, model = FeedbackStore.of(cfg.paths, codes), ServedModel(cfg.paths, kind)
+    keep = partial(keep_answer, feedback, model.values) if cfg.review.keep_answers else None
     return Services(
         model=model,
         log=PredictionLog(
-            lambda rows: postgres.write_rows(feedback.address(), "predictions", rows),
-            model.observe,
+            lambda rows: postgres.write_answers(feedback.address(), rows), model.observe, keep
         ),
         feedback=feedback,
         limits=RequestLimits(
@@ -86,6 +88,7 @@ def _services(cfg: Config, kind: str | None) -> Services:
             image_pixels=cfg.serving.max_image_megapixels * 1_000_000,
             body_s=cfg.serving.body_timeout_s,
         ),
+        lease_minutes=cfg.review.lease_minutes,
         api_key=os.environ.get(KEY_VARIABLE, ""),
     )
 

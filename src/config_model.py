@@ -401,6 +401,12 @@ class Serving(Section):
     body_timeout_s: Positive = 30
 
 
+class Review(Section):
+    keep_answers: bool = True
+    lease_minutes: Positive = 10
+    retrain_after: Positive = 50
+
+
 class Promotion(Section):
     margin: Annotated[float, Field(ge=0.001, le=0.1)] = 0.01
 
@@ -428,6 +434,7 @@ class Config(Section):
     explainability: Explainability = Explainability()
     outputs: Outputs = Outputs()
     serving: Serving = Serving()
+    review: Review = Review()
     debug: Debug = Debug()
 
     @field_validator("images")

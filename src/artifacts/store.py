@@ -40,6 +40,12 @@ class ServedRun:
     rows: int  # labelled products that it was trained on
     sample: bool  # True when [debug].sample_rows left others out
 
+    @property
+    def started(self) -> datetime:
+        """When its training began: what people corrected later it has not seen."""
+        stamp = datetime.strptime(self.run_id.partition("-")[0], "%Y%m%dT%H%M%S.%f")
+        return stamp.replace(tzinfo=timezone.utc)
+
     def __str__(self) -> str:
         score = f"{self.f1_weighted:.3f} +- {self.half_width:.3f}"
         return f"{self.kind} {score} {self.run_id}{' SYNTHETIC' if self.synthetic else ''}"

@@ -244,6 +244,57 @@ def _insert(
     connection.cursor().executemany(query, values)
 
 
+def write_answers(url: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Add answers of the service to ``project.predictions``, all or none.
+
+    What a row has `kept` goes to ``project.feedback_items`` and to the review queue, where each
+    product that waits with the same words in its title halves its priority; one row a product.
+    """
+    from psycopg.types.json import Jsonb
+
+    kept = [row["kept"] for row in rows if row["kept"]]
+    with connect(url) as connection:
+        answers = [{k: v for k, v in row.items() if k != "kept"} for row in rows]
+        _insert(connection, "predictions", answers)
+        if kept:
+            items = [{name: row[name] for name in ("item_hash", *_ITEM_COLUMNS)} for row in kept]
+            _insert(connection, "feedback_items", items)
+            queued = [[Jsonb(row)] for row in kept]
+            connection.cursor().executemany("SELECT project.queue_answer(%s)", queued)
+
+
+def lease_review(
+    url: str, state: str, items: str, author: str, wanted: str, minutes: float
+) -> Mapping[str, Any] | None:
+    """Lease a product of the review queue, see sql/07_review.sql; None where none is left.
+
+    A queue of another `state` is filled first with `items`, a JSON array of its rows.
+    """
+    from psycopg.rows import dict_row
+
+    with connect(url) as connection:
+        filled = "SELECT EXISTS (SELECT FROM project.review_items WHERE state = %s)"
+        if connection.execute(filled, [state]).fetchone() == (False,):
+            connection.execute("SELECT project.fill_review(%s, %s)", [state, items])
+        return (
+            connection.cursor(row_factory=dict_row)
+            .execute(
+                "SELECT leased.*, items.designation, items.description, items.image_sha256,"
+                " (SELECT count(*) FROM project.review_waiting WHERE state IN (%s, '')) AS waiting"
+                " FROM project.lease_review(%s, %s, %s, %s) AS leased"
+                " LEFT JOIN project.feedback_items AS items ON items.item_hash = leased.product",
+                [state, state, author, wanted, minutes],
+            )
+            .fetchone()
+        )
+
+
+def leave_review(url: str, author: str, product: str, *, skip: bool) -> None:
+    """End an author's lease of a product, and note that it was skipped."""
+    with connect(url) as connection:
+        connection.execute("SELECT project.leave_review(%s, %s, %s)", [author, product, skip])
+
+
 def read_profiles(url: str, since: datetime) -> pd.DataFrame:
     """Return what the service answered since a time, oldest first: productid, run_id, profile.
 

@@ -1,4 +1,4 @@
-"""Stage 5, model evaluation: scores on rows outside the fit, what they show, the submission."""
+"""Stage 5, model evaluation: scores on rows outside the fit, what they show, test products."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class ModelEvaluationPipeline:
         text_alone = oof.expert_proba.get(TEXT_EXPERT, oof.proba)
         return Evaluated(
             tuple(self._score(split, rows) for split, rows in splits.items()),
-            self._submission(),
+            self._answers_to_test(),
             issues,
             {"b2": self._diagnose(text_alone), "b4": self._diagnose(oof.proba)},
         )
@@ -161,7 +161,9 @@ class ModelEvaluationPipeline:
         by_class, _, errors = self._by_class(self.transformed.y[answered], predicted)
         return diagnostics(by_class, errors), errors.drop(columns="same_theme")
 
-    def _submission(self) -> pd.DataFrame:
-        answers = self.trained.final_model.predict(self.transformed.test)
-        index = pd.Index(self.transformed.test["row_index"], name="")
-        return pd.DataFrame({"prdtypecode": answers}, index=index)
+    def _answers_to_test(self) -> pd.DataFrame:
+        test, classes = self.transformed.test, self.trained.oof.classes
+        proba = self.trained.final_model.predict_proba(test)
+        best = proba.max(axis=1)
+        answers = test[["row_index", "productid"]].assign(predicted=classes[proba.argmax(axis=1)])
+        return answers.assign(probability=best, needs_review=best < self.trained.threshold)

@@ -98,13 +98,15 @@ def save_reference(
 def save_scores(
     store: ArtifactStore, run: Run, cfg: Config, labels: Labels, evaluated: Evaluated
 ) -> None:
-    """Save tables, reports and figures of every split, and the submission."""
+    """Save tables, reports and figures of every split, the answers to test products, submission."""
     writers = [split_files, figure_files] if cfg.outputs.figures else [split_files]
     for scored, files in itertools.product(evaluated.scored, writers):
         for path, value in files(store, run, cfg.model.name, labels, scored):
             store.save(path, value, run=run, stage="evaluate")
     for path, value in shared_files(store, evaluated):
         store.save(path, value, run=run, stage="evaluate")
+    answers = store.predictions(cfg.model.name, "test")
+    store.save(answers, evaluated.answers, run=run, stage="evaluate")
     if cfg.outputs.submission:
         submission = evaluated.submission.reset_index(names="")
         store.save(store.submission, submission, run=run, stage="evaluate")

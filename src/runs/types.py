@@ -150,6 +150,13 @@ class Evaluated:
     """
 
     scored: tuple[Scored, ...]  # hold-out, every row out of fold, and perhaps the training rows
-    submission: pd.DataFrame  # the challenge's format: index = row index, column prdtypecode
+    # Of the unlabelled products: row_index, productid, predicted, probability, needs_review.
+    answers: pd.DataFrame
     label_issues: pd.DataFrame  # doubtful labels, the likeliest wrong first
     diagnosed: Mapping[str, tuple[pd.DataFrame, pd.DataFrame]]
+
+    @property
+    def submission(self) -> pd.DataFrame:
+        """The answers in the challenge's format: index = row index, column prdtypecode."""
+        index = pd.Index(self.answers["row_index"], name="")
+        return pd.DataFrame({"prdtypecode": self.answers["predicted"].to_numpy()}, index=index)

@@ -27,7 +27,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from src.data.corrections import current
 from src.data.csv_files import NO_ID
-from src.data.image_decode import TOO_LARGE, ImageFault
+from src.data.image_decode import TOO_LARGE, ImageFault, read_source
 from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
@@ -37,7 +37,9 @@ from src.serving.metrics import Metrics
 from src.serving.prediction_log import Answered, PredictionLog
 from src.serving.predictor import NOTHING_TO_READ, Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
+from src.serving.review import ReviewQueue
 from src.serving.schemas import (
+    Author,
     ClassOut,
     ErrorResponse,
     ExplainRequest,
@@ -52,6 +54,8 @@ from src.serving.schemas import (
     PredictRequest,
     PredictResponse,
     ProductRequest,
+    ReviewOut,
+    ReviewRequest,
     SimilarRequest,
     SimilarResponse,
     TopK,
@@ -81,6 +85,7 @@ class Services:
     log: PredictionLog
     feedback: FeedbackStore
     limits: RequestLimits = RequestLimits()
+    lease_minutes: float = 10  # for which who asked has a product to review
     api_key: str = ""  # "" lets everybody in
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
@@ -117,6 +122,7 @@ def create_app(services: Services) -> FastAPI:
     _add_evidence(app, services)
     _add_batch(app, services)
     _add_feedback(app, services)
+    _add_review(app, services)
     return app
 
 
@@ -365,6 +371,44 @@ def _add_feedback(app: FastAPI, services: Services) -> None:
         if not found:
             raise HTTPException(404, "this author gave this product no class that counts now")
         return {"stored_in": [feedback.store(withdrawal(c)) for c in found][-1]}
+
+
+def _add_review(app: FastAPI, services: Services) -> None:
+    feedback = services.feedback
+    queue = ReviewQueue(services.model.paths, feedback, services.lease_minutes)
+
+    @app.get(
+        "/review/next", summary="Lease the next product to review; 204 where none is left",
+        response_model=ReviewOut, responses={204: {"description": "Nothing is left."}},
+    )  # fmt: skip
+    def next_review(author: Annotated[Author, Query()]) -> Any:  # noqa: ANN401
+        item = queue.next(author)
+        if item is None:
+            return Response(status_code=204)
+        content = b""
+        with contextlib.suppress(ImageFault):
+            content = read_source(item.image)
+        return {**vars(item), "image_base64": base64.b64encode(content).decode() or None}
+
+    @app.post("/review/{product}", summary="Say the class of a product that was leased, or skip it")
+    def review(product: str, asked: ReviewRequest) -> dict[str, str]:
+        if (asked.code is None) != asked.skip:
+            raise HTTPException(422, "expected a code, or skip")
+        item = queue.next(asked.author, product)
+        if item is None or item.product != product:
+            queue.leave(asked.author, item.product if item else "")
+            raise HTTPException(404, "not in the queue, or in other hands: GET /review/next")
+        stored_in = ""
+        if not asked.skip:
+            correction = feedback.new(
+                asked.code, item.content, item.productid,
+                predicted_code=item.code, probability=item.probability, source="review",
+                author=asked.author, run_id=services.model.get().pipeline.run_id,
+            )  # fmt: skip
+            stored_in = feedback.store(correction)
+            services.metrics.corrections.labels(stored_in).inc()
+        queue.leave(asked.author, product, skip=asked.skip)
+        return {"stored_in": stored_in}
 
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:

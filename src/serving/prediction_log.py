@@ -23,7 +23,7 @@ from src.data.corrections import designation_hash
 from src.errors import DatabaseError
 from src.models.late_fusion import LateFusion
 from src.monitoring.signals import SignalReader, Signals, profile_of
-from src.serving.predictor import Prediction
+from src.serving.predictor import COLUMNS, Prediction, Product
 
 logger = logging.getLogger(__name__)
 
@@ -39,9 +39,10 @@ Answered = tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]
 class PredictionLog:
     """A queue of requests (chunks of a batch) and the thread that empties it.
 
-    `write` takes rows of ``project.predictions``, or raises DatabaseError; `observe` is told the
-    run and the signals of the answers of every request. `written` and `lost` count rows: those in
-    the database, and those that found the queue full or the database down.
+    `write` takes rows of ``project.predictions``, each with what is `kept` of its product, or
+    raises DatabaseError; `observe` is told the run and the signals of the answers of every request;
+    `keep` says what is kept, before the request ends. `written` and `lost` count rows: those in the
+    database, and those that found the queue full or the database down.
 
     >>> log = PredictionLog([].extend)
     >>> log.close()
@@ -53,11 +54,13 @@ class PredictionLog:
         self,
         write: Callable[[Sequence[Row]], None],
         observe: Callable[[str, Signals], None] | None = None,
+        keep: Callable[[Prediction, Product], Row | None] | None = None,
         capacity: int = 1_000,
     ) -> None:
         self._write = write
         self._observe = observe
-        self._queue: queue.Queue[tuple[Answered, Sequence[int | None]] | None]
+        self._keep = keep
+        self._queue: queue.Queue[tuple[Answered, Sequence[int | None], list[Row | None]] | None]
         self._queue = queue.Queue(capacity)
         self._paused_until = 0.0
         self.written = self.lost = 0
@@ -68,10 +71,14 @@ class PredictionLog:
     def put(self, answered: Answered, productids: Sequence[int | None]) -> None:
         """Queue answers; those that the full queue refuses are counted as lost."""
         predictions, table, proba, model = answered
+        kept: list[Row | None] = [None] * len(predictions)
+        if self._keep is not None:
+            rows = zip(predictions, *(table[name] for name in COLUMNS), strict=True)
+            kept = [self._keep(answer, Product(*product)) for answer, *product in rows]
         # Images would fill the memory of the queue; their features are enough.
         without_images = (predictions, table.assign(image=""), proba, model)
         try:
-            self._queue.put_nowait((without_images, productids))
+            self._queue.put_nowait((without_images, productids, kept))
         except queue.Full:
             self._lose(len(productids))
 
@@ -96,7 +103,9 @@ class PredictionLog:
             is_open = None not in batch
             self._flush([row for entry in batch if entry is not None for row in self._rows(*entry)])
 
-    def _rows(self, answered: Answered, productids: Sequence[int | None]) -> list[Row]:
+    def _rows(
+        self, answered: Answered, productids: Sequence[int | None], kept: Sequence[Row | None]
+    ) -> list[Row]:
         predictions, table, proba, model = answered
         known = [number for number, answer in enumerate(predictions) if answer.code is not None]
         if not known:
@@ -107,6 +116,7 @@ class PredictionLog:
         titles = table["designation"].tolist()
         return [
             _row(predictions[row], titles[row], productids[row], profile_of(signals, number))
+            | {"kept": kept[row]}
             for number, row in enumerate(known)
         ]
 
@@ -127,7 +137,7 @@ class PredictionLog:
 
 def _row(
     prediction: Prediction, title: str, productid: int | None, profile: Mapping[str, Any]
-) -> Row:
+) -> dict[str, Any]:
     """Return the row of ``project.predictions`` for one answer."""
     return {
         "productid": productid,

@@ -26,6 +26,8 @@ Language = Literal["fr", "en"]
 Form = Literal["csv", "excel"]
 TopK = Annotated[int, Field(ge=1, le=MOST_TOP_K)]
 
+Author = Annotated[str, Field(min_length=1, max_length=2_000, description="Who.")]
+
 TITLE = "Harry Potter à l'école des sorciers, tome 1"
 
 
@@ -190,6 +192,38 @@ class FeedbackPage(BaseModel):
 
     total: int = Field(description="On all pages.")
     corrections: list[Correction]
+
+
+class ReviewOut(BaseModel):
+    """A product that waits for a person's word, leased to who asked."""
+
+    product: str = Field(description="Its name in the queue: POST /review/{product} answers.")
+    source: Literal["answer", "label", "drift", "service"] = Field(description="Why it is here.")
+    reason: str = Field(description="What the drift report or the service say beside that.")
+    productid: int | None
+    designation: str
+    description: str
+    image_base64: str | None = Field(description="The file as it is.")
+    code: int | None = Field(description="prdtypecode that is likely right.")
+    probability: float | None
+    official_code: int | None = Field(description="Label until now.")
+    priority: float = Field(description="Expected gain.")
+    waiting: int = Field(description="Products of which nobody has said the class.")
+
+
+class ReviewRequest(BaseModel):
+    """What a person says of a product of the review queue: its class, or that it is skipped."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [{"author": "Ana", "code": 10}, {"author": "Ana", "skip": True}]
+        },
+    )
+
+    author: Author
+    code: Code | None = None
+    skip: bool = False
 
 
 class ClassOut(BaseModel):

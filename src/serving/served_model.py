@@ -13,6 +13,7 @@ from src.monitoring.reference import from_json
 from src.monitoring.signals import Signals
 from src.serving.drift_gauges import DriftGauges
 from src.serving.predictor import Predictor, load_predictor
+from src.serving.review import class_values
 
 logger = logging.getLogger(__name__)
 
@@ -21,12 +22,13 @@ class ServedModel:
     """Holds the `Predictor` of the served run, or of the last one of a kind; follows the files."""
 
     def __init__(self, paths: Paths, kind: str | None = None) -> None:
-        self._paths, self._kind = paths, kind
+        self.paths, self._kind = paths, kind
         self._store = ArtifactStore(paths)
         self._predictor: Predictor | None = None
         self._problem: ArtifactError | None = None
         self._signature: tuple[Path, int, int] | None = None
         self._gauges: DriftGauges | None = None
+        self._values: dict[int, float] = {}
         self._stop = threading.Event()
 
     def get(self) -> Predictor:
@@ -41,8 +43,10 @@ class ServedModel:
             signature = self._current_signature()
             if signature is not None and signature == self._signature:
                 return
-            self._predictor = load_predictor(self._paths, self._kind)
+            self._predictor = load_predictor(self.paths, self._kind)
             self._gauges = self._reference_gauges()
+            store = self._store.pinned(kind=self._kind)
+            self._values = class_values(store, store.served_run().kind)
             self._signature, self._problem = signature, None
             pipeline = self._predictor.pipeline
             logger.info("serving run %s, %s", pipeline.run_id, pipeline.kind)
@@ -56,6 +60,10 @@ class ServedModel:
         gauges = self._gauges
         if gauges is not None and gauges.run_id == run_id:
             gauges.add(signals)
+
+    def values(self) -> dict[int, float]:
+        """Return what a review is worth, by class."""
+        return self._values
 
     def drift(self) -> dict[str, float]:
         """Return the drift of the last answers by signal; empty without a reference."""

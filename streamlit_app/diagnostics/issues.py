@@ -58,8 +58,10 @@ def _precision(ctx: Context, table: pd.DataFrame) -> None:
 def _product(ctx: Context, row: Any) -> str:  # noqa: ANN401 - a row of a frame
     labelled = ctx.words("app.issues.labelled", p=ctx.probability(row.given_probability))
     rather = ctx.words("app.issues.suggested", p=ctx.probability(row.suggested_probability))
+    review = f"review?lang={ctx.language}&item={row.productid}"
+    product = ctx.words("app.issues.product", id=row.productid)
     below = (
         f"{labelled}<br>{ctx.chip(row.given)}<br>{rather}<br>{ctx.chip(row.suggested)}"
-        f"<br><small>{ctx.words('app.issues.product', id=row.productid)}</small>"
+        f'<br><a href="{review}" target="_self">{product}</a>'
     )
     return components.product(ctx, row, below)

@@ -77,6 +77,17 @@ def choose(
     return cast(T, chosen)
 
 
+def remembered(key: str, address: str) -> str:
+    """Return a text that is kept under a key, at first what the address asks for; it shows it."""
+    asked = st.session_state.get(_ASKED, {}).pop(address, "")
+    value = str(st.session_state.setdefault(key, asked))
+    shown = st.session_state.setdefault(_SHOWN, {})
+    shown.pop(address, None)
+    if value:
+        shown[address] = value
+    return value
+
+
 def put(key: str, value: object) -> None:
     """Choose for the visitor; to be called before the widget is shown, as callbacks are."""
     for name in [name for name in st.session_state if str(name).startswith(f"{key}:")]:

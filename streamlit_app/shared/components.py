@@ -153,11 +153,12 @@ def table(
     columns: Mapping[str, str],
     formats: Mapping[str, Callable[[float], str]],
     **options: Any,  # noqa: ANN401 - as `st.dataframe` takes them
-) -> None:
+) -> Any:  # noqa: ANN401 - what is selected, where it can be
     """Show some columns of a table under their names, numbers as the language writes them."""
     shown = data[[name for name in columns if name in data]].rename(columns=columns)
     by_name = {columns[name]: how for name, how in formats.items() if name in data}
-    st.dataframe(shown.style.format(by_name), hide_index=True, placeholder=DASH, **options)
+    styled = shown.style.format(by_name)
+    return st.dataframe(styled, hide_index=True, placeholder=DASH, **options)
 
 
 def image(data: bytes, mime: str, what: str) -> None:
@@ -202,9 +203,9 @@ def card(title: str, below: str, text: str = "", shown: str = "") -> str:
     )
 
 
-def cards(items: Iterable[str]) -> None:
-    """Show product cards in as many columns as fit."""
-    st.html(f'<div class="cards">{"".join(items)}</div>')
+def cards(items: Iterable[str], *, few: bool = False) -> None:
+    """Show product cards in as many columns as fit: six, or three where they are `few`."""
+    st.html(f'<div class="cards{" few" if few else ""}">{"".join(items)}</div>')
 
 
 def shortened(text: str, limit: int) -> str:

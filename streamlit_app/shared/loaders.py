@@ -27,6 +27,7 @@ from streamlit_app.shared.context import Context
 if TYPE_CHECKING:
     from src.serving.feedback import FeedbackStore
     from src.serving.predictor import Predictor
+    from src.serving.review import ReviewQueue
 
 APP = Path(__file__).parents[1]
 # Another settings file than config/config.toml, for an app on a workspace of its own.
@@ -155,6 +156,11 @@ def feedback_store(ctx: Context) -> FeedbackStore:
     return FeedbackStore.of(ctx.cfg.paths, ctx.labels.codes)
 
 
+def review_queue(ctx: Context) -> ReviewQueue:
+    """Return the review queue, one for all visitors."""
+    return _review_queue(ctx.cfg.paths.workspace, ctx.cfg.review.lease_minutes, ctx)
+
+
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
     """Return the drift reports by "{date}_{batch}", oldest first."""
     paths = sorted(ctx.cfg.paths.rapport_dir.glob("????-??-??*_*.json"))
@@ -198,3 +204,10 @@ def _predictor(_paths: Paths, kind: str, stamp: Stamp | None) -> Predictor:
     from src.serving.predictor import load_predictor
 
     return load_predictor(_paths, kind)
+
+
+@st.cache_resource(max_entries=1, show_spinner=False)
+def _review_queue(workspace: Path, lease_minutes: int, _ctx: Context) -> ReviewQueue:  # noqa: ARG001
+    from src.serving.review import ReviewQueue
+
+    return ReviewQueue(_ctx.cfg.paths, feedback_store(_ctx), lease_minutes)

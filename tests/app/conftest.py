@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
 
 import pytest
 from streamlit.testing.v1 import AppTest
@@ -14,6 +17,17 @@ from src.labels import Labels, load_labels
 from tests.app import finished_run
 
 ROWS, IMAGES = 420, 260
+CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--disable-dev-shm-usage",
+]
 Page = Callable[..., AppTest]
 
 
@@ -42,6 +56,17 @@ def empty(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """The settings of a workspace in which nothing was done yet."""
     workspace = tmp_path_factory.mktemp("empty")
     return load_config(finished_run.write_config(workspace, workspace))
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="pip install playwright")
+    if not Path(CHROMIUM).exists():
+        pytest.skip("no chromium: sudo apt-get install -y chromium")
+    with playwright.sync_playwright() as runtime:
+        opened = runtime.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture

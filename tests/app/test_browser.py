@@ -11,7 +11,6 @@ import dataclasses
 import io
 import json
 import os
-import shutil
 import socket
 import subprocess
 import sys
@@ -34,43 +33,26 @@ pytestmark = pytest.mark.slow
 
 # Pet supplies: no class that the product below is taken for.
 PETS = 2220
-CHROMIUM = shutil.which("chromium") or "/usr/bin/chromium"
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--disable-dev-shm-usage",
-]
 SCREENSHOTS = "APP_SCREENSHOTS"
-PAGES = ("", "method", "diagnostics", "predict", "team")
+PAGES = ("", "method", "diagnostics", "predict", "review", "team")
 # Streamlit scrolls inside its main area: a screenshot of the whole page needs a tall window.
 WIDE, PHONE = {"width": 1280, "height": 2600}, {"width": 390, "height": 3600}
 TIMEOUT_MS = 90_000
 
 
 @pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    if not Path(CHROMIUM).exists():
-        pytest.skip("no chromium: sudo apt-get install -y chromium")
-    with playwright.sync_playwright() as runtime:
-        opened = runtime.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield opened
-        opened.close()
-
-
-@pytest.fixture(scope="module")
 def address(finished: Config) -> Iterator[str]:
     """The app on the finished run, with no database near."""
+    nowhere = f"postgres://u:p@127.0.0.1:{find_free_port()}/none"
+    with serve(finished.paths.workspace / "app.toml", nowhere) as url:
+        yield url
+
+
+@contextlib.contextmanager
+def serve(config: Path, database: str) -> Iterator[str]:
+    """Run the app under its settings, and give its address."""
     port = find_free_port()
-    env = {
-        **os.environ,
-        "RAKUTEN_CONFIG": str(finished.paths.workspace / "app.toml"),
-        "DATABASE_URL": f"postgres://u:p@127.0.0.1:{find_free_port()}/none",
-    }
+    env = {**os.environ, "RAKUTEN_CONFIG": str(config), "DATABASE_URL": database}
     command = [sys.executable, "-m", "streamlit", "run", "streamlit_app/config.py"]
     options = ["--server.headless=true", f"--server.port={port}"]
     with subprocess.Popen(
@@ -124,6 +106,13 @@ Visit = Callable[..., Visitor]
 
 @pytest.fixture
 def visit(browser: Any, address: str) -> Iterator[Visit]:  # noqa: ANN401
+    with visits(browser, address) as opening:
+        yield opening
+
+
+@contextlib.contextmanager
+def visits(browser: Any, address: str) -> Iterator[Visit]:  # noqa: ANN401
+    """Give what opens windows on an app; they are closed afterwards."""
     opened = []
 
     def open_page(
@@ -407,6 +396,12 @@ def test_no_page_keeps_anybody_out(visit: Visit, name: str, section: str, scheme
     """axe-core finds nothing of WCAG 2, levels A and AA, and no heading out of order."""
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     visitor = visit(f"{name}?section={section}" if section else name, "fr", scheme=scheme)
+    if section == "queue":
+        visitor.page.get_by_label("Votre nom").fill("Ana")
+        visitor.page.keyboard.press("Enter")
+        visitor.settle()
+        visitor.page.keyboard.press("s")
+        visitor.settle()
     if section == "one":
         visitor.press("Un produit au hasard")
         visitor.page.get_by_text("Ce n'est pas la bonne classe").click()

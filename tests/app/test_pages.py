@@ -20,11 +20,12 @@ from tests.app import finished_run
 from tests.conftest import Load, Shop
 
 Page = Callable[..., AppTest]
-PAGES = ("exploration", "method", "diagnostics", "predict", "team")
+PAGES = ("exploration", "method", "diagnostics", "predict", "review", "team")
 SECTIONS = {
     "exploration": ("classes", "texts", "gallery", "words"),
     "diagnostics": ("scores", "confusions", "classes", "confidence", "blocks", "issues", "drift"),
     "predict": ("one", "file"),
+    "review": ("queue", "corrections"),
 }
 EVERY = [(name, section) for name in PAGES for section in SECTIONS.get(name, ("",))]
 
@@ -41,6 +42,7 @@ def test_opens_with_nothing_there(page: Page, empty: Config, name: str, language
         "method": ["make demo"],
         "diagnostics": ["make demo"],
         "predict": ["make demo"],
+        "review": ["make demo"],
         "team": [],
     }
     assert commands == expected[name]

@@ -27,6 +27,7 @@ from src.pipelines.product_model import FullPipeline, build_model
 from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import block_values, extract_table
 from src.serving.api import Services, create_app
+from src.serving.feedback import FeedbackStore
 from src.serving.prediction_log import PredictionLog
 from src.serving.request_guard import RequestLimits
 from src.serving.served_model import ServedModel
@@ -126,7 +127,8 @@ def test_the_run_and_the_service_tell_what_the_encoder_adds(
     limits = RequestLimits(body_bytes=400_000, batch_bytes=300_000, image_pixels=1_000_000)
     codes = served.model.classes_.tolist()
     nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
-    services = Services(model, log, tmp_path / "feedback.jsonl", nowhere, codes, limits)
+    feedback = FeedbackStore(tmp_path / "feedback.jsonl", tmp_path, lambda: nowhere, codes)
+    services = Services(model, log, feedback, limits)
     asked = {"designation": rows["designation"][0], "description": rows["description"][0]}
     told = TestClient(create_app(services)).post("/explain", json=asked).json()
     log.close()

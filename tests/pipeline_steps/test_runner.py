@@ -135,6 +135,11 @@ def test_files_of_a_run(configure: Configure) -> None:
         {"designation": test["designation"], "description": test["description"], "image": ""}
     )
     np.testing.assert_array_equal(bundle.predict(items), submission["prdtypecode"].to_numpy())
+    answers = store.load(store.predictions("linear_svc", "test"))
+    best = bundle.model.predict_proba(bundle.table(items)).max(axis=1)
+    np.testing.assert_allclose(answers["probability"], best, rtol=1e-12)
+    assert answers["needs_review"].tolist() == (best < bundle.threshold).tolist()
+    assert answers["productid"].tolist() == test["productid"].tolist()
     mapping = store.load(store.feature_mapping)
     assert [block["branch"] for block in mapping["blocks"]] == [
         "tfidf_word",

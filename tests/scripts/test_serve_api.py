@@ -100,6 +100,12 @@ def test_the_documentation_tries_a_request_without_another_server(address: str) 
         page.get_by_text("Classify one product").click()
         page.locator("details[open] button").click()
         page.get_by_text('"probability"').wait_for(timeout=120_000)
+        page.get_by_text("Classify one product").click()
+        page.get_by_text("Say the class of a product").click()
+        page.get_by_label("Query of post /review/{product}").fill("product=123")
+        page.locator("details[open] button").click()
+        page.get_by_text("not in the queue").wait_for(timeout=120_000)
+        assert asked[-1] == f"{address}/review/123"
         assert all(url.startswith(f"{address}/") for url in asked), asked
         described = httpx.get(f"{address}/openapi.json", headers=KEY).json()["paths"].values()
         assert page.locator("details").count() == sum(map(len, described)) > 7

@@ -26,7 +26,7 @@ def answered(predictor: Predictor) -> Answered:
 
 def test_into_the_database(answered: Answered, database: str, load: Load, shop: Shop) -> None:
     assert load(database, shop.write_plain(6)).returncode == 0
-    log = PredictionLog(partial(postgres.write_rows, database, "predictions"))
+    log = PredictionLog(partial(postgres.write_answers, database))
     log.put(answered, [1003, None])
     log.close()
     with psycopg.connect(database) as connection:

@@ -18,6 +18,7 @@ from scripts import predict as command
 from src.config import REPOSITORY, Paths
 from src.errors import FileFault
 from src.serving.api import Services, create_app
+from src.serving.feedback import FeedbackStore
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
 from src.serving.served_model import ServedModel
@@ -89,10 +90,8 @@ def client(served_paths: Paths, tmp_path: Path) -> TestClient:
     model = ServedModel(served_paths)
     model.refresh()
     nowhere = "postgresql://nobody@127.0.0.1:1/nowhere"
-    log = PredictionLog([].extend)
-    return TestClient(
-        create_app(Services(model, log, tmp_path / "kept.jsonl", lambda: nowhere, ()))
-    )
+    feedback = FeedbackStore(tmp_path / "kept.jsonl", tmp_path, lambda: nowhere, ())
+    return TestClient(create_app(Services(model, PredictionLog([].extend), feedback)))
 
 
 Command = Callable[..., tuple[int, str]]
