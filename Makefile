@@ -55,7 +55,8 @@ constraints: .venv/ready  ## the newest versions that fit together; then make te
 
 clean:  ## what a run generated, the database included; import/, .venv and people's feedback stay
 	-$(BIN)/python etl/postgres_server.py stop
-	rm -rf artifacts models reports data snapshot.json images_manifest.json
+	rm -rf artifacts models reports snapshot.json images_manifest.json
+	test ! -d data || find data -mindepth 1 -maxdepth 1 -not -name feedback -exec rm -rf {} +
 	test ! -d results || find results -mindepth 1 -not -name feedback.jsonl -delete
 
 .venv/ready: requirements.txt constraints.txt pyproject.toml

@@ -247,7 +247,7 @@ start_embedded() {
 collect_lines() {
     local manifest=$WORKSPACE/images_manifest.json feedback=$RESULTS_DIR/feedback.jsonl
     [[ ! -e $manifest ]] || lines_of images_manifest.json <"$manifest"
-    [[ ! -e $feedback ]] || etl feedback "$feedback" | lines_of feedback.jsonl || exit 2
+    [[ ! -e $feedback ]] || etl lines feedback "$feedback" | lines_of feedback.jsonl || exit 2
 }
 
 # lines_of FILE: every line as a row of project.staging_lines.
@@ -280,7 +280,7 @@ keep_rejects() {
         mkdir -p "$RESULTS_DIR"
         cp "$WORK/rejects.csv" "$kept.tmp"
         mv -f "$kept.tmp" "$kept"
-        etl rejects "$kept"
+        etl lines rejects "$kept"
         printf '  all of them: %s\n' "$kept"
     else
         rm -f "$kept"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from functools import partial
 from typing import TYPE_CHECKING
 
 from src.command_line import parser, run, settings
@@ -40,9 +39,9 @@ def _serve(args: argparse.Namespace) -> int:
         )
     services = _services(settings(args), args.kind)
     try:
-        services.database_url()
+        services.feedback.address()
     except DatabaseError as e:
-        file = services.feedback_file
+        file = services.feedback.file
         sys.stderr.write(f"answers are not logged, corrections go to {file}: {e.message}\n")
     services.model.refresh()
     services.model.follow()
@@ -64,24 +63,23 @@ def _serve(args: argparse.Namespace) -> int:
 
 
 def _services(cfg: Config, kind: str | None) -> Services:
-    from src.artifacts.store import ArtifactStore
     from src.data import postgres
-    from src.data.database_url import database_url
     from src.labels import load_labels
     from src.serving.api import Services
+    from src.serving.feedback import FeedbackStore
     from src.serving.prediction_log import PredictionLog
     from src.serving.request_guard import RequestLimits
     from src.serving.served_model import ServedModel
 
-    address, model = partial(database_url, cfg.paths.workspace), ServedModel(cfg.paths, kind)
+    codes = load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes
+    feedback, model = FeedbackStore.of(cfg.paths, codes), ServedModel(cfg.paths, kind)
     return Services(
         model=model,
         log=PredictionLog(
-            lambda rows: postgres.write_rows(address(), "predictions", rows), model.observe
+            lambda rows: postgres.write_rows(feedback.address(), "predictions", rows),
+            model.observe,
         ),
-        feedback_file=ArtifactStore(cfg.paths).feedback,
-        database_url=address,
-        codes=load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes,
+        feedback=feedback,
         limits=RequestLimits(
             body_bytes=cfg.serving.max_body_mb * 1_000_000,
             batch_bytes=cfg.serving.max_batch_mb * 1_000_000,

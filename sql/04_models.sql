@@ -1,6 +1,6 @@
 -- Title:  What training and serving write.
 -- Reads:  nothing.
--- Writes: project.models, predictions, feedback, drift_reports.
+-- Writes: project.models, predictions, feedback_items, feedback, drift_reports.
 -- Re-run: safe; existing tables are kept.
 
 CREATE TABLE IF NOT EXISTS project.models (
@@ -44,24 +44,48 @@ COMMENT ON COLUMN project.predictions.needs_review IS 'Whether it was under the 
 COMMENT ON COLUMN project.predictions.top_k IS 'List of code and probability, best first.';
 COMMENT ON COLUMN project.predictions.profile IS 'Monitored signals of the product.';
 
+CREATE TABLE IF NOT EXISTS project.feedback_items (
+    item_hash TEXT PRIMARY KEY CHECK (item_hash ~ '^[0-9a-f]{64}$'),
+    designation TEXT NOT NULL,
+    description TEXT NOT NULL,
+    image_sha256 TEXT NOT NULL CHECK (image_sha256 ~ '^([0-9a-f]{64})?$'),
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE project.feedback_items IS 'Products that people corrected, as they were seen.';
+COMMENT ON COLUMN project.feedback_items.item_hash IS 'SHA256 of the other three.';
+COMMENT ON COLUMN project.feedback_items.image_sha256 IS 'Names its file in data/feedback/, or "".';
+
 CREATE TABLE IF NOT EXISTS project.feedback (
     feedback_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     productid BIGINT,
     designation_hash TEXT,
-    prdtypecode BIGINT NOT NULL,
+    prdtypecode BIGINT,
     predicted_code BIGINT,
     author TEXT NOT NULL DEFAULT '',
     comment TEXT NOT NULL DEFAULT '',
-    created_at TIMESTAMPTZ NOT NULL DEFAULT now(),
-    CHECK (productid IS NOT NULL OR designation_hash IS NOT NULL)
+    created_at TIMESTAMPTZ NOT NULL DEFAULT now()
 );
-ALTER TABLE project.feedback ADD COLUMN IF NOT EXISTS content_hash TEXT UNIQUE;
-COMMENT ON TABLE project.feedback IS 'Labels that people corrected; items keep the official one.';
+ALTER TABLE project.feedback
+ADD COLUMN IF NOT EXISTS content_hash TEXT UNIQUE,
+ADD COLUMN IF NOT EXISTS item_hash TEXT REFERENCES project.feedback_items,
+ADD COLUMN IF NOT EXISTS probability DOUBLE PRECISION CHECK (probability BETWEEN 0 AND 1),
+ADD COLUMN IF NOT EXISTS run_id TEXT NOT NULL DEFAULT '',
+ADD COLUMN IF NOT EXISTS source TEXT NOT NULL DEFAULT '',
+ADD COLUMN IF NOT EXISTS product TEXT NOT NULL
+GENERATED ALWAYS AS (coalesce(productid::TEXT, item_hash, designation_hash)) STORED,
+ALTER COLUMN prdtypecode DROP NOT NULL,
+DROP CONSTRAINT IF EXISTS feedback_check; -- of earlier versions
+COMMENT ON TABLE project.feedback IS 'What people said of labels; rows are added, never changed.';
 COMMENT ON COLUMN project.feedback.productid IS 'Product, where it has an id.';
-COMMENT ON COLUMN project.feedback.designation_hash IS 'SHA256 of the title, where it has none.';
-COMMENT ON COLUMN project.feedback.prdtypecode IS 'Code that the author gives.';
-COMMENT ON COLUMN project.feedback.predicted_code IS 'Code that was shown.';
-COMMENT ON COLUMN project.feedback.content_hash IS 'SHA256 of the line, where it came from a file.';
+COMMENT ON COLUMN project.feedback.designation_hash IS 'SHA256 of the title: rows of earlier versions.';
+COMMENT ON COLUMN project.feedback.prdtypecode IS 'Code that the author gives; NULL withdraws.';
+COMMENT ON COLUMN project.feedback.predicted_code IS 'What the model answered then.';
+COMMENT ON COLUMN project.feedback.content_hash IS 'SHA256 of its line of feedback.jsonl.';
+COMMENT ON COLUMN project.feedback.item_hash IS 'Content of the product, where it was kept.';
+COMMENT ON COLUMN project.feedback.probability IS 'Of that answer.';
+COMMENT ON COLUMN project.feedback.run_id IS 'Run that answered.';
+COMMENT ON COLUMN project.feedback.source IS 'app, review, batch or api.';
+COMMENT ON COLUMN project.feedback.product IS 'What names the product.';
 
 CREATE TABLE IF NOT EXISTS project.drift_reports (
     report_id BIGINT GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -1,6 +1,7 @@
--- Title:  Views for people: classes, snapshots, checks and models.
--- Reads:  project.items, datasets, models.
--- Writes: views class_distribution, dataset_inventory, latest_checks, latest_models.
+-- Title:  Views for people: classes, snapshots, checks, models and corrections.
+-- Reads:  project.items, datasets, models, feedback.
+-- Writes: views class_distribution, dataset_inventory, latest_checks, latest_models,
+--         current_feedback.
 -- Re-run: safe; views are replaced by themselves.
 
 CREATE OR REPLACE VIEW project.class_distribution AS
@@ -59,3 +60,39 @@ FROM project.models AS models
 INNER JOIN project.datasets AS datasets ON models.dataset_id = datasets.dataset_id
 ORDER BY models.kind ASC, models.phase ASC, models.created_at DESC, models.model_id DESC;
 COMMENT ON VIEW project.latest_models IS 'The newest model of each kind and phase.';
+
+CREATE OR REPLACE VIEW project.current_feedback AS
+SELECT
+    latest.feedback_id,
+    latest.product,
+    latest.productid,
+    latest.item_hash,
+    latest.designation_hash,
+    latest.author,
+    latest.prdtypecode,
+    latest.predicted_code,
+    latest.probability,
+    latest.run_id,
+    latest.source,
+    latest.comment,
+    latest.created_at
+FROM (
+    SELECT DISTINCT ON (product, author)
+        feedback_id,
+        product,
+        productid,
+        item_hash,
+        designation_hash,
+        author,
+        prdtypecode,
+        predicted_code,
+        probability,
+        run_id,
+        source,
+        comment,
+        created_at
+    FROM project.feedback
+    ORDER BY product ASC, author ASC, created_at DESC, feedback_id DESC
+) AS latest
+WHERE latest.prdtypecode IS NOT NULL;
+COMMENT ON VIEW project.current_feedback IS 'What each person says of each product now.';

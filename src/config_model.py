@@ -75,6 +75,7 @@ class Paths(Section):
     results_dir: FilePath = Path("results")
     cache_dir: FilePath = Path("data/cache")
     networks_dir: FilePath = Path("data/networks")
+    feedback_dir: FilePath = Path("data/feedback")
     models_dir: FilePath = Path("models")
     reports_dir: FilePath = Path("reports")
     rapport_dir: FilePath = Path("streamlit_app/rapport")
@@ -115,6 +116,8 @@ class Data(Section):
     source: Literal["postgres", "csv"] = "postgres"
     holdout: Annotated[float, Field(ge=0.01, le=0.5)] = 0.15
     use_corrections: bool = False
+    feedback_weight: Annotated[int, Field(ge=0, le=100)] = 1
+    score_feedback: bool = False
 
 
 class Validation(Section):

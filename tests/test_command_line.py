@@ -19,7 +19,7 @@ from src.errors import ProjectError, UsageError
 COMMANDS = (
     "scripts/train_pipeline.py",
     "tools/make_demo_data.py",
-    "etl/feedback.py",
+    "etl/lines.py",
     "streamlit_app/rapport/compare.py",
 )
 
@@ -76,8 +76,8 @@ def test_an_interrupt_names_the_same_command_again(
     [
         ("etl/postgres_server.py status", "> /dev/full", "stdout: can't be written"),
         ("tools/check_pipeline_branches.py", "> /dev/full", "stdout: can't be written"),
-        ("etl/rejects.py rejects.csv", "> /dev/full", "stdout: can't be written"),
-        ("etl/rejects.py rejects.csv", ">&-", "stdout is closed"),
+        ("etl/lines.py rejects rejects.csv", "> /dev/full", "stdout: can't be written"),
+        ("etl/lines.py rejects rejects.csv", ">&-", "stdout is closed"),
     ],
 )
 def test_an_output_that_takes_nothing_is_named(

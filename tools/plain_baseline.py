@@ -40,7 +40,7 @@ def _compare(args: argparse.Namespace) -> int:
     from src.evaluation.systems import score_pairs, score_systems
     from src.pipeline_steps import stage01_data_ingestion
 
-    train = stage01_data_ingestion.run(cfg, labels.codes).train
+    train = stage01_data_ingestion.run(cfg, labels.codes).catalogue
     y, groups = train["prdtypecode"].to_numpy(), find_groups(train).ids
     folds = split_folds(y, groups, cfg.cv.n_folds, cfg.compute.seed)
     import numpy as np

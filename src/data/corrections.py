@@ -1,20 +1,27 @@
-"""Labels that people corrected: read from ``results/feedback.jsonl``, laid over the official ones.
+"""What people say of labels: read from ``results/feedback.jsonl``, laid over the official ones.
 
 The service keeps corrections in ``project.feedback``, or, where no database answers, in a file of
-one JSON object a line with the same columns; `init.sh` loads that file later. Training takes them
-when ``[data].use_corrections`` is on. The products themselves keep their official label.
+one JSON object a line with the same columns; `init.sh` loads that file later. Both only grow: a
+person who thinks again adds a correction, and undo adds one without a class. Images lie under their
+SHA256 in ``data/feedback/``. Training takes corrections when ``[data].use_corrections`` is on;
+products of the catalogue keep their official label, and others become training rows.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import json
-from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
+import pydantic.dataclasses
+from pydantic import AfterValidator, BeforeValidator, Field, computed_field
+
+from src.data.csv_files import NO_ID
 from src.errors import FileFault
 from src.files import encodable, sha256
 
@@ -22,25 +29,74 @@ if TYPE_CHECKING:
     import numpy as np
     import pandas as pd
 
+CONTENT = ("designation", "description", "image_sha256")
 _BIGGEST = 2**63 - 1
+_FIRST_NUMBER = 2**62  # of products outside the catalogue; official ids have 18 digits at most
 
 
-@dataclasses.dataclass(frozen=True)
+def storable(text: str) -> str:
+    """Return a text as PostgreSQL keeps it: no zero byte, no half of a surrogate pair."""
+    return encodable(text.replace("\0", ""))
+
+
+def _time(value: str | datetime) -> datetime:
+    """Read ISO 8601; a time without a zone is UTC. Python 3.10 knows no "Z"."""
+    time = datetime.fromisoformat(str(value).replace("Z", "+00:00"))
+    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+
+
+UtcTime = Annotated[datetime, BeforeValidator(_time)]
+_Integer = Annotated[int, Field(strict=True, ge=-_BIGGEST, le=_BIGGEST)]
+_Text = Annotated[str, BeforeValidator(lambda text: storable(text or ""))]
+_Digest = Annotated[str, Field(pattern="^[0-9a-f]{0,64}$")]
+_Sha256 = Annotated[str, Field(pattern="^([0-9a-f]{64})?$")]
+# Rounding leaves a probability a little above 1; the table takes none.
+_Share = Annotated[float, Field(ge=0, le=1.0001), AfterValidator(lambda share: min(share, 1.0))]
+
+
+@pydantic.dataclasses.dataclass(frozen=True)
 class Correction:
-    """One row of ``project.feedback``; without a productid its title's hash names the product."""
+    """One row of ``project.feedback``: what one person said of one product, at one time."""
 
-    prdtypecode: int
-    productid: int | None
-    designation_hash: str | None
-    created_at: datetime
-    predicted_code: int | None = None
-    author: str = ""
-    comment: str = ""
+    prdtypecode: _Integer | None  # None withdraws what its author said of the product before
+    created_at: UtcTime
+    productid: _Integer | None = None
+    designation_hash: _Digest | None = None  # of the title: earlier versions kept no more
+    predicted_code: _Integer | None = None  # the model's answer then, its probability and its run
+    author: _Text = ""
+    comment: _Text = ""
+    designation: _Text = ""
+    description: _Text = ""
+    image_sha256: _Sha256 = ""
+    probability: _Share | None = None
+    run_id: _Text = ""
+    source: _Text = ""  # where it was given: "app", "review", "batch" or "api"
+
+    @computed_field  # type: ignore[prop-decorator]
+    @functools.cached_property
+    def item_hash(self) -> str:
+        """The hash of the product's content; "" where none is kept."""
+        return item_hash(self.designation, self.description, self.image_sha256)
+
+    @property
+    def product(self) -> str:
+        """What names the product: its id, else its content, else the hash of its title."""
+        if self.productid is not None:
+            return str(self.productid)
+        return self.item_hash or self.designation_hash or ""
 
     def to_line(self) -> str:
-        """Return the JSON object of ``feedback.jsonl``: ASCII, keys sorted."""
-        values = {**dataclasses.asdict(self), "created_at": self.created_at.isoformat()}
-        return json.dumps(values, sort_keys=True)
+        """Return the JSON object of ``feedback.jsonl``: ASCII, keys sorted.
+
+        What earlier versions did not know is left out where it is empty: their lines stay the same.
+        """
+        values = {**dataclasses.asdict(self), "item_hash": self.item_hash}
+        values["created_at"] = self.created_at.isoformat()
+        kept = {k: v for k, v in values.items() if k in _FIRST_COLUMNS or v not in (None, "")}
+        return json.dumps(kept, sort_keys=True)
+
+
+_FIRST_COLUMNS = [field.name for field in dataclasses.fields(Correction)][:7]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +105,7 @@ class Corrected:
 
     changed: int = 0  # products whose label is another one than the official one
     confirmed: int = 0  # products whose official label was given
+    added: int = 0  # products outside the training data that are trained on
     unmatched: int = 0  # corrections of products that are not in the training data
     # How many corrections give each code outside the labels map; these were ignored.
     unknown: dict[int, int] = dataclasses.field(default_factory=dict)
@@ -58,6 +115,8 @@ class Corrected:
         parts = [f"{self.changed:,} labels changed by corrections"]
         if self.confirmed:
             parts.append(f"{self.confirmed:,} confirmed")
+        if self.added:
+            parts.append(f"{self.added:,} products added")
         if self.unmatched:
             parts.append(f"{self.unmatched:,} of other products")
         if self.unknown:
@@ -77,6 +136,20 @@ def designation_hash(title: str) -> str:
     return sha256(title.encode("utf-8", "surrogatepass"))
 
 
+def item_hash(designation: str, description: str, image_sha256: str) -> str:
+    """Return the SHA256 that names a product by its content, in hex; "" where there is none.
+
+    Blanks at the ends and between words don't count: forms and tables change them.
+    """
+    content = [" ".join(designation.split()), " ".join(description.split()), image_sha256]
+    return sha256(json.dumps(content).encode()) if any(content) else ""
+
+
+def image_file(folder: Path, image_sha256: str) -> Path:
+    """Return where the image of a corrected product lies below ``data/feedback/``."""
+    return folder / image_sha256[:2] / image_sha256
+
+
 def read_feedback(path: Path) -> tuple[list[Correction], int]:
     """Return the corrections of a file, and the number of lines that hold none.
 
@@ -88,6 +161,11 @@ def read_feedback(path: Path) -> tuple[list[Correction], int]:
         return [], 0
     except OSError as e:
         raise FileFault.of(path, f"can't be read ({e})") from e
+    return parse_lines(lines)
+
+
+def parse_lines(lines: Iterable[bytes]) -> tuple[list[Correction], int]:
+    """Return the corrections of some lines, and the number of those that hold none."""
     read = [_parse(line) for line in lines if line.strip()]
     corrections = [correction for correction in read if correction is not None]
     return corrections, len(read) - len(corrections)
@@ -95,79 +173,105 @@ def read_feedback(path: Path) -> tuple[list[Correction], int]:
 
 def _parse(line: bytes) -> Correction | None:
     try:
-        values = json.loads(line)
-        correction = Correction(
-            _integer(values["prdtypecode"]),
-            _or_none(values.get("productid")),
-            storable(values["designation_hash"]) if values.get("designation_hash") else None,
-            _time(values["created_at"]),
-            _or_none(values.get("predicted_code")),
-            storable(values.get("author") or ""),
-            storable(values.get("comment") or ""),
-        )
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        correction = Correction(**json.loads(line))
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
-    named = correction.productid is not None or correction.designation_hash is not None
-    return correction if named else None
+    return correction if correction.product else None
 
 
-def _integer(value: Any) -> int:  # noqa: ANN401
-    if isinstance(value, bool) or not isinstance(value, int) or abs(value) > _BIGGEST:
-        raise ValueError(f"{value!r} is no id or code")
-    return value
+def latest(corrections: Iterable[Correction]) -> dict[tuple[str, str], Correction]:
+    """Return the latest correction of each author about each product, in time.
+
+    Of two with the same time the later one counts.
+    """
+    found: dict[tuple[str, str], Correction] = {}
+    for correction in sorted(corrections, key=lambda correction: correction.created_at):
+        name = correction.author, correction.product
+        found.pop(name, None)  # its place is that of the latest
+        found[name] = correction
+    return found
 
 
-def _or_none(value: Any) -> int | None:  # noqa: ANN401
-    return None if value is None else _integer(value)
-
-
-def storable(text: str) -> str:
-    """Return a text as PostgreSQL keeps it: no zero byte, no half of a surrogate pair."""
-    return encodable(text.replace("\0", ""))
-
-
-def _time(value: str) -> datetime:
-    """Read ISO 8601; a time without a zone is UTC. Python 3.10 knows no "Z"."""
-    time = datetime.fromisoformat(value.replace("Z", "+00:00"))
-    return time if time.tzinfo else time.replace(tzinfo=timezone.utc)
+def current(corrections: Iterable[Correction]) -> list[Correction]:
+    """Return these without withdrawals: what ``project.current_feedback`` says."""
+    return [c for c in latest(corrections).values() if c.prdtypecode is not None]
 
 
 def correct_labels(
     items: pd.DataFrame, y: np.ndarray, corrections: Iterable[Correction], codes: Sequence[int]
-) -> tuple[np.ndarray, Corrected]:
+) -> tuple[np.ndarray, list[dict[str, object]], Corrected]:
     """Lay corrections over official labels.
 
-    A correction is about the product of its productid, or, without one, about every product with
-    its title (columns productid and designation of `items`). The latest one about a product wins;
-    of two with the same time, the later in the iterable. `y`, shape (n,), is left as it is.
+    A correction is about the product of its productid; without one that is here, about every
+    product with its content (columns designation, description and image_sha256 of `items`), or its
+    title where no more is known. Of several people's classes the one that most give counts, of
+    these the one that was given last. `y`, shape (n,), is left as it is.
+
+    Returns the labels; rows for the products that are not here, where their content is kept; and
+    what was done.
     """
-    import numpy as np
-
-    in_time = sorted(corrections, key=lambda correction: correction.created_at)
-    known = set(codes)
-    unknown = Counter(c.prdtypecode for c in in_time if c.prdtypecode not in known)
-    in_time = [correction for correction in in_time if correction.prdtypecode in known]
-    place = {_about(correction): at for at, correction in enumerate(in_time)}
-    by_title = any(correction.productid is None for correction in in_time)
-    products = items["productid"].tolist()
-    titles = [designation_hash(title) for title in items["designation"]] if by_title else products
-    latest = np.array(
-        [
-            max(place.get(productid, -1), place.get(title, -1))
-            for productid, title in zip(products, titles, strict=True)
-        ],
-        dtype=np.int64,
-    )
-    named = np.flatnonzero(latest >= 0)
+    given = list(corrections)
+    codes_given = (c.prdtypecode for c in given if c.prdtypecode is not None)
+    unknown = Counter(code for code in codes_given if code not in set(codes))
+    said = current(c for c in given if c.prdtypecode not in unknown)
+    places = _places(items, {name for c in said for name in _names(c)})
+    votes: dict[int | str, list[Correction]] = defaultdict(list)
+    unmatched = 0
+    for correction in said:
+        rows = next((places[name] for name in _names(correction) if name in places), [])
+        targets: list[int | str] = [*rows] or list(filter(None, [correction.item_hash]))
+        unmatched += not targets
+        for target in targets:
+            votes[target].append(correction)
     corrected = y.copy()
-    corrected[named] = [in_time[at].prdtypecode for at in latest[named]]
+    added = []
+    for target, about in votes.items():
+        code = _most_given(about)
+        if isinstance(target, int):
+            corrected[target] = code
+        else:
+            added.append(_as_row(about[-1], code))
     changed = int((corrected != y).sum())
-    everywhere = {*products, *titles}
-    unmatched = sum(_about(c) not in everywhere for c in in_time)
-    return corrected, Corrected(changed, len(named) - changed, unmatched, dict(unknown))
+    confirmed = len(votes) - len(added) - changed
+    return corrected, added, Corrected(changed, confirmed, len(added), unmatched, dict(unknown))
 
 
-def _about(correction: Correction) -> int | str | None:
-    """Return what a correction names its product by."""
-    productid = correction.productid
-    return correction.designation_hash if productid is None else productid
+def _names(correction: Correction) -> list[str]:
+    """Return what a correction's product may be known by, the surest first."""
+    if correction.productid is not None:
+        return [str(correction.productid), correction.item_hash]
+    title = correction.designation_hash
+    if correction.designation and not (correction.description or correction.image_sha256):
+        title = designation_hash(correction.designation)
+    return [name for name in (correction.item_hash, title) if name]
+
+
+def _places(items: pd.DataFrame, wanted: Collection[str]) -> dict[str, list[int]]:
+    """Return the rows of each wanted name: a productid, a hash of content or title."""
+    places = defaultdict(list)
+    columns = (items[name].tolist() for name in ("productid", *CONTENT))
+    for row, (productid, *content) in enumerate(zip(*columns, strict=True)):
+        for name in (str(productid), item_hash(*content), designation_hash(content[0])):
+            if name in wanted:
+                places[name].append(row)
+    return places
+
+
+def _most_given(about: Sequence[Correction]) -> int | None:
+    """Return the class that most people give one product, of several the latest."""
+    by_author = {correction.author: correction.prdtypecode for correction in about}
+    counts = Counter(by_author.values())
+    most = max(counts.values())
+    now = (c.prdtypecode for c in reversed(about) if by_author[c.author] == c.prdtypecode)
+    return next(code for code in now if counts[code] == most)
+
+
+def _as_row(correction: Correction, code: int | None) -> dict[str, object]:
+    """Return a row of the training data for a product outside the catalogue.
+
+    Its number is beyond all official ones: it is the smallest of no group of duplicates.
+    """
+    number = _FIRST_NUMBER + int(correction.item_hash[:15], 16)
+    content = {name: getattr(correction, name) for name in CONTENT}
+    ids = {"row_index": number, "productid": number, "imageid": NO_ID}
+    return {**ids, **content, "prdtypecode": code}

@@ -12,7 +12,7 @@ import os
 import re
 import shlex
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -261,6 +261,16 @@ def _with_groups(entries: list[ImageEntry], *, unchanged: bool) -> list[ImageEnt
         dataclasses.replace(entry, same_as=None if place is None else entries[place].path)
         for entry, place in zip(entries, first, strict=True)
     ]
+
+
+def entries_beside(paths: Sequence[str], entries: Collection[ImageEntry]) -> dict[str, ImageEntry]:
+    """Return the entry of images that lie elsewhere, by path, compared with those of the folders.
+
+    The folders' entries are as `current_entries` gives them, which stay as they are.
+    """
+    read = [read_entry(Path(path), ImageEntry(path, "", NO_ID, NO_ID, 0, 0)) for path in paths]
+    grouped = _with_groups([*entries, *read], unchanged=not read)
+    return {entry.path: entry for entry in grouped[len(entries) :]}
 
 
 def write_manifest(path: Path, entries: Sequence[ImageEntry]) -> None:

@@ -19,12 +19,14 @@ from src.data.corrections import Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
 from src.data.database_url import redact
 from src.errors import DatabaseError
+from src.files import sha256
 
 if TYPE_CHECKING:
     import pandas as pd
     import psycopg
 
 _CONNECT_SECONDS = 5
+_ITEM_COLUMNS = ("designation", "description", "image_sha256")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,14 +140,44 @@ def _read_products(url: str, table: str, columns: Sequence[str]) -> pd.DataFrame
 
 
 def read_feedback(url: str) -> list[Correction]:
-    """Return the labels that people corrected, the earliest first."""
-    columns = [field.name for field in dataclasses.fields(Correction)]
+    """Return what people said of labels, the earliest first."""
+    import psycopg.rows
+
+    columns = {field.name: f"feedback.{field.name}" for field in dataclasses.fields(Correction)}
+    columns |= {name: f"coalesce(items.{name}, '') AS {name}" for name in _ITEM_COLUMNS}
+    query = (
+        f"SELECT {', '.join(columns.values())} FROM project.feedback AS feedback"  # noqa: S608
+        " LEFT JOIN project.feedback_items AS items USING (item_hash)"
+        " ORDER BY feedback.created_at, feedback.feedback_id"
+    )
     with connect(url) as connection:
-        query = (
-            f"SELECT {', '.join(columns)} FROM project.feedback ORDER BY created_at, feedback_id"  # noqa: S608
-        )
-        rows = connection.execute(cast("Any", query)).fetchall()
-    return [Correction(*row) for row in rows]
+        cursor = connection.cursor(row_factory=psycopg.rows.class_row(Correction))
+        return cursor.execute(cast("Any", query)).fetchall()
+
+
+def write_feedback(url: str, correction: Correction) -> None:
+    """Add a correction and the content of its product.
+
+    Nothing is added where the latest of its author about its product gives the same class.
+    """
+    values = {**dataclasses.asdict(correction), "product": correction.product}
+    values["content_hash"] = sha256(f"feedback {correction.to_line()}".encode())
+    values["item_hash"] = correction.item_hash or None
+    columns = [name for name in values if name not in {*_ITEM_COLUMNS, "product"}]
+    with connect(url) as connection:
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%(product)s))", values)
+        latest = connection.execute(
+            "SELECT prdtypecode FROM project.feedback"
+            " WHERE (product, author) = (%(product)s, %(author)s)"
+            " ORDER BY created_at DESC, feedback_id DESC LIMIT 1",
+            values,
+        ).fetchone()
+        if latest == (correction.prdtypecode,):
+            return
+        if correction.item_hash:
+            item = {name: values[name] for name in ("item_hash", *_ITEM_COLUMNS, "created_at")}
+            _insert(connection, "feedback_items", [item])
+        _insert(connection, "feedback", [{name: values[name] for name in columns}])
 
 
 def write_splits(
@@ -196,11 +228,11 @@ def write_rows(url: str, table: str, rows: Sequence[Mapping[str, Any]]) -> None:
 def _insert(
     connection: psycopg.Connection[Any], table: str, rows: Sequence[Mapping[str, Any]]
 ) -> None:
-    """Add rows of the same columns; lists and mappings become JSON."""
+    """Add rows of the same columns; lists and mappings become JSON, what is there stays."""
     from psycopg import sql
     from psycopg.types.json import Jsonb
 
-    query = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
+    query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
         sql.Identifier("project", table),
         sql.SQL(", ").join(map(sql.Identifier, rows[0])),
         sql.SQL(", ").join(map(sql.Placeholder, rows[0])),

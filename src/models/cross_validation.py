@@ -68,7 +68,13 @@ def fit_classifier(
     y: np.ndarray,
     groups: np.ndarray,
 ) -> ClassifierMixin:
-    """Return a fitted clone, which gets the groups where it, or its last step, asks for them."""
+    """Return a fitted clone, which gets the groups where it, or its last step, asks for them.
+
+    A row counts as often as a column `times` of a table says.
+    """
+    if "times" in getattr(X, "columns", ()) and (X["times"] != 1).any():
+        rows = np.repeat(np.arange(len(y)), X["times"])
+        X, y, groups = take(X, rows).reset_index(drop=True), y[rows], groups[rows]
     fitted = clone(classifier)
     last = fitted.steps[-1] if isinstance(fitted, Pipeline) else ("", fitted)
     if not has_fit_parameter(last[1], "groups"):

@@ -20,7 +20,6 @@ from src.pipeline_steps import (
     stage04_model_training,
     stage05_model_evaluation,
 )
-from src.pipelines.product_model import feature_mapping
 from src.pipelines.registry import check_networks
 from src.runs.demo_images import save_demo_images
 from src.runs.explanation import explain
@@ -89,8 +88,7 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
             )
             trained = pipeline.run()
             save_models(store, run, cfg, labels, transformed, trained)
-            mapping = feature_mapping(trained.holdout_model, transformed.extractors)
-            store.save(store.feature_mapping, mapping, run=run, stage="train")
+            transformed = transformed.of_catalogue()  # what scores and profiles are about
             save_reference(store, run, cfg, transformed, trained)
             line.says = f"{cfg.model.name}, {len(labels.codes)} classes"
         with stage(5, 5, "evaluate") as line:

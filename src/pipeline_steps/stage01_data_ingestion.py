@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,7 +12,7 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.config import Config
 from src.data import csv_tables, images, postgres
-from src.data.corrections import Corrected, correct_labels, read_feedback
+from src.data.corrections import Corrected, correct_labels, image_file, read_feedback
 from src.data.csv_files import ITEM_COLUMNS, Snapshot
 from src.data.database_url import database_url
 from src.data.splits import stratified_sample
@@ -47,9 +46,10 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
             )
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
     entries = images.current_entries(folders, cfg.paths.workspace)
-    train = _with_images(labelled[[*ITEM_COLUMNS, "prdtypecode"]], cfg.images.train_dir, entries)
-    test = _with_images(unlabelled[list(ITEM_COLUMNS)], cfg.images.test_dir, entries)
-    train, corrected = _correct(train, cfg, codes)
+    train, test = labelled[[*ITEM_COLUMNS, "prdtypecode"]], unlabelled[list(ITEM_COLUMNS)]
+    train = _with_images(train, images.image_paths(train, cfg.images.train_dir), entries)
+    test = _with_images(test, images.image_paths(test, cfg.images.test_dir), entries)
+    train, corrected = _correct(train, cfg, codes, entries)
     labelled_rows = len(train)
     if cfg.debug.sample_rows:
         y = train["prdtypecode"].to_numpy(dtype=np.int64)
@@ -59,9 +59,15 @@ def run(cfg: Config, codes: Sequence[int]) -> Ingested:
 
 
 def _correct(
-    train: pd.DataFrame, cfg: Config, codes: Sequence[int]
+    train: pd.DataFrame,
+    cfg: Config,
+    codes: Sequence[int],
+    entries: Mapping[str, images.ImageEntry],
 ) -> tuple[pd.DataFrame, Corrected | None]:
-    """Lay people's corrections over the labels, where that is switched on."""
+    """Lay people's corrections over the labels and append their products, where that is on.
+
+    The image of such a product whose file is not here is missing.
+    """
     if not cfg.data.use_corrections:
         return train, None
     unreadable = 0
@@ -70,16 +76,25 @@ def _correct(
     else:
         corrections = postgres.read_feedback(database_url(cfg.paths.workspace))
     labels = train["prdtypecode"].to_numpy(dtype=np.int64)
-    y, corrected = correct_labels(train, labels, corrections, codes)
-    labelled = train.assign(prdtypecode=y, official_code=labels)
-    return labelled, dataclasses.replace(corrected, unreadable=unreadable)
+    y, added, corrected = correct_labels(train, labels, corrections, codes)
+    added = added if cfg.data.feedback_weight else []
+    corrected = dataclasses.replace(corrected, added=len(added), unreadable=unreadable)
+    train = train.assign(prdtypecode=y, official_code=labels)
+    if added:
+        products = pd.DataFrame(added)
+        files = [image_file(cfg.paths.feedback_dir, digest) for digest in products["image_sha256"]]
+        paths = [str(path) if path.is_file() else "" for path in files]
+        read = images.entries_beside([path for path in paths if path], entries.values())
+        more = _with_images(products, paths, read).assign(official_code=products["prdtypecode"])
+        both = [train.assign(from_people=False), more.assign(from_people=True)]
+        train = pd.concat(both, ignore_index=True)
+    return train, corrected
 
 
 def _with_images(
-    products: pd.DataFrame, folder: Path, entries: Mapping[str, images.ImageEntry]
+    products: pd.DataFrame, paths: Sequence[str], entries: Mapping[str, images.ImageEntry]
 ) -> pd.DataFrame:
     """Add where each product's image lies, its SHA256, a value that equal images share, damage."""
-    paths = images.image_paths(products, folder)
     of_products = [entries.get(path) for path in paths]
     return products.assign(
         image=pd.Series(paths, dtype=object, index=products.index),

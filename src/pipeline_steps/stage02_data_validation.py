@@ -22,12 +22,13 @@ from src.runs.types import Check, Ingested, Validated
 
 def run(ingested: Ingested, codes: Sequence[int], limits: Validation, *, skip: bool) -> Validated:
     """Check the products; `skip` does not, but finds duplicates all the same: splits need them."""
-    groups = find_groups(ingested.train)
+    catalogue = ingested.catalogue
+    groups = find_groups(catalogue)
     checks: list[Check] = []
     if not skip:
         rejected = ingested.rejected_rows
         loaded = _check("rows loaded", not rejected, "0 rejected", f"{rejected:,} rejected", "warn")
-        products = check_products(ingested.train, ingested.test, groups, codes, limits)
+        products = check_products(catalogue, ingested.test, groups, codes, limits)
         checks = [loaded, *products]
     return Validated(ingested.train, ingested.test, ingested.snapshot, groups, tuple(checks))
 

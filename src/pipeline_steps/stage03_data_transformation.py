@@ -13,6 +13,7 @@ import pandas as pd
 
 from src.cache import ExtractionCache, Namespace
 from src.config import Config
+from src.data.duplicates import find_groups
 from src.data.splits import stable_holdout
 from src.errors import ValidationError
 from src.features.cnn_features import CNNFeaturizer
@@ -21,7 +22,7 @@ from src.pipelines.product_model import build_model
 from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
 from src.pipelines.text_pipeline import MODALITY
-from src.runs.types import Transformed, Validated
+from src.runs.types import Transformed, Validated, from_people
 
 logger = logging.getLogger(__name__)
 
@@ -49,22 +50,14 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     if fresh:
         for extractor in extractors:
             cache.forget(Namespace.of(extractor.name, extractor.settings()))
-    n_train = len(validated.train)
-    products = pd.concat([validated.train, validated.test], ignore_index=True)
+    own, holdout = _split(validated, cfg)
+    n_train = len(own)
+    products = pd.concat([validated.train.loc[own.index], validated.test], ignore_index=True)
     table = extract_table(products, extractors, cache)
-    codes, groups = validated.train["prdtypecode"].to_numpy(np.int64), validated.groups.ids
-    train = table.iloc[:n_train].assign(prdtypecode=codes, group=groups)
-    ids = validated.train["productid"].to_numpy()
-    holdout = stable_holdout(codes, groups, ids, cfg.data.holdout, cfg.compute.seed)
-    if not holdout.any():
-        raise ValidationError(
-            f"{n_train} products and a hold-out share of {cfg.data.holdout:g} leave no row to "
-            "score: expected larger classes or a larger share",
-            next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
-        )
+    train = table.iloc[:n_train].assign(**{str(name): own[name].to_numpy() for name in own})
     return Transformed(
         train=train,
-        test=table.iloc[n_train:].drop(columns="prdtypecode").reset_index(drop=True),
+        test=table.iloc[n_train:].drop(columns=[*own], errors="ignore").reset_index(drop=True),
         snapshot=validated.snapshot,
         branches=tuple(branches),
         extractors=extractors,
@@ -73,12 +66,41 @@ def run(validated: Validated, cfg: Config, cache: ExtractionCache, *, fresh: boo
     )
 
 
+def _split(validated: Validated, cfg: Config) -> tuple[pd.DataFrame, np.ndarray]:
+    """Return the columns that stage 3 adds to the training products, and which are held out: bool.
+
+    Products of people move none of the catalogue: a duplicate of one that is held out is held out
+    with it, unscored, or left out where no other product teaches its class.
+    """
+    train, share = validated.train, cfg.data.holdout
+    codes, ids = train["prdtypecode"].to_numpy(np.int64), train["productid"].to_numpy()
+    added = from_people(train)
+    scored = ~added | cfg.data.score_feedback
+    groups = find_groups(train).ids if added.any() else validated.groups.ids
+    own_groups = groups if scored.all() else validated.groups.ids
+    holdout = np.zeros(len(train), dtype=bool)
+    holdout[scored] = stable_holdout(
+        codes[scored], own_groups, ids[scored], share, cfg.compute.seed
+    )
+    if not holdout.any():
+        raise ValidationError(
+            f"{len(train)} products and a hold-out share of {share:g} leave no row to score: "
+            "expected larger classes or a larger share",
+            next_command="python scripts/train_pipeline.py --set data.holdout=0.3",
+        )
+    holdout |= ~scored & np.isin(groups, groups[holdout])
+    taught = np.isin(codes, codes[~holdout])
+    times = np.where(added, cfg.data.feedback_weight, 1)
+    columns = {"prdtypecode": codes, "group": groups, "from_people": ~scored, "times": times}
+    return pd.DataFrame(columns, index=train.index)[taught], holdout[taught]
+
+
 def catalogue(transformed: Transformed) -> pd.DataFrame:
     """Return ``artifacts/catalogue.parquet``: `CATALOGUE_COLUMNS` of the table, train and test.
 
     The prdtypecode is -1 and the split "test" for unlabelled products.
     """
-    train = transformed.train.assign(split="train")
+    train = transformed.of_catalogue().train.assign(split="train")
     test = transformed.test.assign(split="test", prdtypecode=-1)
     parts = [part[CATALOGUE_COLUMNS] for part in (train, test)]
     return pd.concat(parts, ignore_index=True).astype({"prdtypecode": np.int64})
@@ -98,8 +120,8 @@ def agreements(transformed: Transformed) -> list[str]:
 
 
 def _usable(branches: Sequence[Branch], validated: Validated) -> list[Branch]:
-    """Leave the image branches out where no product has an image, and say so."""
-    if (validated.train["image"] != "").any():
+    """Leave the image branches out where no product of the catalogue has an image, and say so."""
+    if ((validated.train["image"] != "") & ~from_people(validated.train)).any():
         return list(branches)
     without = [branch for branch in branches if branch.modality == MODALITY]
     if not without:

@@ -36,23 +36,26 @@ class ModelTrainingPipeline:
         """Fit the hold-out phase, then the final phase on all rows anew.
 
         The final experts are not cross-fitted again: their gating is learned from what the hold-out
-        phase said of all labelled rows, each unseen.
+        phase said of all labelled rows, each unseen. Products of people teach the experts alone:
+        those that were sent to a person are harder than others, and would bend every probability.
         """
-        table, y, groups = self.transformed.train, self.transformed.y, self.transformed.groups
-        model, holdout = self.transformed.model, self.transformed.holdout
-        train_rows, holdout_rows = table.iloc[~holdout], table.iloc[holdout]
-        train_oof = model.cross_fit(train_rows, y[~holdout], groups[~holdout])
-        scored = clone(model).fit(train_rows, y[~holdout], groups[~holdout], oof=train_oof)
-        holdout_scores = scored.score_unseen(holdout_rows, y[holdout])
+        given = self.transformed
+        table, y, groups, model = given.train, given.y, given.groups, given.model
+        counts, train = given.scored, ~given.holdout
+        train_oof = model.cross_fit(table.iloc[train], y[train], groups[train]).take(counts[train])
+        scored = clone(model).fit(table.iloc[train], y[train], groups[train], oof=train_oof)
+        held = counts & ~train
+        holdout_scores = scored.score_unseen(table.iloc[held], y[held])
+        holdout = held[counts]
         oof = train_oof.with_holdout(holdout_scores, holdout)
         answers: Answers = functools.partial(_merged, train_oof, holdout_scores, scored, holdout)
         if self.cv:
-            oof = model.cross_fit(table, y, groups)
+            oof = model.cross_fit(table, y, groups).take(counts)
             answers = oof.answers
         threshold = review_threshold(train_oof.probabilities, train_oof.codes, self.target_accuracy)
         final = clone(model).fit(table, y, groups, oof=oof)
         scores = out_of_fold_scores(scored, oof, answers)
-        costs = expert_costs(self.transformed, final) if len(final.experts_) > 1 else {}
+        costs = expert_costs(given, final) if len(final.experts_) > 1 else {}
         return Trained(scored, final, scores, threshold, costs)
 
 

@@ -105,6 +105,7 @@ def compare(
     cfg: Config, transformed: Transformed, kinds: Sequence[str], *, fresh: bool
 ) -> Compared:
     """Cross-validate, score, save; `fresh` fits anew what an earlier comparison left."""
+    transformed = transformed.of_catalogue()
     store, snapshot = ArtifactStore(cfg.paths), transformed.snapshot
     with store.writing():
         run = Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())

@@ -19,7 +19,7 @@ from src.monitoring.reference import About, build_reference, choose_rows, judge_
 from src.monitoring.signals import SignalReader
 from src.pipelines.neighbours import Neighbours
 from src.pipelines.product_keys import product_keys
-from src.pipelines.product_model import TEXT, FullPipeline
+from src.pipelines.product_model import TEXT, FullPipeline, feature_mapping
 from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
@@ -35,8 +35,13 @@ def save_models(
     transformed: Transformed,
     trained: Trained,
 ) -> None:
-    """Save both phases, the one file that serving loads, and what answers are compared with."""
+    """Save both phases, the one file that serving loads, and what answers are compared with.
+
+    Beside them which columns belong to which branch.
+    """
     kind = cfg.model.name
+    mapping = feature_mapping(trained.holdout_model, transformed.extractors)
+    store.save(store.feature_mapping, mapping, run=run, stage="train")
     phases = {"holdout": trained.holdout_model, "final": trained.final_model}
     for phase, model in phases.items():
         store.save(store.model(kind, phase), model, run=run, stage="train")

@@ -20,6 +20,11 @@ Check = dict[str, str]
 """One check of stage 2: name, status, expected, observed."""
 
 
+def from_people(train: pd.DataFrame) -> np.ndarray:
+    """Return which training products are none of the catalogue: bool, shape (n_train,)."""
+    return np.asarray(train.get("from_people", np.zeros(len(train))), dtype=bool)
+
+
 @dataclasses.dataclass(frozen=True, eq=False)
 class Ingested:
     """Stage 1: the products, ordered by row_index; missing text, path or hash is "".
@@ -28,19 +33,27 @@ class Ingested:
     (a value that equal images share), image_damaged.
     """
 
-    train: pd.DataFrame  # prdtypecode (int64), too; official_code where corrections are used
+    # prdtypecode (int64), too; official_code where corrections are used, and from_people (bool)
+    # where they are of products outside the catalogue: these come last.
+    train: pd.DataFrame
     test: pd.DataFrame
     snapshot: Snapshot
     rejected_rows: int
     corrected: Corrected | None = None  # what people's corrections did to `train`, where used
     sample: bool = False  # [debug].sample_rows left labelled rows out of `train`
 
+    @property
+    def catalogue(self) -> pd.DataFrame:
+        """The training products without those of people."""
+        return self.train[~from_people(self.train)]
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Validated:
     """Stage 2: the same products, checked.
 
-    `checks` is empty when validation was skipped; `groups` are the duplicates of `train`.
+    `checks` is empty when validation was skipped; `groups` are the duplicates of `train`, without
+    the products of people.
     """
 
     train: pd.DataFrame
@@ -54,7 +67,9 @@ class Validated:
 class Transformed:
     """Stage 3: the product table, and the model that is to be fitted on it."""
 
-    train: pd.DataFrame  # the columns prdtypecode and group (of duplicates), too
+    # The columns prdtypecode and group (of duplicates), too; times, how often a row counts in
+    # training, and from_people, which are trained on and not scored, where there are such.
+    train: pd.DataFrame
     test: pd.DataFrame
     snapshot: Snapshot
     branches: tuple[Branch, ...]
@@ -71,6 +86,16 @@ class Transformed:
     def groups(self) -> np.ndarray:
         """Group of duplicates of each training row, int64, shape (n_train,)."""
         return self.train["group"].to_numpy(dtype=np.int64)
+
+    @property
+    def scored(self) -> np.ndarray:
+        """Training rows that the combination is learned from and scores say something of: bool."""
+        return ~from_people(self.train)
+
+    def of_catalogue(self) -> Transformed:
+        """Return the same with these rows alone."""
+        train = self.train[self.scored].reset_index(drop=True)
+        return dataclasses.replace(self, train=train, holdout=self.holdout[self.scored])
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -13,7 +13,7 @@ import dataclasses
 import logging
 import re
 import tempfile
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
 
@@ -24,13 +24,14 @@ from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Stre
 from fastapi.security import APIKeyHeader
 from prometheus_client import CONTENT_TYPE_LATEST
 
+from src.data.corrections import current
 from src.data.csv_files import NO_ID
 from src.data.image_decode import TOO_LARGE, ImageFault
 from src.data.readers import ProductReader
 from src.errors import FileFault, ProjectError, UsageError
 from src.files import encodable
-from src.serving import feedback
 from src.serving.answers import answers_header, answers_rows, explanation, similar_products
+from src.serving.feedback import FeedbackStore, as_table, select, withdrawal
 from src.serving.metrics import Metrics
 from src.serving.prediction_log import Answered, PredictionLog
 from src.serving.predictor import NOTHING_TO_READ, Product
@@ -40,12 +41,16 @@ from src.serving.schemas import (
     ErrorResponse,
     ExplainRequest,
     ExplainResponse,
+    FeedbackPage,
+    FeedbackQuery,
     FeedbackRequest,
     Form,
     Language,
     ModelResponse,
+    Number,
     PredictRequest,
     PredictResponse,
+    ProductRequest,
     SimilarRequest,
     SimilarResponse,
     TopK,
@@ -72,9 +77,7 @@ class Services:
 
     model: ServedModel
     log: PredictionLog
-    feedback_file: Path  # where corrections go without a database
-    database_url: Callable[[], str]  # asked anew each time: the server may have moved
-    codes: Collection[int]  # that a correction may name
+    feedback: FeedbackStore
     limits: RequestLimits = RequestLimits()
     api_key: str = ""  # "" lets everybody in
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
@@ -88,7 +91,7 @@ class Services:
 def create_app(services: Services) -> FastAPI:
     """Return the application."""
     wrong: dict[int | str, dict[str, Any]] = {
-        status: {"model": ErrorResponse} for status in (400, 401, 408, 413, 415, 422, 503)
+        status: {"model": ErrorResponse} for status in (400, 401, 404, 408, 413, 415, 422, 503)
     }
     app = FastAPI(
         title="Product classifier",
@@ -202,7 +205,7 @@ def _add_evidence(app: FastAPI, services: Services) -> None:
         return await run_in_threadpool(similar, *await read_product(request, SimilarRequest))
 
 
-def _product(services: Services, asked: PredictRequest, image: bytes | None) -> Product:
+def _product(services: Services, asked: ProductRequest, image: bytes | None) -> Product:
     if image is not None:
         try:
             check_image(image, services.limits.image_pixels)
@@ -211,7 +214,7 @@ def _product(services: Services, asked: PredictRequest, image: bytes | None) -> 
     return Product(asked.designation, asked.description, image)
 
 
-def _product_body(schema: type[PredictRequest]) -> dict[str, Any]:
+def _product_body(schema: type[ProductRequest]) -> dict[str, Any]:
     """Return what OpenAPI says of a product as JSON or as a form with a file."""
     whole = schema.model_json_schema()
     fields = {k: v for k, v in whole["properties"].items() if k != "image_base64"}
@@ -301,14 +304,47 @@ def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) ->
 
 
 def _add_feedback(app: FastAPI, services: Services) -> None:
-    @app.post("/feedback", summary="Correct a label")
-    def give_feedback(request: FeedbackRequest) -> dict[str, str]:
-        correction = feedback.new_correction(**request.model_dump())
-        stored_in = feedback.store(
-            correction, services.feedback_file, services.database_url, services.codes
-        )
+    feedback = services.feedback
+
+    def keep(asked: FeedbackRequest, image: bytes | None) -> dict[str, str]:
+        product = _product(services, asked, image)
+        given = asked.model_dump(exclude={"designation", "description", "image_base64"})
+        correction = feedback.new(product=product, source="api", **given)
+        stored_in = feedback.store(correction)
         services.metrics.corrections.labels(stored_in).inc()
-        return {"stored_in": stored_in}
+        return {"stored_in": stored_in, "item_hash": correction.item_hash}
+
+    @app.post("/feedback", summary="Correct a label", openapi_extra=_product_body(FeedbackRequest))
+    async def give_feedback(request: Request) -> dict[str, str]:
+        return await run_in_threadpool(keep, *await read_product(request, FeedbackRequest))
+
+    @app.get("/feedback", summary="List corrections", response_model=FeedbackPage)
+    def list_feedback(asked: Annotated[FeedbackQuery, Query()]) -> Any:  # noqa: ANN401
+        found = feedback.read()
+        chosen = select(
+            current(found) if asked.current else found,
+            author=asked.author, source=asked.source, prdtypecode=asked.code,
+            productid=asked.productid,
+        )  # fmt: skip
+        chosen = [c for c in chosen if asked.since is None or c.created_at >= asked.since]
+        page = chosen[(asked.page - 1) * asked.size : asked.page * asked.size]
+        if asked.form == "csv":
+            return Response(as_table(page).to_csv(index=False), media_type="text/csv")
+        return {"total": len(chosen), "corrections": page}
+
+    @app.delete("/feedback", summary="Withdraw what a person said of a product")
+    def withdraw(
+        author: str = "",
+        productid: Annotated[Number | None, Query()] = None,
+        item_hash: Annotated[str | None, Query(description="As POST gave it.")] = None,
+    ) -> dict[str, str]:
+        if (productid is None) == (item_hash is None):
+            raise HTTPException(422, "expected a productid or an item_hash")
+        named = {"author": author, "productid": productid, "item_hash": item_hash}
+        found = select(current(feedback.read()), **named)
+        if not found:
+            raise HTTPException(404, "this author gave this product no class that counts now")
+        return {"stored_in": [feedback.store(withdrawal(c)) for c in found][-1]}
 
 
 def _answer_project_error(_: Request, error: Exception) -> JSONResponse:

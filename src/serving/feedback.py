@@ -1,106 +1,218 @@
 """Corrections by people: into ``project.feedback``, or into a file where no database answers.
 
 ``results/feedback.jsonl`` holds one JSON object a line with the columns of the table; the next
-``init.sh`` loads it. A line is written whole, under a lock, and is on the disk before the author
-reads that it is stored.
+``init.sh`` loads it. What is stored is on the disk before the author reads so: the product's image
+first, then the line or row that names it. A correction is never changed: see `Correction`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import fcntl
+import functools
 import logging
 import os
-import shlex
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from pydantic import TypeAdapter
+
+from src.artifacts.names import Names
+from src.config import Paths
 from src.data import postgres
-from src.data.corrections import Correction, designation_hash, storable
+from src.data.corrections import (
+    Correction,
+    current,
+    image_file,
+    latest,
+    parse_lines,
+    read_feedback,
+)
+from src.data.database_url import database_url
+from src.data.image_decode import ImageFault, read_source
 from src.errors import ArtifactError, DatabaseError, UsageError
+from src.files import sha256, unwritable, write_atomically
+from src.serving.predictor import Product
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 logger = logging.getLogger(__name__)
 
 MOST_CHARACTERS = 2_000
 
 
-def new_correction(
-    prdtypecode: int,
-    designation: str = "",
-    productid: int | None = None,
-    predicted_code: int | None = None,
-    author: str = "",
-    comment: str = "",
-) -> Correction:
-    """Return a correction made now; see `Correction`. Of the designation only the hash is kept."""
-    return Correction(
-        prdtypecode=prdtypecode,
-        productid=productid,
-        designation_hash=designation_hash(designation) if designation else None,
-        created_at=datetime.now(timezone.utc),
-        predicted_code=predicted_code,
-        author=storable(author)[:MOST_CHARACTERS],
-        comment=storable(comment)[:MOST_CHARACTERS],
-    )
+@dataclasses.dataclass(frozen=True)
+class FeedbackStore:
+    """Where corrections are: in the database of an address, asked anew each time, or in `file`.
 
-
-def store(
-    correction: Correction, file: Path, address: Callable[[], str], codes: Collection[int]
-) -> str:
-    """Store a correction in the database, or in a file where none has an address or answers.
-
-    Returns
-    -------
-    str
-        "database" or "file": where it is stored.
-
-    Raises
-    ------
-    UsageError
-        The code is unknown, or nothing names the product.
-    ArtifactError
-        The file can't be written either.
+    `images` is the folder of the products' images, `codes` are what a correction may give.
     """
-    if correction.prdtypecode not in codes:
-        raise UsageError(
-            f"prdtypecode {correction.prdtypecode} is not one of the {len(codes)} known codes",
-            next_command="cat config/labels_map.json",
+
+    file: Path
+    images: Path
+    address: Callable[[], str]
+    codes: Collection[int]
+
+    @classmethod
+    def of(cls, paths: Paths, codes: Collection[int]) -> FeedbackStore:
+        """Return that of a workspace."""
+        address = functools.partial(database_url, paths.workspace)
+        return cls(Names(paths).feedback, paths.feedback_dir, address, codes)
+
+    def new(
+        self,
+        prdtypecode: int | None,
+        product: Product,
+        productid: int | None = None,
+        **given: Any,  # noqa: ANN401
+    ) -> Correction:
+        """Return a correction made now; the image of its product is on the disk.
+
+        `given` are other fields of `Correction`: predicted_code, probability, run_id, source,
+        author and comment. Of these the first `MOST_CHARACTERS` are kept. An unknown code, and that
+        nothing names the product, are UsageErrors.
+        """
+        if prdtypecode not in {*self.codes, None}:
+            raise UsageError(
+                f"prdtypecode {prdtypecode} is not one of the {len(self.codes)} known codes",
+                next_command="cat config/labels_map.json",
+            )
+        texts = {k: v[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
+        correction = Correction(
+            prdtypecode=prdtypecode,
+            created_at=datetime.now(timezone.utc),
+            productid=productid,
+            designation=product.designation,
+            description=product.description,
+            image_sha256=self.keep_image(product.image),
+            **{**given, **texts},
         )
-    if correction.productid is None and correction.designation_hash is None:
-        raise UsageError("a correction names its product: expected a productid or a designation")
-    try:
-        postgres.write_rows(address(), "feedback", [dataclasses.asdict(correction)])
-    except DatabaseError as e:
-        logger.info("correction stored in %s: %s", file, e.message)
-        append_line(file, correction.to_line())
-        return "file"
-    return "database"
+        if not correction.product:
+            raise UsageError(
+                "a correction names its product: expected a productid, a text or an image"
+            )
+        return correction
+
+    def keep_image(self, image: Path | bytes | None) -> str:
+        """Keep an image under its SHA256, and return that; "" where there is none.
+
+        An image that can't be kept is a warning: what a person says is worth more.
+        """
+        if not image:
+            return ""
+        try:
+            content = read_source(image)
+            digest = sha256(content)
+            path = image_file(self.images, digest)
+            if not path.exists():
+                with write_atomically(path, "wb") as file:
+                    file.write(content)
+        except (ArtifactError, ImageFault) as e:
+            logger.warning("a correction is stored without its image: %s", e.message)
+            return ""
+        return digest
+
+    def store(self, correction: Correction) -> str:
+        """Store a correction; return where: "database", or "file" where none answers.
+
+        The class that its author gave the product last is not stored again: a second click is no
+        correction. That the file can't be written either is an ArtifactError.
+        """
+        try:
+            postgres.write_feedback(self.address(), correction)
+        except DatabaseError as e:
+            logger.info("correction stored in %s: %s", self.file, e.message)
+            append_line(self.file, correction)
+            return "file"
+        return "database"
+
+    def read(self) -> list[Correction]:
+        """Return every correction, the earliest first: the database's, and those of the file.
+
+        `init.sh` loads the file, so that most are in both.
+        """
+        try:
+            found = postgres.read_feedback(self.address())
+        except DatabaseError:
+            found = []
+        every = dict.fromkeys([*found, *read_feedback(self.file)[0]])
+        return sorted(every, key=lambda correction: correction.created_at)
 
 
-def append_line(file: Path, line: str) -> None:
-    """Append one line that is on the disk when this returns; writers wait for each other.
+def withdrawal(correction: Correction) -> Correction:
+    """Return what takes a correction back when it is stored; both stay in the history."""
+    now = datetime.now(timezone.utc)
+    return dataclasses.replace(correction, prdtypecode=None, comment="", created_at=now)
 
-    Raises
-    ------
-    ArtifactError
-        The disk is full, or the folder can't be written to.
+
+def select(corrections: Iterable[Correction], **wanted: Any) -> list[Correction]:  # noqa: ANN401
+    """Return the corrections whose fields have the wanted values; None takes any."""
+    named = {name: value for name, value in wanted.items() if value is not None}
+    return [c for c in corrections if all(getattr(c, name) == v for name, v in named.items())]
+
+
+def as_table(corrections: Iterable[Correction]) -> pd.DataFrame:
+    """Return one row a correction, all fields and the item_hash in columns."""
+    import pandas as pd
+
+    adapter = TypeAdapter(list[Correction])
+    names = [field.name for field in dataclasses.fields(Correction)]
+    return pd.DataFrame(adapter.dump_python([*corrections]), columns=[*names, "item_hash"])
+
+
+def pending(corrections: Iterable[Correction], since: datetime | None) -> list[Correction]:
+    """Return the corrections that count and were given after a time; all of them for None."""
+    return [c for c in current(corrections) if since is None or c.created_at > since]
+
+
+def agreement(corrections: Iterable[Correction]) -> dict[str, float]:
+    """Return how far people agree about the products that two or more of them judged.
+
+    The number of these `products` and `people`, the share of pairs of answers that are `equal`, and
+    `kappa`: Cohen's for two people, Fleiss' (1971) for more, with as many answers a product as
+    there are; NaN where chance alone would give the same answers.
     """
+    import numpy as np
+    import pandas as pd
+
+    given = [(c.product, c.author, c.prdtypecode) for c in current(corrections)]
+    table = pd.DataFrame(given, columns=["product", "author", "code"])
+    table = table[table.duplicated("product", keep=False)]
+    counts = pd.crosstab(table["product"], table["code"]).to_numpy()
+    answers = counts.sum(axis=1)
+    equal = ((counts**2).sum(axis=1) - answers) / (answers * (answers - 1))
+    people = table["author"].nunique()
+    shares = pd.crosstab(table["author"], table["code"], normalize="index").to_numpy()
+    by_all = counts.sum(axis=0) / max(counts.sum(), 1)
+    chance = (shares.prod(axis=0) if people == 2 else by_all**2).sum()
+    observed = float(equal.mean()) if len(equal) else np.nan
+    kappa = (observed - chance) / (1 - chance) if chance < 1 else np.nan
+    return {"products": len(equal), "people": people, "equal": observed, "kappa": float(kappa)}
+
+
+def append_line(file: Path, correction: Correction) -> None:
+    """Append a line that is on the disk when this returns; writers wait for each other.
+
+    Nothing is added where the latest of its author about its product gives the same class; a disk
+    that is full, or a folder that can't be written to, is an ArtifactError.
+    """
+    named = correction.product.encode()
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
         with file.open("ab+") as handle:
             fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.write(f"{_line_end(handle.fileno())}{line}\n".encode())
+            handle.seek(0)
+            content = handle.read()
+            about = parse_lines(line for line in content.splitlines() if named in line)[0]
+            before = latest(about).get((correction.author, correction.product))
+            if before is not None and before.prdtypecode == correction.prdtypecode:
+                return
+            cut = content and not content.endswith(b"\n")  # a kill left the last line without end
+            handle.write(b"\n" * bool(cut) + correction.to_line().encode() + b"\n")
             handle.flush()
             os.fsync(handle.fileno())
     except OSError as e:
-        folder = shlex.quote(str(file.parent))
-        raise ArtifactError(
-            f"{file}: the correction can't be written ({e})", next_command=f"df -h {folder}"
-        ) from e
-
-
-def _line_end(descriptor: int) -> str:
-    """Return what ends the last line, if a kill left it without its end."""
-    size = os.fstat(descriptor).st_size
-    return "\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else ""
+        raise unwritable(file, e) from e

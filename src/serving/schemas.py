@@ -10,6 +10,7 @@ from fastapi import HTTPException, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
+from src.data.corrections import Correction, UtcTime
 from src.serving.predictor import Prediction
 
 JSON = "application/json"
@@ -20,6 +21,7 @@ MOST_TOP_K = 100
 MOST_NUMBER = 2**63 - 1
 
 Number = Annotated[int, Field(ge=0, le=MOST_NUMBER)]
+Code = Annotated[int, Field(ge=-MOST_NUMBER, le=MOST_NUMBER)]
 Language = Literal["fr", "en"]
 Form = Literal["csv", "excel"]
 TopK = Annotated[int, Field(ge=1, le=MOST_TOP_K)]
@@ -27,7 +29,20 @@ TopK = Annotated[int, Field(ge=1, le=MOST_TOP_K)]
 TITLE = "Harry Potter à l'école des sorciers, tome 1"
 
 
-class PredictRequest(BaseModel):
+class ProductRequest(BaseModel):
+    """What is known of one product."""
+
+    designation: str = Field(default="", max_length=MOST_TITLE, description="Title.")
+    description: str = Field(default="", max_length=MOST_TITLE, description="Text; may hold HTML.")
+    image_base64: str | None = Field(
+        default=None, description="A JPEG, PNG or WebP file in base64.", examples=[None]
+    )
+    productid: Number | None = Field(
+        default=None, description="Its number, where it has one.", examples=[42]
+    )
+
+
+class PredictRequest(ProductRequest):
     """One product."""
 
     model_config = ConfigDict(
@@ -40,12 +55,6 @@ class PredictRequest(BaseModel):
         },
     )
 
-    designation: str = Field(default="", max_length=MOST_TITLE, description="Title.")
-    description: str = Field(default="", max_length=MOST_TITLE, description="Text; may hold HTML.")
-    image_base64: str | None = Field(
-        default=None, description="A JPEG, PNG or WebP file in base64.", examples=[None]
-    )
-    productid: Number | None = Field(default=None, description="For the log.", examples=[42])
     top_k: TopK = Field(default=3, description="Number of candidates.")
     language: Language = Field(default="en", description="Of the labels.")
 
@@ -85,12 +94,10 @@ class PredictResponse(BaseModel):
 class ExplainRequest(PredictRequest):
     """One product, and the class to explain."""
 
-    code: int | None = Field(
-        default=None, ge=-MOST_NUMBER, le=MOST_NUMBER, description="None: the likeliest."
-    )
+    code: Code | None = Field(default=None, description="None: the likeliest.")
 
 
-Asked = TypeVar("Asked", bound=PredictRequest)
+Asked = TypeVar("Asked", bound=ProductRequest)
 
 
 class TermOut(BaseModel):
@@ -141,22 +148,48 @@ class SimilarResponse(BaseModel):
     reason: Literal["", "not_kept", "nothing_alike"] = Field(description="Why there are none.")
 
 
-class FeedbackRequest(BaseModel):
-    """A corrected label; the product is named by its id or by its title."""
+class FeedbackRequest(ProductRequest):
+    """A corrected label; the product is named by its id, or else by its text and image."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
-            "examples": [{"designation": TITLE, "prdtypecode": 10, "predicted_code": 2280}]
+            "examples": [
+                {"designation": TITLE, "prdtypecode": 10, "predicted_code": 2280, "author": "Ana"},
+                {"productid": 42, "prdtypecode": 10, "author": "Ana", "comment": "a book"},
+            ]
         },
     )
 
-    prdtypecode: int = Field(ge=-MOST_NUMBER, le=MOST_NUMBER, description="The code that is right.")
-    designation: str = Field(default="", max_length=MOST_TITLE)
-    productid: Number | None = None
-    predicted_code: int | None = Field(default=None, ge=-MOST_NUMBER, le=MOST_NUMBER)
-    author: str = Field(default="", max_length=2_000)
+    prdtypecode: Code = Field(description="The code that is right.")
+    predicted_code: Code | None = Field(default=None, description="What /predict answered.")
+    probability: float | None = Field(default=None, ge=0, le=1, description="Of that answer.")
+    run_id: str = Field(default="", max_length=2_000, description="Its `model`.")
+    author: str = Field(default="", max_length=2_000, description="Who says so.")
     comment: str = Field(default="", max_length=2_000)
+
+
+class FeedbackQuery(BaseModel):
+    """Which corrections are asked for; what is left out takes any."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    author: str | None = None
+    source: Literal["app", "review", "batch", "api"] | None = None
+    code: Code | None = Field(default=None, description="Class that they give.")
+    productid: Number | None = None
+    since: UtcTime | None = Field(default=None, description="Given at that time or later.")
+    current: bool = Field(default=True, description="What counts now; false: all that was said.")
+    page: int = Field(default=1, ge=1, le=MOST_NUMBER)
+    size: int = Field(default=100, ge=1, le=10_000, description="Corrections a page.")
+    form: Literal["json", "csv"] = Field(default="json", alias="format")
+
+
+class FeedbackPage(BaseModel):
+    """Corrections, the earliest first."""
+
+    total: int = Field(description="On all pages.")
+    corrections: list[Correction]
 
 
 class ClassOut(BaseModel):
@@ -228,7 +261,7 @@ def _from_base64(text: str) -> bytes:
 
 
 async def _from_form(request: Request, schema: type[Asked]) -> tuple[Asked, bytes | None]:
-    async with request.form(max_files=1, max_fields=8) as form:
+    async with request.form(max_files=1, max_fields=16) as form:
         image = form.get("image")
         data = await image.read() if isinstance(image, UploadFile) else None
         fields = {name: value for name, value in form.items() if name != "image"}

@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 import streamlit as st
 
+from src.data.corrections import Correction
 from src.data.image_decode import ImageFault
+from src.serving.feedback import withdrawal
 from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
 from streamlit_app.predict import why
@@ -173,12 +175,13 @@ def _answer(ctx: Context, predictor: Predictor, prediction: Prediction, asked: P
 def _correction(ctx: Context, asked: Product, prediction: Prediction, number: int) -> None:
     """Draw the fields that correct the label of the product that was asked for, once."""
     with st.expander(ctx.words("app.predict.correct"), icon=":material/edit:", key="correction"):
-        corrected = st.session_state.get(_CORRECTED, (0, ""))
-        if corrected[0] == number:
-            st.success(ctx.words(f"app.predict.correct_{corrected[1]}"))
-            return
-        if not asked.designation.strip():
-            st.info(ctx.words("app.predict.correct_untitled"))
+        kept = st.session_state.get(_CORRECTED)
+        if kept is not None and kept[0] == number:
+            st.success(ctx.words(f"app.predict.correct_{kept[1]}"))
+            st.button(
+                ctx.words("app.predict.correct_undo"), on_click=_take_back, args=(ctx, kept[2]),
+                icon=":material/undo:",
+            )  # fmt: skip
             return
         # The likeliest of the others first: the right class is among the top three nearly always.
         likely = [code for code, _, _ in prediction.top_k[1:]]
@@ -201,11 +204,26 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
         )  # fmt: skip
         allowed = _may_write(ctx)
         if st.button(ctx.words("app.predict.correct_send"), disabled=not (code and allowed)):
-            where = loaders.keep_correction(
-                ctx, asked.designation, code, prediction.code, author=author, comment=comment
+            store = loaders.feedback_store(ctx)
+            correction = store.new(
+                code,
+                asked,
+                predicted_code=prediction.code,
+                probability=prediction.probability,
+                run_id=prediction.model,
+                source="app",
+                author=author,
+                comment=comment,
             )
-            st.session_state[_CORRECTED] = (number, where)
+            st.session_state[_CORRECTED] = (number, store.store(correction), correction)
             st.rerun()
+
+
+def _take_back(ctx: Context, correction: Correction) -> None:
+    """Withdraw a correction and offer its form again."""
+    loaders.feedback_store(ctx).store(withdrawal(correction))
+    st.session_state.pop(_CORRECTED)
+    st.toast(ctx.words("app.predict.correct_undone"))
 
 
 def _may_write(ctx: Context) -> bool:

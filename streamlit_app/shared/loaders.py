@@ -13,7 +13,6 @@ import base64
 import io
 import os
 from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +25,7 @@ from src.labels import load_labels
 from streamlit_app.shared.context import Context
 
 if TYPE_CHECKING:
+    from src.serving.feedback import FeedbackStore
     from src.serving.predictor import Predictor
 
 APP = Path(__file__).parents[1]
@@ -148,18 +148,11 @@ def predictor(ctx: Context) -> Predictor | None:
     return _predictor(ctx.cfg.paths, ctx.run.kind, _stamp(path))
 
 
-def keep_correction(
-    ctx: Context, designation: str, code: int, predicted: int | None, *, author: str, comment: str
-) -> str:
-    """Keep a visitor's correction; return where it is: "database" or "file"."""
-    from src.data.database_url import database_url
-    from src.serving.feedback import new_correction, store
+def feedback_store(ctx: Context) -> FeedbackStore:
+    """Return where corrections are read and written."""
+    from src.serving.feedback import FeedbackStore
 
-    correction = new_correction(
-        code, designation, predicted_code=predicted, author=author, comment=comment
-    )
-    address = partial(database_url, ctx.cfg.paths.workspace)
-    return store(correction, ctx.store.feedback, address, ctx.labels.codes)
+    return FeedbackStore.of(ctx.cfg.paths, ctx.labels.codes)
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:

@@ -25,7 +25,6 @@ import pytest
 
 from src.config import REPOSITORY, Config
 from src.labels import Labels
-from src.serving.feedback import designation_hash
 from tests.app.test_pages import EVERY
 from tests.conftest import find_free_port
 
@@ -239,8 +238,12 @@ def test_a_product_is_written_predicted_explained_and_corrected(
     thanks.wait_for(timeout=TIMEOUT_MS)
     visitor.page.screenshot(path=screenshots / "predict_answer_1280.png")
     line = (finished.paths.results_dir / "feedback.jsonl").read_text().splitlines()[-1]
-    assert json.loads(line)["designation_hash"] == designation_hash(title)
+    assert json.loads(line)["designation"] == title
     assert json.loads(line)["prdtypecode"] == PETS
+    visitor.press("Annuler")
+    visitor.page.get_by_text("La correction est annulée.").wait_for(timeout=TIMEOUT_MS)
+    line = (finished.paths.results_dir / "feedback.jsonl").read_text().splitlines()[-1]
+    assert json.loads(line)["prdtypecode"] is None
     assert visitor.errors == []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from collections.abc import Callable
@@ -14,8 +13,8 @@ from streamlit.testing.v1 import AppTest
 
 from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
+from src.data.corrections import read_feedback
 from src.labels import Labels
-from src.serving.feedback import designation_hash
 from src.serving.predictor import Product, load_predictor
 from tests.app import finished_run
 from tests.conftest import Load, Shop
@@ -318,10 +317,16 @@ def test_a_correction_lands_in_the_file(
     assert [message.value for message in test.success] == [
         "Thank you: the correction is in results/feedback.jsonl; the next init.sh will load it."
     ]
-    lines = (finished.paths.results_dir / "feedback.jsonl").read_text().splitlines()
-    kept = json.loads(lines[-1])
-    assert kept["prdtypecode"] == 1940
-    assert kept["designation_hash"] == designation_hash("Livre de cuisine")
+    (answer,) = load_predictor(finished.paths).predict([Product("Livre de cuisine")])
+    kept = read_feedback(finished.paths.results_dir / "feedback.jsonl")[0][-1]
+    assert (kept.prdtypecode, kept.designation, kept.source) == (1940, "Livre de cuisine", "app")
+    assert (kept.predicted_code, kept.run_id) == (answer.code, answer.model)
+    assert kept.probability == answer.probability
+    press(test, "Undo")
+    assert [message.value for message in test.toast] == ["The correction is taken back."]
+    undone = read_feedback(finished.paths.results_dir / "feedback.jsonl")[0][-1]
+    assert (undone.prdtypecode, undone.item_hash) == (None, kept.item_hash)
+    assert "Correct the label" in [button.label for button in test.button]
 
 
 @pytest.mark.postgres
@@ -346,9 +351,10 @@ def test_a_correction_lands_in_the_database(
     ]
     with psycopg.connect(database) as connection:
         rows = connection.execute(
-            "SELECT prdtypecode, designation_hash, author FROM project.feedback"
+            "SELECT prdtypecode, designation, author FROM project.feedback"
+            " JOIN project.feedback_items USING (item_hash)"
         ).fetchall()
-    assert rows == [(10, designation_hash("Livre de cuisine"), "Ada")]
+    assert rows == [(10, "Livre de cuisine", "Ada")]
 
 
 def test_an_example_fills_the_form_and_is_answered(page: Page, finished: Config) -> None:

@@ -421,8 +421,8 @@ def test_corrected_labels_are_trained_on_and_scored_against(
     x, y = read(by_csv, "X_train_update.csv"), read(by_csv, "Y_train_CVw08PX.csv")["prdtypecode"]
     chosen = x["productid"].iloc[::20]
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
-    given = [Correction(2583, int(productid), None, noon) for productid in chosen]
-    given.append(Correction(99, int(x["productid"].iloc[1]), None, noon))
+    said = [(2583, productid) for productid in chosen] + [(99, x["productid"].iloc[1])]
+    given = [Correction(prdtypecode=c, created_at=noon, productid=int(i)) for c, i in said]
     store.feedback.parent.mkdir()
     rows = [{**dataclasses.asdict(c), "created_at": noon.isoformat()} for c in given]
     store.feedback.write_text("\n".join(map(json.dumps, rows)))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import dataclasses
+import hashlib
 import io
 import json
 import pickle
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 import schemathesis
 from fastapi import FastAPI
@@ -30,6 +32,7 @@ from src.config import Paths
 from src.monitoring.reference import from_json
 from src.serving.api import Services, create_app
 from src.serving.drift_gauges import LEAST
+from src.serving.feedback import FeedbackStore
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product
 from src.serving.request_guard import RequestLimits
@@ -52,7 +55,10 @@ def services(served_paths: Paths, tmp_path: Path, rows: list[dict[str, Any]]) ->
     model.refresh()
     log = PredictionLog(rows.extend, model.observe)
     codes = model.get().pipeline.model.classes_.tolist()
-    yield Services(model, log, tmp_path / "feedback.jsonl", lambda: NO_DATABASE, codes, LIMITS)
+    feedback = FeedbackStore(
+        tmp_path / "feedback.jsonl", tmp_path / "images", lambda: NO_DATABASE, codes
+    )
+    yield Services(model, log, feedback, LIMITS)
     log.close()
 
 
@@ -287,15 +293,60 @@ def test_no_model_is_503_and_its_reason_is_for_the_log(
     assert client.get("/health").status_code == 200
 
 
-def test_a_correction_is_kept(client: TestClient, services: Services) -> None:
-    code = services.codes[0]  # type: ignore[index]
-    given = {"prdtypecode": code, "designation": TITLE, "author": "Ana\0", "comment": "é"}
-    assert client.post("/feedback", json=given).json() == {"stored_in": "file"}
-    (line,) = services.feedback_file.read_text(encoding="utf-8").splitlines()
-    kept = json.loads(line)
-    assert (kept["prdtypecode"], kept["author"], kept["comment"]) == (code, "Ana", "é")
-    unknown = client.post("/feedback", json={"prdtypecode": -5, "designation": "a"})
-    assert (unknown.status_code, "-5 is not one of" in unknown.json()["detail"]) == (422, True)
+def test_a_correction_is_kept_listed_and_withdrawn(
+    client: TestClient, services: Services, products: list[Product]
+) -> None:
+    image, (first, second) = picture(products), [*services.feedback.codes][:2]
+    given = {"prdtypecode": first, "designation": TITLE, "author": "Ana\0", "comment": "é"}
+    answer = {"predicted_code": second, "probability": 0.25, "run_id": "r1"}
+    form = client.post("/feedback", data=given | answer, files={"image": ("a.jpg", image)})
+    digest = hashlib.sha256(image).hexdigest()
+    (kept,) = services.feedback.read()
+    assert form.json() == {"stored_in": "file", "item_hash": kept.item_hash}
+    assert (kept.prdtypecode, kept.author, kept.comment, kept.source) == (first, "Ana", "é", "api")
+    assert (kept.predicted_code, kept.probability, kept.run_id) == (second, 0.25, "r1")
+    assert (services.feedback.images / digest[:2] / digest).read_bytes() == image
+    for _ in range(2):  # a double click
+        client.post("/feedback", json={"prdtypecode": second, "productid": 7, "author": "Bo"})
+
+    def listed(query: str = "") -> list[dict[str, Any]]:
+        found = client.get(f"/feedback{query}").json()
+        assert found["total"] >= len(found["corrections"])
+        return found["corrections"]
+
+    assert [c["author"] for c in listed()] == ["Ana", "Bo"]
+    assert [c["author"] for c in listed("?page=2&size=1")] == ["Bo"]
+    assert [c["author"] for c in listed(f"?code={first}&source=api&author=Ana")] == ["Ana"]
+    assert [c["author"] for c in listed("?productid=7&since=2026-01-01T00:00:00Z")] == ["Bo"]
+    assert listed("?since=9999-01-01T00:00:00") == []
+    assert listed()[0]["item_hash"] == kept.item_hash
+    table = pd.read_csv(io.StringIO(client.get("/feedback?format=csv").text))
+    assert table["designation"].fillna("").tolist() == [TITLE, ""]
+    assert table["image_sha256"].fillna("").tolist() == [digest, ""]
+
+    for query in (f"author=Ana&item_hash={kept.item_hash}", "author=Bo&productid=7"):
+        assert client.delete(f"/feedback?{query}").json() == {"stored_in": "file"}
+        assert client.delete(f"/feedback?{query}").status_code == 404
+    assert listed() == []
+    history = [(c["author"], c["prdtypecode"]) for c in listed("?current=false")]
+    assert history == [("Ana", first), ("Bo", second), ("Ana", None), ("Bo", None)]
+
+
+def test_what_is_no_correction_leaves_nothing(client: TestClient, services: Services) -> None:
+    code, image = next(iter(services.feedback.codes)), base64.b64encode(b"GIF89a").decode()
+    for asked, message in (
+        ({"prdtypecode": -5, "designation": "a"}, "-5 is not one of"),
+        ({"prdtypecode": code}, "expected a productid, a text or an image"),
+        ({"prdtypecode": code, "image_base64": image}, "image: expected a JPEG, PNG or WebP"),
+    ):
+        refused = client.post("/feedback", json=asked)
+        assert (refused.status_code, message in refused.json()["detail"]) == (422, True)
+    for query in ("size=0", "page=0", "since=today", "colour=red", "format=xml", "source=me"):
+        assert client.get(f"/feedback?{query}").status_code == 422, query
+    for query in ("", "author=Ana", "productid=1&item_hash=a"):
+        assert client.delete(f"/feedback?{query}").status_code == 422, query
+    assert services.feedback.read() == []
+    assert not services.feedback.images.exists()
 
 
 def test_the_key_is_asked_for(services: Services) -> None:
@@ -397,10 +448,10 @@ WRONG = {
     "fields": ("/predict/batch", b"designation,b\na\n", CSV, 422, "line 2: expected 2 fields"),
     "nul": ("/predict/batch", b"designation\na\0\n", CSV, 422, "line 2: expected text"),
     "large batch": ("/predict/batch", b"a" * 300_001, CSV, 413, "larger than 300,000 bytes"),
-    "feedback": ("/feedback", b"{}", JSON, 422, "body.prdtypecode: Field required"),
+    "feedback": ("/feedback", b"{}", JSON, 422, "prdtypecode: Field required"),
     "nan": ("/feedback", b'{"prdtypecode": NaN}', JSON, 422, "prdtypecode"),
-    "digits": ("/feedback", b'{"prdtypecode": ' + b"9" * 9999 + b"}", JSON, 400, "parsing"),
-    "deep feedback": ("/feedback", b"[" * 100_000, JSON, 400, "parsing"),
+    "digits": ("/feedback", b'{"prdtypecode": ' + b"9" * 9999 + b"}", JSON, 422, "out of range"),
+    "deep feedback": ("/feedback", b"[" * 100_000, JSON, 422, "recursion limit"),
 }
 
 
@@ -429,10 +480,15 @@ def test_no_request_is_answered_with_a_5xx(app: FastAPI, mode: GenerationMode) -
     operations = [found.ok() for found in schema.get_all_operations()]
     if mode is GenerationMode.NEGATIVE:  # of a bare GET nothing can be wrong
         operations = [operation for operation in operations if operation.method == "post"]
-    statuses = {o.path: statuses_of(o.as_strategy(generation_mode=mode)) for o in operations}
+    statuses = {
+        (o.method, o.path): statuses_of(o.as_strategy(generation_mode=mode)) for o in operations
+    }
     assert max(status for seen in statuses.values() for status in seen) < 500, statuses
-    assert {"/predict", "/predict/batch", "/feedback"} <= statuses.keys()
-    assert (200 if mode is GenerationMode.POSITIVE else 422) in statuses["/predict"]
+    posted = {(method, path) for method, path in statuses if method == "post"}
+    assert {path for _, path in posted} >= {"/predict", "/predict/batch", "/feedback"}
+    expected = 200 if mode is GenerationMode.POSITIVE else 422
+    assert expected in statuses["post", "/predict"]
+    assert expected in statuses["post", "/feedback"]
 
 
 def statuses_of(requests: SearchStrategy[schemathesis.Case]) -> set[int]:

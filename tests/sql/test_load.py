@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from src.data import csv_files, csv_tables, postgres
-from src.data.corrections import Correction
+from src.data.corrections import Correction, parse_lines
 from src.errors import FileFault
 from tests.conftest import rejects_of
 
@@ -265,25 +266,73 @@ def test_corrections_of_a_file_are_loaded_once(shop: Shop, database: str, load: 
     folder, manifest = shop.write_plain(6), f"[\n{json.dumps(image)}\n]\n"
     hashed = hashlib.sha256(b"title").hexdigest()
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
+    hour = timedelta(hours=1)
+    content = {"designation": "Mug \\ {", "description": "\U0001f600", "image_sha256": "ab" * 32}
+    answer = {"predicted_code": 40, "probability": 0.1, "run_id": "r1"}
     given = [
-        Correction(40, 1001, None, noon + timedelta(hours=1), 10, "Zo\u00e9", 'a "quote" \\ {'),
-        Correction(10, None, hashed, noon),
-    ]
+        Correction(
+            prdtypecode=40, created_at=noon + hour, productid=1001, author="Zo\u00e9",
+            comment='a "quote" \\ {',
+        ),
+        Correction(prdtypecode=10, created_at=noon, designation_hash=hashed),
+        Correction(prdtypecode=10, created_at=noon + 2 * hour, source="app", **content, **answer),
+        Correction(prdtypecode=None, created_at=noon + 3 * hour, **content),
+    ]  # fmt: skip
     lines = "".join(correction.to_line() + "\n" for correction in given)
     assert load(database, folder, manifest=manifest, feedback=lines).stderr == ""
-    assert postgres.read_feedback(database) == [given[1], given[0]]
+    assert postgres.read_feedback(database) == [given[1], given[0], *given[2:]]
+    items = "SELECT item_hash, designation, description, image_sha256 FROM project.feedback_items"
+    assert query(database, items) == [(given[2].item_hash, *content.values())]
     assert query(database, "SELECT path FROM project.assets") == [("a.jpg",)]
     with psycopg.connect(database) as connection:
         own = "INSERT INTO project.feedback (productid, prdtypecode, created_at) VALUES (7, 10, %s)"
         connection.execute(own, (noon + timedelta(days=1),))
     again = load(database, folder, feedback=lines + lines)
     assert again.stderr == ""
-    assert [c.productid for c in postgres.read_feedback(database)] == [None, 1001, 7]
+    assert [c.productid for c in postgres.read_feedback(database)] == [
+        None, 1001, None, None, 7,
+    ]  # fmt: skip
+
+
+def test_corrections_of_an_earlier_version_stay_and_are_not_loaded_again(
+    shop: Shop, database: str, load: Load
+) -> None:
+    line = (
+        '{"author": "Ana", "comment": "", "created_at": "2026-01-01T12:00:00+00:00",'
+        ' "designation_hash": "ab", "prdtypecode": 10, "predicted_code": null, "productid": null}'
+    )
+    known = hashlib.sha256(f"feedback {line}".encode()).hexdigest()
+    with psycopg.connect(database) as connection:
+        connection.execute("CREATE SCHEMA project")
+        connection.execute(
+            "CREATE TABLE project.feedback (feedback_id BIGINT GENERATED ALWAYS AS IDENTITY"
+            " PRIMARY KEY, productid BIGINT, designation_hash TEXT, prdtypecode BIGINT NOT NULL,"
+            " predicted_code BIGINT, author TEXT NOT NULL DEFAULT '', comment TEXT NOT NULL DEFAULT"
+            " '', created_at TIMESTAMPTZ NOT NULL DEFAULT now(), content_hash TEXT UNIQUE,"
+            " CHECK (productid IS NOT NULL OR designation_hash IS NOT NULL))"
+        )
+        connection.execute(
+            "INSERT INTO project.feedback (designation_hash, prdtypecode, author, created_at,"
+            " content_hash) VALUES ('ab', 10, 'Ana', '2026-01-01T12:00:00Z', %s)",
+            (known,),
+        )
+    kept = parse_lines([line.encode()])[0]
+    lines = "".join(correction.to_line() + "\n" for correction in kept)
+    for _ in range(2):
+        done = load(database, shop.write_plain(6), feedback=lines)
+        assert (done.returncode, done.stderr) == (0, "")
+        assert postgres.read_feedback(database) == kept
+    new = dataclasses.replace(kept[0], designation_hash=None, designation="Livre")
+    postgres.write_feedback(database, new)
+    assert postgres.read_feedback(database) == [*kept, new]
+    assert query(database, "SELECT product FROM project.current_feedback ORDER BY 1 DESC") == [
+        ("ab",), (new.item_hash,),
+    ]  # fmt: skip
 
 
 def test_a_refused_load_loads_no_correction(shop: Shop, database: str, load: Load) -> None:
     load(database, shop.write_plain(6))
     noon = datetime(2026, 1, 1, 12, tzinfo=timezone.utc)
-    line = Correction(40, 1001, None, noon).to_line()
+    line = Correction(prdtypecode=40, created_at=noon, productid=1001).to_line()
     assert load(database, shop.folder, codes=(10, 40), feedback=f"{line}\n").returncode == 3
     assert postgres.read_feedback(database) == []

@@ -61,8 +61,8 @@ def test_every_table_view_and_function_has_a_comment(shop: Shop, database: str, 
         ).fetchall()
     assert silent == []
     assert [name for (name,) in tables] == [
-        "assets", "datasets", "drift_reports", "feedback", "items", "items_history", "models",
-        "predictions", "rejects", "splits", "test_items",
+        "assets", "datasets", "drift_reports", "feedback", "feedback_items", "items",
+        "items_history", "models", "predictions", "rejects", "splits", "test_items",
     ]  # fmt: skip
 
 
