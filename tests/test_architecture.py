@@ -38,6 +38,7 @@ BREACHES = {
     "home of TOML": ("src/labels.py", "import tomllib"),
     "home of joblib": ("src/labels.py", "import joblib"),
     "home of templates": ("src/serving/predictor.py", "import jinja2"),
+    "home of MLflow": ("src/runs/saving.py", "import mlflow"),
 }
 
 
