@@ -12,6 +12,7 @@ from streamlit_app.diagnostics import page as diagnostics
 from streamlit_app.exploration import page as exploration
 from streamlit_app.method import page as method
 from streamlit_app.predict import page as predict
+from streamlit_app.runs import page as runs
 from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 from streamlit_app.team import page as team
@@ -22,6 +23,7 @@ PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
     ("method", ":material/account_tree:", method.show),
     ("diagnostics", ":material/troubleshoot:", diagnostics.show),
     ("predict", ":material/sell:", predict.show),
+    ("runs", ":material/history:", runs.show),
     ("team", ":material/group:", team.show),
 )
 NAME = "Rakuten Multimodal"

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hmac
 import html
-import os
 from pathlib import Path
 
 import pandas as pd
@@ -22,8 +20,6 @@ from streamlit_app.shared.context import Context
 TOP_K = 5
 IMAGE_PX, DEMO_PX = 420, 120
 IMAGE_TYPES = ("jpg", "jpeg", "png", "webp")
-# As for the service: who writes shows this key where there is one.
-KEY_VARIABLE = "API_KEY"
 _TITLE, _DESCRIPTION, _UPLOAD, _IMAGE = "ask_title", "ask_description", "ask_upload", "ask_image"
 _ASKED, _NUMBER, _SEED, _CORRECTED = "asked", "asked_number", "example_seed", "corrected"
 
@@ -202,7 +198,7 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
             ctx.words("app.predict.correct_comment"), key=f"correct_comment_{number}",
             max_chars=500, persist_state="session",
         )  # fmt: skip
-        allowed = _may_write(ctx)
+        allowed = components.may_write(ctx)
         if st.button(ctx.words("app.predict.correct_send"), disabled=not (code and allowed)):
             store = loaders.feedback_store(ctx)
             correction = store.new(
@@ -224,19 +220,3 @@ def _take_back(ctx: Context, correction: Correction) -> None:
     loaders.feedback_store(ctx).store(withdrawal(correction))
     st.session_state.pop(_CORRECTED)
     st.toast(ctx.words("app.predict.correct_undone"))
-
-
-def _may_write(ctx: Context) -> bool:
-    """Say who may write corrections; ask for the key where one is set."""
-    expected = os.environ.get(KEY_VARIABLE)
-    if not expected:
-        components.note(ctx.words("app.predict.correct_open"))
-        return True
-    key = st.text_input(
-        ctx.words("app.predict.correct_key"), key="correct_key", type="password",
-        persist_state="session",
-    )  # fmt: skip
-    right = hmac.compare_digest(key.encode(), expected.encode())
-    if key and not right:
-        st.warning(ctx.words("app.predict.correct_wrong_key"))
-    return right

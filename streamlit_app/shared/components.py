@@ -7,10 +7,11 @@ Text from data is escaped here, once: it enters HTML through `html.escape` and M
 from __future__ import annotations
 
 import base64
+import hmac
 import html
+import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     import altair as alt
     import pandas as pd
 
+# As for the service: who writes shows this key where there is one.
+KEY_VARIABLE = "API_KEY"
 _MARKDOWN = re.compile(r"([\\`*_{}\[\]()#+\-.!|~<>$:&])")
 
 
@@ -55,9 +58,8 @@ def sidebar(ctx: Context) -> None:
             ctx.words("app.frame.run", run=ctx.run.run_id),
         ]
         if ctx.run.promoted_at:
-            date = datetime.fromisoformat(ctx.run.promoted_at)
-            shape = "%d/%m/%Y %H:%M" if ctx.language == "fr" else "%Y-%m-%d %H:%M"
-            lines.append(ctx.words("app.frame.since", date=f"{date.strftime(shape)} UTC"))
+            since = f"{ctx.time(ctx.run.promoted_at)} UTC"
+            lines.append(ctx.words("app.frame.since", date=since))
     with st.sidebar:
         st.html(f'<div class="service">{"<br>".join(lines)}</div>')
 
@@ -236,3 +238,19 @@ def class_bars(ctx: Context, counts: Iterable[tuple[int, int]]) -> None:
         ),
         inline=True,
     )
+
+
+def may_write(ctx: Context) -> bool:
+    """Say who may write, and whether this visitor may; ask for the key where one is set."""
+    expected = os.environ.get(KEY_VARIABLE)
+    if not expected:
+        note(ctx.words("app.predict.correct_open"))
+        return True
+    key = st.text_input(
+        ctx.words("app.predict.correct_key"), key="correct_key", type="password",
+        persist_state="session",
+    )  # fmt: skip
+    right = hmac.compare_digest(key.encode(), expected.encode())
+    if key and not right:
+        st.warning(ctx.words("app.predict.correct_wrong_key"))
+    return right

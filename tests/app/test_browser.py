@@ -45,7 +45,7 @@ ARGUMENTS = [
     "--disable-dev-shm-usage",
 ]
 SCREENSHOTS = "APP_SCREENSHOTS"
-PAGES = ("", "method", "diagnostics", "predict", "team")
+PAGES = ("", "method", "diagnostics", "predict", "runs", "team")
 # Streamlit scrolls inside its main area: a screenshot of the whole page needs a tall window.
 WIDE, PHONE = {"width": 1280, "height": 2600}, {"width": 390, "height": 3600}
 TIMEOUT_MS = 90_000
@@ -179,6 +179,7 @@ def test_every_section_of_the_long_pages(
     for path, sections in {
         "": ("Texts", "Gallery", "Words"),
         "diagnostics": ("Confusions", "Classes", "Confidence", "Why", "Labels", "Drift"),
+        "runs": ("Compare", "Serve"),
     }.items():
         visitor = visit(path, "en", size)
         for section in sections:
