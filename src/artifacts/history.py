@@ -45,6 +45,11 @@ def complete(paths: Paths) -> None:
         _add(paths, event)
 
 
+def trained(store: ArtifactStore) -> None:
+    """Note a run that this process has just finished."""
+    _add(store.paths, {**trained_event(store), "by": _user()})
+
+
 def note(
     paths: Paths, event: str, run_id: str, *, at: str = "", by: str = "", reason: str = "",
     **more: object,
@@ -84,9 +89,9 @@ def _noted(paths: Paths) -> list[Event]:
 
 def _missing(paths: Paths, events: Sequence[Event]) -> Iterator[Event]:
     """Yield what the folders of runs tell and no event does."""
-    trained = {event["run_id"] for event in events if event["event"] == TRAINED}
+    known = {event["run_id"] for event in events if event["event"] == TRAINED}
     for folder in sorted(paths.artifacts_dir.glob("runs/*")):
-        if folder.name not in trained and (folder / SERVING).is_file():
+        if folder.name not in known and (folder / SERVING).is_file():
             with contextlib.suppress(ArtifactError):  # damaged: whoever loads it says so
                 yield trained_event(ArtifactStore(paths, folder.name))
     if served := find_run(paths, "served"):
@@ -109,4 +114,4 @@ def trained_event(store: ArtifactStore) -> Event:
     at = store.describe(store.unseen)["written_at"]
     for name in ("run_id", "promoted_at"):
         del about[name]
-    return _event(TRAINED, str(store.run_id), at, _user(), "", scores=scores, **about)
+    return _event(TRAINED, str(store.run_id), at, "", "", scores=scores, **about)

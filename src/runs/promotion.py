@@ -79,7 +79,7 @@ def finalize(
     answers = unseen.predictions.assign(group=groups)[COLUMNS]
     store.save(store.unseen, answers, run=run, stage="promote")
     store.save(store.serving, dataclasses.asdict(about), run=run, stage="promote")
-    history.complete(store.paths)
+    history.trained(store)
     return about
 
 
