@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PYTHON ?= python3
 BIN := .venv/bin
 
-.PHONY: demo init train quality compare rollback api app test test-faults lint bench house constraints clean
+.PHONY: demo init train retrain quality compare rollback api app test test-faults lint bench house constraints clean
 
 demo: .venv/ready  ## install, start PostgreSQL, draw a demo shop where import/ is empty, load, train
 	PYTHON=$(BIN)/python bash init.sh --demo
@@ -18,6 +18,9 @@ init: .venv/ready  ## load import/*.csv into PostgreSQL
 
 train: .venv/ready  ## the five stages
 	$(BIN)/python scripts/train_pipeline.py
+
+retrain: .venv/ready  ## load what people corrected, train with it, promote what is not worse
+	PYTHON=$(BIN)/python bash init.sh && $(BIN)/python scripts/train_pipeline.py --set data.use_corrections=true
 
 quality: .venv/ready  ## the same with the networks of config/quality.toml: a night on two cores
 	$(BIN)/python scripts/train_pipeline.py --config config/quality.toml
@@ -48,7 +51,7 @@ bench: .venv/ready  ## speed against the plain library way, in one run
 house: .venv/ready  ## how large and how deep the code is
 	$(BIN)/python tests/house.py
 
-EVERYTHING := .[train,serve,app,cluster,demo,dev]
+EVERYTHING := .[train,serve,app,cluster,demo,track,dev]
 constraints: .venv/ready  ## the newest versions that fit together; then make test, then commit
 	$(BIN)/python -m pip install --quiet --upgrade --upgrade-strategy eager -e '$(EVERYTHING)'
 	sed -n '/^#/p' constraints.txt > constraints.new
@@ -56,11 +59,11 @@ constraints: .venv/ready  ## the newest versions that fit together; then make te
 	    | sed 's/$$/; python_version >= "3.11"/' >> constraints.new
 	mv constraints.new constraints.txt && touch .venv/ready
 
-clean:  ## what a run generated, the database included; import/, .venv and people's feedback stay
+clean:  ## what a run generated, the database included; import/, .venv, feedback and the history of runs stay
 	-$(BIN)/python etl/postgres_server.py stop
 	rm -rf artifacts models reports snapshot.json images_manifest.json
 	test ! -d data || find data -mindepth 1 -maxdepth 1 -not -name feedback -exec rm -rf {} +
-	test ! -d results || find results -mindepth 1 -not -name feedback.jsonl -delete
+	test ! -d results || find results -mindepth 1 -not -name feedback.jsonl -not -name runs.jsonl -delete
 
 .venv/ready: requirements.txt constraints.txt pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv

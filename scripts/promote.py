@@ -19,6 +19,7 @@ def main(argv: list[str] | None = None) -> int:
     """Promote where that is due and print what is served; return the exit code."""
     options = parser(__doc__, source=True)
     options.add_argument("--force", action="store_true", help="promote it whatever its score")
+    options.add_argument("--reason", default="", metavar="TEXT", help="kept in the history of runs")
     return run(_promote, options, argv)
 
 
@@ -26,11 +27,10 @@ def _promote(args: argparse.Namespace) -> int:
     cfg = settings(args)
     store = ArtifactStore(cfg.paths)
     runs.get(store.paths, "candidate")  # refused at once, before heavy imports
-    from src.runs.promotion import promote
-    from src.runs.saving import tell_served
+    from src.runs.promotion import promote, tell_served
 
     with store.writing():
-        decision = promote(store, cfg.promotion.margin, force=args.force)
+        decision = promote(store, cfg.promotion.margin, force=args.force, reason=args.reason)
     if decision.promoted:
         tell_served(cfg, decision.candidate.run_id)
     verdict = "served now" if decision.promoted else "not promoted"

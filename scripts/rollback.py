@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import sys
 
-from src.artifacts import runs
 from src.artifacts.store import ArtifactStore
 from src.command_line import parser, run, settings
 from src.errors import EXIT_FINE, ArtifactError
@@ -17,6 +16,7 @@ from src.errors import EXIT_FINE, ArtifactError
 def main(argv: list[str] | None = None) -> int:
     """Exchange the served and the previous run and print both; return the exit code."""
     options = parser(__doc__, source=True)
+    options.add_argument("--reason", default="", metavar="TEXT", help="kept in the history of runs")
     options.add_argument("--show", action="store_true", help="only print the two")
     return run(_roll_back, options, argv)
 
@@ -28,12 +28,9 @@ def _roll_back(args: argparse.Namespace) -> int:
         served, previous = store.pinned("served"), store.pinned("previous")
         current, before = _name(served), str(previous.served_run())
         if not args.show:
-            previous.verify()
-            previous.serve_from_now()
-            runs.roll_back(store.paths)
-            from src.runs.saving import tell_served  # heavy, and not needed to go back
+            from src.runs.promotion import roll_back, tell_served
 
-            tell_served(cfg, previous.served_run().run_id)
+            tell_served(cfg, roll_back(store, reason=args.reason).run_id)
     was, now = (before, current) if args.show else (current, before)
     print(f"{'before' if args.show else 'was served':<12}{was}\n{'served now':<12}{now}")
     return EXIT_FINE

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from src.artifacts.names import public_folders
 from src.command_line import given_settings, parser, run, runnable, settings
 from src.errors import EXIT_FINDINGS, EXIT_FINE
-from src.labels import load_labels
+from src.labels import Labels, load_labels
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,7 +70,28 @@ def _train(args: argparse.Namespace) -> int:
     for scored in evaluated.scored:
         _print_scores(cfg, run, scored)
     _print_issues(evaluated.label_issues)
+    _print_gain(cfg, run, labels)
     return _print_decision(cfg, run, args)
+
+
+def _print_gain(cfg: Config, run: Run, labels: Labels) -> None:
+    """Print what this run does better and worse than the one served before, where both can tell."""
+    from src.artifacts.store import ArtifactStore
+    from src.evaluation.paired import pair_answers
+    from src.evaluation.report_text import comparison_lines
+    from src.runs.promotion import read_decision
+
+    store = ArtifactStore(cfg.paths, run.run_id)
+    decision = read_decision(store)
+    if decision.served is None or decision.difference is None:
+        return
+    served = ArtifactStore(cfg.paths, decision.served.run_id)
+    pair = pair_answers(served.load(served.unseen), store.load(store.unseen))
+    print(f"\nbefore  {decision.served.run_id}\nafter   {run.run_id}")
+    if corrections := decision.candidate.corrections:
+        print(f"scored against people's labels where they gave one ({corrections:,} used)")
+    for line in comparison_lines(pair, labels, ("before", "after")):
+        print(f"  {line}".rstrip())
 
 
 def _print_issues(issues: pd.DataFrame) -> None:

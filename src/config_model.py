@@ -9,8 +9,9 @@ from __future__ import annotations
 import difflib
 import hashlib
 import json
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
@@ -411,6 +412,11 @@ class Promotion(Section):
     margin: Annotated[float, Field(ge=0.001, le=0.1)] = 0.01
 
 
+class Tracking(Section):
+    uri: str = ""
+    experiment: Annotated[str, Field(pattern=r"^[^/:]+$")] = "rakuten-multimodal"
+
+
 class Debug(Section):
     sample_rows: NonNegative = 0
 
@@ -435,6 +441,7 @@ class Config(Section):
     outputs: Outputs = Outputs()
     serving: Serving = Serving()
     review: Review = Review()
+    tracking: Tracking = Tracking()
     debug: Debug = Debug()
 
     @field_validator("images")
@@ -446,8 +453,25 @@ class Config(Section):
         return images.model_copy(update=folders)
 
     def digest(self) -> str:
-        """Return 16 hex digits that change with any setting but the paths."""
-        tree = self.model_dump(exclude={"paths"})
-        del tree["images"]["train_dir"], tree["images"]["test_dir"]
-        text = json.dumps(tree, sort_keys=True)
+        """Return 16 hex digits that change with any setting of `flat`."""
+        text = json.dumps(self.flat(), sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+    def flat(self) -> dict[str, Any]:
+        """Return every setting by dotted key, as JSON values; no path, and no secret's place."""
+        left_out: dict[str, Any] = {"paths": True, "tracking": True, "monitoring": {"alert"}}
+        left_out["images"] = {"train_dir", "test_dir"}
+        return dict(_leaves(self.model_dump(mode="json", exclude=left_out)))
+
+    def changes(self) -> dict[str, Any]:
+        """Return the settings that are not the defaults, as `flat` does."""
+        defaults = Config().flat()
+        return {key: value for key, value in self.flat().items() if value != defaults.get(key)}
+
+
+def _leaves(tree: dict[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        if isinstance(value, dict):
+            yield from _leaves(value, f"{above}{name}.")
+        else:
+            yield f"{above}{name}", value

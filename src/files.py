@@ -1,8 +1,9 @@
-"""Files written whole or not at all, hashes, TOML, text for UTF-8: one of each for all."""
+"""Files written whole or not at all, lines, hashes, TOML, text for UTF-8: one of each for all."""
 
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import hashlib
 import os
 import re
@@ -86,6 +87,36 @@ def unwritable(path: Path, error: OSError) -> ArtifactError:
         f"{path}: can't be written ({error}); what was there before is unchanged",
         next_command=f"df -h {folder}; ls -ld {folder}",
     )
+
+
+@contextlib.contextmanager
+def appending(file: Path) -> Iterator[IO[bytes]]:
+    """Open a file of lines, which writers lock in turn; what was added is on the disk at the end.
+
+    A last line that a kill left without its end is ended first. Reading begins where the caller
+    seeks to.
+
+    Raises
+    ------
+    ArtifactError
+        The disk is full, or the folder can't be written to.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("ab+") as handle:
+            fcntl.flock(handle, fcntl.LOCK_EX)
+            handle.write(_line_end(handle.fileno()))
+            yield handle
+            handle.flush()
+            os.fsync(handle.fileno())
+    except OSError as e:
+        raise unwritable(file, e) from e
+
+
+def _line_end(descriptor: int) -> bytes:
+    """Return what ends the last line, if a kill left it without its end."""
+    size = os.fstat(descriptor).st_size
+    return b"\n" if size and os.pread(descriptor, 1, size - 1) != b"\n" else b""
 
 
 def _is_replaceable(path: Path) -> bool:

@@ -13,6 +13,7 @@ from streamlit_app.exploration import page as exploration
 from streamlit_app.method import page as method
 from streamlit_app.predict import page as predict
 from streamlit_app.review import page as review
+from streamlit_app.runs import page as runs
 from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 from streamlit_app.team import page as team
@@ -24,6 +25,7 @@ PAGES: tuple[tuple[str, str, Callable[[Context], None]], ...] = (
     ("diagnostics", ":material/troubleshoot:", diagnostics.show),
     ("predict", ":material/sell:", predict.show),
     ("review", ":material/rate_review:", review.show),
+    ("runs", ":material/history:", runs.show),
     ("team", ":material/group:", team.show),
 )
 NAME = "Rakuten Multimodal"

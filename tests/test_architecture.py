@@ -39,6 +39,7 @@ BREACHES = {
     "home of Dask": ("src/runs/saving.py", "import distributed"),
     "home of joblib": ("src/labels.py", "import joblib"),
     "home of templates": ("src/serving/predictor.py", "import jinja2"),
+    "home of MLflow": ("src/runs/saving.py", "import mlflow"),
 }
 
 

@@ -257,3 +257,21 @@ def test_find_line_knows_sections() -> None:
 
 def test_nearest_lists_all_when_none_is_close() -> None:
     assert nearest("zzz", ["b", "a"]) == "valid: a, b"
+
+
+def test_settings_that_are_not_the_defaults() -> None:
+    """No path, no place of a secret; where runs are logged changes neither them nor the digest."""
+    given = ["model.name=logreg", "features.text.weights.tfidf_word=0.5", "cv.n_folds=4"]
+    silent = [
+        "tracking.uri=https://me:secret@mlflow",
+        "monitoring.alert.webhook=https://hook/secret",
+        "paths.workspace=/somewhere",
+    ]
+    plain, cfg = load_config(overrides=given), load_config(overrides=[*given, *silent])
+    expected = {"model.name": "logreg", "features.text.weights.tfidf_word": 0.5, "cv.n_folds": 4}
+    assert cfg.changes() == plain.changes() == expected
+    assert load_config().changes() == {}
+    assert "secret" not in str(cfg.flat())
+    assert cfg.flat()["features.text.ngram_range"] == [1, 2]
+    tracked = load_config(overrides=[*given, silent[0]])
+    assert tracked.digest() == plain.digest() != load_config().digest()

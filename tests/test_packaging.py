@@ -30,7 +30,7 @@ CODE = {path: path.read_text() for place in PLACES for path in (REPOSITORY / pla
 # Imported under another name than the one they are installed by.
 IMPORTED_AS = {
     "scikit-learn": "sklearn", "xgboost-cpu": "xgboost", "pystemmer": "Stemmer", "pillow": "PIL",
-    "opencv-python-headless": "cv2",
+    "opencv-python-headless": "cv2", "mlflow-skinny": "mlflow",
 }  # fmt: skip
 # Imported by another one: FastAPI reads forms with it.
 USED_BY = {"python-multipart": "fastapi"}

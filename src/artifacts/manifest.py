@@ -70,7 +70,7 @@ def new_entry(root: Path, path: Path, digest: str, run: Run, stage: str) -> dict
         **dataclasses.asdict(run),
         "stage": stage,
         "versions": library_versions(),
-        "written_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+        "written_at": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
     }
     if secret := os.environ.get(KEY_VARIABLE):
         entry["hmac"] = _sign(secret, key_of(root, path), entry)

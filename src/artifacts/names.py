@@ -92,6 +92,7 @@ class Names:
     demo_image_index = _file("run", "demo/demo_image_index.json")
 
     feedback = _file("results", "feedback.jsonl")
+    history = _file("results", "runs.jsonl")
     rejects = _file("results", "rejects.csv")
 
     comparison = _file("models", "compare_cv_results.csv")

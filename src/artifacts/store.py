@@ -39,6 +39,9 @@ class ServedRun:
     promoted_at: str | None  # since when it is or was served (UTC, ISO 8601); None: it never was
     rows: int  # labelled products that it was trained on
     sample: bool  # True when [debug].sample_rows left others out
+    # Settings that are not the defaults, by dotted key.
+    settings: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    corrections: int = 0  # products whose label people changed, confirmed or, outside, gave
 
     @property
     def started(self) -> datetime:

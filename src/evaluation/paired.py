@@ -1,8 +1,9 @@
 """Two sets of predictions for the same rows: how far the scores differ, and how sure that is.
 
-Every comparison of two runs or systems goes through here: `align` makes the pair, a table of one
-row a product with the columns prdtypecode (true), a, b (predicted) and, where duplicates are known,
-group; `score_differences` and `class_differences` bootstrap it, both systems by the same draws.
+Every comparison of two runs or systems goes through here: `pair_answers` makes the pair, a table of
+one row a product with the columns prdtypecode (true), a, b (predicted) and, where duplicates are
+known, group; `score_differences` and `class_differences` bootstrap it, both systems
+by the same draws; `changed_answers` names the products behind.
 """
 
 from __future__ import annotations
@@ -12,8 +13,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from src.artifacts.store import TRAIN_COMMAND
-from src.errors import DataError
 from src.evaluation.bootstrap import (
     SCORES,
     Counts,
@@ -26,32 +25,24 @@ from src.evaluation.bootstrap import (
 )
 
 
-def align(a: pd.DataFrame, b: pd.DataFrame, *, same_labels: bool = True) -> pd.DataFrame:
-    """Return the pair of two tables of predictions, row by row.
+def pair_answers(a: pd.DataFrame, b: pd.DataFrame) -> pd.DataFrame:
+    """Return the pair of two runs' answers: the products that are in both.
 
-    Both have the columns row_index, prdtypecode, predicted, rows in any order; group of `b` is
-    taken over where it has one. Without `same_labels` both are scored on the labels of `b`, where
-    people may have corrected some since `a`.
-
-    Tables that are not about the same rows, or differ in true codes and must not, are a DataError.
+    Both have the columns productid, prdtypecode, predicted and perhaps group. Both are scored on
+    the labels of `b`, of which people may have corrected some since `a`.
     """
-    first, second = (table.set_index("row_index").sort_index() for table in (a, b))
-    if not first.index.equals(second.index):
-        shared = len(first.index.intersection(second.index))
-        raise DataError(
-            f"the runs have other rows: {len(first):,} and {len(second):,}, {shared:,} of them "
-            "in both; expected the same split of the same data",
-            next_command=TRAIN_COMMAND,
-        )
-    other = int((first["prdtypecode"] != second["prdtypecode"]).sum())
-    if same_labels and other:
-        raise DataError(
-            f"the runs have other true codes on {other:,} of {len(first):,} rows; expected the "
-            "same labels",
-            next_command=TRAIN_COMMAND,
-        )
-    pair = second.rename(columns={"predicted": "b"}).assign(a=first["predicted"])
-    return pair[["prdtypecode", "a", "b", *(["group"] if "group" in pair else [])]]
+    before = a.rename(columns={"predicted": "a"})[["productid", "a"]]
+    return b.rename(columns={"predicted": "b"}).merge(before, on="productid")
+
+
+def changed_answers(pair: pd.DataFrame) -> pd.DataFrame:
+    """Return the rows that b answers otherwise than a, and in the column change how.
+
+    "fixed": only b is right; "broken": only a is; "other": neither.
+    """
+    moved = pair[pair["a"] != pair["b"]]
+    right_a, right_b = (moved[name] == moved["prdtypecode"] for name in ("a", "b"))
+    return moved.assign(change=np.select([right_b, right_a], ["fixed", "broken"], "other"))
 
 
 def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
@@ -72,10 +63,10 @@ def score_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -
 
 
 def class_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -> pd.DataFrame:
-    """Return the same for the F1 of each class, the greatest loss first.
+    """Return the same for the F1 of each class: those that surely moved first, then by how far.
 
-    Columns prdtypecode, support, a, b, difference, low, high. Draws without a row of the class are
-    left out.
+    Columns prdtypecode, support, a, b, difference, low, high, sure: each interval excludes 0 by
+    chance in one class of twenty. Draws without a row of the class are left out.
     """
     codes, whole, drawn = _counts(pair, draws, seed)
     a, b = (f1_of_counts(counts)[0] for counts in whole)
@@ -83,7 +74,11 @@ def class_differences(pair: pd.DataFrame, *, draws: int = 1000, seed: int = 0) -
     intervals = class_f1_intervals(b - a, drawn_b - drawn_a, drawn[0].support > 0)
     support = whole[0].support[0].astype(np.int64)
     table = {"prdtypecode": codes, "support": support, "a": a, "b": b, **_columns(intervals)}
-    return pd.DataFrame(table).sort_values("difference", kind="stable", ignore_index=True)
+    moved = pd.DataFrame(table)
+    moved["sure"] = (moved["low"] > 0) | (moved["high"] < 0)
+    size = moved["difference"].abs()
+    order = np.lexsort((-size, ~moved["sure"]))
+    return moved.iloc[order].reset_index(drop=True)
 
 
 def _counts(

@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from src.evaluation.paired import changed_answers, class_differences, score_differences
 from src.evaluation.summary import named_scores
 from src.labels import Labels
 
@@ -50,6 +51,40 @@ def score_lines(facts: Mapping[str, Any]) -> Iterator[str]:
     yield f"  {name:<30}{decision['coverage']:>8.1%}"
     name, target = "accuracy of the accepted", decision["target_accuracy"]
     yield f"  {name:<30}{decision['accuracy']:>8.4f}   target {target:.2f}"
+
+
+def comparison_lines(
+    pair: pd.DataFrame, labels: Labels, names: tuple[str, str], n_classes: int = 10
+) -> Iterator[str]:
+    """Yield how far two systems differ on the same rows: by score, by class, and on how many.
+
+    The pair is that of `src.evaluation.paired`, `names` are those of a and b; a star marks what
+    surely moved.
+    """
+    first, second = names
+    change = changed_answers(pair)["change"].value_counts()
+    fixed, broken, other = (int(change.get(name, 0)) for name in ("fixed", "broken", "other"))
+    right = int((pair["a"] == pair["prdtypecode"]).sum()) - broken
+    wrong = len(pair) - right - broken - fixed
+    yield f"{len(pair):,} rows: both right {right:,}, only {first} {broken:,}"
+    yield f"only {second} {fixed:,}, both wrong {wrong:,} ({other:,} of them otherwise)"
+    yield ""
+    yield f"{'score':<34}{first:>8}{second:>8}{'change':>9}   95 % interval"
+    scores = score_differences(pair).loc[["f1_weighted", "f1_macro", "accuracy"]]
+    for name, row in scores.iterrows():
+        yield _difference(str(name), row)
+    yield ""
+    yield f"{'F1 of the classes that moved most':<34}"
+    classes = class_differences(pair)
+    for _, row in classes[classes["difference"] != 0].head(n_classes).iterrows():
+        code = int(row["prdtypecode"])
+        yield _difference(f"{code:>5} {labels.label(code)}"[:33], row)
+
+
+def _difference(name: str, row: pd.Series) -> str:
+    sure = "*" if row["low"] > 0 or row["high"] < 0 else " "
+    interval = f"{row['low']:+.4f} to {row['high']:+.4f}"
+    return f"{name:<34}{row['a']:>8.4f}{row['b']:>8.4f}{row['difference']:>+9.4f}{sure}  {interval}"
 
 
 def fit(text: str, width: int) -> str:

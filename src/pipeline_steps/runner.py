@@ -9,10 +9,12 @@ from __future__ import annotations
 import dataclasses
 import logging
 
+from src.artifacts import history
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.cluster import connected
 from src.config import Config
+from src.data.corrections import Corrected
 from src.labels import Labels
 from src.pipeline_steps import (
     stage01_data_ingestion,
@@ -42,7 +44,7 @@ logger = logging.getLogger(__name__)
 class Options:
     """Switches of one run, as ``scripts/train_pipeline.py`` reads them.
 
-    `register` False leaves split and scores out of the database.
+    `register` False leaves split and scores out of the database and of the tracking server.
     """
 
     skip_validation: bool = False
@@ -110,6 +112,8 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
                 evaluated.scored,
                 transformed.groups,
                 sample=ingested.sample,
+                settings=cfg.changes(),
+                corrections=_used(ingested.corrected),
             )
             line.says = f"hold-out f1_weighted {evaluated.scored[0].scores['f1_weighted']:.4f}"
         decision = promote(store, cfg.promotion.margin, force=options.force)
@@ -118,7 +122,12 @@ def run_pipeline(cfg: Config, labels: Labels, options: Options) -> tuple[Run, Ev
     return run, evaluated
 
 
+def _used(corrected: Corrected | None) -> int:
+    return corrected.changed + corrected.confirmed + corrected.added if corrected else 0
+
+
 def _start(ingested: Ingested, cfg: Config) -> Run:
+    history.complete(cfg.paths)  # a candidate of before is about to be deleted
     snapshot = ingested.snapshot
     return Run.start(snapshot.data_hash, synthetic=snapshot.synthetic, config=cfg.digest())
 

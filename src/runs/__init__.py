@@ -1,1 +1,1 @@
-"""What is done with a finished run: comparison, promotion, explanation, files of scores."""
+"""What is done with a finished run: comparison, promotion, explanation, files of scores, MLflow."""

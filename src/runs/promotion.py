@@ -13,16 +13,22 @@ from __future__ import annotations
 import dataclasses
 import logging
 import math
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from src.artifacts import runs
+from src.artifacts import history, runs
 from src.artifacts.names import find_run
 from src.artifacts.store import ArtifactStore, Run, ServedRun
-from src.errors import ArtifactError
-from src.evaluation.paired import score_differences
-from src.runs.types import Scored
+from src.config import Config
+from src.data import postgres
+from src.data.database_url import database_url
+from src.errors import ArtifactError, DatabaseError
+from src.evaluation.paired import pair_answers, score_differences
+
+if TYPE_CHECKING:
+    from src.runs.types import Scored
 
 logger = logging.getLogger(__name__)
 
@@ -50,12 +56,12 @@ def finalize(
     kind: str,
     scored: tuple[Scored, ...],
     groups: np.ndarray,
-    *,
-    sample: bool,
+    **facts: Any,  # noqa: ANN401
 ) -> ServedRun:
-    """Write the last two files of a run: its unseen answers, and ``serving.json``.
+    """Write the last two files of a run: its unseen answers, and ``serving.json``; note the run.
 
-    `groups` are those of duplicates among the labelled rows.
+    `groups` are those of duplicates among the labelled rows, `facts` the fields of `ServedRun` from
+    sample on.
     """
     holdout, unseen = scored[:2]
     low, high = holdout.details["intervals"]["f1_weighted"]
@@ -68,16 +74,21 @@ def finalize(
         synthetic=run.synthetic,
         promoted_at=None,
         rows=len(unseen.predictions),
-        sample=sample,
+        **facts,
     )
     answers = unseen.predictions.assign(group=groups)[COLUMNS]
     store.save(store.unseen, answers, run=run, stage="promote")
     store.save(store.serving, dataclasses.asdict(about), run=run, stage="promote")
+    history.trained(store)
     return about
 
 
-def promote(store: ArtifactStore, margin: float, *, force: bool) -> Decision:
+def promote(
+    store: ArtifactStore, margin: float, *, force: bool, by: str = "", reason: str = ""
+) -> Decision:
     """Promote the candidate if it may be served, or is forced to; the writer's lock is held.
+
+    The history keeps who did it, by default the user of this process, and the `reason` given.
 
     Raises
     ------
@@ -100,7 +111,49 @@ def promote(store: ArtifactStore, margin: float, *, force: bool) -> Decision:
     new.save(new.promotion, dataclasses.asdict(decision), run=run, stage="promote")
     if decision.promoted:
         runs.promote(store.paths)
+    history.note(
+        store.paths,
+        history.PROMOTED if decision.promoted else history.REFUSED,
+        decision.candidate.run_id,
+        at=decision.candidate.promoted_at or "",
+        by=by,
+        reason=reason,
+        rule=decision.reason,
+        **{name: getattr(decision, name) for name in ("forced", "difference", "low", "rows")},
+    )
     return decision
+
+
+def roll_back(store: ArtifactStore, *, by: str = "", reason: str = "") -> ServedRun:
+    """Serve the run that was served before, and return what it is; the writer's lock is held.
+
+    Raises
+    ------
+    ArtifactError
+        There is none, or it was altered.
+    """
+    runs.get(store.paths, "served")
+    previous = store.pinned("previous")
+    previous.verify()
+    now = previous.serve_from_now()
+    runs.roll_back(store.paths)
+    at = now.promoted_at or ""
+    history.note(store.paths, history.ROLLED_BACK, now.run_id, at=at, by=by, reason=reason)
+    return now
+
+
+def tell_served(cfg: Config, run_id: str) -> None:
+    """Tell tracking and the database which run is served; a warning where either can't be."""
+    if cfg.tracking.uri:
+        from src.runs import tracking
+
+        tracking.follow_aliases(cfg)
+    if cfg.data.source != "postgres":
+        return
+    try:
+        postgres.mark_served(database_url(cfg.paths.workspace), run_id)
+    except DatabaseError as e:
+        logger.warning("project.models does not say which run is served: %s", e.message)
 
 
 def read_decision(store: ArtifactStore) -> Decision:
@@ -138,8 +191,7 @@ def decide(
             else "official data replaces the demo shop's"
         )
         return Decision(not candidate.synthetic, reason, candidate, served)
-    before = served_answers.rename(columns={"predicted": "a"})[["productid", "a"]]
-    pair = answers.rename(columns={"predicted": "b"}).merge(before, on="productid")
+    pair = pair_answers(served_answers, answers)
     told = Decision(False, "", candidate, served, rows=len(pair))
     if len(pair) < enough <= candidate.rows and (served.sample or served.rows < enough):
         reason = f"the served run's {served.rows:,} rows are too few to tell what it is worth"

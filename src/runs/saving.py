@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import logging
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,6 @@ from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data import postgres
 from src.data.database_url import database_url
-from src.errors import DatabaseError
 from src.evaluation.model_card import model_card
 from src.labels import Labels
 from src.monitoring.reference import About, build_reference, choose_rows, judge_answers, to_json
@@ -23,8 +21,6 @@ from src.pipelines.product_model import TEXT, FullPipeline, feature_mapping
 from src.pipelines.training_range import TrainingRange
 from src.runs.score_files import figure_files, shared_files, split_files
 from src.runs.types import Evaluated, Ingested, Trained, Transformed
-
-logger = logging.getLogger(__name__)
 
 
 def save_models(
@@ -136,7 +132,11 @@ def register(
     *,
     served: bool,
 ) -> None:
-    """Write split, models and scores beside the data, where the data came from the database."""
+    """Tell of the run: the tracking server, and the database where the data came from it."""
+    if cfg.tracking.uri:
+        from src.runs import tracking
+
+        tracking.log_run(cfg, store, run)
     if cfg.data.source != "postgres":
         return
     url = database_url(cfg.paths.workspace)
@@ -157,13 +157,3 @@ def register(
         )
     if served:
         postgres.mark_served(url, run.run_id)
-
-
-def tell_served(cfg: Config, run_id: str) -> None:
-    """Record in the database which run is served; where none answers, that is a warning."""
-    if cfg.data.source != "postgres":
-        return
-    try:
-        postgres.mark_served(database_url(cfg.paths.workspace), run_id)
-    except DatabaseError as e:
-        logger.warning("project.models does not say which run is served: %s", e.message)

@@ -8,10 +8,8 @@ first, then the line or row that names it. A correction is never changed: see `C
 from __future__ import annotations
 
 import dataclasses
-import fcntl
 import functools
 import logging
-import os
 from collections.abc import Callable, Collection, Iterable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -33,7 +31,7 @@ from src.data.corrections import (
 from src.data.database_url import database_url
 from src.data.image_decode import ImageFault, read_source
 from src.errors import ArtifactError, DatabaseError, UsageError
-from src.files import sha256, unwritable, write_atomically
+from src.files import appending, sha256, write_atomically
 from src.serving.predictor import Product
 
 if TYPE_CHECKING:
@@ -200,19 +198,9 @@ def append_line(file: Path, correction: Correction) -> None:
     that is full, or a folder that can't be written to, is an ArtifactError.
     """
     named = correction.product.encode()
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        with file.open("ab+") as handle:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            handle.seek(0)
-            content = handle.read()
-            about = parse_lines(line for line in content.splitlines() if named in line)[0]
-            before = latest(about).get((correction.author, correction.product))
-            if before is not None and before.prdtypecode == correction.prdtypecode:
-                return
-            cut = content and not content.endswith(b"\n")  # a kill left the last line without end
-            handle.write(b"\n" * bool(cut) + correction.to_line().encode() + b"\n")
-            handle.flush()
-            os.fsync(handle.fileno())
-    except OSError as e:
-        raise unwritable(file, e) from e
+    with appending(file) as handle:
+        handle.seek(0)
+        about = parse_lines(line for line in handle if named in line)[0]
+        before = latest(about).get((correction.author, correction.product))
+        if before is None or before.prdtypecode != correction.prdtypecode:
+            handle.write(correction.to_line().encode() + b"\n")

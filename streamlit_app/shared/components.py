@@ -13,7 +13,6 @@ import mimetypes
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import streamlit as st
@@ -60,9 +59,8 @@ def sidebar(ctx: Context) -> None:
             ctx.words("app.frame.run", run=ctx.run.run_id),
         ]
         if ctx.run.promoted_at:
-            date = datetime.fromisoformat(ctx.run.promoted_at)
-            shape = "%d/%m/%Y %H:%M" if ctx.language == "fr" else "%Y-%m-%d %H:%M"
-            lines.append(ctx.words("app.frame.since", date=f"{date.strftime(shape)} UTC"))
+            since = f"{ctx.time(ctx.run.promoted_at)} UTC"
+            lines.append(ctx.words("app.frame.since", date=since))
     with st.sidebar:
         st.html(f'<div class="service">{"<br>".join(lines)}</div>')
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import html
+from datetime import datetime
 
 from src import palette
 from src.artifacts.store import ArtifactStore, ServedRun
@@ -67,6 +68,11 @@ class Context:
     def color(self, code: int) -> str:
         """Return the color of a class: that of its theme."""
         return palette.theme_color(self.labels.theme(code), list(self.labels.theme_names))
+
+    def time(self, iso: str, *, seconds: bool = False) -> str:
+        """Return a time, ISO 8601 in UTC, as the language writes it, without its zone."""
+        shape = "%d/%m/%Y %H:%M" if self.language == "fr" else "%Y-%m-%d %H:%M"
+        return datetime.fromisoformat(iso).strftime(shape + ":%S" * seconds)
 
     def probability(self, value: float) -> str:
         """Return a probability as HTML; one that is not quite 1 is never written as 100%."""

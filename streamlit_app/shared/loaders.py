@@ -174,6 +174,30 @@ def drift_files(ctx: Context, name: str) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
+def run_store(ctx: Context, run_id: str) -> ArtifactStore:
+    """Return the files of one run."""
+    return ArtifactStore(ctx.cfg.paths, run_id)
+
+
+def compared(ctx: Context, before: str, after: str) -> tuple[pd.DataFrame, ...]:
+    """Return two runs' answers to the same products, and what `src.evaluation.paired` says of them.
+
+    That is the pair, the differences of the scores and of the classes, and the answers that differ.
+    """
+    from src.evaluation import paired
+
+    stores = [run_store(ctx, run_id) for run_id in (before, after)]
+
+    def make() -> tuple[pd.DataFrame, ...]:
+        pair = paired.pair_answers(*(store.load(store.unseen) for store in stores))
+        if pair.empty:
+            return pair, pair, pair, pair
+        scores, classes = paired.score_differences(pair), paired.class_differences(pair)
+        return pair, scores, classes, paired.changed_answers(pair)
+
+    return _kept("compared", tuple((store.unseen, _stamp(store.unseen)) for store in stores), make)
+
+
 def demo_images(ctx: Context) -> list[Path]:
     """Return the images to try the app with; none before a run with images."""
     return sorted(ctx.cfg.paths.demo_images_dir.glob("*.jpg"))

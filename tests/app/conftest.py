@@ -40,7 +40,7 @@ def labels() -> Labels:
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory, labels: Labels) -> Config:
-    """The settings of a workspace in which a small shop was drawn, trained on and evaluated."""
+    """A workspace in which a small shop was drawn and trained on, and a worse run waits."""
     workspace = tmp_path_factory.mktemp("finished")
     tool = REPOSITORY / "tools" / "make_demo_data.py"
     size = ["--rows", str(ROWS), "--images", str(IMAGES), "--seed", "5"]
@@ -48,6 +48,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory, labels: Labels) -> Config
     subprocess.run(command, check=True, capture_output=True)
     cfg = load_config(finished_run.write_config(workspace, workspace))
     finished_run.write_results(cfg, finished_run.train(cfg, labels), labels)
+    finished_run.add_candidate(cfg)
     return cfg
 
 

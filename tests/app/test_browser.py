@@ -34,7 +34,7 @@ pytestmark = pytest.mark.slow
 # Pet supplies: no class that the product below is taken for.
 PETS = 2220
 SCREENSHOTS = "APP_SCREENSHOTS"
-PAGES = ("", "method", "diagnostics", "predict", "review", "team")
+PAGES = ("", "method", "diagnostics", "predict", "review", "runs", "team")
 # Streamlit scrolls inside its main area: a screenshot of the whole page needs a tall window.
 WIDE, PHONE = {"width": 1280, "height": 2600}, {"width": 390, "height": 3600}
 TIMEOUT_MS = 90_000
@@ -169,6 +169,7 @@ def test_every_section_of_the_long_pages(
     for path, sections in {
         "": ("Texts", "Gallery", "Words"),
         "diagnostics": ("Confusions", "Classes", "Confidence", "Why", "Labels", "Drift"),
+        "runs": ("Compare", "Serve"),
     }.items():
         visitor = visit(path, "en", size)
         for section in sections:

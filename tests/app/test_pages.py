@@ -11,6 +11,7 @@ import pandas as pd
 import pytest
 from streamlit.testing.v1 import AppTest
 
+from src.artifacts import history
 from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
 from src.data.corrections import read_feedback
@@ -20,12 +21,13 @@ from tests.app import finished_run
 from tests.conftest import Load, Shop
 
 Page = Callable[..., AppTest]
-PAGES = ("exploration", "method", "diagnostics", "predict", "review", "team")
+PAGES = ("exploration", "method", "diagnostics", "predict", "review", "runs", "team")
 SECTIONS = {
     "exploration": ("classes", "texts", "gallery", "words"),
     "diagnostics": ("scores", "confusions", "classes", "confidence", "blocks", "issues", "drift"),
     "predict": ("one", "file"),
     "review": ("queue", "corrections"),
+    "runs": ("history", "compare", "serve"),
 }
 EVERY = [(name, section) for name in PAGES for section in SECTIONS.get(name, ("",))]
 
@@ -43,6 +45,7 @@ def test_opens_with_nothing_there(page: Page, empty: Config, name: str, language
         "diagnostics": ["make demo"],
         "predict": ["make demo"],
         "review": ["make demo"],
+        "runs": ["make demo"],
         "team": [],
     }
     assert commands == expected[name]
@@ -393,3 +396,105 @@ def test_an_altered_file_is_named_with_the_command_that_mends_it(
     test = page(cfg, "exploration")
     assert "its sha256 starts with" in test.error[0].value
     assert [code.value for code in test.code] == ["python scripts/train_pipeline.py"]
+
+
+@pytest.fixture
+def copied(finished: Config, tmp_path: Path) -> Config:
+    """A workspace with the runs of the finished one, that a test may change."""
+    for name in ("artifacts", "results"):
+        shutil.copytree(finished.paths.workspace / name, tmp_path / name, symlinks=True)
+    return load_config(finished_run.write_config(tmp_path, tmp_path))
+
+
+def test_the_runs_over_time(page: Page, finished: Config) -> None:
+    test = page(finished, "runs", runs_section="history")
+    runs, events = (frame.value for frame in test.dataframe)
+    served = ArtifactStore(finished.paths).served_run()
+    assert runs["Name"].tolist() == [finished_run.CANDIDATE.run_id, served.run_id]
+    assert runs["Role"].tolist() == ["candidate", "champion"]
+    assert runs["Labels by people"].tolist() == [3, 0]
+    assert runs["Weighted F1"].tolist()[1] == f"{served.f1_weighted:.3f}"
+    assert runs["Settings other than the defaults"].tolist()[0] == "model.linear_svc.C = 0.01"
+    assert events["What"].tolist() == ["not promoted", "trained", "promoted", "trained"]
+    assert events["By"].tolist()[0] == "Ada"
+    assert events["What the rule said"].tolist()[0].startswith("weighted F1 worse: ")
+
+
+def test_two_runs_side_by_side(page: Page, finished: Config, labels: Labels) -> None:
+    stores = [ArtifactStore(finished.paths), ArtifactStore(finished.paths).pinned("candidate")]
+    before, after = (store.load(store.unseen) for store in stores)
+    f1, accuracy = (
+        [score(table) for table in (before, after)] for score in (weighted_f1, share_right)
+    )
+    test = page(finished, "runs", runs_section="compare")
+    scores, settings, classes = (frame.value for frame in test.dataframe)
+    assert scores.iloc[0][["Before", "After"]].tolist() == pytest.approx(f1)
+    assert scores.iloc[2][["Before", "After"]].tolist() == pytest.approx(accuracy)
+    assert scores["Sure?"].tolist() == ["yes", "yes", "yes"]
+    assert ["model.linear_svc.C", "default", "0.01"] in settings.values.tolist()
+    assert classes["Difference (points)"].abs().max() > 0
+    shown = html_of(test)
+    assert f"{len(before)} products that both runs answered" in shown
+    assert "used 3 labels from people" in shown
+    assert shown.count('<article class="card">') == 4
+    chosen = next(group for group in test.button_group if group.key == "runs_change:en")
+    assert list(chosen.options) == [
+        "Fixed (4)",
+        "Broken (30)",
+        "Wrong otherwise (0)",
+    ]
+    chosen.set_value("broken").run()
+    broken = html_of(test)
+    assert broken.count('<article class="card">') == 12
+    assert broken.count(labels.label(2220)) >= 12
+
+
+def weighted_f1(table: pd.DataFrame) -> float:
+    from sklearn.metrics import f1_score
+
+    return float(f1_score(table["prdtypecode"], table["predicted"], average="weighted"))
+
+
+def share_right(table: pd.DataFrame) -> float:
+    return float((table["prdtypecode"] == table["predicted"]).mean())
+
+
+def test_the_candidate_is_promoted_and_rolled_back_with_a_reason(
+    page: Page, copied: Config, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("API_KEY", "s3same")
+    store = ArtifactStore(copied.paths)
+    first = store.served_run().run_id
+
+    def change(action: str, reason: str) -> AppTest:
+        test = page(copied, "runs", runs_section="serve")
+        assert all(button.disabled for button in test.button)
+        reason_box, name, key = test.text_input
+        reason_box.set_value(reason)
+        name.set_value("Ada")
+        key.set_value("s3same")
+        test.run()
+        assert all(button.disabled for button in test.button)
+        test.checkbox[0].check().run()
+        press(test, action)
+        return test
+
+    test = change("Promote the candidate", "the new classes matter more")
+    assert [message.value for message in test.success] == [
+        f"In service now: {finished_run.CANDIDATE.run_id}."
+    ]
+    assert store.served_run().run_id == finished_run.CANDIDATE.run_id
+    change("Roll back to the previous one", "customers complained")
+    assert store.served_run().run_id == first
+    kept = [
+        (event["event"], event["run_id"], event["by"], event["reason"])
+        for event in history.read(copied.paths)[-2:]
+    ]
+    assert kept == [
+        ("promoted", finished_run.CANDIDATE.run_id, "Ada", "the new classes matter more"),
+        ("rolled_back", first, "Ada", "customers complained"),
+    ]
+    with store.writing():
+        test = change("Roll back to the previous one", "too late")
+        assert "another run is writing here" in test.error[0].value
+    assert store.served_run().run_id == first

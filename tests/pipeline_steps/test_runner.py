@@ -41,7 +41,7 @@ from src.pipeline_steps import (
 )
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.pipeline_steps.stage04_model_training import ModelTrainingPipeline
-from src.runs.saving import tell_served
+from src.runs.promotion import tell_served
 
 Configure = Callable[..., Config]
 OPTIONS = Options()

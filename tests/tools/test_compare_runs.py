@@ -20,7 +20,7 @@ def runs(tmp_path: Path) -> tuple[str, str]:
     b = np.where((y == 10) & (rng.random(600) < 0.3), 40, a)
     paths = []
     for name, predicted in (("a.csv", a), ("b.csv", b)):
-        table = {"row_index": range(600), "prdtypecode": y, "predicted": predicted, "fold": -1}
+        table = {"productid": range(600), "prdtypecode": y, "predicted": predicted, "fold": -1}
         pd.DataFrame(table).to_csv(tmp_path / name, index=False)
         paths.append(str(tmp_path / name))
     return paths[0], paths[1]
@@ -52,9 +52,9 @@ def test_a_loss_is_a_finding_and_a_gain_is_fine(
 def test_what_is_no_table_of_predictions(
     runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    header = "row_index,prdtypecode,predicted\n"
+    header = "productid,prdtypecode,predicted\n"
     faults = {
-        "other.csv": "row_index,price\n1,2\n",
+        "other.csv": "productid,price\n1,2\n",
         "nothing.csv": "",
         "header.csv": header,
         "hole.csv": f"{header}1,10,\n",
@@ -68,3 +68,12 @@ def test_what_is_no_table_of_predictions(
         told = capsys.readouterr().err
         assert f"{path}: no table of predictions" in told
         assert told.splitlines()[-1].startswith("next: ")
+
+
+def test_other_products_can_not_be_compared(
+    runs: tuple[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = pd.read_csv(runs[1]).assign(productid=range(1000, 1600))
+    other.to_csv(tmp_path / "other.csv", index=False)
+    assert main([runs[0], str(tmp_path / "other.csv")]) == 2
+    assert "have no product in common" in capsys.readouterr().err

@@ -1,0 +1,251 @@
+"""Runs in MLflow: a folder, a real server, one that is down, and nothing of it where it is off."""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from src.artifacts.store import ArtifactStore
+from src.config import REPOSITORY, Config, Paths, load_config
+from src.runs.tracking import TrackedPipeline, follow_aliases
+from src.serving.predictor import Product, load_predictor
+from tests.conftest import find_free_port
+from tests.runs.test_promotion import command
+
+pytestmark = pytest.mark.slow
+Configure = Callable[..., Config]
+NAME = "rakuten-multimodal"
+BIN = Path(sys.executable).parent
+ENV = {
+    **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
+    "MLFLOW_ALLOW_FILE_STORE": "true",
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
+    "PATH": f"{BIN}{os.pathsep}{os.environ['PATH']}",
+}
+WORSE = [f"features.text.weights.tfidf_{n}=0" for n in ("word", "char", "char_title")]
+
+# What another program sees: the aliases, what was logged, and what the model answers.
+LOOK = """
+import json, sys
+import mlflow, pandas as pd
+uri, name, alias, table = sys.argv[1:]
+mlflow.set_tracking_uri(uri)
+mlflow.set_registry_uri(uri)
+client = mlflow.MlflowClient()
+versions = {str(v.version): v for v in client.search_model_versions(f"name='{name}'")}
+found = {"aliases": {}, "runs": {}}
+for alias_, version in client.get_registered_model(name).aliases.items():
+    found["aliases"][alias_] = versions[str(version)].tags["run_id"]
+for version in versions.values():
+    run = client.get_run(version.run_id)
+    places = "", "figures"
+    files = [f.path for place in places for f in client.list_artifacts(run.info.run_id, place)]
+    found["runs"][run.info.run_name] = [run.data.params, run.data.metrics, files]
+if table:
+    model = mlflow.pyfunc.load_model(f"models:/{name}@{alias}")
+    import src
+    found["code"] = src.__file__
+    products = pd.read_csv(table, dtype=str, keep_default_na=False)
+    model.predict(products).to_pickle(table + ".pickle")
+print(json.dumps(found))
+"""
+
+
+def look(uri: str, place: Path, alias: str = "", table: Path | str = "") -> dict[str, Any]:
+    words = [sys.executable, "-W", "ignore", "-c", LOOK, uri, NAME, alias, str(table)]
+    done = subprocess.run(words, cwd=place, env=ENV, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return found
+
+
+@contextlib.contextmanager
+def listening(words: list[str], url: str, place: Path, **env: str) -> Iterator[None]:
+    """Run a server until it answers, and then while the block runs."""
+    with (place / "server.log").open("wb") as log:
+        server = subprocess.Popen(
+            words, cwd=place, env=ENV | env, stdout=log, stderr=log, start_new_session=True
+        )
+        try:
+            until = time.monotonic() + 300
+            while server.poll() is None and time.monotonic() < until:
+                with contextlib.suppress(OSError), urllib.request.urlopen(url) as answer:  # noqa: S310
+                    if answer.status == 200:
+                        break
+                time.sleep(0.2)
+            else:
+                pytest.fail((place / "server.log").read_text())
+            yield
+        finally:
+            os.killpg(server.pid, signal.SIGTERM)  # its workers too
+            server.wait()
+
+
+@pytest.fixture(params=["folder", "server"])
+def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """A folder below the workspace, or a real server on this machine."""
+    if request.param == "folder":
+        yield "mlruns"
+        return
+    pytest.importorskip("sqlalchemy")
+    url = f"http://127.0.0.1:{(port := find_free_port())}"
+    place = tmp_path / "server"
+    place.mkdir()
+    options = ["--host", "127.0.0.1", "--port", str(port), "--workers", "1"]
+    stores = ["--backend-store-uri", "sqlite:///runs.db", "--artifacts-destination", "files"]
+    words = [str(BIN / "mlflow"), "server", *options, *stores]
+    with listening(words, f"{url}/health", place):
+        yield url
+
+
+def shop_table(cfg: Config, n: int = 40) -> pd.DataFrame:
+    table = pd.read_csv(cfg.paths.import_dir / "X_test_update.csv", keep_default_na=False)
+    return table[["designation", "description"]].head(n)
+
+
+def options(*overrides: str) -> list[str]:
+    given = ("data.source=csv", "debug.sample_rows=0", "outputs.figures=true", *overrides)
+    return [word for override in given for word in ("--set", override)]
+
+
+def test_what_is_logged_registered_and_served(
+    configure: Configure, uri: str, tmp_path: Path
+) -> None:
+    cfg = configure()
+    tracked = f"tracking.uri={uri}"
+    place = uri if "://" in uri else (cfg.paths.workspace / uri).as_uri()
+    done = command("train_pipeline.py", cfg, *options(tracked))
+    assert done.returncode == 0, done.stderr
+    assert f"at {place}" in done.stderr
+    store = ArtifactStore(cfg.paths)
+    first = store.served_run()
+    table = tmp_path / "shop.csv"
+    shop_table(cfg).to_csv(table, index=False)
+    found = look(place, tmp_path, "champion", table)
+    assert found["aliases"] == {"champion": first.run_id}
+    params, metrics, files = found["runs"][first.run_id]
+    assert params["model.name"] == "linear_svc"
+    assert params["cv.n_folds"] == "3"
+    assert len(params) == len(cfg.flat())
+    assert metrics["holdout.f1_weighted"] == first.f1_weighted
+    assert metrics["oof.accuracy_low"] < metrics["oof.accuracy"] < metrics["oof.accuracy_high"]
+    assert {"MODEL_CARD.md", "figures/linear_svc_holdout_confusion_fr.png"} <= set(files)
+    # The model brings its own code, and answers the digits of predict.py.
+    assert not found["code"].startswith(str(REPOSITORY))
+    answers = tmp_path / "answers.csv"
+    assert command("predict.py", cfg, str(table), "--out", str(answers)).returncode == 0
+    expected = pd.read_csv(answers, keep_default_na=False, dtype=str)
+    answered = pd.read_pickle(f"{table}.pickle")  # noqa: S301
+    for k, suffix in enumerate(("", "_2", "_3")):
+        code = "prdtypecode" if k == 0 else f"code{suffix}"
+        wanted = expected[[code, f"label{suffix}", f"probability{suffix}"]].values.tolist()
+        assert [[str(value) for value in row[k]] for row in answered["top_k"]] == wanted
+    for name in ("prdtypecode", "label", "probability"):
+        assert answered[name].map(str).tolist() == expected[name].tolist()
+    for name in ("needs_review", "known", "used_image"):
+        assert (
+            answered[name].map(lambda flag: str(flag).lower()).tolist() == expected[name].tolist()
+        )
+    assert answered["review_reason"].map(" ".join).tolist() == expected["review_reason"].tolist()
+    # Aliases follow promotion and rollback.
+    worse = command("train_pipeline.py", cfg, *options(tracked, *WORSE))
+    assert worse.returncode == 1, worse.stderr
+    second = store.pinned("candidate").served_run()
+    assert look(place, tmp_path)["aliases"] == {
+        "champion": first.run_id,
+        "candidate": second.run_id,
+    }
+    force = ("--force", "--reason", "seen with the team", *options(tracked))
+    assert command("promote.py", cfg, *force).returncode == 0
+    assert look(place, tmp_path)["aliases"] == {"champion": second.run_id}
+    assert command("rollback.py", cfg, *options(tracked)).returncode == 0
+    assert look(place, tmp_path)["aliases"] == {"champion": first.run_id}
+    if "://" not in uri:
+        _serve_by_mlflow(expected, place, tmp_path)
+
+
+def _serve_by_mlflow(expected: pd.DataFrame, place: str, folder: Path) -> None:
+    """`mlflow models serve` gives the same answers over HTTP."""
+    url = f"http://127.0.0.1:{(port := find_free_port())}"
+    model = ["-m", f"models:/{NAME}@champion", "--env-manager", "local"]
+    words = [str(BIN / "mlflow"), "models", "serve", *model, "--port", str(port)]
+    records = expected[["designation", "description"]].head(3).to_dict("records")
+    with listening(words, f"{url}/ping", folder, MLFLOW_TRACKING_URI=place):
+        request = urllib.request.Request(  # noqa: S310
+            f"{url}/invocations",
+            json.dumps({"dataframe_records": records}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urllib.request.urlopen(request) as answer:  # noqa: S310
+            rows = json.load(answer)["predictions"]
+    for name in ("prdtypecode", "probability", "label"):
+        assert [str(row[name]) for row in rows] == expected[name].head(3).tolist()
+
+
+def test_an_image_comes_in_base64(served_paths: Paths) -> None:
+    predictor = load_predictor(served_paths)
+    folder = served_paths.workspace / "data" / "images" / "images" / "image_train"
+    image = min(folder.glob("*.jpg")).read_bytes()
+    given = {"designation": ["Lampe", "Livre", ""], "image_base64": [None, None, None]}
+    given["image_base64"][0] = base64.b64encode(image).decode()
+    answered = TrackedPipeline(predictor.pipeline)(pd.DataFrame(given, index=[3, 4, 5]))
+    lamp, book, nothing = predictor.predict(
+        [Product("Lampe", "", image), Product("Livre"), Product("")]
+    )
+    assert answered["used_image"].tolist() == [True, False, False]
+    assert answered["probability"].tolist()[:2] == [lamp.probability, book.probability]
+    assert answered["prdtypecode"].tolist()[:2] == [lamp.code, book.code]
+    assert nothing.code is None
+    assert answered.loc[2, ["prdtypecode", "probability"]].isna().all()
+
+
+def test_a_server_that_is_down_is_a_warning(configure: Configure, free_port: int) -> None:
+    cfg = configure()
+    down = f"tracking.uri=http://127.0.0.1:{free_port}"
+    done = command("train_pipeline.py", cfg, *options(down, "outputs.figures=false"))
+    assert done.returncode == 0, done.stderr
+    assert "served now" in done.stdout
+    assert f"http://127.0.0.1:{free_port}: the run was not logged (" in done.stderr
+
+
+def test_where_mlflow_is_not_installed_that_is_a_warning(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setitem(sys.modules, "mlflow", None)
+    cfg = load_config(overrides=[f"paths.workspace={tmp_path}", "tracking.uri=mlruns"])
+    follow_aliases(cfg)
+    assert "mlruns: the aliases of the registered model do not follow (" in caplog.text
+
+
+OFF = """
+import sys
+from scripts import promote, rollback, train_pipeline
+assert train_pipeline.main(sys.argv[1:]) == 0
+assert promote.main(sys.argv[1:]) == 2
+assert rollback.main(sys.argv[1:]) == 2
+assert not [name for name in sys.modules if name.partition(".")[0] == "mlflow"]
+"""
+
+
+def test_with_tracking_off_nothing_of_it_is_imported(configure: Configure) -> None:
+    cfg = configure()
+    places = [f"paths.workspace={cfg.paths.workspace}", f"paths.import_dir={cfg.paths.import_dir}"]
+    smoke = ["--config", str(REPOSITORY / "config" / "smoke.toml")]
+    words = [sys.executable, "-c", OFF, *smoke, *options(*places, "outputs.figures=false")]
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
