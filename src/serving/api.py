@@ -10,9 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
-import io
 import logging
-import re
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -60,10 +58,11 @@ from src.serving.schemas import (
     SimilarResponse,
     TopK,
     describe,
+    product_body,
     read_product,
 )
 from src.serving.served_model import ServedModel
-from src.serving.uploads import check_image, unpack_images, unpack_table
+from src.serving.uploads import check_image, check_table, unpack_products
 
 logger = logging.getLogger(__name__)
 
@@ -179,7 +178,7 @@ def _add_predict(app: FastAPI, services: Services) -> None:
         return PredictResponse.of(answered[0][0])
 
     @app.post(
-        "/predict", summary="Classify one product", openapi_extra=_product_body(PredictRequest)
+        "/predict", summary="Classify one product", openapi_extra=product_body(PredictRequest)
     )
     async def predict(request: Request) -> PredictResponse:
         return await run_in_threadpool(answer, *await read_product(request, PredictRequest))
@@ -200,14 +199,14 @@ def _add_evidence(app: FastAPI, services: Services) -> None:
 
     @app.post(
         "/explain", summary="Say why a product gets a class",
-        response_model=ExplainResponse, openapi_extra=_product_body(ExplainRequest),
+        response_model=ExplainResponse, openapi_extra=product_body(ExplainRequest),
     )  # fmt: skip
     async def explain_one(request: Request) -> dict[str, object]:
         return await run_in_threadpool(explain, *await read_product(request, ExplainRequest))
 
     @app.post(
         "/similar", summary="Show the training products that a product is most like",
-        response_model=SimilarResponse, openapi_extra=_product_body(SimilarRequest),
+        response_model=SimilarResponse, openapi_extra=product_body(SimilarRequest),
     )  # fmt: skip
     async def similar_to_one(request: Request) -> dict[str, object]:
         return await run_in_threadpool(similar, *await read_product(request, SimilarRequest))
@@ -220,16 +219,6 @@ def _product(services: Services, asked: ProductRequest, image: bytes | None) -> 
         except ImageFault as e:
             raise HTTPException(413 if e.reason == TOO_LARGE else 422, f"image: {e.message}") from e
     return Product(asked.designation, asked.description, image)
-
-
-def _product_body(schema: type[ProductRequest]) -> dict[str, Any]:
-    """Return what OpenAPI says of a product as JSON or as a form with a file."""
-    whole = schema.model_json_schema()
-    fields = {k: v for k, v in whole["properties"].items() if k != "image_base64"}
-    image = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."}
-    form = {"type": "object", "properties": {**fields, "image": image}}
-    content = {"application/json": {"schema": whole}, "multipart/form-data": {"schema": form}}
-    return {"requestBody": {"required": True, "content": content}}
 
 
 def _add_batch(app: FastAPI, services: Services) -> None:
@@ -265,41 +254,13 @@ def _add_batch(app: FastAPI, services: Services) -> None:
             if kind in ZIP_TYPES:
                 folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="images-"))
                 most = services.limits.batch_bytes
-                spool, images = await run_in_threadpool(_unpack, spool, Path(folder), most)
-            read_as = await run_in_threadpool(_check_table, spool, images)
+                spool, images = await run_in_threadpool(unpack_products, spool, Path(folder), most)
+            read_as = await run_in_threadpool(check_table, spool, images)
             parts = _answers(services, spool, images, top_k, language, form)
             header = await run_in_threadpool(next, parts)
             spooled = stack.pop_all()
         headers = {"X-Read-As": read_as} if read_as else {}
         return StreamingResponse(_stream(header, parts, spooled), 200, headers, "text/csv")
-
-
-def _unpack(spool: IO[bytes], folder: Path, most_bytes: int) -> tuple[IO[bytes], dict[str, str]]:
-    """Return the table of a zip, and its images as a `ProductReader` takes them."""
-    spool.seek(0)
-    data = spool.read()
-    return io.BytesIO(unpack_table(data, most_bytes)), unpack_images(data, folder)[0]
-
-
-def _check_table(spool: IO[bytes], images: Mapping[str, str] | None) -> str:
-    """Read the whole table once: what is wrong is said before the first answer leaves.
-
-    Returns what was assumed of it and how many images were found, fit for a header.
-    """
-    spool.seek(0)
-    reader = ProductReader(spool, "body", images=images)
-    for _ in reader.chunks():
-        pass
-    return _as_header(" ".join(filter(None, (reader.assumed("en"), reader.images_line("en")))))
-
-
-def _as_header(text: str) -> str:
-    r"""Return a text as a header can hold it, whatever the sheet of a workbook is called.
-
-    >>> _as_header("sheet “a\nb: c” é")
-    'sheet "a?b: c" ?'
-    """
-    return re.sub("[^ -~]", "?", re.sub("[“”]", '"', text))
 
 
 def _answers(
@@ -340,7 +301,7 @@ def _add_feedback(app: FastAPI, services: Services) -> None:
         services.metrics.corrections.labels(stored_in).inc()
         return {"stored_in": stored_in, "item_hash": correction.item_hash}
 
-    @app.post("/feedback", summary="Correct a label", openapi_extra=_product_body(FeedbackRequest))
+    @app.post("/feedback", summary="Correct a label", openapi_extra=product_body(FeedbackRequest))
     async def give_feedback(request: Request) -> dict[str, str]:
         return await run_in_threadpool(keep, *await read_product(request, FeedbackRequest))
 

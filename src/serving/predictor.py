@@ -137,7 +137,7 @@ class Predictor:
             The model does not know the class, or there is nothing to read.
         """
         from src.evaluation.shap.product import explain_product
-        from src.serving.explanation import heat_map
+        from src.pipelines.heat_map import heat_map
 
         model = self.pipeline.model
         with self._lock:

@@ -252,6 +252,16 @@ class ErrorResponse(BaseModel):
     detail: str
 
 
+def product_body(schema: type[ProductRequest]) -> dict[str, Any]:
+    """Return what OpenAPI says of a product as JSON or as a form with a file."""
+    whole = schema.model_json_schema()
+    fields = {k: v for k, v in whole["properties"].items() if k != "image_base64"}
+    image = {"type": "string", "format": "binary", "description": "A JPEG, PNG or WebP file."}
+    form = {"type": "object", "properties": {**fields, "image": image}}
+    content = {JSON: {"schema": whole}, MULTIPART: {"schema": form}}
+    return {"requestBody": {"required": True, "content": content}}
+
+
 async def read_product(request: Request, schema: type[Asked]) -> tuple[Asked, bytes | None]:
     """Return what was asked, and the bytes of the image as they came.
 

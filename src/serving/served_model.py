@@ -9,9 +9,9 @@ from pathlib import Path
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.errors import ArtifactError
+from src.monitoring.drift_gauges import DriftGauges
 from src.monitoring.reference import from_json
 from src.monitoring.signals import Signals
-from src.serving.drift_gauges import DriftGauges
 from src.serving.predictor import Predictor, load_predictor
 from src.serving.review import class_values
 

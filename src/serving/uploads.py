@@ -14,11 +14,13 @@ import struct
 import unicodedata
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import IO
 
 from src.data.image_decode import NOT_AN_IMAGE, ImageFault, decode_image
 from src.data.images import is_image_name
+from src.data.readers import ProductReader
 from src.errors import FileFault
 from src.i18n import Said
 
@@ -80,6 +82,36 @@ def unpack_table(data: bytes, most_bytes: int) -> bytes:
     if content is None:
         raise FileFault(Said("reader.faults.zip_table", n=len(tables), most=most_bytes))
     return content
+
+
+def unpack_products(
+    spool: IO[bytes], folder: Path, most_bytes: int
+) -> tuple[IO[bytes], dict[str, str]]:
+    """Return the table of a zip, and its images as a `ProductReader` takes them."""
+    spool.seek(0)
+    data = spool.read()
+    return io.BytesIO(unpack_table(data, most_bytes)), unpack_images(data, folder)[0]
+
+
+def check_table(spool: IO[bytes], images: Mapping[str, str] | None) -> str:
+    """Read the whole table once: what is wrong is said before the first answer leaves.
+
+    Returns what was assumed of it and how many images were found, fit for a header.
+    """
+    spool.seek(0)
+    reader = ProductReader(spool, "body", images=images)
+    for _ in reader.chunks():
+        pass
+    return _as_header(" ".join(filter(None, (reader.assumed("en"), reader.images_line("en")))))
+
+
+def _as_header(text: str) -> str:
+    r"""Return a text as a header can hold it, whatever the sheet of a workbook is called.
+
+    >>> _as_header("sheet “a\nb: c” é")
+    'sheet "a?b: c" ?'
+    """
+    return re.sub("[^ -~]", "?", re.sub("[“”]", '"', text))
 
 
 @contextlib.contextmanager

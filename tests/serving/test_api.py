@@ -30,9 +30,9 @@ from schemathesis import GenerationMode
 
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
+from src.monitoring.drift_gauges import LEAST
 from src.monitoring.reference import from_json
 from src.serving.api import Services, create_app
-from src.serving.drift_gauges import LEAST
 from src.serving.feedback import FeedbackStore
 from src.serving.prediction_log import PredictionLog
 from src.serving.predictor import Predictor, Product

@@ -13,10 +13,10 @@ from src.errors import UsageError
 from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
 from src.features.networks.heat_map import explain, overlay_png
 from src.models.late_fusion import LateFusion
+from src.pipelines.heat_map import heat_map
 from src.pipelines.product_model import build_model, feature_mapping
 from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
-from src.serving.explanation import heat_map
 from src.serving.predictor import Predictor, Product, as_frame
 
 
