@@ -156,7 +156,7 @@ LANGUAGE sql AS $$
         entry.code,
         entry.probability,
         entry.priority / 2.0 ^ (
-            SELECT count(*)
+            SELECT least(count(*), 1000) -- two to the 1,024th is no number
             FROM project.review_items AS copies
             WHERE copies.product_group = entry.product_group
         ),

@@ -160,24 +160,37 @@ def write_feedback(url: str, correction: Correction) -> None:
 
     Nothing is added where the latest of its author about its product gives the same class.
     """
-    values = {**dataclasses.asdict(correction), "product": correction.product}
-    values["content_hash"] = sha256(f"feedback {correction.to_line()}".encode())
-    values["item_hash"] = correction.item_hash or None
-    columns = [name for name in values if name not in {*_ITEM_COLUMNS, "product"}]
     with connect(url) as connection:
-        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%(product)s))", values)
+        connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [correction.product])
         latest = connection.execute(
-            "SELECT prdtypecode FROM project.feedback"
-            " WHERE (product, author) = (%(product)s, %(author)s)"
+            "SELECT prdtypecode FROM project.feedback WHERE (product, author) = (%s, %s)"
             " ORDER BY created_at DESC, feedback_id DESC LIMIT 1",
-            values,
+            [correction.product, correction.author],
         ).fetchone()
-        if latest == (correction.prdtypecode,):
-            return
-        if correction.item_hash:
-            item = {name: values[name] for name in ("item_hash", *_ITEM_COLUMNS, "created_at")}
-            _insert(connection, "feedback_items", [item])
-        _insert(connection, "feedback", [{name: values[name] for name in columns}])
+        if latest != (correction.prdtypecode,):
+            _add_feedback(connection, [correction])
+
+
+def load_feedback(url: str, corrections: Sequence[Correction]) -> None:
+    """Add corrections of the file, as sql/14_load_feedback.sql does; what is there stays."""
+    with connect(url) as connection:
+        _add_feedback(connection, corrections)
+
+
+def _add_feedback(connection: psycopg.Connection[Any], corrections: Sequence[Correction]) -> None:
+    rows = [
+        {
+            **dataclasses.asdict(correction),
+            "item_hash": correction.item_hash or None,
+            "content_hash": sha256(f"feedback {correction.to_line()}".encode()),
+        }
+        for correction in corrections
+    ]
+    item_columns = ("item_hash", *_ITEM_COLUMNS, "created_at")
+    items = [{name: row[name] for name in item_columns} for row in rows if row["item_hash"]]
+    _insert(connection, "feedback_items", items)
+    rows = [{k: v for k, v in row.items() if k not in _ITEM_COLUMNS} for row in rows]
+    _insert(connection, "feedback", rows)
 
 
 def write_splits(
@@ -232,6 +245,8 @@ def _insert(
     from psycopg import sql
     from psycopg.types.json import Jsonb
 
+    if not rows:
+        return
     query = sql.SQL("INSERT INTO {} ({}) VALUES ({}) ON CONFLICT DO NOTHING").format(
         sql.Identifier("project", table),
         sql.SQL(", ").join(map(sql.Identifier, rows[0])),

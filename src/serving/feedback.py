@@ -7,6 +7,7 @@ first, then the line or row that names it. A correction is never changed: see `C
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import functools
 import logging
@@ -53,6 +54,9 @@ class FeedbackStore:
     images: Path
     address: Callable[[], str]
     codes: Collection[int]
+    # By address: the state of the file whose lines the database has; and what it has.
+    _loaded: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict, repr=False)
+    _seen: list[Correction] = dataclasses.field(default_factory=list, repr=False)
 
     @classmethod
     def of(cls, paths: Paths, codes: Collection[int]) -> FeedbackStore:
@@ -78,7 +82,7 @@ class FeedbackStore:
                 f"prdtypecode {prdtypecode} is not one of the {len(self.codes)} known codes",
                 next_command="cat config/labels_map.json",
             )
-        texts = {k: v[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
+        texts = {k: v.strip()[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
         correction = Correction(
             prdtypecode=prdtypecode,
             created_at=datetime.now(timezone.utc),
@@ -120,24 +124,38 @@ class FeedbackStore:
         correction. That the file can't be written either is an ArtifactError.
         """
         try:
-            postgres.write_feedback(self.address(), correction)
+            postgres.write_feedback(self.loaded(), correction)
         except DatabaseError as e:
             logger.info("correction stored in %s: %s", self.file, e.message)
-            append_line(self.file, correction)
+            append_line(self.file, correction, self._seen)
             return "file"
+        self._seen.append(correction)
         return "database"
+
+    def loaded(self) -> str:
+        """Return the address of a database that has the lines of `file`, as after `init.sh`.
+
+        Where one answers again after an outage, what was said meanwhile counts from now on.
+        """
+        address = self.address()
+        if self.file.exists():
+            status = self.file.stat()
+            state = status.st_mtime_ns, status.st_size
+            if self._loaded.get(address) != state:
+                postgres.load_feedback(address, read_feedback(self.file)[0])
+                self._loaded[address] = state
+        return address
 
     def read(self) -> list[Correction]:
         """Return every correction, the earliest first: the database's, and those of the file.
 
-        `init.sh` loads the file, so that most are in both.
+        Where no database answers it is what one was last known to have.
         """
-        try:
-            found = postgres.read_feedback(self.address())
-        except DatabaseError:
-            found = []
-        every = dict.fromkeys([*found, *read_feedback(self.file)[0]])
-        return sorted(every, key=lambda correction: correction.created_at)
+        with contextlib.suppress(DatabaseError):
+            self._seen[:] = postgres.read_feedback(self.address())
+        every = [*read_feedback(self.file)[0], *self._seen]
+        once = {(c.created_at, c.author, c.product, c.prdtypecode): c for c in every}
+        return sorted(once.values(), key=lambda correction: correction.created_at)
 
 
 def withdrawal(correction: Correction) -> Correction:
@@ -191,16 +209,17 @@ def agreement(corrections: Iterable[Correction]) -> dict[str, float]:
     return {"products": len(equal), "people": people, "equal": observed, "kappa": float(kappa)}
 
 
-def append_line(file: Path, correction: Correction) -> None:
+def append_line(file: Path, correction: Correction, known: Iterable[Correction] = ()) -> None:
     """Append a line that is on the disk when this returns; writers wait for each other.
 
-    Nothing is added where the latest of its author about its product gives the same class; a disk
-    that is full, or a folder that can't be written to, is an ArtifactError.
+    Nothing is added where the latest of its author about its product, in the file or among the
+    `known`, gives the same class; a disk that is full, or a folder that can't be written to, is an
+    ArtifactError.
     """
     named = correction.product.encode()
     with appending(file) as handle:
         handle.seek(0)
         about = parse_lines(line for line in handle if named in line)[0]
-        before = latest(about).get((correction.author, correction.product))
+        before = latest([*known, *about]).get((correction.author, correction.product))
         if before is None or before.prdtypecode != correction.prdtypecode:
             handle.write(correction.to_line().encode() + b"\n")

@@ -40,6 +40,7 @@ LEAST_VALUE = 0.05  # of a class that is never missed
 UNKNOWN = 0.5  # probability that an answer is wrong of which a report does not say how sure it is
 LATEST_REPORTS, REPORTS = 5, "????-??-??*_*.json"
 WRONG = "wrong_probability"
+GROUP_CHARACTERS = 200
 CONTENT = ["designation", "description", "image"]
 
 
@@ -104,7 +105,7 @@ def candidates(
     found["priority"] = found["wrong"] * found["code"].map(values).fillna(1.0)
     found = found.sort_values("priority", ascending=False, kind="stable")
     found = found.drop_duplicates("product")
-    words = found["designation"].map(normalise_text)
+    words = found["designation"].map(_words)
     found["product_group"] = words.where(words != "", found["product"])
     found["priority"] /= 2.0 ** found.groupby("product_group").cumcount()
     found["productid"] = found["productid"].where(found["productid"] >= 0)
@@ -127,13 +128,18 @@ def _named(named: Iterable[Mapping[str, Any]], products: pd.DataFrame) -> pd.Dat
     return pd.DataFrame(rows)
 
 
+def _words(title: str) -> str:
+    """Return the first words of a title: the index of ``project.review_items`` takes no long ones."""
+    return storable(normalise_text(title[:2_000]))[:GROUP_CHARACTERS]
+
+
 def _name(row: Any) -> str:  # noqa: ANN401 - a row of a frame
     """Return what the queue calls a product, as `Correction.product`."""
     if row.productid >= 0:
         return str(int(row.productid))
     image = Path(row.image) if row.image else None
     digest = sha256(image) if image and image.is_file() else ""
-    return item_hash(row.designation, row.description, digest)
+    return item_hash(storable(row.designation), storable(row.description), digest)
 
 
 def class_values(store: ArtifactStore, kind: str) -> dict[int, float]:
@@ -166,7 +172,7 @@ class ReviewQueue:
         self._lock = threading.Lock()
         # What the candidates were read from, they as JSON, and by name, in order.
         self._read: tuple[str, str, dict[str, ReviewItem]] = "", "", {}
-        # Without a database: who has a product until when, and when somebody skipped it.
+        # For when no database answers: who has a product until when, and when somebody skipped it.
         self._leases: dict[str, tuple[str, float]] = {}
         self._skipped: dict[tuple[str, str], float] = {}
 
@@ -176,31 +182,32 @@ class ReviewQueue:
         An author who has the wanted product has it for `[review].lease_minutes` more. None: nothing
         is left. That no run is served, or one without these files, is an ArtifactError.
         """
-        author, wanted = storable(author), storable(wanted)
+        author, wanted = storable(author).strip(), storable(wanted)
         state, rows, items = self._candidates()
         try:
             row = postgres.lease_review(
-                self._corrections.address(), state, rows, author, wanted, self._minutes
+                self._corrections.loaded(), state, rows, author, wanted, self._minutes
             )
         except DatabaseError:
             return self._lease_here(items, author, wanted)
         if row is None:
             return None
+        with self._lock:  # a database that goes away takes no lease with it
+            self._leases[row["product"]] = author, time.monotonic() + 60 * self._minutes
         image = row["image_sha256"] and image_file(self._corrections.images, row["image_sha256"])
         item = items.get(row["product"]) or _item({**row, "image": str(image or "")})
         return dataclasses.replace(item, waiting=row["waiting"])
 
     def leave(self, author: str, product: str, *, skip: bool = False) -> None:
         """End an author's lease; what was skipped comes last for its author."""
-        author, product = storable(author), storable(product)
-        try:
+        author, product = storable(author).strip(), storable(product)
+        with self._lock:
+            if self._leases.get(product, ("",))[0] == author:
+                del self._leases[product]
+            if skip:
+                self._skipped[author, product] = time.monotonic()
+        with contextlib.suppress(DatabaseError):
             postgres.leave_review(self._corrections.address(), author, product, skip=skip)
-        except DatabaseError:
-            with self._lock:
-                if self._leases.get(product, ("",))[0] == author:
-                    del self._leases[product]
-                if skip:
-                    self._skipped[author, product] = time.monotonic()
 
     def _lease_here(
         self, items: Mapping[str, ReviewItem], author: str, wanted: str
@@ -269,7 +276,7 @@ def keep_answer(
         "code": prediction.code,
         "probability": probability,
         "priority": (1 - probability) * values().get(prediction.code, 1.0),
-        "product_group": normalise_text(kept.designation) or kept.item_hash,
+        "product_group": _words(kept.designation) or kept.item_hash,
     }
 
 
