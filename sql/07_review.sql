@@ -103,7 +103,7 @@ LANGUAGE sql AS $$
                 coalesce(free.leased_until < now(), TRUE)
                 OR (free.product = wanted AND free.leased_by = author)
             )
-            AND free.state IN (filled, '')
+            AND (free.state IN (filled, '') OR (free.product = wanted AND free.leased_by = author))
             AND (
                 free.product = wanted
                 OR free.product IN (SELECT open.product FROM project.review_waiting AS open)

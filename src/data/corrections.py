@@ -39,6 +39,11 @@ def storable(text: str) -> str:
     return encodable(text.replace("\0", ""))
 
 
+def author_name(text: str) -> str:
+    """Return a person's name as corrections and leases have it: blanks make no other person."""
+    return " ".join(storable(text).split())
+
+
 def _time(value: str | datetime) -> datetime:
     """Read ISO 8601; a time without a zone is UTC. Python 3.10 knows no "Z"."""
     time = datetime.fromisoformat(str(value).replace("Z", "+00:00"))

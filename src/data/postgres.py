@@ -294,7 +294,8 @@ def lease_review(
         return (
             connection.cursor(row_factory=dict_row)
             .execute(
-                "SELECT leased.*, items.designation, items.description, items.image_sha256,"
+                "SELECT leased.*, coalesce(items.designation, '') AS designation,"
+                " coalesce(items.description, '') AS description, items.image_sha256,"
                 " (SELECT count(*) FROM project.review_waiting WHERE state IN (%s, '')) AS waiting"
                 " FROM project.lease_review(%s, %s, %s, %s) AS leased"
                 " LEFT JOIN project.feedback_items AS items ON items.item_hash = leased.product",

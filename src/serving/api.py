@@ -37,6 +37,7 @@ from src.serving.predictor import NOTHING_TO_READ, Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.review import ReviewQueue
 from src.serving.schemas import (
+    Anybody,
     Author,
     ClassOut,
     ErrorResponse,
@@ -321,7 +322,7 @@ def _add_feedback(app: FastAPI, services: Services) -> None:
 
     @app.delete("/feedback", summary="Withdraw what a person said of a product")
     def withdraw(
-        author: str = "",
+        author: Annotated[Anybody, Query()] = "",
         productid: Annotated[Number | None, Query()] = None,
         item_hash: Annotated[str | None, Query(description="As POST gave it.")] = None,
     ) -> dict[str, str]:

@@ -23,6 +23,7 @@ from src.config import Paths
 from src.data import postgres
 from src.data.corrections import (
     Correction,
+    author_name,
     current,
     image_file,
     latest,
@@ -82,7 +83,8 @@ class FeedbackStore:
                 f"prdtypecode {prdtypecode} is not one of the {len(self.codes)} known codes",
                 next_command="cat config/labels_map.json",
             )
-        texts = {k: v.strip()[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
+        given["author"] = author_name(given.get("author", ""))
+        texts = {k: v[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
         correction = Correction(
             prdtypecode=prdtypecode,
             created_at=datetime.now(timezone.utc),

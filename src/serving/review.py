@@ -28,7 +28,7 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.data import postgres
-from src.data.corrections import Correction, current, image_file, item_hash, storable
+from src.data.corrections import Correction, author_name, current, image_file, item_hash, storable
 from src.data.csv_files import NO_ID
 from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DatabaseError, UsageError
@@ -119,7 +119,7 @@ def _named(named: Iterable[Mapping[str, Any]], products: pd.DataFrame) -> pd.Dat
     known = products.drop_duplicates("productid").set_index("productid", drop=False)
     rows: list[dict[str, Any]] = []
     for entry in named:
-        number, title = entry["productid"], str(entry["designation"])
+        number, title = entry["productid"], storable(str(entry["designation"]))
         row = known.loc[number].to_dict() if number in known.index else {}
         if not str(row.get("designation", "")).startswith(title.removesuffix("…")):
             row = {"productid": NO_ID, "designation": title, "description": "", "image": ""}
@@ -129,8 +129,8 @@ def _named(named: Iterable[Mapping[str, Any]], products: pd.DataFrame) -> pd.Dat
 
 
 def _words(title: str) -> str:
-    """Return the first words of a title: the index of ``project.review_items`` takes no long ones."""
-    return storable(normalise_text(title[:2_000]))[:GROUP_CHARACTERS]
+    """Return the first words of a title: an index takes no long ones."""
+    return normalise_text(title[:2_000])[:GROUP_CHARACTERS]
 
 
 def _name(row: Any) -> str:  # noqa: ANN401 - a row of a frame
@@ -139,7 +139,7 @@ def _name(row: Any) -> str:  # noqa: ANN401 - a row of a frame
         return str(int(row.productid))
     image = Path(row.image) if row.image else None
     digest = sha256(image) if image and image.is_file() else ""
-    return item_hash(storable(row.designation), storable(row.description), digest)
+    return item_hash(row.designation, row.description, digest)
 
 
 def class_values(store: ArtifactStore, kind: str) -> dict[int, float]:
@@ -172,6 +172,7 @@ class ReviewQueue:
         self._lock = threading.Lock()
         # What the candidates were read from, they as JSON, and by name, in order.
         self._read: tuple[str, str, dict[str, ReviewItem]] = "", "", {}
+        self._every: dict[str, ReviewItem] = {}  # by name, of runs before, too: people read on
         # For when no database answers: who has a product until when, and when somebody skipped it.
         self._leases: dict[str, tuple[str, float]] = {}
         self._skipped: dict[tuple[str, str], float] = {}
@@ -182,7 +183,7 @@ class ReviewQueue:
         An author who has the wanted product has it for `[review].lease_minutes` more. None: nothing
         is left. That no run is served, or one without these files, is an ArtifactError.
         """
-        author, wanted = storable(author).strip(), storable(wanted)
+        author, wanted = author_name(author), storable(wanted)
         state, rows, items = self._candidates()
         try:
             row = postgres.lease_review(
@@ -195,12 +196,12 @@ class ReviewQueue:
         with self._lock:  # a database that goes away takes no lease with it
             self._leases[row["product"]] = author, time.monotonic() + 60 * self._minutes
         image = row["image_sha256"] and image_file(self._corrections.images, row["image_sha256"])
-        item = items.get(row["product"]) or _item({**row, "image": str(image or "")})
+        item = self._every.get(row["product"]) or _item({**row, "image": str(image or "")})
         return dataclasses.replace(item, waiting=row["waiting"])
 
     def leave(self, author: str, product: str, *, skip: bool = False) -> None:
         """End an author's lease; what was skipped comes last for its author."""
-        author, product = storable(author).strip(), storable(product)
+        author, product = author_name(author), storable(product)
         with self._lock:
             if self._leases.get(product, ("",))[0] == author:
                 del self._leases[product]
@@ -216,10 +217,9 @@ class ReviewQueue:
         waits = [p for p in items if p not in {n for c in said for n in (c.product, c.item_hash)}]
         now = time.monotonic()
         with self._lock:
-            taken = {p for p, (_, until) in self._leases.items() if until > now}
-            if self._leases.get(wanted, ("",))[0] == author:
-                taken.discard(wanted)
-            if wanted in items and wanted not in taken:
+            taken = {p: who for p, (who, until) in self._leases.items() if until > now}
+            own = taken.get(wanted) == author and wanted in self._every
+            if own or (wanted in items and wanted not in taken):
                 chosen = wanted
             else:
                 # Of equal ones min takes the first: items are in the order of their priority.
@@ -228,7 +228,7 @@ class ReviewQueue:
             if not chosen:
                 return None
             self._leases[chosen] = author, now + 60 * self._minutes
-        return dataclasses.replace(items[chosen], waiting=len(waits))
+        return dataclasses.replace(self._every[chosen], waiting=len(waits))
 
     def _candidates(self) -> tuple[str, str, dict[str, ReviewItem]]:
         """Read the candidates, anew where another run is served or a report came or went."""
@@ -241,6 +241,7 @@ class ReviewQueue:
                 found = read_candidates(store, reports)
                 rows = found.astype(object).where(found.notna(), None).to_dict("records")
                 items = {row["product"]: _item(row) for row in rows}
+                self._every |= items
                 self._read = state, found.drop(columns=CONTENT).to_json(orient="records"), items
             return self._read
 

@@ -7,10 +7,10 @@ import binascii
 from typing import Annotated, Any, Literal, TypeVar
 
 from fastapi import HTTPException, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from starlette.datastructures import UploadFile
 
-from src.data.corrections import Correction, UtcTime
+from src.data.corrections import Correction, UtcTime, author_name
 from src.serving.predictor import Prediction
 
 JSON = "application/json"
@@ -26,7 +26,8 @@ Language = Literal["fr", "en"]
 Form = Literal["csv", "excel"]
 TopK = Annotated[int, Field(ge=1, le=MOST_TOP_K)]
 
-Author = Annotated[str, Field(min_length=1, max_length=2_000, description="Who.")]
+Anybody = Annotated[str, AfterValidator(author_name), Field(max_length=2_000, description="Who.")]
+Author = Annotated[Anybody, Field(min_length=1)]
 
 TITLE = "Harry Potter à l'école des sorciers, tome 1"
 
@@ -167,7 +168,7 @@ class FeedbackRequest(ProductRequest):
     predicted_code: Code | None = Field(default=None, description="What /predict answered.")
     probability: float | None = Field(default=None, ge=0, le=1, description="Of that answer.")
     run_id: str = Field(default="", max_length=2_000, description="Its `model`.")
-    author: str = Field(default="", max_length=2_000, description="Who says so.")
+    author: Anybody = ""
     comment: str = Field(default="", max_length=2_000)
 
 
@@ -176,7 +177,7 @@ class FeedbackQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    author: str | None = None
+    author: Anybody | None = None
     source: Literal["app", "review", "batch", "api"] | None = None
     code: Code | None = Field(default=None, description="Class that they give.")
     productid: Number | None = None

@@ -6,7 +6,7 @@ import html
 
 import streamlit as st
 
-from src.data.corrections import Correction, current, storable
+from src.data.corrections import Correction, author_name, current
 from src.serving.feedback import agreement, pending, withdrawal
 from src.serving.predictor import Prediction, Predictor
 from src.serving.review import ReviewItem, pace
@@ -16,7 +16,7 @@ from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
 
 TOP_K = 5
-IMAGE_PX = 420
+IMAGE_PX, AUTHOR_CHARACTERS = 420, 80
 TEXT_CHARACTERS = 1_500
 COMMAND = "make retrain"
 _AUTHOR, _ITEM, _TRAIL, _SEARCH = "review_author", "review_item", "review_trail", "review_search"
@@ -44,9 +44,9 @@ def show(ctx: Context) -> None:
     if choices.section(ctx, "review", ("queue", "corrections")) == "corrections":
         corrections.show(ctx)
         return
-    author = storable(choices.remembered(_AUTHOR, "author"))
+    author = author_name(choices.remembered(_AUTHOR, "author"))[:AUTHOR_CHARACTERS]
     if not author:
-        given = st.text_input(ctx.words("app.review.author"), max_chars=80).strip()
+        given = st.text_input(ctx.words("app.review.author"), max_chars=AUTHOR_CHARACTERS).strip()
         if given:
             st.session_state[_AUTHOR] = given
             st.rerun()
@@ -63,7 +63,10 @@ def show(ctx: Context) -> None:
 
 
 def _next(ctx: Context, predictor: Predictor, author: str) -> None:
-    item = loaders.review_queue(ctx).next(author, choices.remembered(_ITEM, "item"))
+    wanted = choices.remembered(_ITEM, "item")
+    item = loaders.review_queue(ctx).next(author, wanted)
+    if wanted and (item is None or item.product != wanted):
+        st.toast(ctx.words("app.review.gone"))
     st.session_state[_ITEM] = item.product if item else ""
     choices.remembered(_ITEM, "item")
     said = loaders.feedback_store(ctx).read()

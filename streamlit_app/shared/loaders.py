@@ -150,10 +150,12 @@ def predictor(ctx: Context) -> Predictor | None:
 
 
 def feedback_store(ctx: Context) -> FeedbackStore:
-    """Return where corrections are read and written."""
+    """Return where corrections are read and written, one for all visitors."""
     from src.serving.feedback import FeedbackStore
 
-    return FeedbackStore.of(ctx.cfg.paths, ctx.labels.codes)
+    paths, codes = ctx.cfg.paths, tuple(ctx.labels.codes)
+    state = paths.workspace, paths.results_dir, paths.feedback_dir, codes
+    return _kept("corrections", state, lambda: FeedbackStore.of(paths, codes))
 
 
 def review_queue(ctx: Context) -> ReviewQueue:

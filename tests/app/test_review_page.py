@@ -186,6 +186,7 @@ def test_a_doubtful_label_opens_in_the_review(browser: Any, place: Place) -> Non
         visitor.press("I am not Ana")
         visitor.page.get_by_label("Your name").fill("Bob")
         visitor.page.keyboard.press("Enter")
+        visitor.page.get_by_text("is in other hands").wait_for(timeout=TIMEOUT_MS)
         visitor.page.get_by_text("Bob: 0 reviewed").wait_for(timeout=TIMEOUT_MS)
         visitor.settle()
         assert shown(visitor) not in {"", wanted}  # Ana still has that one

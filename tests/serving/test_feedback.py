@@ -169,6 +169,46 @@ EVENTS = st.lists(
 
 
 @pytest.mark.postgres
+def test_what_a_person_thinks_at_last_counts_through_outages(
+    stored: FeedbackStore, database: str, load: Load, shop: Shop
+) -> None:
+    """Each class counts from when it is said, and nothing is written twice."""
+    answers: list[str] = []
+    store = dataclasses.replace(stored, address=lambda: answers[-1])
+    steps = [(database, 10), (NO_DATABASE, 40), (database, 10), (NO_DATABASE, 40), (database, 40)]
+    for address, code in steps:
+        answers.append(address)
+        given = store.new(code, Product("Livre"), author="Ana")
+        assert store.store(given) == ("database" if address == database else "file")
+        assert [c.prdtypecode for c in current(store.read())] == [code]
+    answers.append(NO_DATABASE)
+    store.store(store.new(10, Product("Livre"), author="Ana"))
+    assert [c.prdtypecode for c in current(store.read())] == [10]
+    for _ in range(2):
+        assert load(database, shop.folder, feedback=store.file.read_text()).returncode == 0
+        history = [c.prdtypecode for c in postgres.read_feedback(database)]
+        assert history == [10, 40, 10, 40, 10]
+
+
+def test_times_are_utc_and_blanks_make_no_other_correction(
+    stored: FeedbackStore, store: FeedbackStore, database: str, load: Load, shop: Shop
+) -> None:
+    with psycopg.connect(database, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(f"ALTER DATABASE {name} SET timezone = 'Asia/Tokyo'")
+    first = stored.new(40, Product("Livre  ancien"), author=" Ana  Lu\0 ")
+    second = store.new(40, Product("Livre ancien"), author="Bob")
+    stored.store(first)
+    store.store(second)
+    assert load(database, shop.folder, feedback=store.file.read_text()).returncode == 0
+    found = stored.read()
+    assert [c.author for c in found] == ["Ana Lu", "Bob"]
+    assert [c.created_at.isoformat() for c in found] == [
+        c.created_at.isoformat() for c in (first, second)
+    ]
+    assert {c.created_at.utcoffset() for c in found} == {timedelta(0)}
+
+
 def test_the_view_says_what_the_function_says(stored: FeedbackStore, database: str) -> None:
     @settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck))
     @given(EVENTS)

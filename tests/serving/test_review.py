@@ -119,6 +119,17 @@ def test_the_fiftieth_copy_counts_next_to_nothing() -> None:
     assert found["product"].tolist() == [str(300 + n) for n in range(50)]
 
 
+def test_no_title_is_too_long_or_too_odd_for_the_queue() -> None:
+    titles = ["é" * 5_000, "zéro\0", "a lot's \0 title, half \ud83d"]
+    table = catalogue(*(("test", n, 300 + n, title) for n, title in enumerate(titles[:2])))
+    said = answers(*((n, 300 + n, 10, 0.2, True) for n in range(2)))
+    named = [{"productid": 7, "designation": titles[2], "reason": "doubt"}]
+    found = candidates(table, said, issues(), VALUES, named).set_index("product")
+    assert found["product_group"].str.encode("utf-8").str.len().max() <= 800
+    item = Correction(prdtypecode=10, created_at=datetime.now(timezone.utc), designation=titles[2])
+    assert {"300", "301", item.product} == {*found.index}  # who answers takes it out
+
+
 def test_the_pace_leaves_pauses_out() -> None:
     start = datetime(2026, 1, 1, tzinfo=timezone.utc)
     moments = [0, 10, 20, 4000, 4012, 4030]  # gaps of 10, 10, a pause, 12 and 18 seconds
@@ -284,6 +295,58 @@ def test_a_new_report_fills_the_queue_anew(
     assert gone.product != str(row["productid"])
 
 
+def test_who_reads_a_product_keeps_it_when_the_queue_changes(
+    make: Make, cfg: Config, corrections: FeedbackStore
+) -> None:
+    store = ArtifactStore(cfg.paths).pinned()
+    named = {"productid": -1, "designation": "Une lampe d'ailleurs", "reason": "doubt"}
+    path = store.rapport("2026-01-01_shop.json")
+    report = {"run_id": store.run_id, "products": [named]}
+    store.save(path, report, run=Run(str(store.run_id), "0" * 64, True, "0"), stage="monitor")
+    queue, product = make(), item_hash("Une lampe d'ailleurs", "", "")
+    mine = queue.next("Ana", product)
+    assert mine is not None
+    assert mine.product == product
+    path.unlink()  # as a promotion does: another state
+    others = queue.next("Bob", product)
+    again = queue.next(" Ana ", product)
+    assert others is not None
+    assert again is not None
+    assert (again.product, again.designation) == (product, mine.designation)
+    assert others.product != product
+    queue.leave("Ana", product)
+    assert product not in {item.product for item in drain(queue, "Ana")}
+
+
+@pytest.mark.postgres
+@pytest.mark.parametrize("address", ["database"], indirect=True)
+def test_an_outage_gives_nothing_twice(
+    cfg: Config, corrections: FeedbackStore, address: str
+) -> None:
+    answers_at = [address]
+    store = dataclasses.replace(corrections, address=lambda: answers_at[-1])
+    queue = ReviewQueue(cfg.paths, store, 10)
+
+    def answer(author: str) -> str:
+        item = queue.next(author)
+        assert item is not None
+        code = int(store.codes[0])
+        store.store(store.new(code, item.content, item.productid, author=author, source="review"))
+        queue.leave(author, item.product)
+        return item.product
+
+    reads = queue.next("Ana")
+    assert reads is not None
+    answered = [answer("Bob")]
+    answers_at.append(NO_DATABASE)
+    answered += [answer("Bob"), answer("Cy")]
+    assert queue.next("Ana", reads.product) == dataclasses.replace(reads, waiting=reads.waiting - 3)
+    answers_at.append(address)
+    rest = [item.product for item in drain(queue, "Bob")]
+    assert len({*answered, *rest, reads.product}) == len(answered) + len(rest) + 1
+    assert len(rest) == reads.waiting - 4
+
+
 LEASE = """
 import os, signal, sys
 from src.data import postgres
@@ -374,6 +437,30 @@ def test_what_the_service_answered_waits_for_a_person(
     assert item.content.image.read_bytes() == image
 
 
+@pytest.mark.postgres
+@pytest.mark.parametrize("address", ["database"], indirect=True)
+def test_long_titles_and_a_thousand_copies_lose_no_answer(
+    corrections: FeedbackStore, address: str, predictor: Predictor
+) -> None:
+    letters = np.random.default_rng(0).integers(0x4E00, 0x9FFF, 100_000)
+    title = "".join(map(chr, letters))  # what no compression makes fit for an index
+    asked = [Product(title), *(Product("Zyxwq", str(number)) for number in range(1_100))]
+    answered = predictor.answer(asked)
+    assert {answer.needs_review for answer in answered[0]} == {True}
+    keep = partial(keep_answer, corrections, dict)
+    log = PredictionLog(partial(postgres.write_answers, address), keep=keep)
+    log.put(answered, [None] * len(asked))
+    log.close(120)
+    assert (log.written, log.lost) == (1_101, 0)
+    with psycopg.connect(address) as connection:
+        (kept, least) = connection.execute(
+            "SELECT max(length(designation)), min(priority) FROM project.feedback_items"
+            " JOIN project.review_items ON product = item_hash"
+        ).fetchone()
+    assert kept == 100_000
+    assert least > 0
+
+
 @pytest.fixture
 def client(cfg: Config, corrections: FeedbackStore) -> Iterator[TestClient]:
     model, log = ServedModel(cfg.paths), PredictionLog([].extend)
@@ -422,6 +509,7 @@ def test_the_service_leases_takes_classes_and_skips(
         ("{first}", {"author": "Ana"}, 422, "expected a code, or skip"),
         ("{first}", {"author": "Ana", "code": 10, "skip": True}, 422, "expected a code, or skip"),
         ("{first}", {"author": "", "skip": True}, 422, "author"),
+        ("{first}", {"author": " \0 ", "skip": True}, 422, "author"),
         ("{first}", {"code": 10}, 422, "author"),
     ],
 )
