@@ -115,6 +115,9 @@ def _product(
             store.store(correction)
             _leave(item.product)
         _moves(ctx, author, item.product, said)
+    if prediction.code is None:  # as where its image's file is gone
+        components.note(ctx.words("review.nothing_to_read"))
+        return
     why.similar(ctx, predictor, product)
     shown = st.session_state.get(_WHY, True)
     if st.button(ctx.words(f"app.review.why_{'less' if shown else 'more'}"), shortcut="W"):
@@ -135,7 +138,7 @@ def _reason(ctx: Context, item: ReviewItem, prediction: Prediction) -> str:
         label=ctx.chip(item.code or 0) if doubtful else "",
     )
     reasons = [told]
-    if item.source == "service" and item.reason:
+    if item.source == "service" and item.reason in ctx.words.section("review"):
         reasons.append(ctx.words(f"review.{item.reason}"))
     if item.official_code is not None:
         reasons.append(ctx.words("app.review.official", label=ctx.chip(item.official_code)))

@@ -14,7 +14,7 @@ from streamlit.testing.v1 import AppTest
 from src.artifacts import history
 from src.artifacts.store import ArtifactStore
 from src.config import Config, load_config
-from src.data.corrections import read_feedback
+from src.data.corrections import item_hash, read_feedback
 from src.labels import Labels
 from src.serving.predictor import Product, load_predictor
 from tests.app import finished_run
@@ -49,6 +49,26 @@ def test_opens_with_nothing_there(page: Page, empty: Config, name: str, language
         "team": [],
     }
     assert commands == expected[name]
+
+
+def test_a_product_that_nobody_can_read_can_be_skipped(page: Page, finished: Config) -> None:
+    store, title = ArtifactStore(finished.paths).pinned(), "?!"
+    path = store.rapport("2026-02-01_shop.json")
+    report = {
+        "run_id": store.run_id,
+        "products": [{"productid": 7, "designation": title, "reason": "doubt"}],
+    }
+    store.save(path, report, run=finished_run.RUN, stage="monitor")
+    try:
+        product = item_hash(title, "", "")
+        test = page(finished, "review", review_author="Ana", review_item=product)
+        assert not test.exception
+        assert "nothing to read: no word and no image" in html_of(test)
+        test.button(f"review_{product}_skip").click().run(timeout=60)
+        assert not test.exception
+        assert test.session_state["review_item"] not in {"", product}
+    finally:
+        path.unlink()
 
 
 @pytest.mark.parametrize("language", ["fr", "en"])
