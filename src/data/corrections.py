@@ -277,9 +277,10 @@ def _most_given(about: Sequence[Correction]) -> int | None:
 def _as_row(correction: Correction, code: int | None) -> dict[str, object]:
     """Return a row of the training data for a product outside the catalogue.
 
-    Its number is beyond all official ones: it is the smallest of no group of duplicates.
+    Its number is beyond all official ones: it is the smallest of no group of duplicates. Blanks are
+    single: of those that people gave, the database keeps the first, and a file all.
     """
     number = _FIRST_NUMBER + int(correction.item_hash[:15], 16)
-    content = {name: getattr(correction, name) for name in CONTENT}
+    content = {name: " ".join(getattr(correction, name).split()) for name in CONTENT}
     ids = {"row_index": number, "productid": number, "imageid": NO_ID}
     return {**ids, **content, "prdtypecode": code}

@@ -72,7 +72,7 @@ class PredictionLog:
         """Queue answers; those that the full queue refuses are counted as lost."""
         predictions, table, proba, model = answered
         kept: list[Row | None] = [None] * len(predictions)
-        if self._keep is not None:
+        if self._keep is not None and time.monotonic() >= self._paused_until:
             rows = zip(predictions, *(table[name] for name in COLUMNS), strict=True)
             kept = [self._keep(answer, Product(*product)) for answer, *product in rows]
         # Images would fill the memory of the queue; their features are enough.

@@ -101,6 +101,19 @@ def test_by_content_and_what_is_not_here_becomes_a_row() -> None:
     ]
 
 
+@pytest.mark.parametrize("titles", [("Lampe  LED\t", "Lampe LED"), ("Lampe LED", " Lampe\nLED")])
+def test_blanks_make_no_other_row_of_a_product_of_people(titles: tuple[str, str]) -> None:
+    """The database keeps the first of two spellings, a file both: the rows are the same."""
+    given = [
+        Correction(
+            prdtypecode=10, created_at=NOON + timedelta(hours=n), designation=title, author=str(n)
+        )
+        for n, title in enumerate(titles)
+    ]
+    (row,) = correct_labels(ITEMS, Y, given, CODES)[1]
+    assert row["designation"] == "Lampe LED"
+
+
 @pytest.mark.parametrize(
     ("votes", "expected"),
     [
