@@ -75,7 +75,9 @@ def _services(cfg: Config, kind: str | None) -> Services:
 
     codes = load_labels(cfg.paths.labels_map, cfg.paths.theme_map).codes
     feedback, model = FeedbackStore.of(cfg.paths, codes), ServedModel(cfg.paths, kind)
-    keep = partial(keep_answer, feedback, model.values) if cfg.review.keep_answers else None
+    keep = None
+    if cfg.review.keep_answers:
+        keep = partial(keep_answer, feedback, lambda: model.values)
     return Services(
         model=model,
         log=PredictionLog(

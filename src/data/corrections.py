@@ -121,12 +121,9 @@ class Corrected:
 
     def __str__(self) -> str:
         parts = [f"{self.changed:,} labels changed by corrections"]
-        if self.confirmed:
-            parts.append(f"{self.confirmed:,} confirmed")
-        if self.added:
-            parts.append(f"{self.added:,} products added")
-        if self.unmatched:
-            parts.append(f"{self.unmatched:,} of other products")
+        more = {"confirmed": self.confirmed, "products added": self.added}
+        more["of other products"] = self.unmatched
+        parts += [f"{number:,} {what}" for what, number in more.items() if number]
         if self.unknown:
             codes = ", ".join(f"{code} ({n}x)" for code, n in sorted(self.unknown.items()))
             parts.append(f"ignored as unknown codes: {codes}")

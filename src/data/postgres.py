@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
 
-from src.data.corrections import Correction
+from src.data.corrections import CONTENT, Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
 from src.data.database_url import redact
 from src.errors import DatabaseError
@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_SECONDS = 5
-_ITEM_COLUMNS = ("designation", "description", "image_sha256")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,7 +143,7 @@ def read_feedback(url: str) -> list[Correction]:
     import psycopg.rows
 
     columns = {field.name: f"feedback.{field.name}" for field in dataclasses.fields(Correction)}
-    columns |= {name: f"coalesce(items.{name}, '') AS {name}" for name in _ITEM_COLUMNS}
+    columns |= {name: f"coalesce(items.{name}, '') AS {name}" for name in CONTENT}
     query = (
         f"SELECT {', '.join(columns.values())} FROM project.feedback AS feedback"  # noqa: S608
         " LEFT JOIN project.feedback_items AS items USING (item_hash)"
@@ -186,10 +185,10 @@ def _add_feedback(connection: psycopg.Connection[Any], corrections: Sequence[Cor
         }
         for correction in corrections
     ]
-    item_columns = ("item_hash", *_ITEM_COLUMNS, "created_at")
+    item_columns = ("item_hash", *CONTENT, "created_at")
     items = [{name: row[name] for name in item_columns} for row in rows if row["item_hash"]]
     _insert(connection, "feedback_items", items)
-    rows = [{k: v for k, v in row.items() if k not in _ITEM_COLUMNS} for row in rows]
+    rows = [{k: v for k, v in row.items() if k not in CONTENT} for row in rows]
     _insert(connection, "feedback", rows)
 
 
@@ -272,7 +271,7 @@ def write_answers(url: str, rows: Sequence[Mapping[str, Any]]) -> None:
         answers = [{k: v for k, v in row.items() if k != "kept"} for row in rows]
         _insert(connection, "predictions", answers)
         if kept:
-            items = [{name: row[name] for name in ("item_hash", *_ITEM_COLUMNS)} for row in kept]
+            items = [{name: row[name] for name in ("item_hash", *CONTENT)} for row in kept]
             _insert(connection, "feedback_items", items)
             queued = [[Jsonb(row)] for row in kept]
             connection.cursor().executemany("SELECT project.queue_answer(%s)", queued)

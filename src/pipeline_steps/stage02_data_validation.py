@@ -103,28 +103,13 @@ def _check_content(train: pd.DataFrame, max_missing_description: float) -> list[
     missing = float((train["description"].str.strip() == "").mean())
     no_image, cut = int((train["image"] == "").sum()), int(train["image_damaged"].sum())
     damaged = sum("\ufffd" in title for title in train["designation"])
+    few, most = missing <= max_missing_description, f"at most {max_missing_description:.0%} missing"
+    images = f"{no_image:,} of {len(train):,} missing, {cut:,} damaged and used"
+    titles = f"{damaged:,} titles with a replacement character"
     return [
-        _check(
-            "descriptions",
-            missing <= max_missing_description,
-            f"at most {max_missing_description:.0%} missing",
-            f"{missing:.1%} missing",
-            "warn",
-        ),
-        _check(
-            "images",
-            no_image == 0,
-            "every product has its file",
-            f"{no_image:,} of {len(train):,} missing, {cut:,} damaged and used",
-            "warn",
-        ),
-        _check(
-            "encoding",
-            damaged == 0,
-            "0 damaged titles",
-            f"{damaged:,} titles with a replacement character",
-            "warn",
-        ),
+        _check("descriptions", few, most, f"{missing:.1%} missing", "warn"),
+        _check("images", no_image == 0, "every product has its file", images, "warn"),
+        _check("encoding", damaged == 0, "0 damaged titles", titles, "warn"),
     ]
 
 

@@ -34,7 +34,7 @@ from src.data.database_url import database_url
 from src.data.image_decode import ImageFault, read_source
 from src.errors import ArtifactError, DatabaseError, UsageError
 from src.files import appending, sha256, write_atomically
-from src.serving.predictor import Product
+from src.serving.predictor import Prediction, Product
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -55,8 +55,8 @@ class FeedbackStore:
     images: Path
     address: Callable[[], str]
     codes: Collection[int]
-    # By address: the state of the file whose lines the database has; and what it has.
-    _loaded: dict[str, tuple[int, int]] = dataclasses.field(default_factory=dict, repr=False)
+    # By address: the size of the file whose lines the database has; and what it has.
+    _loaded: dict[str, int] = dataclasses.field(default_factory=dict, repr=False)
     _seen: list[Correction] = dataclasses.field(default_factory=list, repr=False)
 
     @classmethod
@@ -70,19 +70,23 @@ class FeedbackStore:
         prdtypecode: int | None,
         product: Product,
         productid: int | None = None,
+        answer: Prediction | None = None,
         **given: Any,  # noqa: ANN401
     ) -> Correction:
         """Return a correction made now; the image of its product is on the disk.
 
-        `given` are other fields of `Correction`: predicted_code, probability, run_id, source,
-        author and comment. Of these the first `MOST_CHARACTERS` are kept. An unknown code, and that
-        nothing names the product, are UsageErrors.
+        `given` are other fields of `Correction`: source, author, comment, and what the `answer`
+        says otherwise: predicted_code, probability, run_id. Of texts the first `MOST_CHARACTERS`
+        are kept. An unknown code, and that nothing names the product, are UsageErrors.
         """
         if prdtypecode not in {*self.codes, None}:
             raise UsageError(
                 f"prdtypecode {prdtypecode} is not one of the {len(self.codes)} known codes",
                 next_command="cat config/labels_map.json",
             )
+        if answer is not None:
+            given |= {"predicted_code": answer.code, "probability": answer.probability}
+            given["run_id"] = answer.model
         given["author"] = author_name(given.get("author", ""))
         texts = {k: v[:MOST_CHARACTERS] for k, v in given.items() if isinstance(v, str)}
         correction = Correction(
@@ -140,12 +144,10 @@ class FeedbackStore:
         Where one answers again after an outage, what was said meanwhile counts from now on.
         """
         address = self.address()
-        if self.file.exists():
-            status = self.file.stat()
-            state = status.st_mtime_ns, status.st_size
-            if self._loaded.get(address) != state:
-                postgres.load_feedback(address, read_feedback(self.file)[0])
-                self._loaded[address] = state
+        size = self.file.stat().st_size if self.file.exists() else 0
+        if size != self._loaded.get(address, 0):
+            postgres.load_feedback(address, read_feedback(self.file)[0])
+            self._loaded[address] = size
         return address
 
     def read(self) -> list[Correction]:

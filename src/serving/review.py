@@ -28,6 +28,7 @@ import pandas as pd
 from src.artifacts.store import ArtifactStore
 from src.config import Paths
 from src.data import postgres
+from src.data.corrections import CONTENT as KEPT
 from src.data.corrections import Correction, author_name, current, image_file, item_hash, storable
 from src.data.csv_files import NO_ID
 from src.data.duplicates import normalise_text
@@ -269,10 +270,7 @@ def keep_answer(
         return None
     probability = prediction.probability or 0.0
     return {
-        "item_hash": kept.item_hash,
-        "designation": kept.designation,
-        "description": kept.description,
-        "image_sha256": kept.image_sha256,
+        **{name: getattr(kept, name) for name in ("item_hash", *KEPT)},
         "reason": next(iter(prediction.review_reason), ""),
         "code": prediction.code,
         "probability": probability,

@@ -28,7 +28,7 @@ class ServedModel:
         self._problem: ArtifactError | None = None
         self._signature: tuple[Path, int, int] | None = None
         self._gauges: DriftGauges | None = None
-        self._values: dict[int, float] = {}
+        self.values: dict[int, float] = {}  # what a review is worth, by class
         self._stop = threading.Event()
 
     def get(self) -> Predictor:
@@ -44,9 +44,11 @@ class ServedModel:
             if signature is not None and signature == self._signature:
                 return
             self._predictor = load_predictor(self.paths, self._kind)
-            self._gauges = self._reference_gauges()
             store = self._store.pinned(kind=self._kind)
-            self._values = class_values(store, store.served_run().kind)
+            self._gauges = None
+            if store.reference_profile.is_file():
+                self._gauges = DriftGauges(from_json(store.load(store.reference_profile)))
+            self.values = class_values(store, store.served_run().kind)
             self._signature, self._problem = signature, None
             pipeline = self._predictor.pipeline
             logger.info("serving run %s, %s", pipeline.run_id, pipeline.kind)
@@ -60,10 +62,6 @@ class ServedModel:
         gauges = self._gauges
         if gauges is not None and gauges.run_id == run_id:
             gauges.add(signals)
-
-    def values(self) -> dict[int, float]:
-        """Return what a review is worth, by class."""
-        return self._values
 
     def drift(self) -> dict[str, float]:
         """Return the drift of the last answers by signal; empty without a reference."""
@@ -81,13 +79,6 @@ class ServedModel:
     def close(self) -> None:
         """Stop following."""
         self._stop.set()
-
-    def _reference_gauges(self) -> DriftGauges | None:
-        """Return gauges against the served run's reference; None where it wrote none."""
-        store = self._store.pinned(kind=self._kind)
-        if not store.reference_profile.is_file():
-            return None
-        return DriftGauges(from_json(store.load(store.reference_profile)))
 
     def _current_signature(self) -> tuple[Path, int, int] | None:
         """Return what tells one promoted file from another."""

@@ -74,23 +74,21 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     return files, len(members) - len(files)
 
 
-def unpack_table(data: bytes, most_bytes: int) -> bytes:
-    """Return the one table of a zip of products; none, several or a larger one is a FileFault."""
+def unpack_products(
+    spool: IO[bytes], folder: Path, most_bytes: int
+) -> tuple[IO[bytes], dict[str, str]]:
+    """Return the one table of a zip of products, and its images as a `ProductReader` takes them.
+
+    None, several or a larger table is a FileFault.
+    """
+    spool.seek(0)
+    data = spool.read()
     with _open_zip(data) as (archive, members):
         tables = [m for path, m in members.items() if path.lower().endswith(_TABLE_ENDINGS)]
         content = _read(archive, tables[0], most_bytes) if len(tables) == 1 else None
     if content is None:
         raise FileFault(Said("reader.faults.zip_table", n=len(tables), most=most_bytes))
-    return content
-
-
-def unpack_products(
-    spool: IO[bytes], folder: Path, most_bytes: int
-) -> tuple[IO[bytes], dict[str, str]]:
-    """Return the table of a zip, and its images as a `ProductReader` takes them."""
-    spool.seek(0)
-    data = spool.read()
-    return io.BytesIO(unpack_table(data, most_bytes)), unpack_images(data, folder)[0]
+    return io.BytesIO(content), unpack_images(data, folder)[0]
 
 
 def check_table(spool: IO[bytes], images: Mapping[str, str] | None) -> str:

@@ -229,17 +229,10 @@ def _correct(ctx: Context, scored: ScoredFile, row: int, code: int | None, autho
     if code is None:
         store.store(withdrawal(corrected.pop(row)))
         return
-    answer = scored.predictions[row]
     correction = store.new(
-        code,
-        scored.products[row],
-        _catalogue_id(ctx, scored, row),
-        predicted_code=answer.code,
-        probability=answer.probability,
-        run_id=answer.model,
-        source="batch",
-        author=author,
-    )
+        code, scored.products[row], _catalogue_id(ctx, scored, row),
+        answer=scored.predictions[row], source="batch", author=author,
+    )  # fmt: skip
     st.toast(ctx.words(f"app.predict.correct_{store.store(correction)}"))
     corrected.pop(row, None)
     corrected[row] = correction

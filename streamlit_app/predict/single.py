@@ -202,14 +202,7 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
         if st.button(ctx.words("app.predict.correct_send"), disabled=not (code and allowed)):
             store = loaders.feedback_store(ctx)
             correction = store.new(
-                code,
-                asked,
-                predicted_code=prediction.code,
-                probability=prediction.probability,
-                run_id=prediction.model,
-                source="app",
-                author=author,
-                comment=comment,
+                code, asked, answer=prediction, source="app", author=author, comment=comment
             )
             st.session_state[_CORRECTED] = (number, store.store(correction), correction)
             st.rerun()

@@ -103,14 +103,7 @@ def _product(
         if code:
             store = loaders.feedback_store(ctx)
             correction = store.new(
-                code,
-                product,
-                item.productid,
-                predicted_code=prediction.code,
-                probability=prediction.probability,
-                run_id=prediction.model,
-                source="review",
-                author=author,
+                code, product, item.productid, answer=prediction, source="review", author=author
             )
             store.store(correction)
             _leave(item.product)

@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 import streamlit as st
 
+from src.artifacts.store import ArtifactStore
 from streamlit_app.diagnostics import mistakes
 from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context
@@ -98,7 +99,7 @@ def _products(ctx: Context, after: str, changed: pd.DataFrame) -> None:
         required=True,
     )
     some = changed[changed["change"] == chosen].head(PAGE_PRODUCTS)
-    catalogue = loaders.load(ctx.store, loaders.run_store(ctx, after).catalogue)
+    catalogue = loaders.load(ctx.store, ArtifactStore(ctx.cfg.paths, after).catalogue)
     rows = mistakes.with_products(some, catalogue)
     components.cards(_product(ctx, row) for row in rows.itertuples())
     what = ctx.words("app.runs.download")

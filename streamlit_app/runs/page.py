@@ -11,6 +11,7 @@ import streamlit as st
 from src import palette
 from src.artifacts import history, runs
 from src.artifacts.names import find_run
+from src.artifacts.store import ArtifactStore
 from streamlit_app.runs import compare
 from streamlit_app.shared import charts, choices, components, loaders
 from streamlit_app.shared.context import Context
@@ -112,7 +113,7 @@ def _serve(ctx: Context, table: pd.DataFrame, number: int) -> None:
         name = by_role[role]["name"].iloc[0] if role in by_role else ctx.words("app.runs.none")
         components.note(f"<b>{ctx.words(f'app.runs.role_{role}')}</b> {name}")
     if "candidate" in by_role:
-        store = loaders.run_store(ctx, by_role["candidate"].index[0])
+        store = ArtifactStore(ctx.cfg.paths, by_role["candidate"].index[0])
         rule = (loaders.load(store, store.promotion) or {"reason": ""})["reason"]
         components.note(ctx.words("app.runs.rule_says", rule=html.escape(rule)))
     if done := st.session_state.pop(_DONE, None):

@@ -160,7 +160,14 @@ def feedback_store(ctx: Context) -> FeedbackStore:
 
 def review_queue(ctx: Context) -> ReviewQueue:
     """Return the review queue, one for all visitors."""
-    return _review_queue(ctx.cfg.paths.workspace, ctx.cfg.review.lease_minutes, ctx)
+    from src.serving.review import ReviewQueue
+
+    paths, minutes = ctx.cfg.paths, ctx.cfg.review.lease_minutes
+    return _kept(
+        "review",
+        (paths.workspace, minutes),
+        lambda: ReviewQueue(paths, feedback_store(ctx), minutes),
+    )
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
@@ -176,11 +183,6 @@ def drift_files(ctx: Context, name: str) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def run_store(ctx: Context, run_id: str) -> ArtifactStore:
-    """Return the files of one run."""
-    return ArtifactStore(ctx.cfg.paths, run_id)
-
-
 def compared(ctx: Context, before: str, after: str) -> tuple[pd.DataFrame, ...]:
     """Return two runs' answers to the same products, and what `src.evaluation.paired` says of them.
 
@@ -188,7 +190,7 @@ def compared(ctx: Context, before: str, after: str) -> tuple[pd.DataFrame, ...]:
     """
     from src.evaluation import paired
 
-    stores = [run_store(ctx, run_id) for run_id in (before, after)]
+    stores = [ArtifactStore(ctx.cfg.paths, run_id) for run_id in (before, after)]
 
     def make() -> tuple[pd.DataFrame, ...]:
         pair = paired.pair_answers(*(store.load(store.unseen) for store in stores))
@@ -230,10 +232,3 @@ def _predictor(_paths: Paths, kind: str, stamp: Stamp | None) -> Predictor:
     from src.serving.predictor import load_predictor
 
     return load_predictor(_paths, kind)
-
-
-@st.cache_resource(max_entries=1, show_spinner=False)
-def _review_queue(workspace: Path, lease_minutes: int, _ctx: Context) -> ReviewQueue:  # noqa: ARG001
-    from src.serving.review import ReviewQueue
-
-    return ReviewQueue(_ctx.cfg.paths, feedback_store(_ctx), lease_minutes)
