@@ -55,7 +55,7 @@ def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
             url, connect_timeout=_CONNECT_SECONDS, client_encoding="UTF8"
         ) as connection:
             # Whatever the database, its user or the environment say: the driver reads ISO alone.
-            connection.execute("SET datestyle = ISO")
+            connection.execute("SET datestyle = ISO; SET timezone = UTC")
             yield connection
     except psycopg.errors.UndefinedTable as e:
         raise _failure(url, "nothing was loaded yet", e, "bash init.sh") from e

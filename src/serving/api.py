@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import dataclasses
+import itertools
 import logging
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -257,14 +258,14 @@ def _add_batch(app: FastAPI, services: Services) -> None:
                 most = services.limits.batch_bytes
                 spool, images = await run_in_threadpool(unpack_products, spool, Path(folder), most)
             read_as = await run_in_threadpool(check_table, spool, images)
-            parts = _answers(services, spool, images, top_k, language, form)
+            parts = _answers(stack.pop_all(), services, spool, images, top_k, language, form)
             header = await run_in_threadpool(next, parts)
-            spooled = stack.pop_all()
         headers = {"X-Read-As": read_as} if read_as else {}
-        return StreamingResponse(_stream(header, parts, spooled), 200, headers, "text/csv")
+        return StreamingResponse(itertools.chain([header], parts), 200, headers, "text/csv")
 
 
 def _answers(
+    spooled: contextlib.ExitStack,
     services: Services,
     spool: IO[bytes],
     images: Mapping[str, str] | None,
@@ -272,23 +273,19 @@ def _answers(
     language: Language,
     form: Form,
 ) -> Iterator[str]:
-    """Yield the header, then the answers of one chunk after the other."""
-    predictor = services.model.get()
-    pipeline = predictor.pipeline
-    top_k = min(top_k, len(pipeline.model.classes_))
-    spool.seek(0)
-    reader = ProductReader(spool, "body", images=images)
-    yield answers_header(reader.header, top_k, form)
-    for chunk in reader.chunks():
-        answered = predictor.answer(chunk, top_k=top_k, language=language)
-        services.keep(answered, [None if i == NO_ID else i for i in chunk["productid"].tolist()])
-        yield answers_rows(chunk["cells"], answered[0], top_k, pipeline.labels, language, form)
-
-
-def _stream(header: str, parts: Iterator[str], spooled: contextlib.ExitStack) -> Iterator[str]:
+    """Yield the header, then the answers of one chunk after the other; `spooled` closes then."""
     with spooled:
-        yield header
-        yield from parts
+        predictor = services.model.get()
+        labels, classes = predictor.pipeline.labels, predictor.pipeline.model.classes_
+        top_k = min(top_k, len(classes))
+        spool.seek(0)
+        reader = ProductReader(spool, "body", images=images)
+        yield answers_header(reader.header, top_k, form)
+        for chunk in reader.chunks():
+            answered = predictor.answer(chunk, top_k=top_k, language=language)
+            ids = [None if i == NO_ID else i for i in chunk["productid"].tolist()]
+            services.keep(answered, ids)
+            yield answers_rows(chunk["cells"], answered[0], top_k, labels, language, form)
 
 
 def _add_feedback(app: FastAPI, services: Services) -> None:

@@ -248,7 +248,8 @@ def _catalogue_id(ctx: Context, scored: ScoredFile, row: int) -> int | None:
 
 def _undo(ctx: Context, scored: ScoredFile) -> None:
     """Take the latest correction back; the editor begins anew."""
-    _correct(ctx, scored, next(reversed(st.session_state[_CORRECTED])), None, "")
+    for row in [*st.session_state[_CORRECTED]][-1:]:  # none at the second of a double click
+        _correct(ctx, scored, row, None, "")
     st.session_state[_EDITOR] += 1
 
 

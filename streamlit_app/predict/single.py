@@ -211,5 +211,5 @@ def _correction(ctx: Context, asked: Product, prediction: Prediction, number: in
 def _take_back(ctx: Context, correction: Correction) -> None:
     """Withdraw a correction and offer its form again."""
     loaders.feedback_store(ctx).store(withdrawal(correction))
-    st.session_state.pop(_CORRECTED)
+    st.session_state.pop(_CORRECTED, None)  # a double click comes twice
     st.toast(ctx.words("app.predict.correct_undone"))

@@ -163,11 +163,8 @@ def review_queue(ctx: Context) -> ReviewQueue:
     from src.serving.review import ReviewQueue
 
     paths, minutes = ctx.cfg.paths, ctx.cfg.review.lease_minutes
-    return _kept(
-        "review",
-        (paths.workspace, minutes),
-        lambda: ReviewQueue(paths, feedback_store(ctx), minutes),
-    )
+    state = paths.workspace, minutes
+    return _kept("review", state, lambda: ReviewQueue(paths, feedback_store(ctx), minutes))
 
 
 def drift_reports(ctx: Context) -> dict[str, dict[str, Any]]:
