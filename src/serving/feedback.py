@@ -1,8 +1,9 @@
 """Corrections by people: into ``project.feedback``, or into a file where no database answers.
 
-``results/feedback.jsonl`` holds one JSON object a line with the columns of the table; the next
-``init.sh`` loads it. What is stored is on the disk before the author reads so: the product's image
-first, then the line or row that names it. A correction is never changed: see `Correction`.
+``results/feedback.jsonl`` holds one JSON object a line with the columns of the table; the next use
+of a database that answers loads it, or ``init.sh``. What is stored is on the disk before the author
+reads so: the product's image first, then the line or row that names it. A correction is never
+changed: see `Correction`.
 """
 
 from __future__ import annotations
