@@ -263,7 +263,7 @@ def test_settings_that_are_not_the_defaults() -> None:
     """No path, no place of a secret; where runs are logged changes neither them nor the digest."""
     given = ["model.name=logreg", "features.text.weights.tfidf_word=0.5", "cv.n_folds=4"]
     silent = [
-        "tracking.uri=https://me:secret@mlflow",
+        "tracking.uri=https://mlflow/secret",
         "monitoring.alert.webhook=https://hook/secret",
         "paths.workspace=/somewhere",
     ]
