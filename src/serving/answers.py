@@ -30,13 +30,13 @@ def answer_columns(top_k: int) -> list[str]:
     return ["prdtypecode", "label", "probability", *more, *flags]
 
 
-def own_columns(columns: Sequence[str], top_k: int) -> list[str]:
-    """Return the names under which the input's columns come back.
+def own_columns(columns: Sequence[str], top_k: int, *more: str) -> list[str]:
+    """Return the names under which the input's columns come back; `more` are ours, too.
 
     >>> own_columns(["sku", "label"], top_k=1)
     ['sku', 'input_label']
     """
-    ours, taken, names = set(answer_columns(top_k)), {*columns}, []
+    ours, taken, names = {*answer_columns(top_k), *more}, {*columns}, []
     for name in columns:
         if name in ours:
             name = f"input_{name}"
