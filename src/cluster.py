@@ -78,7 +78,9 @@ def connected(backend: str, scheduler: str) -> Iterator[None]:
             yield
         except (CancelledError, KilledWorker, CommClosedError) as e:
             told = str(e).partition("\n")[0]
-            raise fault(f"the cluster was lost, or its workers' memory is too small ({told})") from e
+            raise fault(
+                f"the cluster was lost, or its workers' memory is too small ({told})"
+            ) from e
         finally:
             _CLIENT.reset(token)
 

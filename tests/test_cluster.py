@@ -89,9 +89,11 @@ def always_dies(number: int) -> int:
 
 
 def test_a_task_that_kills_every_worker_is_a_sentence() -> None:
-    with pytest.raises(UsageError, match=r"local: the cluster was lost, .*always_dies"):
-        with connected("dask", "local"):
-            list(run_tasks(always_dies, [(1,)]))
+    with (
+        pytest.raises(UsageError, match=r"local: the cluster was lost, .*always_dies"),
+        connected("dask", "local"),
+    ):
+        list(run_tasks(always_dies, [(1,)]))
     assert n_workers() == 1
 
 
@@ -107,11 +109,13 @@ def test_a_scheduler_that_disappears_is_a_sentence(free_port: int) -> None:
         for given in words
     ]
     try:
-        with pytest.raises(UsageError, match=rf"scheduler = {address}: the cluster was lost"):
-            with connected("dask", address):
-                for value, _ in run_tasks(scale, ((n,) for n in range(10_000)), shared=[10]):
-                    if value == 100:
-                        started[0].kill()
+        with (
+            pytest.raises(UsageError, match=rf"scheduler = {address}: the cluster was lost"),
+            connected("dask", address),
+        ):
+            for value, _ in run_tasks(scale, ((n,) for n in range(10_000)), shared=[10]):
+                if value == 100:
+                    started[0].kill()
     finally:
         for process in started:
             process.kill()

@@ -3,8 +3,8 @@
 One JSON object a line, appended whole under a lock and never changed: ``trained`` (what a finished
 run learned from, its settings and scores), ``promoted``, ``refused`` and ``rolled_back``, each with
 its time, who did it and why. A line that is no such event, as a kill may leave the last or a hand
-write one, is passed over. What a kill kept from being noted, or was there before this file, `read` takes from the
-folders of the runs, and `complete` notes.
+write one, is passed over. What a kill kept from being noted, or was there before this file, `read`
+takes from the folders of the runs, and `complete` notes.
 """
 
 from __future__ import annotations

@@ -83,9 +83,7 @@ def test_a_corrected_file_comes_back_with_both_corrections(predictor: Predictor)
     """What was downloaded once is scored again: no column is there twice."""
     table = "designation,,corrected_code,input_corrected_code\nPiscine ronde,x,10,40\n"
     scored, labels = score(predictor, table), predictor.pipeline.labels
-    header, row = csv.reader(
-        io.StringIO(scored.written(labels, "en", "csv", {0: 2403}).decode())
-    )
+    header, row = csv.reader(io.StringIO(scored.written(labels, "en", "csv", {0: 2403}).decode()))
     assert header[:5] == [
         "designation", "", "input_input_corrected_code", "input_corrected_code", "corrected_code",
     ]  # fmt: skip
