@@ -12,7 +12,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.artifacts import history
-from src.artifacts.store import ArtifactStore
+from src.artifacts.store import ArtifactStore, Run
 from src.config import Config, load_config
 from src.data.corrections import read_feedback
 from src.labels import Labels
@@ -480,6 +480,18 @@ def test_two_runs_side_by_side(page: Page, finished: Config, labels: Labels) -> 
     broken = html_of(test)
     assert broken.count('<article class="card">') == 12
     assert broken.count(labels.label(2220)) >= 12
+
+
+def test_two_runs_of_the_same_answers(page: Page, copied: Config) -> None:
+    """No class moved and no product changed: a retraining on the same settings."""
+    first, second = (ArtifactStore(copied.paths).pinned(a) for a in ("served", "candidate"))  # type: ignore[arg-type]
+    run = Run.of(second.describe(second.serving))
+    second.save(second.unseen, first.load(first.unseen), run=run, stage="promote")
+    test = page(copied, "runs", runs_section="compare")
+    assert not test.exception
+    scores, _ = (frame.value for frame in test.dataframe)
+    assert scores["Difference (points)"].tolist() == [0, 0, 0]
+    assert html_of(test).count('<article class="card">') == 0
 
 
 def weighted_f1(table: pd.DataFrame) -> float:
