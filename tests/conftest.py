@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
 import dataclasses
 import json
@@ -48,6 +49,12 @@ HEADER = ("", "designation", "description", "productid", "imageid")
 
 @pytest.fixture(autouse=True)
 def logging_as_before() -> Iterator[None]:
+    with logging_kept():
+        yield
+
+
+@contextlib.contextmanager
+def logging_kept() -> Iterator[None]:
     """Undo what a command's `set_up_logging` did: caplog of the next test must see messages."""
     logger = logging.getLogger(LOGGER_NAME)
     before = (logger.handlers[:], logger.level, logger.propagate)

@@ -74,6 +74,9 @@ def browser() -> Iterator[Any]:
 def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
     """Return a function that opens one page of the app and gives it after its first run."""
 
+    # AppTest puts a script of its own there, which a new process of Dask's would run.
+    monkeypatch.setitem(sys.modules, "__main__", sys.modules["__main__"])
+
     def open_page(cfg: Config, name: str, language: str = "en", **state: object) -> AppTest:
         monkeypatch.setenv("RAKUTEN_CONFIG", str(cfg.paths.workspace / "app.toml"))
         test = AppTest.from_function(_show, kwargs={"name": name, "language": language})

@@ -22,6 +22,7 @@ from src.monitoring.report.page import report_html
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.runs.promotion import finalize, promote
 from src.runs.types import Scored
+from tests.conftest import logging_kept
 from tools import drift_report
 
 KIND = "late_fusion"
@@ -261,7 +262,8 @@ def write_drift_reports(cfg: Config) -> None:
         (food, "shop", "2026-01-02T06:30:00+00:00"),
     ):
         words = [str(table), "--lot", name, "--config", str(settings / "app.toml")]
-        drift_report.main([*words, "--set", "data.source=csv", "--out", str(place)])
+        with logging_kept():
+            drift_report.main([*words, "--set", "data.source=csv", "--out", str(place)])
         (written,) = place.glob("*.json")
         report = json.loads(written.read_text(encoding="utf-8"))
         report.update(date=at[:10], created_at=at)
