@@ -109,7 +109,7 @@ def _events(ctx: Context, events: list[history.Event]) -> None:
 def _serve(ctx: Context, table: pd.DataFrame, number: int) -> None:
     """Show which run is what, and the form that changes it; a new `number` of events empties it."""
     st.header(ctx.words("app.runs.change_served"), anchor=False)
-    by_role = {role: str(run) for run, role in table["role"].items()}
+    by_role = dict(zip(table["role"].tolist(), table.index.tolist(), strict=True))
     for role in ("served", "candidate", "previous"):
         name = table.loc[by_role[role], "name"] if role in by_role else ctx.words("app.runs.none")
         components.note(f"<b>{ctx.words(f'app.runs.role_{role}')}</b> {name}")
