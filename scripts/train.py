@@ -36,7 +36,8 @@ def main(argv: list[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     options = parser(__doc__, whole=True, source=True, verbose="show timers and shapes")
     options.add_argument("--compare-all", action="store_true", help="every kind of model")
-    options.add_argument("--kinds", nargs="+", choices=KINDS, help="these kinds only")
+    plain = "these kinds only; plain is scikit-learn alone, on the texts"
+    options.add_argument("--kinds", nargs="+", choices=(*KINDS, "plain"), help=plain)
     options.add_argument(
         "--fresh", action="store_true", help="fit anew what an earlier comparison left"
     )
@@ -87,16 +88,17 @@ def _print(compared: Compared, cfg: Config) -> None:
             f"{row.f1_macro:>6.4f} {row.accuracy:>6.4f} {row.log_loss:>6.3f} {row.ece:>5.3f} "
             f"{row.top3:>5.3f} {row.fit_s:>6.1f}"
         )
-    _print_pairs(compared.pairs)
+    for system in ("B5 late_fusion", f"B2 {cfg.model.late_fusion.text}"):
+        _print_pairs(compared.pairs, system)
     print("\nfiles in models/: compare_cv_results.csv, compare_cv_differences.csv")
 
 
-def _print_pairs(pairs: pd.DataFrame) -> None:
-    """Print what the own late fusion gains over each other system that looks at products."""
-    own = pairs[(pairs["system"] == "B5 late_fusion") & ~pairs["versus"].isin(["B0", "B1"])]
+def _print_pairs(pairs: pd.DataFrame, system: str) -> None:
+    """Print what a system gains over each one before it that looks at products."""
+    own = pairs[(pairs["system"] == system) & ~pairs["versus"].isin(["B0", "B1"])]
     if not len(own):
         return
-    print("\nweighted F1 of B5 late_fusion less that of (95 % interval, paired bootstrap)")
+    print(f"\nweighted F1 of {system} less that of (95 % interval, paired bootstrap)")
     for row in own.itertuples():
         sure = "" if row.difference_low <= 0 <= row.difference_high else "  excludes 0"
         if not math.isnan(row.difference):

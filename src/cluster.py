@@ -7,13 +7,17 @@ dies had to do is done again by the others; without a cluster Dask is not import
 from __future__ import annotations
 
 import contextlib
+import importlib.metadata
 import itertools
 import logging
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from contextvars import ContextVar
+from pathlib import Path
 from typing import Any, TypeVar
 
 from src.errors import UsageError
+from src.files import sha256
 from src.utils.cores import available_cores
 
 T = TypeVar("T")
@@ -24,6 +28,8 @@ logger = logging.getLogger(__name__)
 AHEAD = 2
 CONNECT_S = 30
 LOCAL = "local"
+# Digits depend on them.
+LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
 _CLIENT: ContextVar[Any] = ContextVar("dask_client", default=None)
 
 
@@ -36,32 +42,60 @@ def connected(backend: str, scheduler: str) -> Iterator[None]:
     Raises
     ------
     UsageError
-        No scheduler answers there.
+        No scheduler answers there, its workers have another version of this project, or it was lost
+        on the way.
     """
     if backend == LOCAL:
         yield
         return
-    from distributed import Client, LocalCluster
+    from distributed import Client, KilledWorker, LocalCluster
+    from distributed.comm import CommClosedError
+
+    def fault(problem: str) -> UsageError:
+        where = f"compute.scheduler = {scheduler}"
+        return UsageError(f"{where}: {problem}", next_command="--set compute.scheduler=local")
 
     own = {"n_workers": available_cores(), "threads_per_worker": 1, "dashboard_address": ":0"}
     own["silence_logs"] = logging.ERROR  # a worker that ends slowly is no news
     with contextlib.ExitStack() as stack:
         try:
-            cluster = stack.enter_context(LocalCluster(**own)) if scheduler == LOCAL else scheduler
+            cluster: Any = scheduler
+            if scheduler == LOCAL:
+                cluster = LocalCluster(**own)
+                stack.callback(_close, cluster)
             client = stack.enter_context(Client(cluster, timeout=CONNECT_S))
             client.wait_for_workers(1, timeout=CONNECT_S)
-        except (OSError, TimeoutError, ValueError) as e:
-            raise UsageError(
-                f"compute.scheduler = {scheduler}: no cluster answers ({e or type(e).__name__})",
-                next_command="--set compute.scheduler=local",
-            ) from e
+            versions = client.run(_version)
+        except Exception as e:  # noqa: BLE001 - what a worker without this project raises, too
+            raise fault(f"no cluster answers ({e or type(e).__name__})") from e
+        for worker, version in versions.items():
+            if version != _version():
+                raise fault(f"worker {worker} has {version}; expected {_version()}")
         workers = len(client.scheduler_info()["workers"])
         logger.info("  Dask: %d workers, dashboard %s", workers, client.dashboard_link)
         token = _CLIENT.set(client)
         try:
             yield
+        except (CancelledError, KilledWorker, CommClosedError) as e:
+            told = str(e).partition("\n")[0]
+            raise fault(
+                f"the cluster was lost, or its workers' memory is too small ({told})"
+            ) from e
         finally:
             _CLIENT.reset(token)
+
+
+def _version() -> str:
+    """Say what computes: the source of this project, and libraries."""
+    source = b"".join(file.read_bytes() for file in sorted(Path(__file__).parent.rglob("*.py")))
+    versions = (f"{name} {importlib.metadata.version(name)}" for name in LIBRARIES)
+    return ", ".join([f"source {sha256(source)[:12]}", *versions])
+
+
+def _close(cluster: Any) -> None:  # noqa: ANN401
+    """Close a cluster of ours; a worker that dies meanwhile is no news."""
+    with contextlib.suppress(AssertionError):
+        cluster.close()
 
 
 def n_workers() -> int:

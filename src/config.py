@@ -130,7 +130,7 @@ def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noq
         "int_type": "a whole number",
         "float_type": "a number",
         "string_type": "a text",
-        "string_pattern_mismatch": "an address http://... or https://...",
+        "string_pattern_mismatch": f"a text as {error.get('ctx', {}).get('pattern')}",
         "tuple_type": f"a list, as in {listed}",
         "too_long": f"{error.get('ctx', {}).get('max_length')} values",
         "missing": "one value more",

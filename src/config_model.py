@@ -413,7 +413,7 @@ class Promotion(Section):
 
 
 class Tracking(Section):
-    uri: str = ""
+    uri: Annotated[str, Field(pattern="^[^@]*$")] = ""  # no password: it would be in every log
     experiment: Annotated[str, Field(pattern=r"^[^/:]+$")] = "rakuten-multimodal"
 
 

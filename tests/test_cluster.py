@@ -83,6 +83,60 @@ def test_an_error_of_a_task_is_the_callers(cluster: str) -> None:
         list(run_tasks(divmod, [(1, 1), (1, 0)]))
 
 
+def always_dies(number: int) -> int:
+    os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_a_task_that_kills_every_worker_is_a_sentence() -> None:
+    with (
+        pytest.raises(UsageError, match=r"local: the cluster was lost, .*always_dies"),
+        connected("dask", "local"),
+    ):
+        list(run_tasks(always_dies, [(1,)]))
+    assert n_workers() == 1
+
+
+def test_a_scheduler_that_disappears_is_a_sentence(free_port: int) -> None:
+    dask, address = str(Path(sys.executable).parent / "dask"), f"tcp://127.0.0.1:{free_port}"
+    env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
+    words = [
+        ["scheduler", "--host", "127.0.0.1", "--port", str(free_port), "--no-dashboard"],
+        ["worker", address, "--nthreads", "1", "--no-nanny", "--death-timeout", "60"],
+    ]
+    started = [
+        subprocess.Popen([dask, *given], env=env, cwd=REPOSITORY, stderr=subprocess.DEVNULL)
+        for given in words
+    ]
+    try:
+        with (
+            pytest.raises(UsageError, match=rf"scheduler = {address}: the cluster was lost"),
+            connected("dask", address),
+        ):
+            for value, _ in run_tasks(scale, ((n,) for n in range(10_000)), shared=[10]):
+                if value == 100:
+                    started[0].kill()
+    finally:
+        for process in started:
+            process.kill()
+            process.wait()
+
+
+def test_workers_of_another_version_are_refused(tmp_path: Path, cluster: str) -> None:
+    """The same project with one more line, as the client of a cluster of this one."""
+    shutil.copytree(REPOSITORY / "src", tmp_path / "src")
+    with (tmp_path / "src" / "cluster.py").open("a") as file:
+        file.write("# another version\n")
+    asked = f"from src.cluster import connected\nwith connected('dask', {cluster!r}): pass"
+    env = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(
+        [sys.executable, "-c", asked], env=env, cwd=tmp_path, capture_output=True, text=True,
+        check=False,
+    )  # fmt: skip
+    assert "UsageError" in done.stderr
+    assert done.stderr.count("source ") == 2, done.stderr
+
+
 def test_no_scheduler_is_a_sentence(free_port: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("src.cluster.CONNECT_S", 1)
     address = f"tcp://127.0.0.1:{free_port}"

@@ -2,9 +2,9 @@
 
 One JSON object a line, appended whole under a lock and never changed: ``trained`` (what a finished
 run learned from, its settings and scores), ``promoted``, ``refused`` and ``rolled_back``, each with
-its time, who did it and why. A line that can't be read, as a kill may leave the last, is passed
-over. What a kill kept from being noted, or was there before this file, `read` takes from the
-folders of the runs, and `complete` notes.
+its time, who did it and why. A line that is no such event, as a kill may leave the last or a hand
+write one, is passed over. What a kill kept from being noted, or was there before this file, `read`
+takes from the folders of the runs, and `complete` notes.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ import getpass
 import json
 from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
-from typing import Any
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, TypeAdapter
 
 from src.artifacts.names import SERVING, find_run
-from src.artifacts.store import ArtifactStore
+from src.artifacts.store import ArtifactStore, ServedRun
 from src.config import Paths
 from src.errors import ArtifactError
 from src.files import appending
@@ -26,6 +28,20 @@ from src.files import appending
 Event = dict[str, Any]
 TRAINED, PROMOTED, REFUSED, ROLLED_BACK = "trained", "promoted", "refused", "rolled_back"
 SPLITS = ("holdout", "oof")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Known:
+    """What every event has; ``trained`` has the fields of `ServedRun` too."""
+
+    event: Literal["trained", "promoted", "refused", "rolled_back"]
+    run_id: str
+    at: Annotated[str, AfterValidator(datetime.fromisoformat)]
+    by: str
+    reason: str
+
+
+_KNOWN, _RUN = TypeAdapter(_Known), TypeAdapter(ServedRun)
 
 
 def read(paths: Paths) -> list[Event]:
@@ -36,7 +52,7 @@ def read(paths: Paths) -> list[Event]:
     promotion said so), forced, difference, low and rows.
     """
     events = _noted(paths)
-    return sorted([*events, *_missing(paths, events)], key=lambda event: str(event["at"]))
+    return sorted([*events, *_missing(paths, events)], key=lambda event: event["at"])
 
 
 def complete(paths: Paths) -> None:
@@ -80,10 +96,12 @@ def _user() -> str:
 def _noted(paths: Paths) -> list[Event]:
     file, events = ArtifactStore(paths).history, []
     for line in file.read_bytes().splitlines() if file.exists() else ():
-        with contextlib.suppress(ValueError, AttributeError):  # cut, or no object
+        with contextlib.suppress(ValueError):  # cut, or no event
+            _KNOWN.validate_json(line, strict=True)
             event = json.loads(line)
-            if event.keys() >= {"event", "run_id", "at", "by", "reason"}:
-                events.append(event)
+            if event["event"] == TRAINED:
+                _RUN.validate_python({"promoted_at": None, **event})
+            events.append(event)
     return events
 
 

@@ -2,7 +2,8 @@
 
 What is fitted is a *part*: one kind on the branches of one expert or on all of them, cross-fitted
 over all labelled rows. The systems are made of parts: B5 of one for each expert. Each part is kept
-as soon as it is done, so that a comparison that was killed goes on where it stopped.
+as soon as it is done, so that a comparison that was killed goes on where it stopped. The kind
+"plain" is scikit-learn alone on the texts, as anybody would write it: a B2 beside the text expert.
 """
 
 from __future__ import annotations
@@ -16,11 +17,16 @@ from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
+from sklearn.calibration import CalibratedClassifierCV
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.pipeline import Pipeline, make_pipeline, make_union
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.svm import LinearSVC
 
 from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
 from src.data.splits import split_folds
-from src.errors import ArtifactError
+from src.errors import ArtifactError, ValidationError
 from src.evaluation.systems import score_pairs, score_systems
 from src.models.cross_validation import Cost, by_share, can_cross_fit, cross_fit
 from src.models.gating import OutOfFold, gating_conditions
@@ -48,7 +54,8 @@ NAMES = {
     "B5": "late fusion",
 }
 SHARE_STRATEGIES = {"B0": "prior", "B1": "stratified"}
-LATE_FUSION = "late_fusion"
+LATE_FUSION, PLAIN = "late_fusion", "plain"
+PLAIN_ROWS = 10  # of each class: CalibratedClassifierCV wants 5 beside every fold
 Fitted: TypeAlias = Mapping[str, np.ndarray]
 
 
@@ -90,6 +97,9 @@ def plan_systems(kinds: Sequence[str], experts: Mapping[str, str]) -> list[Syste
     text's n-grams, or its encoder where there are none; B4 and B5 take two experts or more.
     """
     systems = [System("B0", ""), System("B1", "")]
+    if PLAIN in kinds and TEXT in experts:
+        systems.append(System("B2", PLAIN, (Part(TEXT, PLAIN),)))
+    kinds = [kind for kind in kinds if kind != PLAIN]
     text = next((expert for expert in (TEXT, ENCODER) if expert in experts), "")
     for code, expert in (("B2", text), ("B3", IMAGE)):
         if expert in experts:
@@ -151,9 +161,12 @@ class Bench:
 
     def _cross_fit(self, part: Part) -> Fitted:
         branches, cost = branches_of(self.branches, part.expert), Cost()
-        expert = build_expert(self.cfg, branches, part.kind)
+        if part.kind == PLAIN:
+            expert, present = plain_model(), np.ones(len(self.rows), dtype=bool)
+        else:
+            expert = build_expert(self.cfg, branches, part.kind)
+            present = _present(self.rows, branches)
         y, groups, folds = (self.rows[name].to_numpy() for name in ("prdtypecode", "group", "fold"))
-        present = _present(self.rows, branches)
         with PeakMemory() as peak:
             margins = cross_fit(expert, self.rows, y, groups, folds, present, cost)
         logger.info("  %-12s %-12s %8.1f s", *part, cost.fit_s)
@@ -173,6 +186,26 @@ class Bench:
         return digest.hexdigest()[:16]
 
 
+class _LogProbabilities(CalibratedClassifierCV):
+    """Its decisions are the logs of its probabilities, which nothing calibrates once more."""
+
+    def decision_function(self, X: pd.DataFrame) -> np.ndarray:
+        return np.log(np.maximum(self.predict_proba(X), np.finfo(np.float64).tiny))
+
+
+def plain_model(**vocabulary: int) -> Pipeline:
+    """Return the kind "plain", not fitted; `vocabulary` is more for both `TfidfVectorizer`."""
+    options = {"min_df": 2, "sublinear_tf": True, **vocabulary}
+    words = TfidfVectorizer(ngram_range=(1, 2), **options)
+    chars = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options)
+    classifier = _LogProbabilities(LinearSVC(C=0.5, random_state=0), cv=5)
+    return make_pipeline(FunctionTransformer(_texts), make_union(words, chars), classifier)
+
+
+def _texts(table: pd.DataFrame) -> pd.Series:
+    return table["designation"] + " " + table["description"]
+
+
 def _present(rows: pd.DataFrame, branches: Sequence[Branch]) -> np.ndarray:
     """Return of which products some branches have input: bool, shape (n,)."""
     return rows[list(required_columns(branches))].any(axis=1).to_numpy()
@@ -182,7 +215,13 @@ def _plan(
     kinds: Sequence[str], cfg: Config, branches: Sequence[Branch], rows: pd.DataFrame
 ) -> list[System]:
     """Plan for the experts that are switched on and that enough products have input of."""
-    experts = {}
+    experts, counts = {}, rows["prdtypecode"].value_counts()
+    if PLAIN in kinds and counts.min() < PLAIN_ROWS:
+        raise ValidationError(
+            f"class {counts.idxmin()} has {counts.min()} rows: CalibratedClassifierCV wants 5 in "
+            f"every training fold, so the kind {PLAIN} expects {PLAIN_ROWS}",
+            next_command="python scripts/train.py --help",
+        )
     for expert, kind in cfg.model.late_fusion.model_dump().items():
         if own := branches_of(branches, expert):
             present = _present(rows, own)
@@ -216,6 +255,8 @@ def _probabilities(
 ) -> np.ndarray:
     codes = np.unique(rows["prdtypecode"], return_inverse=True)[1]
     folds = rows["fold"].to_numpy()
+    if system.kind == PLAIN:
+        return np.exp(parts[system.parts[0]]["margins"])
     if system.parts:
         margins = {part.expert: parts[part]["margins"] for part in system.parts}
         return OutOfFold(margins, folds, gating_conditions(rows), codes).probabilities

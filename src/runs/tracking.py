@@ -37,7 +37,7 @@ RUN_TAG = "run_id"  # of a model's version: our name of the run
 # and nobody asked to report its use to its makers.
 ENVIRONMENT = {
     "MLFLOW_ALLOW_FILE_STORE": "true",
-    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "30",
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
@@ -64,8 +64,8 @@ class TrackedPipeline:
 
 def log_run(cfg: Config, store: ArtifactStore, run: Run) -> None:
     """Log a finished run and register its pipeline; `store` is the run's."""
-    _attempt(cfg, "the run was not logged", _log, store, run)
-    follow_aliases(cfg)
+    if _attempt(cfg, "the run was not logged", _log, store, run):
+        follow_aliases(cfg)
 
 
 def follow_aliases(cfg: Config) -> None:
@@ -150,8 +150,11 @@ def _uri(cfg: Config) -> str:
     return uri if "://" in uri else (cfg.paths.workspace / uri).as_uri()
 
 
-def _attempt(cfg: Config, otherwise: str, work: Callable[..., None], *args: object) -> None:
-    """Call `work` with a client of the configured place; whatever fails becomes a warning."""
+def _attempt(cfg: Config, otherwise: str, work: Callable[..., None], *args: object) -> bool:
+    """Call `work` with a client of the configured place; whatever fails becomes a warning.
+
+    Returns whether it was done.
+    """
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     # It warns of pickles and asks for examples; what goes wrong is an exception.
@@ -164,6 +167,8 @@ def _attempt(cfg: Config, otherwise: str, work: Callable[..., None], *args: obje
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             work(mlflow.MlflowClient(), cfg, *args)
+        return True
     except Exception as e:  # noqa: BLE001 - the run is done, whatever a library of others raises
         told = str(e).partition("\n")[0] or type(e).__name__
         logger.warning("%s: %s (%s)", cfg.tracking.uri, otherwise, told)
+        return False

@@ -2,13 +2,14 @@
 
 A column of the input that is named as one of ours comes back as ``input_label`` and the like. The
 form "excel" is what Excel opens with a double click: semicolons, a byte-order mark, and decimal
-commas where the language has them.
+commas where the language has them; a cell that Excel would compute has an apostrophe before it.
 """
 
 from __future__ import annotations
 
 import csv
 import math
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,6 +19,8 @@ from src.pipelines.neighbours import COSINE
 from src.serving.predictor import Prediction, Predictor, Product
 
 FORMS = ("csv", "excel")
+# Formulas of strangers could call other programs; a number with its sign is none.
+_FORMULA = re.compile(r"[=+\-@\t\r](?![\d.,]+$)")
 
 
 def answer_columns(top_k: int) -> list[str]:
@@ -27,13 +30,13 @@ def answer_columns(top_k: int) -> list[str]:
     return ["prdtypecode", "label", "probability", *more, *flags]
 
 
-def own_columns(columns: Sequence[str], top_k: int) -> list[str]:
-    """Return the names under which the input's columns come back.
+def own_columns(columns: Sequence[str], top_k: int, *more: str) -> list[str]:
+    """Return the names under which the input's columns come back; `more` are ours, too.
 
     >>> own_columns(["sku", "label"], top_k=1)
     ['sku', 'input_label']
     """
-    ours, taken, names = set(answer_columns(top_k)), {*columns}, []
+    ours, taken, names = {*answer_columns(top_k), *more}, {*columns}, []
     for name in columns:
         if name in ours:
             name = f"input_{name}"
@@ -130,5 +133,7 @@ def _to_csv(rows: Iterable[Sequence[str]], form: str) -> str:
         delimiter=";" if form == "excel" else ",",
         lineterminator="\r\n",
     )
+    if form == "excel":
+        rows = ([f"'{c}" if _FORMULA.match(c) else c for c in row] for row in rows)
     writer.writerows(rows)
     return "".join(f"{line[:-2]}\n" for line in lines)

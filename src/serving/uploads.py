@@ -61,14 +61,14 @@ def unpack_images(data: bytes, folder: Path) -> tuple[dict[str, str], int]:
     with _open_zip(data) as (archive, members):
         left, files = MAX_BYTES, {}
         for number, (path, member) in enumerate(members.items()):
-            content = None
-            if is_image_name(path):
-                content = _read(archive, member, MAX_MEMBER_BYTES)
-            if content is None:
+            if not is_image_name(path):
                 continue
+            content, whole = _read(archive, member, MAX_MEMBER_BYTES)
             left -= len(content)
             if left < 0:
                 raise FileFault(Said("reader.faults.zip_bytes", n=MAX_BYTES))
+            if not whole:
+                continue
             files[path] = str(folder / str(number))
             Path(files[path]).write_bytes(content)
     return files, len(members) - len(files)
@@ -85,8 +85,10 @@ def unpack_products(
     data = spool.read()
     with _open_zip(data) as (archive, members):
         tables = [m for path, m in members.items() if path.lower().endswith(_TABLE_ENDINGS)]
-        content = _read(archive, tables[0], most_bytes) if len(tables) == 1 else None
-    if content is None:
+        content, whole = b"", False
+        if len(tables) == 1:
+            content, whole = _read(archive, tables[0], most_bytes)
+    if not whole:
         raise FileFault(Said("reader.faults.zip_table", n=len(tables), most=most_bytes))
     return io.BytesIO(content), unpack_images(data, folder)[0]
 
@@ -135,18 +137,14 @@ def _path(member: zipfile.ZipInfo) -> str:
     return unicodedata.normalize("NFC", path.replace("\\", "/"))
 
 
-def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> bytes | None:
-    """Return a member's bytes; None where it is too large or can't be read.
+def _read(archive: zipfile.ZipFile, member: zipfile.ZipInfo, most_bytes: int) -> tuple[bytes, bool]:
+    """Return what came out of a member, and whether that is all: not too much, and undamaged.
 
     The size that the zip states is not trusted: what comes out is counted.
     """
-    content = bytearray()
-    try:
-        with archive.open(member) as stream:
-            while block := stream.read(_BLOCK_BYTES):
-                content += block
-                if len(content) > most_bytes:
-                    return None
-    except _MEMBER_FAULTS:
-        return None
-    return bytes(content)
+    content, whole = bytearray(), False
+    with contextlib.suppress(*_MEMBER_FAULTS), archive.open(member) as stream:
+        while len(content) <= most_bytes and (block := stream.read(_BLOCK_BYTES)):
+            content += block
+        whole = len(content) <= most_bytes
+    return bytes(content), whole

@@ -211,7 +211,7 @@ def _table(
         row_height=THUMBNAIL_PX if any(images) else None,
         placeholder=DASH,
         column_config={names["image"]: st.column_config.ImageColumn(), names["right"]: right},
-        disabled=[title for title in data.columns if title != names["right"] or not editable],
+        disabled=not editable or [title for title in data.columns if title != names["right"]],
         key=key,
         alt=ctx.words("app.predict.file_work"),
     )

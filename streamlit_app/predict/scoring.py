@@ -16,13 +16,13 @@ import pandas as pd
 from src.data.readers import ProductReader
 from src.errors import FileFault
 from src.i18n import Said
-from src.serving.answers import answers_header, answers_rows
+from src.serving.answers import answers_header, answers_rows, own_columns
 from src.serving.predictor import COLUMNS, Prediction, Predictor, Product
 from src.serving.uploads import unpack_images
 
 CHUNK_ROWS = 100
 MAX_ROWS = 100_000
-TOP_K = 3
+TOP_K, CORRECTED = 3, "corrected_code"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,7 +60,7 @@ class ScoredFile:
         """
         own, cells = list(self.reader.header), self.cells
         if corrected:
-            own.append("corrected_code")
+            own = [*own_columns(own, TOP_K, CORRECTED), CORRECTED]
             cells = [[*row, str(corrected.get(i, ""))] for i, row in enumerate(cells)]
         text_form = "csv" if form == "parquet" else form
         text = answers_header(own, TOP_K, text_form)

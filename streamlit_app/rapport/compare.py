@@ -12,7 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -45,66 +45,58 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _compare(args: argparse.Namespace) -> int:
+    from src.monitoring.labelled_drift import compare_accuracy, compare_classes
+
     path = args.batch if args.batch.exists() else args.folder / args.batch
     recalls, found = read_batch(path)
     known = args.folder / f"{args.baseline}_diagnostics.csv"
     baseline = _read_csv(known, "prdtypecode", "label", "recall", "support")
-    changes = compare(recalls, baseline)
-    overall = compare_all(changes)
+    names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
+    before = _counts(baseline, "prdtypecode", "recall")
+    codes = [code for code in recalls if code in before]
+    pairs = [recalls[code] for code in codes], [before[code] for code in codes]
+    overall = compare_accuracy(*pairs, FALSE_ALARM_RATE)
     if overall is None:
         raise FileFault.of(path, f"no class that {known} knows: another model's report")
-    names = dict(zip(baseline["prdtypecode"].tolist(), baseline["label"].tolist(), strict=True))
-    lines = [f"{path.name} against {args.baseline}", *table(changes, overall, names)]
+    changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
+    fell = changes["change"] == "fell"
+    worst_first = changes.assign(fall=changes["high"].where(fell, 1.0))
+    worst_first = worst_first.sort_values(["fall", "delta"])
+    lines = [f"{path.name} against {args.baseline}", *table(worst_first, overall, names)]
     confusions = args.folder / f"{args.baseline}_top_confusions.csv"
     if found and confusions.exists():
-        pairs = _read_csv(confusions, "true", "predicted", "rate")
-        lines += confusion_lines(found, pairs, names)
+        lines += confusion_lines(found, _read_csv(confusions, "true", "predicted", "rate"), names)
     sys.stdout.write("\n".join(lines) + "\n")
-    fell = (changes["change"] == "fell").any()
-    return EXIT_FINDINGS if fell or overall["fell"] else EXIT_FINE
+    return EXIT_FINDINGS if fell.any() or overall["fell"] else EXIT_FINE
 
 
 def read_batch(path: Path) -> tuple[Counts, Confusions]:
     """Read a batch's report, which in CSV holds no confusions; without labels it is a FileFault."""
+    confusions: Confusions = {}
     if path.suffix == ".csv":
         rows = _read_csv(path, "part", "name", "now", "support")
-        rows = rows[(rows["part"] == "class") & (rows["support"] > 0)]
-        return _labelled(path, _counts(rows, "name", "now")), {}
-    try:
-        labels = json.loads(path.read_text(encoding="utf-8"))["labels"] or {"classes": []}
-        recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
-        codes = list(_labelled(path, recalls))
-        counts: Sequence[Sequence[int]] = labels["confusion"]
-    except (OSError, ValueError, KeyError, TypeError) as e:
-        raise FileFault.of(path, f"not readable as a drift report ({e!r})") from e
-    confusions = {
-        (codes[t], codes[p]): (count, count / sum(row))
-        for t, row in enumerate(counts)
-        for p, count in enumerate(row)
-        if count and p != t
-    }
+        recalls = _counts(rows[(rows["part"] == "class") & (rows["support"] > 0)], "name", "now")
+    else:
+        try:
+            labels = json.loads(path.read_text(encoding="utf-8"))["labels"]
+            labels = labels or {"classes": [], "confusion": []}
+            recalls = {c["code"]: (c["correct"], c["support"]) for c in labels["classes"]}
+            codes = list(recalls)
+            confusions = {
+                (codes[t], codes[p]): (count, count / sum(row))
+                for t, row in enumerate(labels["confusion"])
+                for p, count in enumerate(row)
+                if count and p != t
+            }
+        except (OSError, ValueError, LookupError, TypeError) as e:
+            raise FileFault.of(path, f"not readable as a drift report ({e!r})") from e
+    if not recalls:
+        raise FileFault.of(
+            path,
+            "no labels in this report: expected one made with --labels",
+            next_command="python tools/drift_report.py --help",
+        )
     return recalls, confusions
-
-
-def compare(recalls: Counts, baseline: pd.DataFrame) -> pd.DataFrame:
-    """Compare recalls of the codes that batch and baseline share, the worst first."""
-    from src.monitoring.labelled_drift import compare_classes
-
-    known = _counts(baseline, "prdtypecode", "recall")
-    codes = [code for code in recalls if code in known]
-    pairs = [recalls[c] for c in codes], [known[c] for c in codes]
-    changes = compare_classes(codes, *pairs, FALSE_ALARM_RATE)
-    fall = changes["high"].where(changes["change"] == "fell", 1.0)
-    return changes.assign(fall=fall).sort_values(["fall", "delta"], ignore_index=True)
-
-
-def compare_all(changes: pd.DataFrame) -> dict[str, Any] | None:
-    """Compare all classes together; None where batch and baseline share none."""
-    from src.monitoring.labelled_drift import compare_accuracy
-
-    batch = changes[["correct", "support"]].to_numpy().tolist()
-    baseline = changes[["baseline_correct", "baseline_support"]].to_numpy().tolist()
-    return compare_accuracy(batch, baseline, FALSE_ALARM_RATE)
 
 
 def table(changes: pd.DataFrame, overall: Mapping[str, Any], names: Mapping[int, str]) -> list[str]:
@@ -149,16 +141,6 @@ def _counts(rows: pd.DataFrame, code: str, recall: str) -> Counts:
     """Return (correct, support) by code from columns of recall and support."""
     columns = (rows[name].tolist() for name in (code, recall, "support"))
     return {int(c): (round(r * n), int(n)) for c, r, n in zip(*columns, strict=True)}
-
-
-def _labelled(path: Path, recalls: Counts) -> Counts:
-    if not recalls:
-        raise FileFault.of(
-            path,
-            "no labels in this report: expected one made with --labels",
-            next_command="python tools/drift_report.py --help",
-        )
-    return recalls
 
 
 def _read_csv(path: Path, *columns: str) -> pd.DataFrame:

@@ -49,11 +49,12 @@ def show(ctx: Context, table: pd.DataFrame) -> None:
     scores["name"] = [ctx.words(f"app.diagnostics.{name}") for name in SCORES]
     _differences(ctx, scores, ctx.words("app.runs.score"))
     _settings(ctx, kept.loc[before, "settings"], kept.loc[after, "settings"])
-    st.header(ctx.words("app.runs.classes"), anchor=False)
-    components.note(ctx.words("app.runs.classes_note"))
     moved = classes[classes["difference"] != 0].head(MAX_CLASSES)
-    moved = moved.assign(name=[ctx.named(code) for code in moved["prdtypecode"]])
-    _differences(ctx, moved, ctx.words("app.word.class"))
+    if len(moved):
+        st.header(ctx.words("app.runs.classes"), anchor=False)
+        components.note(ctx.words("app.runs.classes_note"))
+        moved = moved.assign(name=[ctx.named(code) for code in moved["prdtypecode"]])
+        _differences(ctx, moved, ctx.words("app.word.class"))
     _products(ctx, after, changed)
 
 

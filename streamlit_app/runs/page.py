@@ -24,6 +24,7 @@ ROLES = {
     "gone": palette.NO_THEME_COLOR,
 }
 _DONE = "runs_done"
+MAX_DRAWN = 40
 
 
 def show(ctx: Context) -> None:
@@ -54,12 +55,12 @@ def trained(ctx: Context, events: list[history.Event]) -> pd.DataFrame:
     for role in ("previous", "candidate", "served"):
         if folder := find_run(paths, role):
             roles[folder.name] = role
-    rows = [
-        {**event, **_shown(ctx, event), "role": roles.get(event["run_id"], "gone")}
+    rows = {
+        event["run_id"]: {**event, **_shown(ctx, event), "role": roles.get(event["run_id"], "gone")}
         for event in reversed(events)
         if event["event"] == history.TRAINED
-    ]
-    return pd.DataFrame(rows).set_index("run_id") if rows else pd.DataFrame()
+    }
+    return pd.DataFrame(list(rows.values()), index=pd.Index(rows, name="run_id"))
 
 
 def _shown(ctx: Context, event: history.Event) -> dict[str, Any]:
@@ -83,12 +84,13 @@ def _history(ctx: Context, table: pd.DataFrame) -> None:
     names = {role: ctx.words(f"app.runs.role_{role}") for role in ROLES}
     colors = {names[role]: color for role, color in ROLES.items() if role in set(table["role"])}
     components.legend(colors)
-    shown = table.reset_index().assign(color=table["role"].map(names).tolist())
+    shown = table.assign(color=table["role"].map(names))
     score = ctx.words("app.diagnostics.f1_weighted")
     titles = {"name": ctx.words("app.runs.run"), "color": ctx.words("app.runs.role")}
     titles |= {"shown": score, "interval": ctx.words("app.method.interval")}
-    least = max(0.0, float(shown["low"].min()) - 0.05)
-    chart = charts.intervals(shown, colors=colors, titles=titles, value_title=score, least=least)
+    drawn = shown.head(MAX_DRAWN)
+    least = max(0.0, float(drawn["low"].min()) - 0.05)
+    chart = charts.intervals(drawn, colors=colors, titles=titles, value_title=score, least=least)
     components.chart(ctx, chart, ctx.words("app.runs.scores"))
     components.note(ctx.words("app.runs.scores_note"))
     more = ("rows", "corrections", "changed", "data", "run_id")
@@ -108,12 +110,12 @@ def _events(ctx: Context, events: list[history.Event]) -> None:
 def _serve(ctx: Context, table: pd.DataFrame, number: int) -> None:
     """Show which run is what, and the form that changes it; a new `number` of events empties it."""
     st.header(ctx.words("app.runs.change_served"), anchor=False)
-    by_role = {role: table.loc[[run]] for run, role in table["role"].items()}
+    by_role = dict(zip(table["role"].tolist(), table.index.tolist(), strict=True))
     for role in ("served", "candidate", "previous"):
-        name = by_role[role]["name"].iloc[0] if role in by_role else ctx.words("app.runs.none")
+        name = table.loc[by_role[role], "name"] if role in by_role else ctx.words("app.runs.none")
         components.note(f"<b>{ctx.words(f'app.runs.role_{role}')}</b> {name}")
     if "candidate" in by_role:
-        store = ArtifactStore(ctx.cfg.paths, by_role["candidate"].index[0])
+        store = ArtifactStore(ctx.cfg.paths, by_role["candidate"])
         rule = (loaders.load(store, store.promotion) or {"reason": ""})["reason"]
         components.note(ctx.words("app.runs.rule_says", rule=html.escape(rule)))
     if done := st.session_state.pop(_DONE, None):
@@ -133,21 +135,25 @@ def _serve(ctx: Context, table: pd.DataFrame, number: int) -> None:
     ):
         disabled = not ready or role not in by_role
         if place.button(ctx.words(f"app.runs.{action}"), disabled=disabled, width="stretch"):
-            _change(ctx, action, by=by, reason=reason)
+            _change(ctx, action, number, by=by, reason=reason)
     if not ready:
         components.note(ctx.words("app.runs.not_ready"))
 
 
-def _change(ctx: Context, action: str, *, by: str, reason: str) -> None:
-    """Promote the candidate, whatever the rule says, or roll back; say what is served now."""
+def _change(ctx: Context, action: str, number: int, *, by: str, reason: str) -> None:
+    """Promote the candidate, whatever the rule says, or roll back; say what is served now.
+
+    Where more than a `number` of events are noted another was faster, and nothing is changed.
+    """
     from src.runs.promotion import promote, roll_back, tell_served
 
     with ctx.store.writing():
-        if action == "promote":
+        as_seen = len(history.read(ctx.cfg.paths)) == number
+        if as_seen and action == "promote":
             promote(ctx.store, ctx.cfg.promotion.margin, force=True, by=by, reason=reason)
-        else:
+        elif as_seen:
             roll_back(ctx.store, by=by, reason=reason)
         run_id = ctx.store.served_run().run_id
-        tell_served(ctx.cfg, run_id)
+    tell_served(ctx.cfg, run_id)
     st.session_state[_DONE] = ctx.words("app.runs.now_served", run=run_id)
     st.rerun()

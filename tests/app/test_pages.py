@@ -12,11 +12,14 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from src.artifacts import history
-from src.artifacts.store import ArtifactStore
+from src.artifacts.store import ArtifactStore, Run
 from src.config import Config, load_config
 from src.data.corrections import item_hash, read_feedback
 from src.labels import Labels
+from src.runs.promotion import promote
 from src.serving.predictor import Product, load_predictor
+from streamlit_app.runs import page as runs_page
+from streamlit_app.shared import loaders
 from tests.app import finished_run
 from tests.conftest import Load, Shop
 
@@ -440,6 +443,36 @@ def test_the_runs_over_time(page: Page, finished: Config) -> None:
     assert events["What the rule said"].tolist()[0].startswith("weighted F1 worse: ")
 
 
+def test_a_run_that_was_noted_twice_is_one(page: Page, copied: Config) -> None:
+    file = ArtifactStore(copied.paths).history
+    file.write_bytes(file.read_bytes() * 2)
+    for section in ("history", "compare", "serve"):
+        test = page(copied, "runs", runs_section=section)
+        assert not test.exception
+        if section == "history":
+            assert len(test.dataframe[0].value) == 2
+
+
+def test_who_comes_second_changes_nothing(page: Page, copied: Config) -> None:
+    """Two people roll back at once: the second would undo the first."""
+    store = ArtifactStore(copied.paths)
+    with store.writing():
+        promote(store, 0.01, force=True)
+    forms = [page(copied, "runs", runs_section="serve") for _ in range(2)]
+    for test in forms:
+        test.text_input[0].set_value("complaints")
+        test.checkbox[0].check().run()
+    seen = len(history.read(copied.paths))
+    press(forms[0], "Roll back to the previous one")
+    now = store.served_run().run_id
+    press(forms[1], "Roll back to the previous one")
+    assert store.served_run().run_id == now
+    # And where the second pressed before the first was done:
+    runs_page._change(loaders.context("en"), "roll_back", seen, by="Bob", reason="complaints")
+    assert store.served_run().run_id == now
+    assert len(history.read(copied.paths)) == seen + 1
+
+
 def test_two_runs_side_by_side(page: Page, finished: Config, labels: Labels) -> None:
     stores = [ArtifactStore(finished.paths), ArtifactStore(finished.paths).pinned("candidate")]
     before, after = (store.load(store.unseen) for store in stores)
@@ -467,6 +500,18 @@ def test_two_runs_side_by_side(page: Page, finished: Config, labels: Labels) -> 
     broken = html_of(test)
     assert broken.count('<article class="card">') == 12
     assert broken.count(labels.label(2220)) >= 12
+
+
+def test_two_runs_of_the_same_answers(page: Page, copied: Config) -> None:
+    """No class moved and no product changed: a retraining on the same settings."""
+    first, second = (ArtifactStore(copied.paths).pinned(a) for a in ("served", "candidate"))  # type: ignore[arg-type]
+    run = Run.of(second.describe(second.serving))
+    second.save(second.unseen, first.load(first.unseen), run=run, stage="promote")
+    test = page(copied, "runs", runs_section="compare")
+    assert not test.exception
+    scores, _ = (frame.value for frame in test.dataframe)
+    assert scores["Difference (points)"].tolist() == [0, 0, 0]
+    assert html_of(test).count('<article class="card">') == 0
 
 
 def weighted_f1(table: pd.DataFrame) -> float:

@@ -79,6 +79,18 @@ def test_corrections_have_a_column_of_their_own(predictor: Predictor) -> None:
     assert list(rows[0])[5:7] == ["corrected_code", "prdtypecode"]
 
 
+def test_a_corrected_file_comes_back_with_both_corrections(predictor: Predictor) -> None:
+    """What was downloaded once is scored again: no column is there twice."""
+    table = "designation,,corrected_code,input_corrected_code\nPiscine ronde,x,10,40\n"
+    scored, labels = score(predictor, table), predictor.pipeline.labels
+    header, row = csv.reader(io.StringIO(scored.written(labels, "en", "csv", {0: 2403}).decode()))
+    assert header[:5] == [
+        "designation", "", "input_input_corrected_code", "input_corrected_code", "corrected_code",
+    ]  # fmt: skip
+    assert row[:5] == ["Piscine ronde", "x", "10", "40", "2403"]
+    assert len(set(header)) == len(header)
+
+
 def test_parquet_has_numbers_and_what_the_input_had_as_it_stood(predictor: Predictor) -> None:
     """An id keeps its zeros, an empty text and "NA" are texts; without a class a row has none."""
     table = "designation,sku,sku\nPiscine ronde,007,NA\n - ,,x\n"

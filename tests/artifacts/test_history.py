@@ -141,5 +141,22 @@ def test_a_line_of_something_else_is_passed_over(lived: ArtifactStore) -> None:
     assert history.read(lived.paths) == expected
 
 
+def test_a_line_that_a_hand_wrote_wrong_is_passed_over(lived: ArtifactStore) -> None:
+    expected = history.read(lived.paths)
+    run, promoted = expected[0], expected[1]
+    wrong = [
+        {**promoted, "event": "deployed"}, {**promoted, "event": ["promoted"]},
+        {**promoted, "at": "yesterday"}, {**promoted, "at": 5}, {**promoted, "reason": {"a": 1}},
+        {**promoted, "run_id": ["run-1"]}, {**promoted, "event": "trained"},
+        {**run, "f1_weighted": "high"}, {**run, "half_width": None}, {**run, "settings": []},
+        {**run, "rows": "many"},
+    ]  # fmt: skip
+    right = {**promoted, "by": "a hand", "at": "2000-01-01T00:00:00+00:00"}
+    lines = [json.dumps(line).encode() for line in (*wrong, right)]
+    with lived.history.open("ab") as file:
+        file.write(b"\n".join([*lines, b"[" * 100_000, b"\xff\xfe"]))
+    assert history.read(lived.paths) == [right, *expected]
+
+
 def test_before_the_first_run_there_is_none(tmp_path: Path) -> None:
     assert history.read(store_in(tmp_path).paths) == []

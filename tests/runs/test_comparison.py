@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import subprocess
 import sys
 import time
@@ -10,13 +11,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.calibration import CalibratedClassifierCV
 from sklearn.dummy import DummyClassifier
-from sklearn.metrics import f1_score
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.metrics import f1_score, log_loss
+from sklearn.model_selection import PredefinedSplit, cross_val_predict
+from sklearn.pipeline import make_pipeline, make_union
+from sklearn.svm import LinearSVC
 
 from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
 from src.config_model import Validation
+from src.data.splits import split_folds
+from src.errors import ValidationError
 from src.labels import load_labels
 from src.pipeline_steps import stage01_data_ingestion as stage01
 from src.pipeline_steps import stage02_data_validation as stage02
@@ -145,6 +153,42 @@ def test_table_and_files(tmp_path: Path, demo_shop: Path) -> None:
     pairs = store.load(store.comparison_pairs)
     pd.testing.assert_frame_equal(pairs, compared.pairs)
     assert pairs.set_index(["system", "versus"]).loc[("B2 linear_svc", "B0"), "difference_low"] > 0
+
+
+def test_the_kind_plain_is_scikit_learn_alone(tmp_path: Path, demo_shop: Path) -> None:
+    """Against `cross_val_predict`, and nothing of ours calibrates it."""
+    cfg = configure(tmp_path, demo_shop, "cv.n_folds=2")
+    transformed = transform(cfg)
+    scarce = "class 1180 has 5 rows: CalibratedClassifierCV wants 5 .* expects 10"
+    with pytest.raises(ValidationError, match=scarce):
+        compare(cfg, transformed, ["plain"], fresh=False)
+    counts = transformed.train["prdtypecode"].value_counts()
+    often = transformed.train["prdtypecode"].isin(counts.index[counts >= 16]).to_numpy()
+    transformed = dataclasses.replace(
+        transformed,
+        train=transformed.train[often].reset_index(drop=True),
+        holdout=transformed.holdout[often],
+    )
+    table = compare(cfg, transformed, ["plain"], fresh=False).systems.set_index("kind")
+    assert table["system"].tolist() == ["B0", "B1", "B2", "B2"]
+    assert table.loc["linear_svc", "versus"] == "B2 plain"
+    rows = transformed.train
+    folds = split_folds(transformed.y, transformed.groups, 2, cfg.compute.seed)
+    options = {"min_df": 2, "sublinear_tf": True}
+    model = make_pipeline(
+        make_union(
+            TfidfVectorizer(ngram_range=(1, 2), **options),
+            TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), **options),
+        ),
+        CalibratedClassifierCV(LinearSVC(C=0.5, random_state=0), cv=5),
+    )
+    text = rows["designation"] + " " + rows["description"]
+    split = PredefinedSplit(folds)
+    proba = cross_val_predict(model, text, transformed.y, cv=split, method="predict_proba")
+    assert table.loc["plain", "log_loss"] == pytest.approx(log_loss(transformed.y, proba))
+    answers = np.unique(transformed.y)[proba.argmax(axis=1)]
+    f1 = f1_score(transformed.y, answers, average="weighted")
+    assert table.loc["plain", "f1_weighted"] == pytest.approx(f1)
 
 
 def test_what_is_done_is_not_done_again(tmp_path: Path, demo_shop: Path) -> None:

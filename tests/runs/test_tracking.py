@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -18,9 +19,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from src.artifacts.store import ArtifactStore
+from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config, Paths, load_config
-from src.runs.tracking import TrackedPipeline, follow_aliases
+from src.runs.tracking import ENVIRONMENT, TrackedPipeline, follow_aliases, log_run
 from src.serving.predictor import Product, load_predictor
 from tests.conftest import find_free_port
 from tests.runs.test_promotion import command
@@ -220,6 +221,30 @@ def test_a_server_that_is_down_is_a_warning(configure: Configure, free_port: int
     assert done.returncode == 0, done.stderr
     assert "served now" in done.stdout
     assert f"http://127.0.0.1:{free_port}: the run was not logged (" in done.stderr
+
+
+def test_a_server_that_never_answers_is_asked_twice(
+    tmp_path: Path, served_paths: Paths, monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:  # fmt: skip
+    """A training waits for two answers, not for two of each of what it would do."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
+    store = ArtifactStore(served_paths)
+    with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
+        uri = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        cfg = load_config(overrides=[f"paths.workspace={tmp_path}", f"tracking.uri={uri}"])
+        log_run(cfg, store, Run.of(store.describe(store.serving)))
+        silent.setblocking(False)
+        asked = 0
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                silent.accept()[0].close()
+                asked += 1
+    assert asked == 2
+    warned = [record.message for record in caplog.records if record.name == "src.runs.tracking"]
+    assert [text.startswith(f"{uri}: the run was not logged (") for text in warned] == [True]
 
 
 def test_where_mlflow_is_not_installed_that_is_a_warning(

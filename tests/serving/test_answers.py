@@ -82,3 +82,22 @@ def test_excel_opens_it_with_a_double_click() -> None:
         rows = csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline=""), delimiter=";")
         row = next(iter(rows))
         assert (row["label"], row["probability"]) == (label, probability)
+
+
+@pytest.mark.parametrize(
+    ("cell", "shown"),
+    [
+        ("=HYPERLINK(\"http://a\")", "'=HYPERLINK(\"http://a\")"), ("@SUM(1)", "'@SUM(1)"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"), ("-2+3", "'-2+3"), ("\t=1+1", "'\t=1+1"),
+        ("-9,5", "-9,5"), ("+33", "+33"), ("", ""), ("Jeu = jouet", "Jeu = jouet"),
+    ],
+)  # fmt: skip
+def test_excel_computes_no_cell_of_the_input(cell: str, shown: str) -> None:
+    """A program that reads the CSV gets the cell as it was."""
+    for form, expected in (("csv", cell), ("excel", shown)):
+        text = answers_rows([["A1", cell]], ANSWERS[:1], 1, LABELS, "en", form)
+        row = next(csv.reader(io.StringIO(text), delimiter=";" if form == "excel" else ","))
+        assert row[:2] == ["A1", expected]
+        header = answers_header([cell or "x"], 1, form).lstrip("\ufeff")
+        names = next(csv.reader(io.StringIO(header), delimiter=";" if form == "excel" else ","))
+        assert names[0] == (expected or "x")

@@ -6,6 +6,7 @@ import contextlib
 import io
 import random
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,22 @@ def test_a_zip_that_unpacks_to_too_much_is_refused(
     members = [(f"image_{i}_product_{i}.jpg", bytes(1_000)) for i in range(2)]
     with pytest.raises(FileFault, match="unpack to more than 1,500 bytes"):
         unpack_images(zip_of(*members), tmp_path)
+
+
+@pytest.mark.parametrize("damaged", [False, True])
+def test_what_is_passed_over_counts_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, damaged: bool
+) -> None:
+    """Else small zips of large members would keep the service busy for minutes."""
+    monkeypatch.setattr(uploads, "MAX_BYTES", 5_000_000)
+    monkeypatch.setattr(uploads, "MAX_MEMBER_BYTES", 3_000_000 if damaged else 1_000_000)
+    data = zip_of(*((f"{i}.jpg", bytes(2_000_000)) for i in range(6)))
+    if damaged:
+        sums = zlib.crc32(bytes(2_000_000)).to_bytes(4, "little")
+        data = data.replace(sums, bytes(4))
+    with pytest.raises(FileFault, match="unpack to more than 5,000,000 bytes"):
+        unpack_images(data, tmp_path)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_zip_of_too_many_files_is_refused(

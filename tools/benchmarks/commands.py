@@ -46,11 +46,11 @@ import sys
 import pandas as pd
 from sklearn.metrics import f1_score, log_loss
 from sklearn.model_selection import train_test_split
-from tools.plain_baseline import plain_model
+from src.runs.comparison import plain_model
 
 x, y = (pd.read_csv(path, index_col=0, keep_default_na=False) for path in sys.argv[1:])
-text, y = x["designation"] + " " + x["description"], y["prdtypecode"]
-train, test, y_train, y_test = train_test_split(text, y, test_size=0.15, stratify=y, random_state=0)
+y = y["prdtypecode"]
+train, test, y_train, y_test = train_test_split(x, y, test_size=0.15, stratify=y, random_state=0)
 model = plain_model(max_features=300_000).fit(train, y_train)
 proba = model.predict_proba(test)
 predicted = model.classes_[proba.argmax(axis=1)]

@@ -111,6 +111,11 @@ def test_all_classes_a_little_worse_is_a_finding(folder: Path) -> None:
         ("{", "not readable as a drift report"),
         ('{"labels": {"rows": 3}}', "not readable as a drift report"),
         (
+            '{"labels": {"classes": [{"code": 10, "correct": 1, "support": 2}],'
+            ' "confusion": [[1, 1]]}}',
+            "not readable as a drift report",
+        ),
+        (
             '{"labels": {"classes": [{"code": 1, "correct": 1, "support": 2}],'
             ' "confusion": [[1]]}}',
             "another model's report",
