@@ -51,6 +51,8 @@ def test_every_widget_keeps_its_choice_through_a_switch_of_the_language(
         *labels.codes, *labels.theme_names, "theme", "class", "language", "has_image",
         "has_description", "accuracy", "f1_weighted", "csv", "excel", "classes", "themes",
         *(step / 100 for step in range(101)), "2026-01-01_shop", "2026-01-02_shop",
+        *("fixed", "broken", "other"),
+        *(folder.name for folder in finished.paths.artifacts_dir.glob("runs/*")),
     ]  # fmt: skip
     state = {f"{name}_section": section} if section else {}
     test = page(finished, name, **state)

@@ -119,7 +119,7 @@ def in_the_app(predictor: Predictor, data: bytes, zipped: bytes | None = None) -
         scored = score_file(predictor, data, "given", zipped, progress=lambda *_: None)
     except FileFault as e:
         return e.message.removeprefix("given")
-    return scored.written(predictor.pipeline.labels, "en", "csv").decode()
+    return scored.written(predictor.pipeline.labels, "en", "csv", {}).decode()
 
 
 @pytest.mark.parametrize("name", FILES)
