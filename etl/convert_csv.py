@@ -4,8 +4,6 @@ For a file that went through a spreadsheet: other separators and encodings, a by
 of columns in another case, ids as 123.0. The file as it was stays beside it, as NAME.original.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

@@ -4,8 +4,6 @@ The order is ``DATABASE_URL``, the embedded server that lies in the workspace, a
 on localhost, unless another workspace's products are in it.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import time

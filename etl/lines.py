@@ -5,8 +5,6 @@ file where no database answers; it is read here as training reads it, so that a 
 can't make a load fail. "rejects": the first twenty rows of results/rejects.csv for people.
 """
 
-from __future__ import annotations
-
 import argparse
 import csv
 import sys

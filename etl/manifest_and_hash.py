@@ -6,8 +6,6 @@ truth, so that its time is that of the first sight of these files. The image man
 where there are images. A file fault ends with exit status 2 before the database is touched.
 """
 
-from __future__ import annotations
-
 import argparse
 import json
 import shlex

@@ -7,8 +7,6 @@ only, so no socket path can be too long; it asks for a password (scram). postgre
 root: there it runs as the folder's owner, as ``nobody``, or in a user namespace of its own.
 """
 
-from __future__ import annotations
-
 import argparse
 import dataclasses
 import importlib.util

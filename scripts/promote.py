@@ -3,8 +3,6 @@
 Exit status: 0 it is served now, 1 it is worse than the served run, 2 there is no candidate.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import textwrap

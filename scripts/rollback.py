@@ -3,8 +3,6 @@
 Exit status: 0 done, 2 there is no previous run.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -4,8 +4,6 @@ A task is a function with values, and gives the same digits wherever it runs. Wh
 dies had to do is done again by the others; without a cluster Dask is not imported.
 """
 
-from __future__ import annotations
-
 import contextlib
 import importlib.metadata
 import itertools

@@ -6,8 +6,6 @@ user stands, with the settings that were given. One that is options alone is wha
 these after it.
 """
 
-from __future__ import annotations
-
 import argparse
 import codecs
 import contextlib

@@ -4,8 +4,6 @@ A file need only hold what differs from the defaults. What does not fit is refus
 dotted key, file and line, and for an unknown key the nearest valid one.
 """
 
-from __future__ import annotations
-
 import difflib
 import json
 import re

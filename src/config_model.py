@@ -4,8 +4,6 @@ Types, ranges and defaults are here. What a key means, its unit and why it has i
 that file, where users read it.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import json

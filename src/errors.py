@@ -14,8 +14,6 @@ An error says what was found, where, what was expected, and, as its last line, t
 next. It is raised ``from`` its cause and caught once, by the ``main()`` of a script or a tool.
 """
 
-from __future__ import annotations
-
 import shlex
 from pathlib import Path
 from typing import TypeVar

@@ -1,7 +1,5 @@
 """Files written whole or not at all, lines, hashes, TOML, text for UTF-8: one of each for all."""
 
-from __future__ import annotations
-
 import contextlib
 import fcntl
 import hashlib

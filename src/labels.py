@@ -4,8 +4,6 @@ A labels map is ``{"10": "Books"}`` or ``{"10": {"fr": "Livres", "en": "Books"}}
 ``{"books": {"fr": "Livres", "en": "Books", "codes": [10, 2705]}}`` and may be left out.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import json
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """Logging as the ``main()`` of a script sets it up: talk goes to stderr, results to stdout."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

@@ -1,7 +1,5 @@
 """Colors of screens and figures: one for each theme of products, and those of right and wrong."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 # Nine hues that stay apart for most colour-blind people and on white; a theme has the color of

@@ -1,7 +1,5 @@
 """Entry of the app: ``python -m streamlit run streamlit_app/config.py``."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 

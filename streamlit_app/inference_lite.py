@@ -6,8 +6,6 @@ decoded: what the network gave for it lies in ``data/demo_image_features.npz``, 
 installed, and counts as missing where it is not.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import logging

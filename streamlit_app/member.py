@@ -4,8 +4,6 @@ Each profile has ``name``, ``role`` and ``about`` (a text, or one each in fr and
 ``works_on`` (a list of texts) and ``link`` (an https address).
 """
 
-from __future__ import annotations
-
 import dataclasses
 import html
 import json

@@ -5,8 +5,6 @@
 With --columns it also reads the columns of each branch from the last run's feature mapping.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 

@@ -6,8 +6,6 @@ python tools/clear_cache.py --all --yes  # every promoted run and its results as
 python tools/clear_cache.py --all --dry-run
 """
 
-from __future__ import annotations
-
 import argparse
 import shutil
 import sys

@@ -6,8 +6,6 @@ Everything is written to a folder of its own, which is deleted at the end: the m
 real run stay as they are. The score says little; the seconds and shapes say where time goes.
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 import tempfile

@@ -7,8 +7,6 @@ write one, is passed over. What a kill kept from being noted, or was there befor
 takes from the folders of the runs, and `complete` notes.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import getpass

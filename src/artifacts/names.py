@@ -5,8 +5,6 @@ names that people know (``artifacts/model_...``, ``results/...``, ``reports/...`
 served run's files: see `src.artifacts.runs`.
 """
 
-from __future__ import annotations
-
 import json
 from functools import cached_property
 from pathlib import Path

@@ -14,8 +14,6 @@ one whole run served, and no byte of a model is moved. What else a kill leaves u
 writer completes (`_repair`). Every function that writes expects the writer's lock.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

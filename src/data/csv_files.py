@@ -5,8 +5,6 @@ another encoding, a quote that is not closed, another number of fields than the 
 fault* with its line, and so is whatever COPY and `read_records` could read differently.
 """
 
-from __future__ import annotations
-
 import csv
 import dataclasses
 import io

@@ -4,8 +4,6 @@ A training row with a *row fault* is rejected with its reason and raw text, a te
 but kept, because the submission has every row. Text is never normalised here.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 import re

@@ -4,8 +4,6 @@
 ``PGPORT``, on the port that the workspace's embedded server has kept, or on 5433.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

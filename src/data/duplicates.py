@@ -13,8 +13,6 @@ and slightly other colours; mirrored or cropped images are others.
 pHash: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010), 3.2.1.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import html as entities
 import re

@@ -5,8 +5,6 @@ here, by one set of rules: ids are whole numbers ("12.0" is one), missing texts 
 assumed of the file is said. Nothing is held whole unless the caller wants it so.
 """
 
-from __future__ import annotations
-
 import io
 import itertools
 from collections.abc import Callable, Iterator, Mapping, Sequence

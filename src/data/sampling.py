@@ -3,8 +3,6 @@
 Acts on row numbers inside a training fold; rows that a score is computed on are never touched.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

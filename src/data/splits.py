@@ -6,8 +6,6 @@ first, each to the part that needs its classes most, and single products then fi
 every part to its exact share. It is also what a hold-out needs: parts of unequal size.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Sequence
 

@@ -4,8 +4,6 @@ Encoding, separator and sheet are recognised; what was assumed is noted, and wha
 fit is refused. Text streams: no more than a block of it is held.
 """
 
-from __future__ import annotations
-
 import gzip
 import importlib.util
 import io

@@ -5,8 +5,6 @@ that count alike are one *type*; drawing n rows with replacement is one multinom
 often each type comes, and 1,000 draws of 84,916 rows take a second instead of minutes.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Iterator
 

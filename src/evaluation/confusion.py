@@ -1,7 +1,5 @@
 """Which class is taken for which: counts, shares, the most frequent errors, diagnostics a class."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

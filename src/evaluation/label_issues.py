@@ -12,8 +12,6 @@ e is that of the highest likelihood. What it is worth on known wrong labels, and
 docs/experiments.md, "Doubtful labels".
 """
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

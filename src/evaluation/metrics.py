@@ -1,7 +1,5 @@
 """Scores of predictions and of probabilities: F1 and its kin, log-loss, calibration, coverage."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ its table by class; nothing is computed anew, so that the card and the files can
 words are in ``model_card.md.j2``.
 """
 
-from __future__ import annotations
-
 import textwrap
 from collections.abc import Iterator, Mapping
 from pathlib import Path

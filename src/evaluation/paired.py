@@ -6,8 +6,6 @@ known, group; `score_differences` and `class_differences` bootstrap it, both sys
 by the same draws; `changed_answers` names the products behind.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

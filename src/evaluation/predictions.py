@@ -1,7 +1,5 @@
 """The table of predictions, one row a product: every score of a report can be had from it."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

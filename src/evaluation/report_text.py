@@ -1,7 +1,5 @@
 """The text report of one split: 80 columns, for a terminal or a mail."""
 
-from __future__ import annotations
-
 import statistics
 from collections.abc import Iterator, Mapping
 from typing import Any

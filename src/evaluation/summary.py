@@ -1,7 +1,5 @@
 """All scores of one split as JSON values: overall, with intervals, by slice, by confidence."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Any
 

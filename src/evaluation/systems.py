@@ -1,7 +1,5 @@
 """Several systems scored on the same rows: one row a system, and every pair with its interval."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Mapping
 

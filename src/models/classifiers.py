@@ -1,7 +1,5 @@
 """The classifiers that ``[model].name`` may name, each an unfitted scikit-learn estimator."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from sklearn.base import ClassifierMixin

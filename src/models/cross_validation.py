@@ -4,8 +4,6 @@ Calibration, the gating of late fusion, the review threshold and the list of dou
 learned from them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from typing import Any

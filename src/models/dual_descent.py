@@ -11,8 +11,6 @@ the common ones side by side, and four sums at a time don't wait for each other:
 on 15,042 x 229,254, margins the same to 1e-14.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 from typing import Any

@@ -1,7 +1,5 @@
 """Alerts of drift reports, sent where ``[monitoring.alert]`` says: to a webhook, by mail."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import smtplib

@@ -6,8 +6,6 @@ they are. A batch is then one vector of sums, and a thousand resamples of the re
 product of a matrix of multiplicities with the reference's indicators.
 """
 
-from __future__ import annotations
-
 import base64
 import dataclasses
 import io

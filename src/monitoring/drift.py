@@ -7,8 +7,6 @@ all but `false_alarm_rate` of those. That is the max-T procedure of Westfall and
 knows how the signals hang together and holds the rate for all of them at once.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import math
 from collections.abc import Callable

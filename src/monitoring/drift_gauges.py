@@ -4,8 +4,6 @@ The signals and bins are those of the drift report; over a moving window there i
 rate to state, so these are gauges to watch, and the report is what alarms.
 """
 
-from __future__ import annotations
-
 import threading
 from collections import deque
 

@@ -5,8 +5,6 @@ intervals hold together: each is as wide as it takes for all of them to cover at
 (correct, support) of each class.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

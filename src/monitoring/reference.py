@@ -5,8 +5,6 @@ megabytes: readable summaries of every signal, and the sample itself in bins of 
 batch can be compared at its own size without the training data.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 from typing import Any

@@ -6,8 +6,6 @@ theory gives it. Evidence is only a scale on which signals compare: what a batch
 calibrated by resampling (`drift`), so an approximation here costs power, never false alarms.
 """
 
-from __future__ import annotations
-
 import math
 
 import numpy as np

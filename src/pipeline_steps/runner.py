@@ -4,8 +4,6 @@ Read this file and ``init.sh`` and you have seen the whole: products are read, c
 features, trained on and scored, and what each stage made is saved before the next begins.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 

@@ -1,7 +1,5 @@
 """Stage 1, data ingestion: products out of PostgreSQL or the CSVs, same rows, same order."""
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections.abc import Mapping, Sequence

@@ -4,8 +4,6 @@ A check is a row of the report: name, status ("pass", "warn"; "fail" stops the r
 observed, for a person to compare.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 What learns from many products is fitted in stage 4, on training rows alone.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import logging
 from collections.abc import Sequence

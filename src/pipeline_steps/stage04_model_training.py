@@ -1,7 +1,5 @@
 """Stage 4, model training: the scored model, then the same on all labelled rows."""
 
-from __future__ import annotations
-
 import dataclasses
 import pickle
 import time

@@ -1,7 +1,5 @@
 """Stage 5, model evaluation: scores on rows outside the fit, what they show, test products."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

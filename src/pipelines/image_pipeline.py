@@ -4,8 +4,6 @@ Each extractor reads an image once and is cached by the SHA256 of its file. What
 images sees only products that have one; the others get zeros, the mean of the scaled columns.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeAlias

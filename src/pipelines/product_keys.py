@@ -1,7 +1,5 @@
 """One number a product, of its words and its image: was this very one in the training data."""
 
-from __future__ import annotations
-
 import numpy as np
 import pandas as pd
 

@@ -1,7 +1,5 @@
 """`build_model`: the unfitted model of a configuration; `FullPipeline`: what serving loads."""
 
-from __future__ import annotations
-
 import dataclasses
 import itertools
 from collections.abc import Mapping, Sequence

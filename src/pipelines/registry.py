@@ -6,8 +6,6 @@ branch are one modality of their own and are also switched by their ``enabled``.
 switches off.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 
 from src.config import Config, nearest

@@ -23,8 +23,6 @@ content-addressed cache. An `Extractor` is pure: the same content and settings g
 whatever the other products are.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import time

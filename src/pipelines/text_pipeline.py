@@ -5,8 +5,6 @@ lose points on all but the full data. The dense ones tell sellers' habits apart;
 embedding holds what a pretrained network knows of words that no product of the catalogue has.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import json

@@ -6,8 +6,6 @@ as soon as it is done, so that a comparison that was killed goes on where it sto
 "plain" is scikit-learn alone on the texts, as anybody would write it: a B2 beside the text expert.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 import hashlib

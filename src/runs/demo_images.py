@@ -5,8 +5,6 @@ extractor gave for them, ``data/demo_image_index.json`` the row of each file nam
 app answers for them where no network can run (see ``streamlit_app/inference_lite.py``).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import numpy as np

@@ -3,8 +3,6 @@
 Hold-out products are explained, by the model that was fitted without them.
 """
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What the runner keeps of a run: models, scores, predictions, and records in the database."""
 
-from __future__ import annotations
-
 import itertools
 from typing import Any
 

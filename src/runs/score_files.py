@@ -1,7 +1,5 @@
 """The files of a scored split: tables, the text report and the figures, by the store's names."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any

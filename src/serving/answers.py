@@ -5,8 +5,6 @@ form "excel" is what Excel opens with a double click: semicolons, a byte-order m
 commas where the language has them; a cell that Excel would compute has an apostrophe before it.
 """
 
-from __future__ import annotations
-
 import csv
 import math
 import re

@@ -5,8 +5,6 @@ runs it. Every request passes `RequestGuard` first. Wrong input is answered with
 sentence; 503 says that no model is served.
 """
 
-from __future__ import annotations
-
 import base64
 import contextlib
 import dataclasses

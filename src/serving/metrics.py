@@ -1,7 +1,5 @@
 """Counters of the service in Prometheus' text format."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest

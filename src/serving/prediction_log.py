@@ -5,8 +5,6 @@ transaction each. A full queue or a database that is down loses rows, never a re
 counted, and the counts are in ``/metrics``.
 """
 
-from __future__ import annotations
-
 import functools
 import logging
 import queue

@@ -4,8 +4,6 @@ One ASGI middleware around the whole application. It counts the bytes of the bod
 in, whatever ``Content-Length`` says.
 """
 
-from __future__ import annotations
-
 import asyncio
 import dataclasses
 import hmac

@@ -10,8 +10,6 @@ copies of one product. The queue is ``project.review_items``, or, where no datab
 process's memory; in both a correction takes a product out and its withdrawal puts it back.
 """
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import json

@@ -1,7 +1,5 @@
 """The served model, kept in memory and exchanged when another is promoted."""
 
-from __future__ import annotations
-
 import logging
 import threading
 from pathlib import Path

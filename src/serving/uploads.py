@@ -4,8 +4,6 @@ Nothing of a zip's own paths reaches the disk: images are written under numbers 
 ours, and found by their path in the zip.
 """
 
-from __future__ import annotations
-
 import contextlib
 import io
 import lzma

@@ -1,7 +1,5 @@
 """What each block of columns gives to the margins, over all classes and for one."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

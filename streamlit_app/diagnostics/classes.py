@@ -1,7 +1,5 @@
 """Class by class: where the model is weak, and text alone beside text and image."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """How far its probabilities can be believed, and how much may be decided without a person."""
 
-from __future__ import annotations
-
 import math
 
 import pandas as pd

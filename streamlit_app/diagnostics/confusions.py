@@ -1,7 +1,5 @@
 """The most confused pairs, a heat map of all, and the products behind each."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import numpy as np

@@ -1,7 +1,5 @@
 """Drift reports over time, and what one of them found."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

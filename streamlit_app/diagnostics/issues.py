@@ -1,7 +1,5 @@
 """Labels that are probably wrong: confident disagreements of models that had not seen the row."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """A lot that a visitor uploads: compared with the reference, kept where the command keeps them."""
 
-from __future__ import annotations
-
 import tempfile
 from pathlib import Path
 from typing import Any

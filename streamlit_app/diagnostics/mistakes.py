@@ -1,7 +1,5 @@
 """Mistakes, counted between themes, inside a theme or between all classes."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 
 import numpy as np

@@ -1,7 +1,5 @@
 """The diagnostics page: the section that is chosen."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 from streamlit_app.diagnostics import (

@@ -1,7 +1,5 @@
 """Scores with their intervals, over all rows and by slice."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """Which predictions the diagnostics speak of: out-of-fold rows where there are some."""
 
-from __future__ import annotations
-
 import dataclasses
 from typing import Any
 

@@ -4,8 +4,6 @@ Every function takes the whole catalogue (one row a product) and is called throu
 `loaders.derive`, which keeps its result: no page computes twice over the whole catalogue.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """How many products each class or theme has, and the table of all classes."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Callable
 

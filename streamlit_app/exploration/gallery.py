@@ -1,7 +1,5 @@
 """Products of a class, drawn at random, with their images."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

@@ -1,7 +1,5 @@
 """The exploration page: key figures, and the section that is chosen."""
 
-from __future__ import annotations
-
 import pandas as pd
 
 from streamlit_app.exploration import aggregates, classes, gallery, texts, words

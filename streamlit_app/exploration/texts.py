@@ -1,7 +1,5 @@
 """Lengths and languages of the texts, and what is missing, by theme."""
 
-from __future__ import annotations
-
 import pandas as pd
 import streamlit as st
 

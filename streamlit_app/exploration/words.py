@@ -1,7 +1,5 @@
 """Frequent and typical words of the titles, and their cloud."""
 
-from __future__ import annotations
-
 import importlib.util
 
 import pandas as pd

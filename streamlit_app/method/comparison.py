@@ -1,7 +1,5 @@
 """The comparison of the systems B0 to B5 on the same folds: scores, differences, cost."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Hashable
 from typing import Any

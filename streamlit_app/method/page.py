@@ -1,7 +1,5 @@
 """The method page: flow, stages, comparison of the systems, experts, weights of the branches."""
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """A file of products: upload, progress, summary, and its answers as a list to work through."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterable
 from typing import Any

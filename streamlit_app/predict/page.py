@@ -1,7 +1,5 @@
 """The prediction page: one product, or a file of them."""
 
-from __future__ import annotations
-
 from streamlit_app.predict import batch, single
 from streamlit_app.shared import choices, components, loaders
 from streamlit_app.shared.context import Context

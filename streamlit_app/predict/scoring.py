@@ -1,7 +1,5 @@
 """A file of products scored in steps, for a page that shows how far it is."""
 
-from __future__ import annotations
-
 import contextlib
 import dataclasses
 import io

@@ -1,7 +1,5 @@
 """One product: the form, the answer, why, and a correction."""
 
-from __future__ import annotations
-
 import html
 from pathlib import Path
 

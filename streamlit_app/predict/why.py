@@ -1,7 +1,5 @@
 """Why one product got its class: words, branches, experts, where in the image; what is like it."""
 
-from __future__ import annotations
-
 import html
 from collections.abc import Iterator
 from typing import Any

@@ -1,7 +1,5 @@
 """The list of corrections: by person, class and place; as CSV; undone by who made them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The review page: one product after the other, a key for each act; or the list of corrections."""
 
-from __future__ import annotations
-
 import html
 
 import streamlit as st

@@ -1,7 +1,5 @@
 """Two runs on the products that both answered unseen: scores, settings, classes, products."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pandas as pd

@@ -1,7 +1,5 @@
 """The runs page: what was trained, promoted and rolled back, and which run answers."""
 
-from __future__ import annotations
-
 import html
 from typing import Any
 

@@ -4,8 +4,6 @@
 formatted.
 """
 
-from __future__ import annotations
-
 import json
 import textwrap
 from collections.abc import Callable, Iterable, Mapping, Sequence

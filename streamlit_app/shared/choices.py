@@ -5,8 +5,6 @@ the page, would drop it. Here the chosen option itself is kept, under a name of 
 every box takes it from there.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, TypeVar, cast
 

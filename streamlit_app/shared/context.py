@@ -1,7 +1,5 @@
 """What every page needs: settings, files, and words, class names and colors in one language."""
 
-from __future__ import annotations
-
 import dataclasses
 import html
 from datetime import datetime

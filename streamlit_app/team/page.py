@@ -1,7 +1,5 @@
 """The team page: profiles, glossary, card of the served model."""
 
-from __future__ import annotations
-
 import streamlit as st
 
 from streamlit_app import member

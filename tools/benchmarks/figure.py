@@ -1,7 +1,5 @@
 """`Figure`: one measured line, and how it is timed."""
 
-from __future__ import annotations
-
 import dataclasses
 import time
 from collections.abc import Callable

@@ -3,8 +3,6 @@
 Every section takes the folder of the drawn shop (``import/``) and its rows.
 """
 
-from __future__ import annotations
-
 import functools
 import tracemalloc
 from collections.abc import Callable

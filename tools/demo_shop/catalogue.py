@@ -5,8 +5,6 @@ title -> description where the class has one -> copies of earlier titles -> numb
 images. One stream of random numbers runs through all of it, so a seed gives the same bytes.
 """
 
-from __future__ import annotations
-
 import csv
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass

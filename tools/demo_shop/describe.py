@@ -3,8 +3,6 @@
 Everything is read back from the CSV and JPEG files, so that what is measured is what others load.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

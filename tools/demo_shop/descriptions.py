@@ -1,7 +1,5 @@
 """Words a description: the family's sentences among those that every seller copies."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 
 from tools.demo_shop.statistics import BY_CODE

@@ -1,7 +1,5 @@
 """Titles that several products share: the same offer twice, or two sellers who say the same."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 from tools.demo_shop.draws import Draws

@@ -1,7 +1,5 @@
 """Which classes a shop confuses, how many products each has, and which labels are wrong."""
 
-from __future__ import annotations
-
 from tools.demo_shop.draws import Draws, cumulative
 from tools.demo_shop.statistics import CLASSES
 

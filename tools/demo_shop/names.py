@@ -5,8 +5,6 @@ endless names; name number k is always the same one, and namespaces differ in th
 syllables, so that character n-grams can guess where an unseen name belongs, as they do in reality.
 """
 
-from __future__ import annotations
-
 from functools import cache, lru_cache
 
 from tools.demo_shop.draws import Draws, stable_seed

@@ -4,8 +4,6 @@ Object on its own canvas -> light and shade -> cut to its box -> pasted on white
 where it was photographed) -> grain and JPEG quality until the file has the wanted size.
 """
 
-from __future__ import annotations
-
 import re
 from typing import cast
 

@@ -1,7 +1,5 @@
 """Writes the planned pictures, in parallel; every picture has its own seed, so order is free."""
 
-from __future__ import annotations
-
 import multiprocessing
 import os
 import sys

@@ -4,8 +4,6 @@
 A few products show their seller's placeholder; a few files are missing or can't be read.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 

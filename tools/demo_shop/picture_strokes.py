@@ -4,8 +4,6 @@ Coordinates are shares of the array, so a drawing fits any content box. Every st
 little: two products of a kind are never the same picture.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache

@@ -5,8 +5,6 @@ well: the package, a detail, a room, a sheet of measures, or something that belo
 Size of the box, colours and file size follow the class, whatever is shown.
 """
 
-from __future__ import annotations
-
 import colorsys
 from collections.abc import Mapping
 from dataclasses import dataclass

@@ -1,7 +1,5 @@
 """Slots of books, magazines, games, cards and licences: titles, people, dates, worlds."""
 
-from __future__ import annotations
-
 from tools.demo_shop.names import invented
 from tools.demo_shop.vocabulary import compiled
 from tools.demo_shop.wording import Product, Slot, Wording

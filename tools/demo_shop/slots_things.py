@@ -1,7 +1,5 @@
 """Slots of things: nouns, attributes, colours, sizes, brands, codes, shops."""
 
-from __future__ import annotations
-
 from tools.demo_shop.labels import NEIGHBOURS
 from tools.demo_shop.names import article_code, invented
 from tools.demo_shop.vocabulary import compiled

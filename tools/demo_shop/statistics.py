@@ -4,8 +4,6 @@ Aggregates over the challenge's 84,916 training and 13,812 test products (rates,
 percentiles): no product of it is in here. ``describe.py`` prints the shop's figures beside them.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 

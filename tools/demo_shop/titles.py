@@ -1,7 +1,5 @@
 """Words a designation: a template of the family's style, as long as the class is used to."""
 
-from __future__ import annotations
-
 from tools.demo_shop.draws import Draws
 from tools.demo_shop.statistics import BY_CODE, ENTITIES_IN_TITLE
 from tools.demo_shop.typing_habits import (

@@ -1,7 +1,5 @@
 """How sellers type: accents, capitals, slips of the keyboard, plurals, HTML and entities."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 

@@ -4,8 +4,6 @@ The files are INI: a section a product family (or a language, or a title style),
 ";", sentences one a line. They are read once a process.
 """
 
-from __future__ import annotations
-
 import configparser
 import re
 from dataclasses import dataclass

@@ -5,8 +5,6 @@ own and the rest is borrowed from its group or from the whole shop (``proper``):
 share does not tell them apart, what is their own does once it has been seen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 

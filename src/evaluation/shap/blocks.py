@@ -4,8 +4,6 @@ For every row, base value + contributions of the blocks = fused margin. The cont
 is the sum of the Shapley values of its columns.
 """
 
-from __future__ import annotations
-
 import dataclasses
 from collections.abc import Sequence
 

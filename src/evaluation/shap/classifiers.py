@@ -7,8 +7,6 @@ works on the parts of a `BranchUnion` and on the columns that the rows have: an 
 columns x classes would take 32 GB where this takes megabytes.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import functools
 from collections.abc import Iterator, Sequence

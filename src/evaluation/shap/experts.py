@@ -5,8 +5,6 @@ With the row's own weights ``w_e(x)`` taken as given it is linear in the experts
 Shapley values of their columns (``classifiers.py``) pass through the same map and still add up.
 """
 
-from __future__ import annotations
-
 import dataclasses
 
 import numpy as np

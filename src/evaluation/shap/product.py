@@ -1,7 +1,5 @@
 """Why one product got its class: blocks, words for and against, experts' weights."""
 
-from __future__ import annotations
-
 import dataclasses
 import re
 from collections import Counter, defaultdict

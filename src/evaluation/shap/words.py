@@ -5,8 +5,6 @@ that it covers: a bigram gives half to each word, a character n-gram all to the 
 What the words of a text got adds up to what its n-grams contributed.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import html
 import re

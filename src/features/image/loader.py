@@ -3,8 +3,6 @@
 `load_batches` is the only way in which networks and pixel features read images.
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor

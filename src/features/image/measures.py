@@ -5,8 +5,6 @@ All of them take the working image, RGB uint8 of shape (h, w, 3), long side at m
 does the passes over pixels because it leaves the interpreter lock to the other threads.
 """
 
-from __future__ import annotations
-
 import math
 
 import cv2

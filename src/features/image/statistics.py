@@ -4,8 +4,6 @@
 alone. The formulas are in `measures`.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Sequence
 

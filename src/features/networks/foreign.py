@@ -4,8 +4,6 @@ Beside `name.onnx` lies `name.toml` with what the graph doesn't say (docs/archit
 network takes float images (n, 3, h, w) or (n, h, w, 3), any n, at opset 13 or later.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

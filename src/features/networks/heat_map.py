@@ -6,8 +6,6 @@ can be written down: the map itself, which any runtime gives, is all that is nee
 compare it with torch's own differentiation.
 """
 
-from __future__ import annotations
-
 import numpy as np
 from numpy.typing import NDArray
 

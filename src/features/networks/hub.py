@@ -5,8 +5,6 @@ hub's own client tries five times and waits a minute for each silent address, so
 of its protocol (list, get) are made here, within bounds of time.
 """
 
-from __future__ import annotations
-
 import fnmatch
 import hashlib
 import http.client

@@ -5,8 +5,6 @@ the input, pooling and normalisation are part of it. So they are part of the exp
 no reader of that file can scale its images differently from the one that trained on them.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import importlib.util
 import json

@@ -6,8 +6,6 @@ its switch. Steps that look at single words (stop words, translation, stemming, 
 distinct word, not once an occurrence.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re

@@ -4,8 +4,6 @@ Folded to lower-case ASCII; whole words only, so "biographie" is not organic and
 currency. Plurals are listed where they are used.
 """
 
-from __future__ import annotations
-
 
 def _words(listed: str) -> frozenset[str]:
     return frozenset(listed.split())

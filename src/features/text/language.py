@@ -4,8 +4,6 @@ py3langid is limited to six languages: on titles of a few words a closed choice 
 often than one among 97. What it is not sure of, and what has no letters, is "other".
 """
 
-from __future__ import annotations
-
 import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache

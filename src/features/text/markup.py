@@ -5,8 +5,6 @@ the text, also on text made to be slow, and each is guarded by a cheap look for 
 it needs.
 """
 
-from __future__ import annotations
-
 import html as entities
 import re
 

@@ -4,8 +4,6 @@ All patterns expect text folded to lower-case ASCII (``fold_to_ascii``), look fo
 are linear in the length of the text.
 """
 
-from __future__ import annotations
-
 import re
 
 UNIT_GROUPS = {

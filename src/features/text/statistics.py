@@ -3,8 +3,6 @@
 ``TextStatistics`` is an extractor: a product's numbers depend on its own text alone.
 """
 
-from __future__ import annotations
-
 import string
 import unicodedata
 from collections.abc import Sequence

@@ -4,8 +4,6 @@
 and counts are given as log(1 + n), because a few texts are a hundred times longer than the rest.
 """
 
-from __future__ import annotations
-
 import string
 from collections.abc import Sequence
 from dataclasses import dataclass

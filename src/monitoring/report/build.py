@@ -4,8 +4,6 @@ Everything that the page says is in these values, and everything in them can be 
 batch's signals and the reference profile.
 """
 
-from __future__ import annotations
-
 import dataclasses
 import html
 import math

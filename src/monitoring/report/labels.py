@@ -1,7 +1,5 @@
 """What a drift report says of a batch whose labels are known."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The report of one lot of products, for the command and for the app's upload."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timezone

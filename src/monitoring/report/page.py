@@ -5,8 +5,6 @@ language is switched by two radio buttons. Every number carries its path in the 
 its full value. Text from products is escaped.
 """
 
-from __future__ import annotations
-
 import functools
 from collections.abc import Sequence
 from pathlib import Path
