@@ -52,6 +52,15 @@ def finished(tmp_path_factory: pytest.TempPathFactory, labels: Labels) -> Config
     return cfg
 
 
+@pytest.fixture(autouse=True)
+def no_corrections_of_others(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Leave no correction to the next test: the page of a database takes in those of the file."""
+    yield
+    if "finished" in request.fixturenames:
+        cfg: Config = request.getfixturevalue("finished")
+        (cfg.paths.results_dir / "feedback.jsonl").unlink(missing_ok=True)
+
+
 @pytest.fixture(scope="session")
 def empty(tmp_path_factory: pytest.TempPathFactory) -> Config:
     """The settings of a workspace in which nothing was done yet."""
