@@ -14,7 +14,7 @@ from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, load_config
 from src.labels import Labels
 from tests.app.finished_run import write_config
-from tests.app.test_browser import serve, visits
+from tests.app.test_browser import TIMEOUT_MS, serve, visits
 from tests.app.test_review_page import press
 from tests.conftest import Load
 
@@ -73,11 +73,10 @@ def test_what_is_reviewed_is_trained_on_and_compared(
         # Test products that were answered have no place in the catalogue: they are added rows.
         assert trained["corrections"] == REVIEWED
         assert of_training < REVIEWED
-        runs = visit("runs")
-        for run_id in (before, after):
-            assert runs.page.get_by_text(run_id[:15]).count() or run_id in runs.page.content()
-        runs = visit("runs?section=compare")
-        assert runs.page.get_by_text("products that both runs answered").count() == 1
+        assert {before, after} <= {e["run_id"] for e in _history(store)}
+        address = f"runs?section=compare&before={before}&after={after}"
+        runs = visit(address)
+        runs.page.get_by_text("products that both runs answered").wait_for(timeout=TIMEOUT_MS)
         assert runs.page.get_by_text(f"used {REVIEWED} labels from people").count() == 1
         assert runs.errors == []
 
