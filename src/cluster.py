@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 AHEAD = 2
 CONNECT_S = 30
 LOCAL = "local"
+# What connecting raises: no answer, no process to be started, or workers without this project.
+FAULTS = (OSError, TimeoutError, ValueError, RuntimeError, ImportError, AttributeError)
 # Digits depend on them.
 LIBRARIES = ("numpy", "scipy", "scikit-learn", "pandas")
 _CLIENT: ContextVar[Any] = ContextVar("dask_client", default=None)
@@ -64,11 +66,12 @@ def connected(backend: str, scheduler: str) -> Iterator[None]:
             client = stack.enter_context(Client(cluster, timeout=CONNECT_S))
             client.wait_for_workers(1, timeout=CONNECT_S)
             versions = client.run(_version)
-        except Exception as e:  # noqa: BLE001 - what a worker without this project raises, too
+        except FAULTS as e:
             raise fault(f"no cluster answers ({e or type(e).__name__})") from e
+        expected = _version()
         for worker, version in versions.items():
-            if version != _version():
-                raise fault(f"worker {worker} has {version}; expected {_version()}")
+            if version != expected:
+                raise fault(f"worker {worker} has {version}; expected {expected}")
         workers = len(client.scheduler_info()["workers"])
         logger.info("  Dask: %d workers, dashboard %s", workers, client.dashboard_link)
         token = _CLIENT.set(client)

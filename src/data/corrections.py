@@ -1,10 +1,11 @@
 """What people say of labels: read from ``results/feedback.jsonl``, laid over the official ones.
 
 The service keeps corrections in ``project.feedback``, or, where no database answers, in a file of
-one JSON object a line with the same columns; `init.sh` loads that file later. Both only grow: a
-person who thinks again adds a correction, and undo adds one without a class. Images lie under their
-SHA256 in ``data/feedback/``. Training takes corrections when ``[data].use_corrections`` is on;
-products of the catalogue keep their official label, and others become training rows.
+one JSON object a line with the same columns; `init.sh`, or the next use of a database that answers,
+loads that file. Both only grow: a person who thinks again adds a correction, and undo adds one
+without a class. Images lie under their SHA256 in ``data/feedback/``. Training takes corrections
+when ``[data].use_corrections`` is on; products of the catalogue keep their official label, and
+others become training rows.
 """
 
 from __future__ import annotations

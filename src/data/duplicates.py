@@ -13,22 +13,23 @@ and slightly other colours; mirrored or cropped images are others.
 pHash: C. Zauner, Implementation and Benchmarking of Perceptual Image Hash Functions (2010), 3.2.1.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import html as entities
 import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import cv2
 import numpy as np
-import pandas as pd
 from numpy.typing import NDArray
-from scipy.sparse import coo_matrix
-from scipy.sparse.csgraph import connected_components
 
 from src.files import visible
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 PLACEHOLDER_PRODUCTS = 50
 _NOT_WORD = re.compile(r"[\W_]+")
@@ -143,6 +144,9 @@ def connect(n: int, *keys: Sequence[str]) -> NDArray[np.int64]:
 
 def _components(n: int, pairs: NDArray[np.int64]) -> list[int]:
     """Return the connected component of each of n nodes; pairs has shape (n_pairs, 2)."""
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+
     edges = coo_matrix((np.ones(len(pairs), dtype=np.int8), pairs.T), shape=(n, n))
     labels: list[int] = connected_components(edges, directed=False)[1].tolist()
     return labels
@@ -154,6 +158,8 @@ def fingerprint(pixels: NDArray[np.uint8]) -> str:
     It holds 64 bits of pHash, 1 byte of shape, 8x8 grey values, 4x4 values each of two colour axes.
     `pixels`, shape (h, w, 3), may have any scale; `MIN_SIDE_PX` is enough.
     """
+    import cv2
+
     box = content_box(pixels)
     if box is None:
         return UNIFORM
@@ -179,6 +185,8 @@ def content_box(pixels: NDArray[np.uint8]) -> tuple[int, int, int, int] | None:
     leaves beside an edge, and the tip of a corner, move outermost pixels but not these (on cut-out
     photographs, shrunk and saved again at quality 60, 99.6 % were recognised against 54 %).
     """
+    import cv2
+
     border = np.concatenate([pixels[0], pixels[-1], pixels[:, 0], pixels[:, -1]]).min(axis=1)
     rank = int(_BORDER_RANK * len(border))
     ground = int(np.partition(border, rank)[rank])
@@ -201,6 +209,8 @@ def _middle(whiteness: NDArray[Any]) -> tuple[int, int] | None:
 
 def _phash(grey: _Floats) -> bytes:
     """One bit for each of 64 low frequencies: whether it is above their median."""
+    import cv2
+
     low = cv2.dct(grey)[:8, :8].ravel()
     low[0] = 0.0  # the mean brightness says nothing about the image
     return np.packbits(low > np.median(low)).tobytes()

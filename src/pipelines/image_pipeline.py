@@ -4,34 +4,31 @@ Each extractor reads an image once and is cached by the SHA256 of its file. What
 images sees only products that have one; the others get zeros, the mean of the scaled columns.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
 
 from src.cache import content_key
 from src.config import Config
-from src.config_model import Cnn, Vit
 from src.data.image_decode import ImageFault, ImageSource, read_source
 from src.errors import ConfigError
-from src.features.cnn_features import CNNFeaturizer, FineTunedCNN
-from src.features.image.pixels import PixelExtractor, PixelReducer
-from src.features.image.statistics import ImageStatsCombinedFeaturizer
 from src.features.networks.backbones import PRETRAINED, RANDOM, block_suffix
 from src.files import sha256
-from src.pipelines.branches import (
-    Branch,
-    PresentRows,
-    clipped_scaler,
-    select_columns,
-    tuned_in_folds,
-)
 from src.pipelines.extractor import HAS_IMAGE, Extractor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.base import BaseEstimator
+
+    from src.config_model import Cnn, Vit
+    from src.features.cnn_features import CNNFeaturizer
+    from src.features.image.pixels import PixelExtractor
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
+    from src.pipelines.branches import Branch
 
 MODALITY = "image"
 
@@ -87,6 +84,11 @@ def _digest(source: ImageSource) -> str:
 
 def build_pixels(cfg: Config) -> list[Branch]:
     """Return the branch ``image_pixels``."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from src.features.image.pixels import PixelExtractor, PixelReducer
+
     options, reduction = cfg.features.image.pixels, cfg.images.dim_reduction
     if not options.enabled:
         return []
@@ -97,6 +99,9 @@ def build_pixels(cfg: Config) -> list[Branch]:
 
 def build_stats(cfg: Config) -> list[Branch]:
     """Return the branch ``image_stats``."""
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
+    from src.pipelines.branches import clipped_scaler
+
     if not cfg.features.image.stats.enabled:
         return []
     return [_branch("image_stats", ImageStatsCombinedFeaturizer(), clipped_scaler())]
@@ -131,6 +136,9 @@ def _cnn(cfg: Config, options: Cnn, name: str, backbone: str) -> Branch:
     featurizer = _network(cfg, options, backbone, cfg.images.size or None)
     if not options.fine_tune.enabled:
         return _branch(name, featurizer, None)
+    from src.features.cnn_features import FineTunedCNN
+    from src.features.image.statistics import ImageStatsCombinedFeaturizer
+    from src.pipelines.branches import Branch, tuned_in_folds
 
     # The untuned network's embeddings are not read; which images can be, the statistics say.
     stats = ImageExtractor("image_stats", ImageStatsCombinedFeaturizer())
@@ -147,6 +155,8 @@ def build_vit(cfg: Config) -> list[Branch]:
 def _network(
     cfg: Config, options: Cnn | Vit, backbone: str, size_px: int | None = None
 ) -> CNNFeaturizer:
+    from src.features.cnn_features import CNNFeaturizer
+
     return CNNFeaturizer(
         backbone,
         image_size_px=size_px,
@@ -168,5 +178,9 @@ BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
 
 def _branch(name: str, featurizer: ImageFeaturizer, transformer: BaseEstimator | None) -> Branch:
     """Return the branch of one block; a transformer is fitted on products with an image."""
+    from sklearn.pipeline import make_pipeline
+
+    from src.pipelines.branches import Branch, PresentRows, select_columns
+
     steps = make_pipeline(select_columns(name), PresentRows(transformer))
     return Branch(name, MODALITY, ImageExtractor(name, featurizer), steps)

@@ -6,13 +6,18 @@ branch are one modality of their own and are also switched by their ``enabled``.
 switches off.
 """
 
+from __future__ import annotations
+
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from src.config import Config, nearest
 from src.errors import ConfigError
 from src.pipelines import image_pipeline, text_pipeline
-from src.pipelines.branches import Branch
-from src.pipelines.extractor import Extractor
+
+if TYPE_CHECKING:
+    from src.pipelines.branches import Branch
+    from src.pipelines.extractor import Extractor
 
 BUILDERS: Mapping[str, Callable[[Config], list[Branch]]] = {
     text_pipeline.MODALITY: text_pipeline.build,

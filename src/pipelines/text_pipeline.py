@@ -5,39 +5,26 @@ lose points on all but the full data. The dense ones tell sellers' habits apart;
 embedding holds what a pretrained network knows of words that no product of the catalogue has.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 import json
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
-from sklearn.base import BaseEstimator
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from src.cache import content_key
 from src.config import Config, TextFeatures
-from src.features.text.cleaner import TextCleaner
-from src.features.text.encoder import FineTunedEncoder, TextEncoder
-from src.features.text.language import LANGUAGE_NAMES, MAX_CHARS, detect_languages
-from src.features.text.language import VERSION as LANGUAGE_VERSION
-from src.features.text.lexicon import Chi2Lexicon
-from src.features.text.markup import plain_text
-from src.features.text.statistics import TextStatistics
-from src.features.text.statistics_pro import TextStatisticsPro
-from src.features.tfidf.svd import CappedSVD
-from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
-from src.pipelines.branches import (
-    Branch,
-    PresentRows,
-    clipped_scaler,
-    join_text,
-    select_columns,
-    tuned_in_folds,
-)
 from src.pipelines.extractor import Extractor
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.base import BaseEstimator
+
+    from src.features.text.cleaner import TextCleaner
+    from src.pipelines.branches import Branch
 
 MODALITY = "text"
 ENCODER = "text_encoder"
@@ -73,6 +60,8 @@ class Columns:
 def _clean_columns(
     cleaner: TextCleaner, titles: list[str], descriptions: list[str]
 ) -> dict[str, np.ndarray]:
+    from src.features.text.markup import plain_text
+
     clean_titles, clean_descriptions = cleaner.clean(titles), cleaner.clean(descriptions)
     titled, described = (
         np.array([any(map(str.isalnum, text)) for text in texts], dtype=bool)
@@ -88,6 +77,9 @@ def _clean_columns(
 
 
 def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarray]:
+    from src.features.text.language import MAX_CHARS, detect_languages
+    from src.features.text.markup import plain_text
+
     # Only the start is read; markup may take most of what stands there.
     pairs = zip(titles, descriptions, strict=True)
     joined = [plain_text(f"{title}\n{body}"[: 8 * MAX_CHARS]) for title, body in pairs]
@@ -96,6 +88,8 @@ def _languages(titles: list[str], descriptions: list[str]) -> dict[str, np.ndarr
 
 def build(cfg: Config) -> list[Branch]:
     """Return the branches that ``[features.text.weights]`` names."""
+    from src.pipelines.branches import Branch
+
     text = cfg.features.text
     return [
         Branch(name, MODALITY, _extractor(name), TRANSFORMERS[name](text)) for name in text.weights
@@ -104,6 +98,12 @@ def build(cfg: Config) -> list[Branch]:
 
 def build_encoder(cfg: Config) -> list[Branch]:
     """Return the branch ``text_encoder``, an expert of its own under late fusion."""
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    from src.features.text.encoder import FineTunedEncoder, TextEncoder
+    from src.pipelines.branches import Branch, PresentRows, select_columns, tuned_in_folds
+
     options = cfg.features.text.encoder
     if not options.enabled:
         return []
@@ -122,24 +122,32 @@ def table_extractors(cfg: Config) -> tuple[TextExtractor, TextExtractor]:
 
     The language is apart: it costs a third of all that a text alone costs.
     """
+    from src.features.text.language import VERSION
+
     cleaner = build_cleaner(cfg)
     clean = functools.partial(_clean_columns, cleaner)
     settings = functools.partial(dict[str, Any], cleaner.settings(), columns=3)
-    language = Columns(_languages, functools.partial(dict, version=LANGUAGE_VERSION, columns=3))
+    language = Columns(_languages, functools.partial(dict, version=VERSION, columns=3))
     return TextExtractor("text", Columns(clean, settings)), TextExtractor(LANGUAGE, language)
 
 
 def _extractor(name: str) -> TextExtractor | None:
     """Return the extractor of a set of text statistics."""
     if name == "text_stats":
+        from src.features.text.statistics import TextStatistics
+
         return TextExtractor(name, TextStatistics())
     if name == "text_stats_pro":
+        from src.features.text.statistics_pro import TextStatisticsPro
+
         return TextExtractor(name, TextStatisticsPro())
     return None
 
 
 def build_cleaner(cfg: Config) -> TextCleaner:
     """Return the cleaner that ``[features.text.clean]`` describes."""
+    from src.features.text.cleaner import TextCleaner
+
     switches = cfg.features.text.clean.model_dump()
     translations = {}
     if switches.pop("translate"):
@@ -151,6 +159,8 @@ def _ngrams(unit: str, *columns: str) -> Callable[[TextFeatures], BaseEstimator]
     """Return the builder of a branch that counts n-grams of words or characters."""
 
     def build_one(cfg: TextFeatures) -> BaseEstimator:
+        from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
+
         kind, limits = (TfidfWords, cfg) if unit == "words" else (TfidfChars, cfg.char)
         counter = kind(
             ngram_range=limits.ngram_range,
@@ -165,25 +175,45 @@ def _ngrams(unit: str, *columns: str) -> Callable[[TextFeatures], BaseEstimator]
 
 def _sparse(cfg: TextFeatures, columns: tuple[str, ...], counter: BaseEstimator) -> BaseEstimator:
     """Return the branch of a counter, reduced where ``[features.text.svd]`` says so."""
+    from sklearn.pipeline import make_pipeline
+
+    from src.pipelines.branches import join_text
+
     if not cfg.svd.enabled:
         return make_pipeline(join_text(*columns), counter)
+    from src.features.tfidf.svd import CappedSVD
 
     return make_pipeline(join_text(*columns), counter, CappedSVD(cfg.svd.n_components))
 
 
 def _scaled(column: str) -> Callable[[TextFeatures], BaseEstimator]:
     def build_one(_: TextFeatures) -> BaseEstimator:
+        from sklearn.pipeline import make_pipeline
+
+        from src.pipelines.branches import PresentRows, clipped_scaler, select_columns
+
         return make_pipeline(select_columns(column), PresentRows(clipped_scaler()))
 
     return build_one
 
 
 def _lexicon(cfg: TextFeatures) -> BaseEstimator:
+    from sklearn.pipeline import make_pipeline
+
+    from src.features.text.lexicon import Chi2Lexicon
+    from src.pipelines.branches import clipped_scaler, join_text
+
     lexicon = Chi2Lexicon(top_k=cfg.lexicon.top_k)
     return make_pipeline(join_text(*CLEAN_COLUMNS), lexicon, clipped_scaler())
 
 
 def _language(_: TextFeatures) -> BaseEstimator:
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import OneHotEncoder, StandardScaler
+
+    from src.features.text.language import LANGUAGE_NAMES
+    from src.pipelines.branches import select_columns
+
     encoder = OneHotEncoder(
         categories=[list(LANGUAGE_NAMES)], sparse_output=False, dtype=np.float32
     )

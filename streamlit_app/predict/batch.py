@@ -1,5 +1,6 @@
 """A file of products: upload, progress, summary, and its answers as a list to work through."""
 
+import functools
 import html
 from collections.abc import Iterable
 from typing import Any
@@ -120,10 +121,12 @@ def _download(ctx: Context, predictor: Predictor, scored: ScoredFile) -> None:
         key="batch_form",
         place=left,
     )
-    written = scored.written(predictor.pipeline.labels, ctx.language, form, _given())
+    # Written when it is asked for: every change of a cell draws the page anew.
+    options = (predictor.pipeline.labels, ctx.language, form, _given())
+    write = functools.partial(scored.written, *options)
     name = "scored.parquet" if form == "parquet" else "scored.csv"
     with right:
-        components.download(ctx.words("app.predict.file_download"), written, name, type="primary")
+        components.download(ctx.words("app.predict.file_download"), write, name, type="primary")
 
 
 def _work_list(ctx: Context, scored: ScoredFile) -> None:

@@ -178,8 +178,13 @@ def note(text: str) -> None:
     st.html(f'<p class="note">{text}</p>')
 
 
-def download(what: str, data: str | bytes, name: str, **options: Any) -> None:  # noqa: ANN401
-    """Show a button that gives a file."""
+def download(
+    what: str,
+    data: str | bytes | Callable[[], bytes],
+    name: str,
+    **options: Any,  # noqa: ANN401
+) -> None:
+    """Show a button that gives a file; what is called for its content is called at a click."""
     icon, mime = ":material/download:", mimetypes.guess_type(name)[0]
     st.download_button(what, data, name, mime, icon=icon, on_click="ignore", **options)
 

@@ -40,7 +40,7 @@ def test_a_demo_image_is_known_by_its_name(served_paths: Paths, images: list[Pat
 
 BLOCKED = (
     "torch", "shap", "streamlit", "psycopg", "transformers", "matplotlib",
-    "onnxruntime", "openvino", "simplejpeg",
+    "onnxruntime", "openvino", "cv2", "simplejpeg",
 )  # fmt: skip
 WITHOUT = f"""
 import pathlib, sys

@@ -18,6 +18,7 @@ import httpx
 import pytest
 
 from src.config import REPOSITORY, Paths
+from src.data.corrections import item_hash
 
 SCRIPT = REPOSITORY / "scripts" / "serve_api.py"
 KEY, CSV = {"X-API-Key": "sesame"}, {"content-type": "text/csv"}
@@ -133,7 +134,8 @@ def test_it_starts_where_the_database_has_no_address(tmp_path: Path, free_port: 
             wait_until_ready(url, process, path="/health")
             given = {"designation": "Livre", "prdtypecode": 10}
             answer = httpx.post(f"{url}/feedback", json=given)
-            assert answer.json()["stored_in"] == "file"
+            named = item_hash("Livre", "", "")
+            assert answer.json() == {"stored_in": "file", "item_hash": named}
         finally:
             process.kill()
             process.wait()

@@ -7,7 +7,6 @@ does the passes over pixels because it leaves the interpreter lock to the other 
 
 import math
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -56,6 +55,8 @@ def tone(gray: Pixels) -> list[float]:
     dynamic range goes from the 1 % to the 99 % quantile, so that one hot pixel does not set it.
     Entropy is Shannon's, -sum p log2 p over the 256 levels (Shannon 1948).
     """
+    import cv2
+
     counts = cv2.calcHist([gray], [0], None, [256], [0, 256]).ravel().astype(np.float64)
     share = counts / gray.size
     levels = np.arange(256, dtype=np.float64)
@@ -77,6 +78,8 @@ def layout(pixels: Pixels) -> list[float]:
     middle of the image to the object's centre of mass, in half widths and half heights (-1..1).
     `border_white_share` is taken over a frame of 5 % of the short side, at least one pixel.
     """
+    import cv2
+
     height, width = pixels.shape[:2]
     n = height * width
     white = cv2.inRange(pixels, (WHITE_FROM,) * 3, (255,) * 3)
@@ -96,6 +99,8 @@ def layout(pixels: Pixels) -> list[float]:
 
 def _object_place(found: Pixels, n_found: int) -> tuple[float, float, float, float]:
     """Return the box's share of the image, the object's share of the box, and its offsets."""
+    import cv2
+
     if n_found == 0:
         return 0.0, 0.0, 0.0, 0.0
     height, width = found.shape
@@ -117,6 +122,8 @@ def colour(pixels: Pixels) -> list[float]:
     (Hasler & Suesstrunk 2003, "Measuring colourfulness in natural images", eq. 3): 0 is grey, 109
     "extremely colourful".
     """
+    import cv2
+
     saturation = cv2.extractChannel(cv2.cvtColor(pixels, cv2.COLOR_RGB2HSV), 1)
     mean, deviation = cv2.meanStdDev(saturation)
     opponents = cv2.transform(pixels.astype(np.float32), _OPPONENTS)
@@ -134,6 +141,8 @@ def colour_histogram(pixels: Pixels) -> Floats:
     Roots make distances between histograms Hellinger's (Arandjelovic & Zisserman 2012 do the same
     to SIFT; docs/experiments.md).
     """
+    import cv2
+
     levels = [COLOUR_LEVELS] * 3
     counts = cv2.calcHist([pixels], [0, 1, 2], None, levels, [0, 256] * 3)
     return np.asarray(np.sqrt(counts.ravel() / counts.sum()), dtype=np.float32)
@@ -147,6 +156,8 @@ def detail(gray: Pixels, magnitude: Floats) -> list[float]:
     powers of ten. Edge density is the share of pixels whose gradient is over 16 grey levels a
     pixel. The likeness is 1 - mean |g - mirrored g| / 255.
     """
+    import cv2
+
     _, deviation = cv2.meanStdDev(cv2.Laplacian(gray, cv2.CV_16S, ksize=1))
     _, is_edge = cv2.threshold(magnitude, EDGE_FROM, 1.0, cv2.THRESH_BINARY)
     edges = cv2.countNonZero(is_edge) / gray.size
@@ -160,6 +171,8 @@ def gradients(gray: Pixels) -> tuple[Floats, Floats]:
     Sobel's 3 x 3 filters over 8, so that a ramp of one level a pixel has magnitude 1; borders are
     mirrored without the edge pixel.
     """
+    import cv2
+
     dx = cv2.Sobel(gray, cv2.CV_32F, 1, 0, ksize=3, scale=0.125)
     dy = cv2.Sobel(gray, cv2.CV_32F, 0, 1, ksize=3, scale=0.125)
     magnitude, direction = cv2.cartToPolar(dx, dy)
