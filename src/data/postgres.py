@@ -13,11 +13,12 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from src.data.corrections import CONTENT, Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
-from src.data.database_url import redact
+from src.data.database_url import APP_PASSWORD, APP_USER, database_url, read_settings, redact
 from src.errors import DatabaseError
 from src.files import sha256
 
@@ -95,6 +96,30 @@ def without_password(url: str) -> tuple[str, str]:
     parts = conninfo_to_dict(url)
     password = parts.pop("password", None)
     return make_conninfo("", **parts), str(password or "")
+
+
+def serving_url(workspace: Path) -> str:
+    """Return the address at which service and app ask: under their own role, if it may log in."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    url = database_url(workspace)
+    secret = read_settings().get(APP_PASSWORD)
+    try:
+        return make_conninfo(url, user=APP_USER, password=secret) if secret else url
+    except psycopg.ProgrammingError:  # no address at all: `connect` says so
+        return url
+
+
+def let_in(url: str, role: str, password: str) -> None:
+    """Let a role log in with a password, of which the server learns no more than its verifier."""
+    from psycopg import sql
+
+    with connect(url) as connection:
+        encode = connection.pgconn.encrypt_password
+        verifier = encode(password.encode(), role.encode(), b"scram-sha-256").decode()
+        query = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+        connection.execute(query.format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:
