@@ -156,7 +156,7 @@ class FeedbackStore:
         Where no database answers it is what one was last known to have.
         """
         with contextlib.suppress(DatabaseError):
-            self._seen[:] = postgres.read_feedback(self.address())
+            self._seen[:] = postgres.read_feedback(self.address(), postgres.ANSWER_SECONDS)
         every = [*read_feedback(self.file)[0], *self._seen]
         once = {(c.created_at, c.author, c.product, c.prdtypecode): c for c in every}
         return sorted(once.values(), key=lambda correction: correction.created_at)
