@@ -28,6 +28,7 @@ TABLE_TYPES = ("csv", "tsv", "txt", "gz", "xlsx", "parquet")
 MAX_FILES = 20_000
 MAX_MEMBER_BYTES = 20_000_000
 MAX_BYTES = 1_000_000_000
+MAX_ROWS = 1_000_000
 # What browsers send and shops hold. Other formats that the decoder knows stay outside.
 _SIGNATURES = ((b"\xff\xd8\xff", 0), (b"\x89PNG\r\n\x1a\n", 0), (b"WEBP", 8))
 _CHECK_SIDE_PX = 64
@@ -97,10 +98,41 @@ def check_table(spool: IO[bytes], images: Mapping[str, str] | None) -> str:
     Returns what was assumed of it and how many images were found, fit for a header.
     """
     spool.seek(0)
+    if spool.read(4) == b"PAR1":
+        _check_parquet(spool)
+    spool.seek(0)
     reader = ProductReader(spool, "body", images=images)
     for _ in reader.chunks():
-        pass
+        if reader.rows > MAX_ROWS:
+            raise FileFault(Said("reader.faults.rows", n=MAX_ROWS))
     return _as_header(" ".join(filter(None, (reader.assumed("en"), reader.images_line("en")))))
+
+
+def _check_parquet(spool: IO[bytes]) -> None:
+    """Refuse what is small as a file and large when it is read: a long text named a million times.
+
+    Texts are counted as the file holds them, each once. What is damaged the reader refuses.
+    """
+    import pyarrow as pa
+    import pyarrow.compute as pc
+    from pyarrow import parquet
+
+    left = MAX_BYTES
+    with contextlib.suppress(pa.ArrowException):
+        fields = parquet.read_schema(spool)
+        texts = [f.name for f in fields if pa.types.is_string(f.type) or pa.types.is_binary(f.type)]
+        file = parquet.ParquetFile(spool, read_dictionary=texts)
+        if file.metadata.num_rows > MAX_ROWS:
+            raise FileFault(Said("reader.faults.rows", n=MAX_ROWS))
+        for batch in file.iter_batches(1_000):
+            for column in batch.columns:
+                if pa.types.is_dictionary(column.type):
+                    lengths = pc.binary_length(column.dictionary)
+                    left -= pc.sum(pc.take(lengths, column.indices)).as_py() or 0
+                else:
+                    left -= column.nbytes
+            if left < 0:
+                raise FileFault(Said("reader.faults.bytes", n=MAX_BYTES))
 
 
 def _as_header(text: str) -> str:

@@ -9,8 +9,11 @@ import zipfile
 import zlib
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
 import pytest
 from PIL import Image
+from pyarrow import parquet
 
 from src.data.image_decode import ImageFault
 from src.errors import FileFault
@@ -175,6 +178,27 @@ def test_no_damage_is_an_error_of_another_kind(tmp_path: Path, seed: int) -> Non
         with contextlib.suppress(FileFault):
             files, _ = unpack_images(bytes(data), folder)
             assert len(files) <= 2
+
+
+def test_a_table_of_too_many_rows_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(uploads, "MAX_ROWS", 1_000)
+    text = io.BytesIO(b"designation\n" + b"a\n" * 1_001)
+    packed = io.BytesIO()
+    pd.DataFrame({"designation": ["a"] * 1_001}).to_parquet(packed)
+    for table in (text, packed):
+        with pytest.raises(FileFault, match="more than 1,?000 rows"):
+            uploads.check_table(table, None)
+
+
+def test_a_small_parquet_that_is_large_in_memory_is_refused_unread() -> None:
+    """A megabyte that half a million rows name: 500 GB as texts, 100 kB as a file."""
+    places = pa.array([0] * 500_000, pa.int32())
+    titles = pa.DictionaryArray.from_arrays(places, pa.array(["a" * 1_000_000]))
+    packed = io.BytesIO()
+    parquet.write_table(pa.table({"designation": titles}), packed, store_schema=False)
+    assert len(packed.getvalue()) < 1_000_000
+    with pytest.raises(FileFault, match="more than 1,?000,?000,?000 bytes"):
+        uploads.check_table(packed, None)
 
 
 def encoded(image: Image.Image, how: str) -> bytes:
