@@ -55,7 +55,7 @@ class Server:
 
     folder: Path
     port: int
-    password: str
+    password: str = dataclasses.field(repr=False)
 
     @property
     def cluster(self) -> Path:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 import sys
 from functools import partial
 from typing import TYPE_CHECKING
@@ -65,6 +64,7 @@ def _serve(args: argparse.Namespace) -> int:
 
 def _services(cfg: Config, kind: str | None) -> Services:
     from src.data import postgres
+    from src.data.database_url import read_settings
     from src.labels import load_labels
     from src.serving.api import Services
     from src.serving.feedback import FeedbackStore
@@ -91,7 +91,7 @@ def _services(cfg: Config, kind: str | None) -> Services:
             body_s=cfg.serving.body_timeout_s,
         ),
         lease_minutes=cfg.review.lease_minutes,
-        api_key=os.environ.get(KEY_VARIABLE, ""),
+        api_key=read_settings().get(KEY_VARIABLE, ""),
     )
 
 

@@ -133,7 +133,8 @@ def describe_fault(error: dict[str, Any], model: Any) -> tuple[str, str]:  # noq
         "too_long": f"{error.get('ctx', {}).get('max_length')} values",
         "missing": "one value more",
     }.get(kind, error["msg"].removeprefix("Input should be "))
-    return key, f"found {found!r}, expected {expected}"
+    shown = re.sub(r"//[^\s'\"]*@", "//***@", repr(found))  # an address with a password
+    return key, f"found {shown}, expected {expected}"
 
 
 def _as_list(found: str) -> str:

@@ -85,7 +85,7 @@ class Services:
     feedback: FeedbackStore
     limits: RequestLimits = RequestLimits()
     lease_minutes: float = 10  # for which who asked has a product to review
-    api_key: str = ""  # "" lets everybody in
+    api_key: str = dataclasses.field(default="", repr=False)  # "" lets everybody in
     metrics: Metrics = dataclasses.field(default_factory=Metrics)
 
     def keep(self, answered: Answered, productids: list[int | None]) -> None:

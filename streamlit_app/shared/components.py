@@ -10,7 +10,6 @@ import base64
 import hmac
 import html
 import mimetypes
-import os
 import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -19,6 +18,7 @@ import streamlit as st
 
 from src.artifacts.store import TRAIN_COMMAND
 from src.data.csv_files import X_TRAIN
+from src.data.database_url import read_settings
 from src.errors import ProjectError
 from src.i18n import DASH, translator
 from streamlit_app.shared import charts, loaders
@@ -249,7 +249,7 @@ def class_bars(ctx: Context, counts: Iterable[tuple[int, int]]) -> None:
 
 def may_write(ctx: Context) -> bool:
     """Say who may write, and whether this visitor may; ask for the key where one is set."""
-    expected = os.environ.get(KEY_VARIABLE)
+    expected = read_settings().get(KEY_VARIABLE)
     if not expected:
         note(ctx.words("app.predict.correct_open"))
         return True
