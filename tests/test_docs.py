@@ -96,6 +96,15 @@ def test_every_message_of_the_faq_is_one_of_ours(text: str) -> None:
     assert text in words
 
 
+@pytest.mark.parametrize("name", ["security.md", "faults.md"])
+def test_every_test_that_a_table_names_exists(name: str) -> None:
+    text = (REPOSITORY / "docs" / name).read_text(encoding="utf-8")
+    named = re.findall(r"`(tests/[\w/]+\.py)(?:::(\w+))?`", text)
+    assert len(named) > 15
+    for file, function in named:
+        assert f"def {function}" in (REPOSITORY / file).read_text(encoding="utf-8"), function
+
+
 def test_every_stage_is_told() -> None:
     modules = sorted((REPOSITORY / "src/pipeline_steps").glob("stage*.py"))
     assert [module.name for module in modules if module.name not in README] == []

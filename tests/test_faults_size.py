@@ -134,6 +134,26 @@ def test_a_service_keeps_its_memory_through_requests_and_tables(
         assert peaks[2] < 1.05 * peaks[1]
 
 
+def test_every_part_of_a_request_has_a_limit(served_paths: Paths, tmp_path: Path) -> None:
+    with service(served_paths, NOWHERE, tmp_path / "results") as (client, _):
+        head = {"X-Long": "a" * 200_000}
+        assert client.get("/health", headers=head).status_code in (400, 431)
+        assert client.get("/health", params={"q": "a" * 200_000}).status_code in (400, 414, 431)
+        refused = {
+            "/predict": [{"designation": "a" * 1_000_001}, {"designation": "a", "top_k": 101}],
+            "/feedback": [{"prdtypecode": 10, "designation": "a", "author": "a" * 2_001},
+                          {"prdtypecode": 10, "designation": "a", "comment": "a" * 2_001}],
+        }  # fmt: skip
+        for path, bodies in refused.items():
+            for body in bodies:
+                assert client.post(path, json=body).status_code == 422
+        assert client.get("/feedback", params={"size": 10_001}).status_code == 422
+        form = {"designation": "a", **{f"field{n}": "a" for n in range(20)}}
+        many = client.post("/predict", data=form, files={"image": b"a"})
+        assert many.status_code in (400, 422)
+        assert client.post("/predict", json={"designation": "Lampe"}).status_code == 200
+
+
 def test_ten_thousand_broken_images_are_counted_and_every_product_answered(
     served_paths: Paths, tmp_path: Path
 ) -> None:
