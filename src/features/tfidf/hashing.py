@@ -62,10 +62,14 @@ class Hashed(TfidfBase):
 
     def columns(self, names: Sequence[str]) -> NDArray[np.int32]:
         """Give the column of each n-gram."""
+        if not names:
+            return np.empty(0, dtype=np.int32)
         hasher = FeatureHasher(
             self.n_features, input_type="string", alternate_sign=False, dtype=np.float32
         )
-        return hasher.transform([name] for name in names).indices
+        # It refuses a lone surrogate, which a catalogue may hold.
+        spelled = ([name.encode("utf-8", "surrogatepass")] for name in names)
+        return hasher.transform(spelled).indices
 
     def _hash(self, texts: list[str]) -> sp.csr_matrix:
         """Count the n-grams of each column: CSR float32, shape (n_texts, n_features)."""
@@ -100,3 +104,5 @@ class HashedWords(Hashed, TfidfWords):
 @dataclass(kw_only=True, eq=False, repr=False)
 class HashedChars(Hashed, TfidfChars):
     """Hashed n-grams of characters inside words."""
+
+    ngram_range: tuple[int, int] = (2, 5)
