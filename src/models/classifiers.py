@@ -36,8 +36,8 @@ def build_classifier(cfg: Model, name: str, *, seed: int, n_jobs: int) -> Classi
 def _averaged_sgd(options: dict[str, Any], n_jobs: int, seed: int) -> ClassifierMixin:
     """Return the one-vs-rest problems of the linear SVM, its loss without the squared tail.
 
-    A steady rate and the mean of all steps lost least (docs/experiments.md); of the squared hinge an
-    outlier, or a weighted class, would take ever larger steps.
+    A steady rate and the mean of all steps lost least (docs/experiments.md); under the squared
+    hinge itself an outlier, or a class of great weight, would take ever larger steps.
     """
     return SGDClassifier(
         loss="modified_huber",

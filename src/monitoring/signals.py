@@ -77,7 +77,7 @@ class Signals:
 class SignalReader:
     """From products to signals; `words` are those that the text expert knows.
 
-    Without a text expert, and where its columns are hashed, there are none, and `word_pattern` is "".
+    Without a text expert, or with hashed columns, there are none, and `word_pattern` is "".
     """
 
     classes: np.ndarray
