@@ -15,8 +15,8 @@ import numpy as np
 import pandas as pd
 
 from src.data.csv_files import NO_ID, whole_number
+from src.data.images import Folder, find_images, list_images
 from src.data.images import file_name as image_name
-from src.data.images import find_images, list_images
 from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
 from src.errors import FileFault
 from src.files import encodable
@@ -47,7 +47,7 @@ class ProductReader:
         self,
         stream: IO[bytes],
         name: Path | str,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Folder] = (),
         images: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
@@ -139,7 +139,7 @@ def open_binary(path: Path | Upload) -> IO[bytes]:
 
 def read_products(
     path: Path | Upload,
-    folders: Sequence[Path] = (),
+    folders: Sequence[Folder] = (),
     say: Callable[[str], object] | None = None,
     images: Mapping[str, str] | None = None,
     language: str = "en",
