@@ -235,7 +235,9 @@ def test_images_behind_a_url_are_those_of_the_folder(
 ) -> None:
     pytest.importorskip("aiohttp", reason="fsspec reads http:// with it")
     for number in range(3):
-        (folders["train"] / images.file_name(number, 7)).write_bytes(jpeg(number) if number else b"")
+        (folders["train"] / images.file_name(number, 7)).write_bytes(
+            jpeg(number) if number else b""
+        )
     (folders["train"] / "below").mkdir()
     (folders["train"] / "below" / "1.jpg").write_bytes(jpeg(1))
     there = f"{serve_folder(tmp_path)}/train"
