@@ -17,10 +17,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     ValidationInfo,
     field_validator,
 )
+
+from src.files import is_url, place_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
@@ -40,6 +43,15 @@ FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
 ClassifierName = Literal["linear_svc", "logreg", "sgd", "xgboost", "lightgbm"]
+
+
+def _folder(given: object) -> Path | str:
+    if not isinstance(given, str | Path):
+        raise ValueError(f"found {given!r}, expected a folder or the URL of one")
+    return place_of(given) if isinstance(given, str) else given
+
+
+Folder = Annotated[Path | str, PlainValidator(_folder)]
 
 
 def _rising(pair: tuple[int, int]) -> tuple[int, int]:
@@ -103,8 +115,8 @@ class DimReduction(Section):
 
 
 class Images(Section):
-    train_dir: FilePath = Path("data/images/images/image_train")
-    test_dir: FilePath = Path("data/images/images/image_test")
+    train_dir: Folder = Path("data/images/images/image_train")
+    test_dir: Folder = Path("data/images/images/image_test")
     size: Annotated[int, Field(ge=0, le=1024)] = 0
     mode: Literal["letterbox", "stretch"] = "letterbox"
     trim: bool = False
@@ -462,8 +474,9 @@ class Config(Section):
     def _find_images(cls, images: Images, info: ValidationInfo) -> Images:
         """Make the folders absolute: they lie below the workspace, which another section names."""
         workspace = info.data["paths"].workspace if "paths" in info.data else WORKSPACE_BASE
-        folders = {name: workspace / getattr(images, name) for name in ("train_dir", "test_dir")}
-        return images.model_copy(update=folders)
+        folders = {name: getattr(images, name) for name in ("train_dir", "test_dir")}
+        local = {name: workspace / place for name, place in folders.items() if not is_url(place)}
+        return images.model_copy(update=local)
 
     def digest(self) -> str:
         """Return 16 hex digits that change with any setting of `flat`."""
