@@ -76,6 +76,30 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+ServeFolder = Callable[[Path], str]
+
+
+@pytest.fixture(scope="module")
+def serve_folder() -> Iterator[ServeFolder]:
+    """Serve a folder over HTTP, in a process of its own; return its address."""
+    started = []
+
+    def serve(folder: Path) -> str:
+        command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        started.append(process)
+        assert process.stdout
+        port = process.stdout.readline().split(" port ")[1].split()[0]
+        return f"http://127.0.0.1:{port}"
+
+    yield serve
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres_server.Server]:
     """One embedded server a worker, in a folder that the user nobody reaches: tests run as root."""

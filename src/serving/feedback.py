@@ -31,8 +31,8 @@ from src.data.corrections import (
     parse_lines,
     read_feedback,
 )
-from src.data.image_decode import ImageFault, read_source
-from src.errors import ArtifactError, DatabaseError, UsageError
+from src.data.image_decode import read_source
+from src.errors import ArtifactError, DatabaseError, DataError, UsageError
 from src.files import appending, sha256, write_atomically
 from src.serving.predictor import Prediction, Product
 
@@ -104,7 +104,7 @@ class FeedbackStore:
             )
         return correction
 
-    def keep_image(self, image: Path | bytes | None) -> str:
+    def keep_image(self, image: Path | str | bytes | None) -> str:
         """Keep an image under its SHA256, and return that; "" where there is none.
 
         An image that can't be kept is a warning: what a person says is worth more.
@@ -118,7 +118,7 @@ class FeedbackStore:
             if not path.exists():
                 with write_atomically(path, "wb") as file:
                     file.write(content)
-        except (ArtifactError, ImageFault) as e:
+        except (ArtifactError, DataError) as e:
             logger.warning("a correction is stored without its image: %s", e.message)
             return ""
         return digest
