@@ -144,8 +144,15 @@ def storage(url: str) -> tuple[Any, str]:
     Raises
     ------
     UsageError
-        The package for this kind of storage is not installed, or there is none.
+        The package for this kind of storage is not installed, or there is none; or the URL holds
+        a password, which would be in every message.
+    DataError
+        The storage does not answer.
     """
+    if re.search("//[^/@]*:[^@]*@", url):
+        kind = url.partition("://")[0]
+        where = f"FSSPEC_{kind.upper()}_PASSWORD, or whatever fsspec reads for {kind}"
+        raise UsageError(f"{kind}://***: expected a URL without a password: {where}, holds it")
     try:
         from fsspec.core import url_to_fs
 
@@ -157,6 +164,8 @@ def storage(url: str) -> tuple[Any, str]:
     except ValueError as e:
         known = "expected a folder or a URL that fsspec knows: s3://, gs://, https:// ..."
         raise UsageError(f"{url}: {e}; {known}") from e
+    except Exception as e:  # noqa: BLE001 - some connect at once, each with errors of its own
+        raise unreadable(url, e) from e
     return files, path
 
 

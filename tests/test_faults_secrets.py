@@ -12,7 +12,8 @@ import pytest
 
 from etl.postgres_server import Server
 from src.config import REPOSITORY, Paths, load_config
-from src.errors import ConfigError
+from src.errors import ConfigError, DataError, UsageError
+from src.files import storage
 
 CANARY = "kanarie"
 DEAD = f"http://u:{CANARY}@127.0.0.1:1"
@@ -106,6 +107,18 @@ def test_an_address_with_a_password_is_refused_without_it() -> None:
     with pytest.raises(ConfigError, match=r"//\*\*\*@127") as caught:
         load_config(overrides=[f"tracking.uri={DEAD}"])
     assert CANARY not in str(caught.value)
+
+
+@pytest.mark.parametrize("kind", ["http", "ftp", "s3"])
+def test_other_storage_with_a_password_is_refused_without_it(kind: str) -> None:
+    with pytest.raises(UsageError, match="expected a URL without a password") as caught:
+        storage(f"{kind}://u:{CANARY}/x@127.0.0.1:1/images")
+    assert CANARY not in str(caught.value)
+
+
+def test_other_storage_that_does_not_answer_is_a_sentence() -> None:
+    with pytest.raises(DataError, match="can't be read"):
+        storage("ftp://127.0.0.1:1/images")
 
 
 def test_the_key_of_the_file_env_is_the_services(tree: Path, served_paths: Paths) -> None:
