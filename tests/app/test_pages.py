@@ -21,7 +21,7 @@ from src.serving.predictor import Product, load_predictor
 from streamlit_app.runs import page as runs_page
 from streamlit_app.shared import loaders
 from tests.app import finished_run
-from tests.conftest import Load, Shop
+from tests.conftest import Load, Shop, as_app
 
 Page = Callable[..., AppTest]
 PAGES = ("exploration", "method", "diagnostics", "predict", "review", "runs", "team")
@@ -383,7 +383,7 @@ def test_a_correction_lands_in_the_database(
 ) -> None:
     psycopg = pytest.importorskip("psycopg")
     assert load(database, shop.write_plain(6)).returncode == 0
-    monkeypatch.setenv("DATABASE_URL", database)
+    monkeypatch.setenv("DATABASE_URL", as_app(database))
     test = page(finished, "predict", "fr", ask_title="Livre de cuisine")
     press(test, "Prédire")
     next(box for box in test.selectbox if box.key == "right_class_1:fr").set_value(10).run()
