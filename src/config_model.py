@@ -42,7 +42,7 @@ Bins = Annotated[int, Field(ge=8, le=255)]
 FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
-ClassifierName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
+ClassifierName = Literal["linear_svc", "logreg", "sgd", "xgboost", "lightgbm"]
 
 
 def _folder(given: object) -> Path | str:
@@ -153,6 +153,11 @@ class Chars(Section):
     min_df: Positive = 2
 
 
+class Hashing(Section):
+    enabled: bool = False
+    n_features: Annotated[int, Field(ge=1024, le=2**26)] = 2**20
+
+
 class Lexicon(Section):
     top_k: Positive = 100
 
@@ -220,6 +225,7 @@ class TextFeatures(Section):
     min_df: Positive = 2
     clean: Cleaning = Cleaning()
     char: Chars = Chars()
+    hashing: Hashing = Hashing()
     lexicon: Lexicon = Lexicon()
     svd: TextSvd = TextSvd()
     encoder: Encoder = Encoder()
@@ -315,6 +321,14 @@ class Logreg(LinearSvc):
     max_iter: Positive = 300
 
 
+class Sgd(Section):
+    alpha: Annotated[float, Field(ge=1e-9, le=1)] = 1e-5
+    learning_rate: Rate = 0.2
+    balanced: bool = False
+    passes: Positive = 3
+    partition_rows: Annotated[int, Field(ge=100)] = 20_000
+
+
 class Boosting(Section):
     n_estimators: Positive = 150
     subsample: Rate = 0.8
@@ -339,6 +353,7 @@ class Model(Section):
     late_fusion: LateFusionOptions = LateFusionOptions()
     linear_svc: LinearSvc = LinearSvc()
     logreg: Logreg = Logreg()
+    sgd: Sgd = Sgd()
     xgboost: XGBoost = XGBoost()
     lightgbm: LightGBM = LightGBM()
 

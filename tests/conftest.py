@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, settings
 
 from etl import postgres_server
 from src.config import REPOSITORY, Paths, load_config
-from src.data import csv_files
+from src.data import csv_files, postgres
+from src.data.database_url import APP_USER
 from src.errors import DatabaseError
 from src.labels import load_labels
 from src.log import LOGGER_NAME
@@ -123,6 +124,12 @@ def database(server: postgres_server.Server) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield server.url().removesuffix("rakuten") + name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def as_app(url: str) -> str:
+    """The address of a loaded database as service and app have it: under their own role."""
+    postgres.let_in(url, APP_USER, "s3same")
+    return f"postgres://{APP_USER}:s3same@{url.partition('@')[2]}"
 
 
 @dataclasses.dataclass(frozen=True)

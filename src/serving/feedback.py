@@ -31,7 +31,6 @@ from src.data.corrections import (
     parse_lines,
     read_feedback,
 )
-from src.data.database_url import database_url
 from src.data.image_decode import read_source
 from src.errors import ArtifactError, DatabaseError, DataError, UsageError
 from src.files import appending, sha256, write_atomically
@@ -63,7 +62,7 @@ class FeedbackStore:
     @classmethod
     def of(cls, paths: Paths, codes: Collection[int]) -> FeedbackStore:
         """Return that of a workspace."""
-        address = functools.partial(database_url, paths.workspace)
+        address = functools.partial(postgres.serving_url, paths.workspace)
         return cls(Names(paths).feedback, paths.feedback_dir, address, codes)
 
     def new(
@@ -157,7 +156,7 @@ class FeedbackStore:
         Where no database answers it is what one was last known to have.
         """
         with contextlib.suppress(DatabaseError):
-            self._seen[:] = postgres.read_feedback(self.address())
+            self._seen[:] = postgres.read_feedback(self.address(), postgres.ANSWER_SECONDS)
         every = [*read_feedback(self.file)[0], *self._seen]
         once = {(c.created_at, c.author, c.product, c.prdtypecode): c for c in every}
         return sorted(once.values(), key=lambda correction: correction.created_at)
