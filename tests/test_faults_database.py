@@ -123,8 +123,6 @@ def service(paths: Paths, url: str, results: Path) -> Iterator[tuple[httpx.Clien
     assert "Traceback" not in log.read_text()
 
 
-
-
 def correct(client: httpx.Client, title: str) -> str:
     asked = {"designation": title, "prdtypecode": 10, "author": "Ana"}
     answer = client.post("/feedback", json=asked)
