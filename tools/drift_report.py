@@ -69,7 +69,7 @@ def _run(args: argparse.Namespace) -> int:
     from src.artifacts.store import ArtifactStore
     from src.cluster import connected
     from src.monitoring.reference import from_json
-    from src.monitoring.report.lot import compare_lot, report_lot, write_report
+    from src.monitoring.report.lot import compare_lot, record_report, report_lot, write_report
     from src.serving.predictor import load_predictor
 
     store = ArtifactStore(cfg.paths).pinned()
@@ -96,7 +96,10 @@ def _run(args: argparse.Namespace) -> int:
                 say=partial(print, file=sys.stderr),
             )
     lines = [*_summary(report), str(write_report(cfg, store, report))]
-    _record(cfg, report)
+    try:
+        record_report(cfg, report)
+    except DatabaseError as e:  # the files stand whatever the database says
+        print(f"not recorded in the database: {e.message}", file=sys.stderr)
     verdict = "ALERT" if report["alert"] else "fine"
     about = f"{report['rows']:,} products, lot {report['name']}"
     print(f"{verdict}  {about}", *lines, sep="\n  ")
@@ -195,16 +198,6 @@ def _summary(report: dict[str, Any]) -> list[str]:
         if told["fell"]:
             lines.append(f"below what its classes let expect: {told['change']['expected']:.3f}")
     return lines
-
-
-def _record(cfg: Config, report: dict[str, Any]) -> None:
-    """Add the row of the report; the files stand whatever the database says."""
-    from src.monitoring.report.lot import record_report
-
-    try:
-        record_report(cfg, report)
-    except DatabaseError as e:
-        print(f"not recorded in the database: {e.message}", file=sys.stderr)
 
 
 if __name__ == "__main__":
