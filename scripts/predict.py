@@ -85,6 +85,8 @@ def _predict(args: argparse.Namespace) -> int:
 
     if args.out and (args.out.endswith(("/", ".parquet")) or Path(args.out).is_dir()):
         args.format = PARQUET
+        if Path(args.out).resolve() == Path(args.file).resolve():
+            raise UsageError(f"--out {args.out}: expected another folder than that of the products")
     file, *more = _parts(args.file)
     with _opened(file) as stream, _images(args.images) as places:
         name = "stdin" if file == "-" else Path(file).resolve()

@@ -69,7 +69,7 @@ CREATE TABLE IF NOT EXISTS project.assets (
     CHECK (fault IS NOT NULL OR fingerprint IS NOT NULL)
 );
 COMMENT ON TABLE project.assets IS 'Images on disk, from images_manifest.json.';
-COMMENT ON COLUMN project.assets.path IS 'Path relative to the workspace.';
+COMMENT ON COLUMN project.assets.path IS 'Path relative to the workspace, or URL.';
 COMMENT ON COLUMN project.assets.part IS 'train or test: the folder it lies in.';
 COMMENT ON COLUMN project.assets.imageid IS 'Image id in its name; NULL when the name has none.';
 COMMENT ON COLUMN project.assets.productid IS 'Product id in its name; NULL when the name has none.';

@@ -25,6 +25,8 @@ logger = logging.getLogger(__name__)
 # Tasks handed over beyond those that the workers compute: they never wait, memory stays bounded.
 AHEAD = 2
 CONNECT_S = 30
+# How long no worker may be there, and how often all may die over the same tasks.
+RESTART_S, MOST_LOSSES = 300, 3
 LOCAL = "local"
 # What connecting raises: no answer, no process to be started, or workers without this project.
 FAULTS = (OSError, TimeoutError, ValueError, RuntimeError, ImportError, AttributeError)
@@ -110,20 +112,40 @@ def run_tasks(
 ) -> Iterator[T]:
     """Yield ``function(*shared, *task)`` of each task, in the order of the tasks.
 
-    `shared` values are sent to every worker once. On a cluster tasks are taken from the iterable as
-    they are handed over, so that not all of them need lie in memory.
+    `shared` values are sent to every worker once, and once more where all that had them died. On a
+    cluster tasks are taken from the iterable as they are handed over, so that not all of them need
+    lie in memory.
     """
     client = _CLIENT.get()
     if client is None:
         yield from (function(*shared, *task) for task in tasks)
         return
-    sent = client.scatter(list(shared), broadcast=True, hash=False) if shared else []
-    waiting: list[Any] = []
-    todo = iter(tasks)
+    sent = _send(client, shared)
+    waiting: list[tuple[Sequence[Any], Any]] = []
+    todo, losses = iter(tasks), 0
     while True:
         room = max(0, AHEAD * n_workers() - len(waiting))  # workers may be gone for a while
         for task in itertools.islice(todo, room):
-            waiting.append(client.submit(function, *sent, *task, pure=False))
+            waiting.append((task, client.submit(function, *sent, *task, pure=False)))
         if not waiting:
             return
-        yield waiting.pop(0).result()
+        try:
+            found = waiting[0][1].result()
+        except CancelledError:
+            losses += 1
+            if losses > MOST_LOSSES or client.status != "running":
+                raise
+            sent = _send(client, shared)
+            left = [task for task, _ in waiting]
+            waiting = [(task, client.submit(function, *sent, *task, pure=False)) for task in left]
+            continue
+        losses = 0
+        del waiting[0]
+        yield found
+
+
+def _send(client: Any, shared: Sequence[Any]) -> list[Any]:  # noqa: ANN401
+    if not shared:
+        return []
+    sent: list[Any] = client.scatter(list(shared), broadcast=True, hash=False, timeout=RESTART_S)
+    return sent

@@ -138,16 +138,17 @@ def is_url(place: object) -> bool:
     return isinstance(place, str) and "://" in place
 
 
-def storage(url: str) -> tuple[Any, str]:
+@contextlib.contextmanager
+def storage(url: str) -> Iterator[tuple[Any, str]]:
     """Return the fsspec file system of a URL, and what that calls the place.
 
     Raises
     ------
     UsageError
-        The package for this kind of storage is not installed, or there is none; or the URL holds
-        a password, which would be in every message.
+        The package for this kind of storage is not installed, or the URL holds a password, which
+        would be in every message.
     DataError
-        The storage does not answer.
+        There is none, or the storage fails while it is in use, which is no sign of a missing file.
     """
     if re.search("//[^/@]*:[^@]*@", url):
         kind = url.partition("://")[0]
@@ -156,48 +157,33 @@ def storage(url: str) -> tuple[Any, str]:
     try:
         from fsspec.core import url_to_fs
 
-        files, path = url_to_fs(url)
+        yield url_to_fs(url)
     except ImportError as e:
         package = getattr(e.__cause__ or e, "name", None) or "fsspec"
         command = f"python -m pip install {package}"
         raise UsageError(f"{url}: {package} is not installed", next_command=command) from e
-    except ValueError as e:
-        known = "expected a folder or a URL that fsspec knows: s3://, gs://, https:// ..."
-        raise UsageError(f"{url}: {e}; {known}") from e
-    except Exception as e:  # noqa: BLE001 - some connect at once, each with errors of its own
-        raise unreadable(url, e) from e
-    return files, path
+    except Exception as e:  # each kind of storage has errors of its own
+        code = shlex.quote(f"import fsspec; print(fsspec.open({url!r}).fs.info({url!r}))")
+        problem = f"{url}: can't be read ({type(e).__name__}: {e})"
+        raise DataError(problem, next_command=f"python -c {code}") from e
 
 
 def files_below(url: str, *, recursive: bool) -> dict[str, dict[str, Any]]:
     """Return the files of a folder on other storage: path in it to what the storage says of them.
 
-    Raises
-    ------
-    DataError
-        The storage does not answer, has no such folder or keeps it to itself.
+    Their URLs are added as "url".
     """
-    files, root = storage(url)
-    try:
+    with storage(url) as (files, root):
         files.invalidate_cache()
-        listed = {entry["name"]: entry for entry in files.ls(root, detail=True)}
-        found = files.find(root, detail=True) if recursive else listed
-    except Exception as e:  # noqa: BLE001 - each kind of storage has errors of its own
-        raise unreadable(url, e) from e
+        found = {entry["name"]: entry for entry in files.ls(root, detail=True)}
+        if recursive:
+            found = files.find(root, detail=True)
+    inside = {name.removeprefix(root.rstrip("/")).lstrip("/"): e for name, e in found.items()}
     return {
-        name.removeprefix(root.rstrip("/")).lstrip("/"): entry
-        for name, entry in found.items()
+        path: {**entry, "url": f"{url.rstrip('/')}/{path}"}
+        for path, entry in inside.items()
         if entry["type"] == "file"
     }
-
-
-def unreadable(url: str, error: Exception) -> DataError:
-    """Return the error of a place on other storage that can't be read."""
-    code = f"import fsspec; print(fsspec.open({url!r}).fs.info({url!r}))"
-    return DataError(
-        f"{url}: can't be read ({type(error).__name__}: {error})",
-        next_command=f"python -c {shlex.quote(code)}",
-    )
 
 
 def sha256(source: Path | bytes | IO[bytes]) -> str:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +22,7 @@ from src.errors import UsageError
 from src.labels import load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
 from tests.conftest import SERVED_SETTINGS, ServeFolder
+from tools.drift_report import main
 
 pytest.importorskip("distributed", reason="pip install -e '.[cluster]' brings Dask")
 
@@ -75,6 +79,25 @@ def test_a_killed_worker_costs_its_tasks_time_alone(tmp_path: Path) -> None:
     with connected("dask", "local"):
         found = list(run_tasks(die_once, ((n,) for n in range(12)), shared=[tmp_path / "died"]))
     assert (tmp_path / "died").exists()
+    assert found == list(range(12))
+
+
+def die_together(folder: Path, number: int) -> int:
+    """Kill both workers at a time, and with them what they share."""
+    marker = folder / str(number)
+    if number in {3, 4} and not marker.exists():
+        marker.touch()
+        while len(list(folder.iterdir())) < 2:
+            time.sleep(0.01)
+        os.kill(os.getpid(), signal.SIGKILL)
+    return number
+
+
+def test_all_workers_killed_at_once_cost_their_tasks_time_alone(tmp_path: Path) -> None:
+    with connected("dask", "local"):
+        if n_workers() < 2:
+            pytest.skip("one core")
+        found = list(run_tasks(die_together, ((n,) for n in range(12)), shared=[tmp_path]))
     assert found == list(range(12))
 
 
@@ -147,6 +170,22 @@ def test_no_scheduler_is_a_sentence(free_port: int, monkeypatch: pytest.MonkeyPa
         pass
 
 
+class KillsAWorker(logging.Handler):
+    """Kills one of a cluster's workers when training begins."""
+
+    def __init__(self, address: str) -> None:
+        super().__init__()
+        self.address, self.killed = address, 0
+
+    def emit(self, record: logging.LogRecord) -> None:
+        if record.getMessage().startswith("[3/5]"):
+            from distributed import Client
+
+            with Client(self.address, set_as_default=False) as client:
+                self.killed = min(client.run(os.getpid).values())
+            threading.Timer(0.5, os.kill, (self.killed, signal.SIGKILL)).start()
+
+
 def test_a_training_and_its_answers_have_the_digits_that_they_have_here(
     cluster: str, served_paths: Paths, tmp_path: Path, serve_folder: ServeFolder
 ) -> None:
@@ -158,7 +197,11 @@ def test_a_training_and_its_answers_have_the_digits_that_they_have_here(
     places = [f"paths.workspace={tmp_path}", "compute.backend=dask", f"compute.scheduler={cluster}"]
     places += [f"images.{part}_dir={url}/image_{part}" for part in ("train", "test")]
     cfg = load_config(REPOSITORY / "config" / "smoke.toml", [*SERVED_SETTINGS, *places])
+    killer = KillsAWorker(cluster)
+    logging.getLogger("src").addHandler(killer)
+    logging.getLogger("src").setLevel(logging.INFO)
     run_pipeline(cfg, load_labels(cfg.paths.labels_map, cfg.paths.theme_map), Options())
+    assert killer.killed
     name = "preds_oof_late_fusion.csv"
     here, there = served_paths.results_dir / name, cfg.paths.results_dir / name
     assert there.read_bytes() == here.read_bytes()
@@ -174,3 +217,21 @@ def test_a_training_and_its_answers_have_the_digits_that_they_have_here(
         answers.append(done.stdout)
     assert answers[0] == answers[1]
     assert b",true\n" in answers[0]
+
+
+def test_a_drift_report_is_the_one_that_is_made_here(
+    cluster: str, served_paths: Paths, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("src.serving.predictor.CHUNK_ROWS", 20)
+    reports = []
+    for name, options in (("here", []), ("there", [f"compute.scheduler={cluster}"])):
+        given = [f"paths.workspace={served_paths.workspace}", "data.source=csv", *options]
+        given += ["compute.backend=dask"] if options else []
+        words = [str(served_paths.import_dir / "X_test_update.csv"), "--lot", "a"]
+        words += ["--out", str(tmp_path / name)]
+        main([*words, *(word for setting in given for word in ("--set", setting))])
+        (file,) = (tmp_path / name).glob("*_a.json")
+        reports.append(json.loads(file.read_text()))
+    times = [report.pop("created_at", None) for report in reports]
+    assert len(times) == 2
+    assert reports[0] == reports[1]

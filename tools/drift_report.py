@@ -22,12 +22,15 @@ from typing import TYPE_CHECKING, Any
 from src.command_line import parser, run, settings
 from src.config import Config
 from src.errors import EXIT_FINDINGS, EXIT_FINE, DatabaseError, UsageError
+from src.files import place_of
 
 if TYPE_CHECKING:
+    import numpy as np
     import pandas as pd
 
     from src.monitoring.reference import Reference
     from src.monitoring.signals import Signals
+    from src.pipelines.product_model import FullPipeline
 
 HELP = "python tools/drift_report.py --help"
 _SINCE = re.compile(r"([0-9]{1,5})([mhd])")
@@ -44,7 +47,8 @@ def _parser() -> argparse.ArgumentParser:
     options.add_argument("batch", nargs="?", type=Path, metavar="BATCH.csv", help="products")
     options.add_argument("--labels", type=Path, metavar="F", help="their codes, where known")
     options.add_argument("--lot", metavar="NAME", help="default: the file's name, or log")
-    options.add_argument("--images", type=Path, metavar="DIR", help="their images; else not judged")
+    images = "their images; else not judged"
+    options.add_argument("--images", type=place_of, metavar="DIR|URL", help=images)
     options.add_argument("--from-log", action="store_true", help="what the service answered")
     options.add_argument("--since", default="24h", metavar="24h", help="how far back: 90m, 24h, 7d")
     options.add_argument("--out", type=Path, metavar="DIR", help="default: paths.rapport_dir")
@@ -56,15 +60,16 @@ def _run(args: argparse.Namespace) -> int:
         raise UsageError("expected either BATCH.csv or --from-log", next_command=HELP)
     if args.from_log and args.labels:
         raise UsageError("--labels goes with BATCH.csv, not with --from-log", next_command=HELP)
-    if args.images and not args.images.is_dir():
+    if isinstance(args.images, Path) and not args.images.is_dir():
         raise UsageError(f"--images {args.images}: no such folder", next_command=HELP)
     cfg = settings(args)
     if args.out:
         paths = cfg.paths.model_copy(update={"rapport_dir": args.out.resolve()})
         cfg = cfg.model_copy(update={"paths": paths})
     from src.artifacts.store import ArtifactStore
+    from src.cluster import connected
     from src.monitoring.reference import from_json
-    from src.monitoring.report.lot import compare_lot, report_lot, write_report
+    from src.monitoring.report.lot import compare_lot, record_report, report_lot, write_report
     from src.serving.predictor import load_predictor
 
     store = ArtifactStore(cfg.paths).pinned()
@@ -78,19 +83,23 @@ def _run(args: argparse.Namespace) -> int:
             name=args.lot or "log", source=f"log, last {args.since}",
         )  # fmt: skip
     else:
-        predictor = load_predictor(cfg.paths)
-        report = compare_lot(
-            cfg,
-            store,
-            predictor.pipeline,
-            predictor.answer,
-            (args.batch, args.labels),
-            name=args.lot or "",
-            folders=[args.images] if args.images else [],
-            say=partial(print, file=sys.stderr),
-        )
+        pipeline = load_predictor(cfg.paths).pipeline
+        with connected(cfg.compute.backend, cfg.compute.scheduler):
+            report = compare_lot(
+                cfg,
+                store,
+                pipeline,
+                partial(_answer, pipeline),
+                (args.batch, args.labels),
+                name=args.lot or "",
+                folders=[args.images] if args.images else [],
+                say=partial(print, file=sys.stderr),
+            )
     lines = [*_summary(report), str(write_report(cfg, store, report))]
-    _record(cfg, report)
+    try:
+        record_report(cfg, report)
+    except DatabaseError as e:  # the files stand whatever the database says
+        print(f"not recorded in the database: {e.message}", file=sys.stderr)
     verdict = "ALERT" if report["alert"] else "fine"
     about = f"{report['rows']:,} products, lot {report['name']}"
     print(f"{verdict}  {about}", *lines, sep="\n  ")
@@ -98,6 +107,30 @@ def _run(args: argparse.Namespace) -> int:
         return EXIT_FINE
     _send(cfg, f"drift: {about}", lines, {key: report[key] for key in ("name", "date", "run_id")})
     return EXIT_FINDINGS
+
+
+def _answer(
+    pipeline: FullPipeline, products: pd.DataFrame
+) -> tuple[None, pd.DataFrame, np.ndarray, None]:
+    """Return product table and probabilities of n products, some thousand of them a task."""
+    import numpy as np
+    import pandas as pd
+
+    from src.cluster import run_tasks
+    from src.serving.predictor import CHUNK_ROWS
+
+    starts = range(0, len(products), CHUNK_ROWS)
+    chunks = ((products.iloc[start : start + CHUNK_ROWS],) for start in starts)
+    tables, proba = zip(*run_tasks(_answer_chunk, chunks, shared=[pipeline]), strict=True)
+    return None, pd.concat(tables, ignore_index=True), np.concatenate(proba), None
+
+
+def _answer_chunk(
+    pipeline: FullPipeline, products: pd.DataFrame
+) -> tuple[pd.DataFrame, np.ndarray]:
+    from src.serving.predictor import Predictor
+
+    return Predictor(pipeline).answer(products)[1:3]
 
 
 def _report_silence(cfg: Config, run_id: str, since: str) -> int:
@@ -165,16 +198,6 @@ def _summary(report: dict[str, Any]) -> list[str]:
         if told["fell"]:
             lines.append(f"below what its classes let expect: {told['change']['expected']:.3f}")
     return lines
-
-
-def _record(cfg: Config, report: dict[str, Any]) -> None:
-    """Add the row of the report; the files stand whatever the database says."""
-    from src.monitoring.report.lot import record_report
-
-    try:
-        record_report(cfg, report)
-    except DatabaseError as e:
-        print(f"not recorded in the database: {e.message}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import FileFault
-from src.files import is_url, storage, unreadable
+from src.files import is_url, storage
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -144,12 +144,9 @@ def _read_file(path: Path) -> bytes:
 
 
 def _read_url(url: str) -> bytes:
-    files, path = storage(url)
-    try:
+    with storage(url) as (files, path):
         size = files.size(path) or 0
         data: bytes = b"" if size > MAX_FILE_BYTES else files.cat_file(path)
-    except Exception as e:  # noqa: BLE001 - each kind of storage has errors of its own
-        raise unreadable(url, e) from e
     if size > MAX_FILE_BYTES:
         raise ImageFault(TOO_LARGE, f"{url} has {size:,} bytes")
     return data

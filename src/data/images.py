@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from src.data.csv_files import NO_ID, whole_number
 from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
@@ -103,8 +103,8 @@ def list_images(folders: Iterable[Folder]) -> dict[str, str]:
     found: dict[str, str] = {}
     for folder in folders:
         if not isinstance(folder, Path):
-            below_url = files_below(folder, recursive=True)
-            found |= {path: _url(folder, path) for path in filter(is_image_name, below_url)}
+            there = files_below(folder, recursive=True)
+            found |= {path: there[path]["url"] for path in filter(is_image_name, there)}
             continue
         seen = set()
         for place, below, names in os.walk(folder, followlinks=True):
@@ -176,7 +176,7 @@ def _id_key(text: str) -> str:
 
 def image_paths(products: pd.DataFrame, folder: Folder) -> list[str]:
     """Return where each product's image lies in the official folder; "" where there is none."""
-    found = _official((file.name, file.place) for file in _files(folder))
+    found = _official((name, place) for name, place, *_ in _files(folder))
     rows = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
     return [found.get(ids, "") for ids in rows]
 
@@ -194,7 +194,7 @@ def scan_images(
     """
     cache = {entry.path: entry for entry in known if entry.version == _VERSION}
     files = [(part, file) for part, folder in folders.items() for file in _files(folder)]
-    stated = [(file.place, _stated(part, file, workspace)) for part, file in files]
+    stated = [(file[1], _stated(part, *file, workspace)) for part, file in files]
     jobs = [(place, entry, cache.get(entry.path)) for place, entry in stated]
     entries: list[ImageEntry] = []
     with ThreadPoolExecutor(available_cores()) as pool:
@@ -207,51 +207,39 @@ def scan_images(
     return _with_groups(entries, unchanged=entries == sorted(known, key=lambda e: e.path))
 
 
-class _File(NamedTuple):
-    """A file of a folder, and its size and time or what stands for it (`ImageEntry.mtime_ns`)."""
-
-    name: str
-    place: str  # path or URL
-    n_bytes: int
-    mtime_ns: int
-
-
-def _files(folder: Folder) -> Iterator[_File]:
-    """Yield the files of a folder; one that is missing on this machine is empty."""
+def _files(folder: Folder) -> Iterator[tuple[str, str, int, int]]:
+    """Yield name, path or URL, `bytes` and `mtime_ns` of an `ImageEntry` of a folder's files."""
     if not isinstance(folder, Path):
         for name, said in files_below(folder, recursive=False).items():
             times = {key: value for key, value in said.items() if key.lower() in _CHANGES}
             stamp = int(sha256(repr(times).encode())[:15], 16) if times else 0
-            yield _File(name, _url(folder, name), said["size"] or 0, stamp)
+            yield name, said["url"], said["size"] or 0, stamp
     elif folder.is_dir():
         with os.scandir(folder) as found:
             yield from (_on_disk(entry) for entry in found if not entry.is_dir())
 
 
-def _url(folder: str, path: str) -> str:
-    return f"{folder.rstrip('/')}/{path}"
-
-
-def _on_disk(entry: os.DirEntry[str]) -> _File:
+def _on_disk(entry: os.DirEntry[str]) -> tuple[str, str, int, int]:
     try:
         status = entry.stat()
     except OSError:  # a link to nowhere: reading it will say so
-        return _File(entry.name, entry.path, 0, 0)
-    return _File(entry.name, entry.path, status.st_size, status.st_mtime_ns)
+        return entry.name, entry.path, 0, 0
+    return entry.name, entry.path, status.st_size, status.st_mtime_ns
 
 
-def _stated(part: str, file: _File, workspace: Path) -> ImageEntry:
-    shown, path = file.place, Path(file.place)
-    if not is_url(shown):
-        shown = (path.relative_to(workspace) if path.is_relative_to(workspace) else path).as_posix()
-    imageid, productid = ids_of(file.name) or (None, None)
+def _stated(
+    part: str, name: str, place: str, n_bytes: int, mtime_ns: int, workspace: Path
+) -> ImageEntry:
+    if not is_url(place) and (path := Path(place)).is_relative_to(workspace):
+        place = path.relative_to(workspace).as_posix()
+    imageid, productid = ids_of(name) or (None, None)
     return ImageEntry(
-        path=shown,
+        path=place,
         part=part,
         imageid=imageid,
         productid=productid,
-        bytes=file.n_bytes,
-        mtime_ns=file.mtime_ns,
+        bytes=n_bytes,
+        mtime_ns=mtime_ns,
     )
 
 

@@ -6,7 +6,7 @@ column              holds
 productid, imageid  whole numbers, where the products have them; other columns of the input stay
 designation         title as the seller wrote it
 description         text as the seller wrote it, "" where there is none
-image               `src.data.image_decode.ImageSource`: a path, the bytes of the file, or ""
+image               `src.data.image_decode.ImageSource`: a path, a URL, the bytes, or ""
 clean_title         cleaned designation
 clean_description   cleaned description
 language            "fr", "en", "de", "nl", "it", "es" or "other"

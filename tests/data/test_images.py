@@ -294,12 +294,11 @@ def images_of(folder: str) -> list[str]:
     [
         ("s3://bucket/images", "s3://bucket/images: s3fs is not installed", "pip install s3fs"),
         ("gs://bucket/images", "gcsfs is not installed", "python -m pip install gcsfs"),
-        ("nonsense://images", "Protocol not known: nonsense; expected a folder or a URL", ""),
     ],
 )
 def test_storage_that_nothing_reads_names_the_package(url: str, message: str, command: str) -> None:
-    if command and importlib.util.find_spec(command.rpartition(" ")[2]):
+    if importlib.util.find_spec(command.rpartition(" ")[2]):
         pytest.skip("it is installed")
     with pytest.raises(UsageError, match=message) as found:
         images.list_images([url])
-    assert command in (found.value.next_command or "")
+    assert str(found.value.next_command).endswith(command)

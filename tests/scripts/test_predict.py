@@ -144,6 +144,7 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
         (["nowhere.csv"], "nowhere.csv: no such file"),
         (["nothing"], "nothing: expected parts of a table, found no file"),
         (["good.csv", "--out", "nothing/../"], "something else than parts of answers is there"),
+        (["nothing", "--out", "nothing/"], "expected another folder than that of the products"),
         (["twice.csv", "--out", "a.parquet"], "two columns have one name"),
         (["good.csv", "--images", "nonsense://there"], "Protocol not known: nonsense"),
         (["header.csv"], "header.csv: expected products, found none below the header"),
