@@ -22,6 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from streamlit.proto.BackMsg_pb2 import BackMsg
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 
 from src.config import REPOSITORY, Config
 from src.labels import Labels
@@ -37,7 +39,23 @@ SCREENSHOTS = "APP_SCREENSHOTS"
 PAGES = ("", "method", "diagnostics", "predict", "review", "runs", "team")
 # Streamlit scrolls inside its main area: a screenshot of the whole page needs a tall window.
 WIDE, PHONE = {"width": 1280, "height": 2600}, {"width": 390, "height": 3600}
-TIMEOUT_MS = 90_000
+TIMEOUT_MS = 300_000
+# Streamlit waits 150 ms for more before it tells of a selection. Both timers run in the page, one
+# after the other however busy the machine is.
+STILL = """limit => new Promise(resolve => {
+    const until = Date.now() + limit;
+    let timer;
+    const wait = () => { clearTimeout(timer); timer = setTimeout(look, 250); };
+    const look = () => {
+        if (Date.now() < until && document.querySelector('[data-testid*=Skeleton]')) return wait();
+        observer.disconnect();
+        resolve();
+    };
+    const observer = new MutationObserver(wait);
+    const everything = { subtree: true, childList: true, attributes: true, characterData: true };
+    observer.observe(document, everything);
+    wait();
+})"""
 
 
 @pytest.fixture(scope="module")
@@ -84,17 +102,37 @@ def screenshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @dataclasses.dataclass
 class Visitor:
-    """One window, with what its console said."""
+    """One window, with what its console said, and whether a run of the script is awaited."""
 
     page: Any
     errors: list[str]
+    awaited: bool = True
+
+    def follow(self, socket: Any) -> None:  # noqa: ANN401
+        """Read what the window and the app say to each other of runs of the script."""
+        socket.on("framesent", self.sent)
+        socket.on("framereceived", self.received)
+
+    def sent(self, frame: bytes) -> None:
+        self.awaited |= BackMsg.FromString(frame).HasField("rerun_script")
+
+    def received(self, frame: bytes) -> None:
+        message = ForwardMsg.FromString(frame)
+        self.awaited |= message.HasField("new_session")
+        if message.HasField("script_finished"):
+            # Another run follows at once where this one gave way to it.
+            self.awaited = message.script_finished == ForwardMsg.FINISHED_EARLY_FOR_RERUN
+
+    def load(self) -> None:
+        self.awaited = True
 
     def settle(self) -> None:
-        """Wait until the script has ended and charts are drawn."""
-        self.page.wait_for_timeout(300)
-        done = '[data-testid="stApp"][data-test-script-state="notRunning"]'
-        self.page.wait_for_selector(done, timeout=TIMEOUT_MS)
-        self.page.wait_for_timeout(700)
+        """Wait until the script has ended and nothing moves any more: charts are drawn."""
+        until = time.monotonic() + TIMEOUT_MS / 1000
+        self.page.evaluate(STILL, TIMEOUT_MS)
+        while self.awaited:
+            assert time.monotonic() < until, "the script of the page does not end"
+            self.page.evaluate(STILL, TIMEOUT_MS)
 
     def press(self, label: str) -> None:
         self.page.get_by_role("button", name=label, exact=True).first.click(timeout=TIMEOUT_MS)
@@ -120,6 +158,8 @@ def visits(browser: Any, address: str) -> Iterator[Visit]:  # noqa: ANN401
     ) -> Visitor:
         window = browser.new_page(viewport=size, accept_downloads=True, color_scheme=scheme)
         visitor = Visitor(window, [])
+        window.on("domcontentloaded", lambda _: visitor.load())
+        window.on("websocket", visitor.follow)
         window.on("pageerror", lambda error: visitor.errors.append(str(error)))
         window.on("console", lambda message: note(visitor, message))
         opened.append(window)
@@ -371,9 +411,9 @@ def give(visitor: Visitor, grid: Any, row: int, code: int) -> None:  # noqa: ANN
     grid.click(position={"x": 100, "y": 36 + 64 // 2})
     for key in [*["ArrowDown"] * row, "Home", *["ArrowRight"] * 3, "Enter"]:
         visitor.page.keyboard.press(key)
-        visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.keyboard.type(f"({code})")
-    visitor.page.wait_for_timeout(300)
+    visitor.settle()
     visitor.page.keyboard.press("Enter")
     visitor.settle()
 
