@@ -45,6 +45,7 @@ from src.runs.promotion import tell_served
 from src.runs.types import Evaluated
 from tests.conftest import configure_on
 
+pytestmark = pytest.mark.slow
 Configure = Callable[..., Config]
 OPTIONS = Options()
 
