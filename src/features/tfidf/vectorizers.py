@@ -232,7 +232,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             return self._weigh(self._count_few(rows))
         batch = self._encode(rows)
         paths, blocks = self._count(batch)
-        columns = self._columns(self._spell(batch, paths))
+        columns = self.columns(self._spell(batch, paths))
         known = np.argsort(columns)[np.count_nonzero(columns < 0) :]
         return self._weigh_blocks(blocks, known, columns[known])
 
@@ -240,6 +240,10 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         """Give the n-gram of each column, shape (n_features,), in lexicographic order."""
         check_is_fitted(self, "vocabulary_")
         return np.array(list(self.vocabulary_), dtype=object)
+
+    def columns(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """Give the column of each n-gram, -1 where unknown."""
+        return np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
 
     def preprocess(self, texts: Sequence[str]) -> list[str]:
         """Lower the case and drop accents, where asked."""
@@ -315,14 +319,10 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             )
         return chosen
 
-    def _columns(self, names: list[str]) -> NDArray[np.int32]:
-        """Give the column of each n-gram, -1 where unknown."""
-        return np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
-
     def _count_few(self, texts: list[str]) -> sp.csr_matrix:
         tokens, encoded = encode_texts(texts, self._counter().build_analyzer())
         rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(encoded.indptr))
-        columns = self._columns(tokens)[encoded.indices]
+        columns = self.columns(tokens)[encoded.indices]
         known = columns >= 0
         content = (encoded.data[known], (rows[known], columns[known]))
         return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
