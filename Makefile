@@ -34,8 +34,10 @@ rollback: .venv/ready  ## serve the run before; again to come forward
 app: .venv/ready  ## the app on http://localhost:8501
 	$(BIN)/python -m streamlit run streamlit_app/config.py --server.headless true
 
+# What the tests of a file share is made once; the slowest files come first (tests/conftest.py).
+BY_FILE := --dist loadfile --no-loadscope-reorder
 test: .venv/ready  ## the whole suite, one worker a core and one BLAS thread a worker
-	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q
+	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto $(BY_FILE) -q
 
 test-faults: .venv/ready  ## whole commands killed, out of disk, with damaged files
 	OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto -q -m faults tests/test_faults*.py

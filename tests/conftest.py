@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import csv
 import dataclasses
+import functools
 import json
 import logging
 import shutil
@@ -22,7 +23,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from etl import postgres_server
-from src.config import REPOSITORY, Paths, load_config
+from src.config import REPOSITORY, Config, Paths, load_config
 from src.data import csv_files, postgres
 from src.data.database_url import APP_USER
 from src.errors import DatabaseError
@@ -46,6 +47,14 @@ SERVED_SETTINGS = (
     "features.image.cnn.device=cpu", "features.image.cnn.backbone=efficientnet_lite0",
 )  # fmt: skip
 HEADER = ("", "designation", "description", "productid", "imageid")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the files that take longest: with `--dist loadfile` one of them at the end would
+    keep one worker busy alone. In each file the order stays.
+    """
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
@@ -272,6 +281,19 @@ def demo_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     command = [sys.executable, tool, "--rows", "800", "--seed", "3", "--out", folder]
     subprocess.run([str(word) for word in command], check=True, capture_output=True)
     return folder
+
+
+def configure_on(shop: Path, workspace: Path, *overrides: str) -> Config:
+    """Return the smoke settings, on all of a shop's CSVs, with a workspace."""
+    places = [f"paths.workspace={workspace}", f"paths.import_dir={shop}"]
+    small = ["data.source=csv", "debug.sample_rows=0"]
+    return load_config(REPOSITORY / "config" / "smoke.toml", [*places, *small, *overrides])
+
+
+@pytest.fixture
+def configure(demo_shop: Path, tmp_path: Path) -> Callable[..., Config]:
+    """Return a function that gives a configuration on the shop, in a workspace of its own."""
+    return functools.partial(configure_on, demo_shop, tmp_path)
 
 
 @pytest.fixture(scope="session")

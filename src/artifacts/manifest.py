@@ -10,6 +10,7 @@ that of its run's folder: aliases and links (`src.artifacts.runs`) need no entry
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
 import hmac
 import importlib.metadata
@@ -135,6 +136,7 @@ def forget(root: Path, folder: Path) -> None:
         _write(root, kept)
 
 
+@functools.cache
 def library_versions() -> dict[str, str]:
     """Return the versions that a pickle depends on."""
     versions = {name: importlib.metadata.version(name) for name in LIBRARIES}

@@ -14,6 +14,7 @@ from typing import Annotated, Literal
 
 import numpy as np
 from pydantic import PlainSerializer, PlainValidator
+from scipy.linalg import eigh
 
 from src.monitoring.signals import FLAGS, Signals
 
@@ -162,11 +163,12 @@ def fit_projection(embedding: np.ndarray, n_components: int) -> Projection | Non
     if len(present) < 10:
         return None
     centred = present - present.mean(axis=0)
-    variances, vectors = np.linalg.eigh(centred.T @ centred / len(present))
-    kept = min(n_components, len(present) // 10, int((variances > 1e-10).sum()))
-    if kept == 0:
+    width = present.shape[1]
+    ends = width - min(n_components, len(present) // 10, width), width - 1
+    variances, vectors = eigh(centred.T @ centred / len(present), subset_by_index=ends)
+    order = np.flatnonzero(variances > 1e-10)[::-1]
+    if not len(order):
         return None
-    order = np.argsort(variances)[::-1][:kept]
     return Projection(
         centre=present.mean(axis=0).astype(np.float32),
         components=vectors[:, order].T.astype(np.float32),

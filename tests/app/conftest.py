@@ -28,6 +28,7 @@ ARGUMENTS = [
     "--disable-sync",
     "--disable-dev-shm-usage",
 ]
+LIMIT_S = 300  # however busy the machine is
 Page = Callable[..., AppTest]
 
 
@@ -88,10 +89,11 @@ def page(monkeypatch: pytest.MonkeyPatch) -> Iterator[Page]:
 
     def open_page(cfg: Config, name: str, language: str = "en", **state: object) -> AppTest:
         monkeypatch.setenv("RAKUTEN_CONFIG", str(cfg.paths.workspace / "app.toml"))
-        test = AppTest.from_function(_show, kwargs={"name": name, "language": language})
+        kwargs = {"name": name, "language": language}
+        test = AppTest.from_function(_show, default_timeout=LIMIT_S, kwargs=kwargs)
         for key, value in state.items():
             test.session_state[key] = value
-        return test.run(timeout=60)
+        return test.run()
 
     yield open_page
 

@@ -67,22 +67,11 @@ def test_a_product_that_nobody_can_read_can_be_skipped(page: Page, finished: Con
         test = page(finished, "review", review_author="Ana", review_item=product)
         assert not test.exception
         assert "nothing to read: no word and no image" in html_of(test)
-        test.button(f"review_{product}_skip").click().run(timeout=60)
+        test.button(f"review_{product}_skip").click().run()
         assert not test.exception
         assert test.session_state["review_item"] not in {"", product}
     finally:
         path.unlink()
-
-
-@pytest.mark.parametrize("language", ["fr", "en"])
-@pytest.mark.parametrize(("name", "section"), EVERY)
-def test_opens_with_a_finished_run(
-    page: Page, finished: Config, name: str, section: str, language: str
-) -> None:
-    state = {f"{name}_section": section} if section else {}
-    test = page(finished, name, language, **state)
-    assert not test.exception
-    assert not test.error
 
 
 def html_of(test: AppTest) -> str:
@@ -145,7 +134,7 @@ def test_a_demo_image_is_chosen_by_a_click(page: Page, finished: Config) -> None
     buttons = [button for button in test.button if str(button.key).startswith("demo_")]
     assert len(buttons) == len(images) > 5
     assert html_of(test).count('alt=""') >= len(images)
-    buttons[-1].click().run(timeout=60)
+    buttons[-1].click().run()
     press(test, "Predict")
     assert "Only the image was read." in html_of(test)
 
@@ -192,7 +181,7 @@ def test_an_edited_example_keeps_its_image(page: Page, finished: Config) -> None
         if "Text and image were read." in html_of(test):
             break
     title = test.text_input[0].value
-    test.text_input[0].set_value(f"{title} bleu").run(timeout=60)
+    test.text_input[0].set_value(f"{title} bleu").run()
     assert "The form has changed since" in html_of(test)
     press(test, "Predict")
     assert "Text and image were read." in html_of(test)
@@ -335,7 +324,7 @@ def test_the_most_similar_training_products_are_shown(
 
 
 def press(test: AppTest, label: str) -> None:
-    next(button for button in test.button if button.label == label).click().run(timeout=60)
+    next(button for button in test.button if button.label == label).click().run()
 
 
 def test_markup_in_a_product_is_shown_as_text(page: Page, finished: Config) -> None:

@@ -46,8 +46,10 @@ def prepare(drawn: Path, tmp_path: Path) -> Prepare:
             path = tmp_path / "import" / name
             table = pd.read_csv(path, index_col=0, keep_default_na=False)
             (table if change is None else change(table)).to_csv(path, index_label="")
-        places = [f"paths.workspace={tmp_path}", "debug.sample_rows=0", "data.source=csv"]
-        return load_config(SMOKE, [*places, "model.name=late_fusion"])
+        # Each picture of the shop is read once for all of these runs.
+        places = [f"paths.workspace={tmp_path}", f"paths.cache_dir={drawn / 'cache'}"]
+        whole = ["debug.sample_rows=0", "data.source=csv"]
+        return load_config(SMOKE, [*places, *whole, "model.name=late_fusion"])
 
     return configure
 

@@ -21,7 +21,7 @@ from sklearn.metrics import f1_score
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import LinearSVC
 
-from src.artifacts.store import ArtifactStore
+from src.artifacts.store import ArtifactStore, Run
 from src.cache import ExtractionCache
 from src.config import REPOSITORY, Config, load_config
 from src.config_model import Validation
@@ -42,9 +42,27 @@ from src.pipeline_steps import (
 from src.pipeline_steps.runner import Options, run_pipeline
 from src.pipeline_steps.stage04_model_training import ModelTrainingPipeline
 from src.runs.promotion import tell_served
+from src.runs.types import Evaluated
+from tests.conftest import configure_on
 
+pytestmark = pytest.mark.slow
 Configure = Callable[..., Config]
 OPTIONS = Options()
+
+
+@dataclasses.dataclass(frozen=True)
+class Ran:
+    """What the documented settings gave on the demo shop."""
+
+    cfg: Config
+    run: Run
+    evaluated: Evaluated
+
+
+@pytest.fixture(scope="module")
+def ran(demo_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Ran:
+    cfg = configure_on(demo_shop, tmp_path_factory.mktemp("ran"))
+    return Ran(cfg, *run_pipeline(cfg, labels_of(cfg), Options(evaluate_on_train=True)))
 
 
 def labels_of(cfg: Config) -> Labels:
@@ -101,11 +119,9 @@ def test_holdout_predictions_are_the_librarys(configure: Configure) -> None:
     assert scores["f1_weighted"] > 0.3  # 27 classes: chance is below 0.06
 
 
-def test_no_group_of_duplicates_straddles_the_holdout(configure: Configure) -> None:
-    cfg = configure()
-    _, evaluated = run_pipeline(cfg, labels_of(cfg), OPTIONS)
-    x = read(cfg, "X_train_update.csv")
-    held = set(evaluated.scored[0].predictions["row_index"])
+def test_no_group_of_duplicates_straddles_the_holdout(ran: Ran) -> None:
+    x = read(ran.cfg, "X_train_update.csv")
+    held = set(ran.evaluated.scored[0].predictions["row_index"])
     sides: dict[str, set[bool]] = {}
     for index, row in x.iterrows():
         text = normalise_text(f"{row['designation']} {row['description']}")
@@ -115,9 +131,8 @@ def test_no_group_of_duplicates_straddles_the_holdout(configure: Configure) -> N
     assert len(held) == pytest.approx(0.15 * len(x), rel=0.05)
 
 
-def test_files_of_a_run(configure: Configure) -> None:
-    cfg = configure()
-    run, evaluated = run_pipeline(cfg, labels_of(cfg), Options(evaluate_on_train=True))
+def test_files_of_a_run(ran: Ran) -> None:
+    cfg, run, evaluated = ran.cfg, ran.run, ran.evaluated
     store = ArtifactStore(cfg.paths)
     submission = pd.read_csv(store.submission, index_col=0)
     test = read(cfg, "X_test_update.csv")
@@ -158,14 +173,13 @@ def test_files_of_a_run(configure: Configure) -> None:
     )
 
 
-def test_same_seed_same_digits_any_threads_and_a_warm_cache(configure: Configure) -> None:
-    cold, warm = configure("compute.n_jobs=1"), configure("compute.n_jobs=2")
-    first = run_pipeline(cold, labels_of(cold), OPTIONS)[1]
-    second = run_pipeline(warm, labels_of(warm), OPTIONS)[1]
-    pd.testing.assert_frame_equal(first.submission, second.submission)
-    assert first.scored[0].scores == second.scored[0].scores
-    fresh = run_pipeline(warm, labels_of(warm), Options(fresh=True))[1]
-    pd.testing.assert_frame_equal(first.submission, fresh.submission)
+def test_same_seed_same_digits_any_threads_and_a_warm_cache(configure: Configure, ran: Ran) -> None:
+    first, cache = ran.evaluated, f"paths.cache_dir={ran.cfg.paths.cache_dir}"
+    for threads, fresh in ((1, False), (2, True)):
+        cfg = configure(cache, f"compute.n_jobs={threads}")
+        again = run_pipeline(cfg, labels_of(cfg), Options(fresh=fresh))[1]
+        pd.testing.assert_frame_equal(first.submission, again.submission)
+        assert first.scored[0].scores == again.scored[0].scores
 
 
 def test_what_is_held_out_has_no_part_in_what_is_learned(configure: Configure) -> None:
@@ -227,9 +241,17 @@ def learned_numbers(value: object, path: str = "") -> dict[str, np.ndarray]:
     return found
 
 
-def test_logreg_trains_and_its_files_bear_its_name(configure: Configure) -> None:
+def test_logreg_says_one_line_a_stage_and_its_files_bear_its_name(
+    configure: Configure, caplog: pytest.LogCaptureFixture
+) -> None:
     cfg = configure("model.name=logreg", "outputs.submission=false")
-    run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    with caplog.at_level(logging.INFO, logger="src"):
+        run_pipeline(cfg, labels_of(cfg), OPTIONS)
+    stages = [message for message in caplog.messages if message.startswith("[")]
+    names = [message.split()[1] for message in stages]
+    assert names == ["ingest", "validate", "transform", "train", "evaluate"]
+    assert all(len(message) <= 80 for message in stages)
+    assert "no product has an image: trained on text alone" in caplog.messages
     store = ArtifactStore(cfg.paths)
     assert store.load(store.metrics("logreg", "holdout", ".json"))["kind"] == "logreg"
     assert not store.submission.exists()
@@ -339,33 +361,22 @@ def test_two_runs_at_once_are_refused(configure: Configure) -> None:
         run_pipeline(cfg, labels_of(cfg), OPTIONS)
 
 
-def test_one_log_line_a_stage(configure: Configure, caplog: pytest.LogCaptureFixture) -> None:
-    cfg = configure()
-    with caplog.at_level(logging.INFO, logger="src"):
-        run_pipeline(cfg, labels_of(cfg), OPTIONS)
-    stages = [message for message in caplog.messages if message.startswith("[")]
-    names = [message.split()[1] for message in stages]
-    assert names == ["ingest", "validate", "transform", "train", "evaluate"]
-    assert all(len(message) <= 80 for message in stages)
-    assert "no product has an image: trained on text alone" in caplog.messages
-
-
 def test_postgres_gives_the_predictions_of_the_csvs(
     configure: Configure,
+    ran: Ran,
     database: str,
     load: Callable,
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level("INFO")
-    by_csv = configure()
-    labels = labels_of(by_csv)
-    done = load(database, by_csv.paths.import_dir, codes=labels.codes)
+    first, labels = ran.evaluated, labels_of(ran.cfg)
+    done = load(database, ran.cfg.paths.import_dir, codes=labels.codes)
     assert done.returncode == 0, done.stderr
-    first = run_pipeline(by_csv, labels, OPTIONS)[1]
     monkeypatch.setenv("DATABASE_URL", database)
     nowhere = ["data.source=postgres", "paths.import_dir=deleted"]
-    run, second = run_pipeline(configure(*nowhere), labels, OPTIONS)
+    cfg = configure(*nowhere)
+    run, second = run_pipeline(cfg, labels, OPTIONS)
     assert f"products of {postgres.shown(database)}, snapshot {run.snapshot[:12]}" in caplog.text
     pd.testing.assert_frame_equal(first.submission, second.submission)
     pd.testing.assert_frame_equal(first.scored[0].predictions, second.scored[0].predictions)
@@ -378,25 +389,23 @@ def test_postgres_gives_the_predictions_of_the_csvs(
             " ORDER BY phase DESC"
         ).fetchall()
     held = len(second.scored[0].predictions)
-    n_train = len(read(by_csv, "X_train_update.csv"))
+    n_train = len(read(ran.cfg, "X_train_update.csv"))
     assert splits == [("holdout", held), ("train", n_train - held)]
-    folder = ArtifactStore(by_csv.paths, run.run_id).folder("run")
+    folder = ArtifactStore(cfg.paths, run.run_id).folder("run")
     names = {phase: f"model_linear_svc_{phase}.joblib" for phase in ("holdout", "final")}
     assert stored == [
         (run.run_id, phase, second.scored[0].scores, name, sha256(folder / name), True)
         for phase, name in names.items()
     ]
-    tell_served(configure(*nowhere), "another")
+    tell_served(cfg, "another")
     with psycopg.connect(database) as connection:
         assert connection.execute("SELECT DISTINCT served FROM project.models").fetchall() == [
             (False,)
         ]
 
 
-def test_catalogue_lists_every_product(configure: Configure) -> None:
-    cfg = configure()
-    run_pipeline(cfg, labels_of(cfg), OPTIONS)
-    store = ArtifactStore(cfg.paths)
+def test_catalogue_lists_every_product(ran: Ran) -> None:
+    cfg, store = ran.cfg, ArtifactStore(ran.cfg.paths)
     found = store.load(store.catalogue)
     train, test = read(cfg, "X_train_update.csv"), read(cfg, "X_test_update.csv")
     codes = read(cfg, "Y_train_CVw08PX.csv")["prdtypecode"].tolist()

@@ -235,7 +235,8 @@ def test_an_encoder_is_one_of_the_fused(
 ) -> None:
     """Without images, too: late fusion is that of the two experts of the text."""
     settings = ("enabled=true", f"model={encoder_folder}", "max_tokens=32", "precision=fp32")
-    cfg = configure(tmp_path, demo_shop, *(f"features.text.encoder.{each}" for each in settings))
+    encoder = (f"features.text.encoder.{each}" for each in settings)
+    cfg = configure(tmp_path, demo_shop, *FEW, *encoder)
     compared = compare(cfg, transform(cfg), ["linear_svc"], fresh=False)
     assert compared.systems["system"].tolist() == ["B0", "B1", "B2", "B4", "B5", "B5"]
     parts = {path.stem.partition("_")[2] for path in (tmp_path / "models" / "parts").iterdir()}

@@ -151,6 +151,7 @@ def test_too_few_rows_are_never_promoted_and_give_way_to_enough() -> None:
     assert full.reason == "the served run's 40 rows are too few to tell what it is worth"
 
 
+@pytest.mark.slow
 def test_200_pairs_of_runs() -> None:
     """Equal ones are promoted or wait; of those three points worse at most 1 of 100 is promoted."""
     equal, worse = [], []
@@ -276,6 +277,7 @@ def typed(line: str) -> str:
     return subprocess.run(words, cwd=REPOSITORY, env=env, stdout=-1, text=True, check=True).stdout
 
 
+@pytest.mark.slow
 def test_the_commands_on_a_real_training(configure: Callable[..., Config]) -> None:
     """Trained, trained worse, looked at, promoted all the same, gone back."""
     cfg = configure()

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import dataclasses
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import urllib.request
+import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -19,6 +22,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from scripts import promote, rollback
 from src.artifacts.store import ArtifactStore, Run
 from src.config import REPOSITORY, Config, Paths, load_config
 from src.runs.tracking import ENVIRONMENT, TrackedPipeline, follow_aliases, log_run
@@ -29,6 +33,7 @@ from tests.runs.test_promotion import command
 pytestmark = pytest.mark.slow
 Configure = Callable[..., Config]
 NAME = "rakuten-multimodal"
+SMOKE = REPOSITORY / "config" / "smoke.toml"
 BIN = Path(sys.executable).parent
 ENV = {
     **{key: value for key, value in os.environ.items() if key != "PYTHONPATH"},
@@ -96,12 +101,9 @@ def listening(words: list[str], url: str, place: Path, **env: str) -> Iterator[N
             server.wait()
 
 
-@pytest.fixture(params=["folder", "server"])
-def uri(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """A folder below the workspace, or a real server on this machine."""
-    if request.param == "folder":
-        yield "mlruns"
-        return
+@pytest.fixture
+def server_uri(tmp_path: Path) -> Iterator[str]:
+    """A real server on this machine."""
     pytest.importorskip("sqlalchemy")
     url = f"http://127.0.0.1:{(port := find_free_port())}"
     place = tmp_path / "server"
@@ -119,25 +121,107 @@ def shop_table(cfg: Config, n: int = 40) -> pd.DataFrame:
 
 
 def options(*overrides: str) -> list[str]:
-    given = ("data.source=csv", "debug.sample_rows=0", "outputs.figures=true", *overrides)
+    given = ("data.source=csv", "debug.sample_rows=0", *overrides)
     return [word for override in given for word in ("--set", override)]
 
 
-def test_what_is_logged_registered_and_served(
-    configure: Configure, uri: str, tmp_path: Path
-) -> None:
-    cfg = configure()
-    tracked = f"tracking.uri={uri}"
-    place = uri if "://" in uri else (cfg.paths.workspace / uri).as_uri()
-    done = command("train_pipeline.py", cfg, *options(tracked))
-    assert done.returncode == 0, done.stderr
-    assert f"at {place}" in done.stderr
-    store = ArtifactStore(cfg.paths)
-    first = store.served_run()
-    table = tmp_path / "shop.csv"
+@dataclasses.dataclass(frozen=True)
+class Trained:
+    """A workspace with a served run and a worse candidate, both logged in its folder "mlruns"."""
+
+    workspace: Path
+    import_dir: Path
+    stderr: str  # of the first training
+    answers: pd.DataFrame  # of predict.py, the first run, to the products of shop.csv
+
+    def configure(self, uri: str) -> Config:
+        places = f"paths.workspace={self.workspace}", f"paths.import_dir={self.import_dir}"
+        return load_config(SMOKE, [*places, f"tracking.uri={uri}"])
+
+
+@pytest.fixture(scope="module")
+def trained(demo_shop: Path, tmp_path_factory: pytest.TempPathFactory) -> Trained:
+    workspace = tmp_path_factory.mktemp("trained") / "workspace"
+    made = Trained(workspace, demo_shop, "", pd.DataFrame())
+    cfg = made.configure("mlruns")
+    first = command(
+        "train_pipeline.py", cfg, *options("tracking.uri=mlruns", "outputs.figures=true")
+    )
+    assert first.returncode == 0, first.stderr
+    worse = command("train_pipeline.py", cfg, *options("tracking.uri=mlruns", *WORSE))
+    assert worse.returncode == 1, worse.stderr
+    table, answers = workspace / "shop.csv", workspace / "answers.csv"
     shop_table(cfg).to_csv(table, index=False)
-    found = look(place, tmp_path, "champion", table)
-    assert found["aliases"] == {"champion": first.run_id}
+    done = command("predict.py", cfg, str(table), "--out", str(answers))
+    assert done.returncode == 0, done.stderr
+    said = pd.read_csv(answers, keep_default_na=False, dtype=str)
+    ignored = shutil.ignore_patterns("mlruns")
+    shutil.copytree(workspace, workspace.with_name("copy"), symlinks=True, ignore=ignored)
+    return dataclasses.replace(made, stderr=first.stderr, answers=said)
+
+
+@pytest.fixture
+def copied(trained: Trained) -> Trained:
+    """The same in another place, where nothing was logged or promoted since."""
+    return dataclasses.replace(trained, workspace=trained.workspace.with_name("copy"))
+
+
+@pytest.fixture(autouse=True)
+def environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the commands set for MLflow stays with the test."""
+    for name, value in ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
+
+
+def aliases(uri: str) -> dict[str, str]:
+    """Return the run that each alias of the registered model stands for."""
+    from mlflow import MlflowClient
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        client = MlflowClient(uri, uri)
+        found = client.get_registered_model(NAME).aliases
+        versions = {alias: client.get_model_version(NAME, v) for alias, v in found.items()}
+    return {alias: version.tags["run_id"] for alias, version in versions.items()}
+
+
+def test_what_a_training_logs_is_registered_and_served(trained: Trained, tmp_path: Path) -> None:
+    cfg, place = trained.configure("mlruns"), (trained.workspace / "mlruns").as_uri()
+    assert f"at {place}" in trained.stderr
+    check_logged(trained, place, tmp_path)
+    check_served_by_mlflow(trained.answers, place, tmp_path)
+    check_aliases_follow(cfg, place)
+
+
+def test_a_server_is_told_the_same(copied: Trained, server_uri: str, tmp_path: Path) -> None:
+    cfg = copied.configure(server_uri)
+    for alias in ("served", "candidate"):
+        store = ArtifactStore(cfg.paths).pinned(alias)
+        log_run(cfg, store, Run.of(store.describe(store.serving)))
+    check_logged(copied, server_uri, tmp_path)
+    check_aliases_follow(cfg, server_uri)
+
+
+def check_aliases_follow(cfg: Config, place: str) -> None:
+    """Promotion and rollback by their commands move the aliases."""
+    stores = [ArtifactStore(cfg.paths).pinned(alias) for alias in ("served", "candidate")]
+    first, second = (store.served_run().run_id for store in stores)
+    words = options(f"paths.workspace={cfg.paths.workspace}", f"tracking.uri={cfg.tracking.uri}")
+    assert promote.main(["--force", "--reason", "seen with the team", *words]) == 0
+    assert aliases(place) == {"champion": second}
+    assert rollback.main(words) == 0
+    assert aliases(place) == {"champion": first}
+
+
+def check_logged(trained: Trained, place: str, folder: Path) -> None:
+    """Settings, scores, files, aliases and answers, as another program finds them."""
+    cfg = trained.configure(place)
+    first = ArtifactStore(cfg.paths).served_run()
+    table = folder / "shop.csv"
+    shop_table(cfg).to_csv(table, index=False)
+    found = look(place, folder, "champion", table)
+    candidate = ArtifactStore(cfg.paths).pinned("candidate").served_run()
+    assert found["aliases"] == {"champion": first.run_id, "candidate": candidate.run_id}
     params, metrics, files = found["runs"][first.run_id]
     assert params["model.name"] == "linear_svc"
     assert params["cv.n_folds"] == "3"
@@ -147,9 +231,7 @@ def test_what_is_logged_registered_and_served(
     assert {"MODEL_CARD.md", "figures/linear_svc_holdout_confusion_fr.png"} <= set(files)
     # The model brings its own code, and answers the digits of predict.py.
     assert not found["code"].startswith(str(REPOSITORY))
-    answers = tmp_path / "answers.csv"
-    assert command("predict.py", cfg, str(table), "--out", str(answers)).returncode == 0
-    expected = pd.read_csv(answers, keep_default_na=False, dtype=str)
+    expected = trained.answers
     answered = pd.read_pickle(f"{table}.pickle")  # noqa: S301
     for k, suffix in enumerate(("", "_2", "_3")):
         code = "prdtypecode" if k == 0 else f"code{suffix}"
@@ -162,24 +244,9 @@ def test_what_is_logged_registered_and_served(
             answered[name].map(lambda flag: str(flag).lower()).tolist() == expected[name].tolist()
         )
     assert answered["review_reason"].map(" ".join).tolist() == expected["review_reason"].tolist()
-    # Aliases follow promotion and rollback.
-    worse = command("train_pipeline.py", cfg, *options(tracked, *WORSE))
-    assert worse.returncode == 1, worse.stderr
-    second = store.pinned("candidate").served_run()
-    assert look(place, tmp_path)["aliases"] == {
-        "champion": first.run_id,
-        "candidate": second.run_id,
-    }
-    force = ("--force", "--reason", "seen with the team", *options(tracked))
-    assert command("promote.py", cfg, *force).returncode == 0
-    assert look(place, tmp_path)["aliases"] == {"champion": second.run_id}
-    assert command("rollback.py", cfg, *options(tracked)).returncode == 0
-    assert look(place, tmp_path)["aliases"] == {"champion": first.run_id}
-    if "://" not in uri:
-        _serve_by_mlflow(expected, place, tmp_path)
 
 
-def _serve_by_mlflow(expected: pd.DataFrame, place: str, folder: Path) -> None:
+def check_served_by_mlflow(expected: pd.DataFrame, place: str, folder: Path) -> None:
     """`mlflow models serve` gives the same answers over HTTP."""
     url = f"http://127.0.0.1:{(port := find_free_port())}"
     model = ["-m", f"models:/{NAME}@champion", "--env-manager", "local"]
@@ -217,7 +284,7 @@ def test_an_image_comes_in_base64(served_paths: Paths) -> None:
 def test_a_server_that_is_down_is_a_warning(configure: Configure, free_port: int) -> None:
     cfg = configure()
     down = f"tracking.uri=http://127.0.0.1:{free_port}"
-    done = command("train_pipeline.py", cfg, *options(down, "outputs.figures=false"))
+    done = command("train_pipeline.py", cfg, *options(down))
     assert done.returncode == 0, done.stderr
     assert "served now" in done.stdout
     assert f"http://127.0.0.1:{free_port}: the run was not logged (" in done.stderr
@@ -228,8 +295,6 @@ def test_a_server_that_never_answers_is_asked_twice(
     caplog: pytest.LogCaptureFixture,
 ) -> None:  # fmt: skip
     """A training waits for two answers, not for two of each of what it would do."""
-    for name, value in ENVIRONMENT.items():
-        monkeypatch.setenv(name, value)
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     store = ArtifactStore(served_paths)
     with socket.create_server(("127.0.0.1", 0), backlog=50) as silent:
@@ -269,8 +334,7 @@ assert not [name for name in sys.modules if name.partition(".")[0] == "mlflow"]
 def test_with_tracking_off_nothing_of_it_is_imported(configure: Configure) -> None:
     cfg = configure()
     places = [f"paths.workspace={cfg.paths.workspace}", f"paths.import_dir={cfg.paths.import_dir}"]
-    smoke = ["--config", str(REPOSITORY / "config" / "smoke.toml")]
-    words = [sys.executable, "-c", OFF, *smoke, *options(*places, "outputs.figures=false")]
+    words = [sys.executable, "-c", OFF, "--config", str(SMOKE), *options(*places)]
     env = {**os.environ, "PYTHONPATH": str(REPOSITORY)}
     done = subprocess.run(words, env=env, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -22,7 +22,7 @@ from src.data.corrections import item_hash
 
 SCRIPT = REPOSITORY / "scripts" / "serve_api.py"
 KEY, CSV = {"X-API-Key": "sesame"}, {"content-type": "text/csv"}
-CLIENTS, SECONDS = 8, 3.0
+CLIENTS, ROUNDS = 8, 5
 
 
 @pytest.fixture
@@ -38,7 +38,7 @@ def address(served_paths: Paths, free_port: int, tmp_path: Path) -> Iterator[str
         wait_until_ready(url, process)
         yield url
         process.send_signal(signal.SIGTERM)
-        assert process.wait(120) in (0, -signal.SIGTERM)
+        assert process.wait(300) in (0, -signal.SIGTERM)
     finally:
         process.kill()
         process.wait()
@@ -64,10 +64,10 @@ def test_eight_clients_at_once(address: str, served_paths: Paths) -> None:
     image = next(iter(sorted(folder.glob("*.jpg")))).read_bytes()
 
     def ask(number: int) -> list[int]:
-        statuses, until = [], time.monotonic() + SECONDS
+        statuses = []
         with httpx.Client(base_url=address, headers=KEY, timeout=300) as client:
-            while time.monotonic() < until:
-                title = f"Lampe LED {number} {len(statuses)}"
+            for turn in range(ROUNDS):
+                title = f"Lampe LED {number} {turn}"
                 fields, csv = {"designation": title}, f"designation\n{title}\n"
                 for options in (
                     {"url": "/predict", "json": fields},
@@ -79,10 +79,11 @@ def test_eight_clients_at_once(address: str, served_paths: Paths) -> None:
 
     with ThreadPoolExecutor(CLIENTS) as pool:
         statuses = [status for seen in pool.map(ask, range(CLIENTS)) for status in seen]
-    assert set(statuses) == {200}
-    assert len(statuses) >= 3 * CLIENTS
+    assert statuses == [200] * 3 * ROUNDS * CLIENTS
     counted = httpx.get(f"{address}/metrics", headers=KEY).text
-    assert f'requests_total{{route="/predict/batch",status="200"}} {len(statuses) / 3}' in counted
+    assert (
+        f'requests_total{{route="/predict/batch",status="200"}} {ROUNDS * CLIENTS:.1f}' in counted
+    )
 
 
 @pytest.mark.slow
@@ -100,12 +101,12 @@ def test_the_documentation_tries_a_request_without_another_server(address: str) 
         page.fill("#key", KEY["X-API-Key"])
         page.get_by_text("Classify one product").click()
         page.locator("details[open] button").click()
-        page.get_by_text('"probability"').wait_for(timeout=120_000)
+        page.get_by_text('"probability"').wait_for(timeout=300_000)
         page.get_by_text("Classify one product").click()
         page.get_by_text("Say the class of a product").click()
         page.get_by_label("Query of post /review/{product}").fill("product=123")
         page.locator("details[open] button").click()
-        page.get_by_text("not in the queue").wait_for(timeout=120_000)
+        page.get_by_text("not in the queue").wait_for(timeout=300_000)
         assert asked[-1] == f"{address}/review/123"
         assert all(url.startswith(f"{address}/") for url in asked), asked
         described = httpx.get(f"{address}/openapi.json", headers=KEY).json()["paths"].values()

@@ -356,6 +356,7 @@ print(killed)
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["store", "stored"])
 def test_a_kill_between_any_two_steps_loses_nothing(
     kind: str, request: pytest.FixtureRequest, tmp_path: Path

@@ -214,6 +214,7 @@ def test_every_epoch_is_said(onnx: bytes, caplog: pytest.LogCaptureFixture) -> N
 LONG = QUICK.model_copy(update={"epochs": 3, "patience": 3, "batch_size": 4})
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_gives_the_same_digits(
     onnx: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

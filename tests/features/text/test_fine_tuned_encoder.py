@@ -87,6 +87,7 @@ def test_low_ranks_are_merged_into_the_weights(encoder_folder: Path) -> None:
     assert {int(np.linalg.matrix_rank(added, tol=1e-5)) for added in changed.values()} == {4}
 
 
+@pytest.mark.slow
 def test_a_killed_training_goes_on_and_gives_the_same_digits(
     encoder_folder: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
