@@ -269,7 +269,7 @@ def training(work: Path, rows: int) -> list[Figure]:
 
 
 def scale(work: Path, rows: int) -> list[Figure]:
-    """Train on shops of several sizes: seconds of each stage, and the power of the rows they grow by.
+    """Train on shops of several sizes: seconds a stage, and the power of the rows they grow by.
 
     The memory is the peak so far. The whole is judged between the two largest sizes.
     """
