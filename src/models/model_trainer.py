@@ -67,7 +67,7 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         `y` are the classes of all. The classifier has ``partial_fit``; rows are taken as they come,
         whatever `sampling` says.
         """
-        started, sums, n = time.perf_counter(), 0.0, 0
+        started, sums, n = time.perf_counter(), np.zeros(1), 0
         self.classes_ = np.unique(y)
         weights = compute_class_weight(self.classifier.class_weight, classes=self.classes_, y=y)
         self.classifier_ = clone(self.classifier)

@@ -165,8 +165,9 @@ def _ngrams(unit: str, *columns: str) -> Callable[[TextFeatures], BaseEstimator]
         limits = cfg if unit == "words" else cfg.char
         if cfg.hashing.enabled:
             hashed = HashedWords if unit == "words" else HashedChars
-            options = {"ngram_range": limits.ngram_range, "n_features": cfg.hashing.n_features}
-            return _sparse(cfg, columns, hashed(**options, sublinear_tf=True))
+            n_features, ngrams = cfg.hashing.n_features, limits.ngram_range
+            counter = hashed(ngram_range=ngrams, n_features=n_features, sublinear_tf=True)
+            return _sparse(cfg, columns, counter)
         kind = TfidfWords if unit == "words" else TfidfChars
         counter = kind(
             ngram_range=limits.ngram_range,

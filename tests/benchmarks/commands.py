@@ -39,6 +39,9 @@ N_IMAGES, BATCH_ROWS = 300, 10_000
 PROFILES = tuple(REPOSITORY / "config" / f"{name}.toml" for name in ("config", "quality", "gpu"))
 PROFILE_ROWS = 300
 TEXT_LIMIT_S, IMAGE_LIMIT_S, LEAST_RATE = 0.005, 0.050, 5_000.0
+# Text products that `scale` trains on beside the rows asked for: 84,916 may cost 4.7 times 20,000.
+SCALE_ROWS, MOST_EXPONENT = (5_000, 20_000), 1.07
+STAGE = re.compile(r"^\[\d/5\] (\w+) .* ([\d.]+) s +([\d.]+) GB", re.MULTILINE)
 CLIENTS, SECONDS, HTTP_LIMIT_S = 8, 10.0, 0.25
 BODY = {"designation": "Lampe de bureau LED pliable, port USB", "description": "<p>12 W</p>"}
 PLAIN = """
@@ -263,6 +266,37 @@ def training(work: Path, rows: int) -> list[Figure]:
         target = f"under {minutes} min; {peak_gb:.1f} GB, plain {plain_gb:.1f} GB"
         figures.append(Figure(f"train {name}", elapsed_s, plain_s, target, reached))
     return figures
+
+
+def scale(work: Path, rows: int) -> list[Figure]:
+    """Train on shops of several sizes: seconds a stage, and the power of the rows they grow by.
+
+    The memory is the peak so far. The whole is judged between the two largest sizes.
+    """
+    sizes = sorted({*SCALE_ROWS, rows})
+    found = {n: _stages(work / f"scale_{n}", n) for n in sizes}
+    figures, whole = [], np.zeros(len(sizes))
+    for stage, (_, peak_gb) in found[rows].items():
+        seconds = np.array([found[n][stage][0] for n in sizes])
+        power = np.polyfit(np.log(sizes), np.log(np.maximum(seconds, 0.05)), 1)[0]
+        told = f"rows^{power:.2f}; {peak_gb:.1f} GB"
+        figures.append(Figure(f"{stage}, {rows:,} rows", found[rows][stage][0], None, told, True))
+        whole += seconds
+    times, more = whole[-1] / whole[-2], sizes[-1] / sizes[-2]
+    limit = more**MOST_EXPONENT
+    target = f"{times:.1f} times {sizes[-2]:,}; at most {limit:.1f}"
+    whole_s = float(whole[-1])
+    return [*figures, Figure(f"all, {sizes[-1]:,} rows", whole_s, None, target, times <= limit)]
+
+
+def _stages(workspace: Path, rows: int) -> dict[str, tuple[float, float]]:
+    """Draw a shop and train on it; return each stage's seconds and the peak in GB by then."""
+    draw = [sys.executable, str(REPOSITORY / "tools" / "make_demo_data.py"), "--rows", str(rows)]
+    train = [sys.executable, str(REPOSITORY / "scripts" / "train_pipeline.py")]
+    train += ["--set", f"paths.workspace={workspace}", "--set", "data.source=csv"]
+    for command in ([*draw, "--seed", "1", "--out", str(workspace / "import")], train):
+        said = subprocess.run(command, check=True, capture_output=True, text=True)  # noqa: S603
+    return {name: (float(s), float(gb)) for name, s, gb in STAGE.findall(said.stderr)}
 
 
 def _run(command: list[str]) -> tuple[float, float, int]:

@@ -51,3 +51,17 @@ def test_profiles_alone_need_no_shop_of_the_whole_size(
     monkeypatch.setattr(commands.profiles, "__defaults__", ((),))
     assert benchmark._measure(["profiles"], 84_916) == []
     assert "drawing" not in capsys.readouterr().err
+
+
+@pytest.mark.slow
+def test_scale_is_fitted_to_whole_trainings(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "SCALE_ROWS", (300,))
+    *stages, whole = commands.scale(tmp_path, 600)
+    names = ["ingest", "validate", "transform", "train", "evaluate"]
+    assert [figure.what for figure in stages] == [f"{name}, 600 rows" for name in names]
+    assert all(re.fullmatch(r"rows\^-?[\d.]+; [\d.]+ GB", figure.target) for figure in stages)
+    assert whole.ours_s == pytest.approx(sum(figure.ours_s for figure in stages))
+    times, limit = re.fullmatch(r"([\d.]+) times 300; at most ([\d.]+)", whole.target).groups()
+    assert (limit, whole.reached) == ("2.1", float(times) <= 2.1)
