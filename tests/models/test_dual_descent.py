@@ -23,6 +23,22 @@ def test_by_frequency() -> None:
     np.testing.assert_array_equal(counts, np.sort(counts)[::-1])
 
 
+def test_a_matrix_beyond_two_billion_values_has_the_same_solution() -> None:
+    X = sparse.random(60, 30, 0.3, format="csr", random_state=0, dtype=np.float32)
+    (data, indices, indptr), _ = by_frequency(X)
+    sign = np.where(np.arange(60) % 3, -1.0, 1.0)
+    norm = np.asarray(X.multiply(X).sum(axis=1), dtype=np.float64).ravel()
+    problem = (sign, np.full(60, 0.5), norm)
+    found = [
+        compiled_solver()(
+            (data, indices.astype(kind), indptr.astype(kind)), problem, 30, 1e-3, 99, 7
+        )
+        for kind in (np.uint32, np.uint64)  # scipy's int32 and int64, read without their sign
+    ]
+    np.testing.assert_array_equal(found[0][0], found[1][0])
+    assert found[0][1] == found[1][1] < 99
+
+
 def test_where_nothing_can_be_written_the_solver_is_compiled_each_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
