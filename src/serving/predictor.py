@@ -234,6 +234,7 @@ def load_predictor(paths: Paths, kind: str | None = None) -> Predictor:
 
 def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:
     """Return the columns designation, description and image; a missing column or cell is ""."""
+    import numpy as np
     import pandas as pd
 
     if isinstance(products, pd.DataFrame):
@@ -241,18 +242,20 @@ def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:
         columns = {n: products[n].tolist() if n in products else empty for n in COLUMNS}
     else:
         columns = {name: [getattr(product, name) for product in products] for name in COLUMNS}
-    texts = {name: [_text(text) for text in columns[name]] for name in COLUMNS[:2]}
-    images = [image if isinstance(image, bytes) else _text(image) for image in columns["image"]]
-    return pd.DataFrame({**texts, "image": pd.Series(images, dtype=object)}, dtype=object)
+    frame = np.empty((len(products), len(COLUMNS)), dtype=object)
+    for place, name in enumerate(COLUMNS):
+        cells = columns[name]
+        frame[:, place] = [c if isinstance(c, bytes) and name == "image" else _text(c) for c in cells]
+    return pd.DataFrame(frame, columns=COLUMNS, dtype=object)
 
 
 def _text(value: object) -> str:
     """Return a text that UTF-8 can hold; "" for None and the NaN of an empty cell."""
+    if isinstance(value, str):
+        return encodable(value)
     import pandas as pd
 
-    if not isinstance(value, str):
-        return "" if pd.isna(value) else str(value)  # type: ignore[call-overload]
-    return encodable(value)
+    return "" if value is None or pd.isna(value) else str(value)  # type: ignore[call-overload]
 
 
 def _check_options(top_k: int, language: str) -> None:

@@ -264,7 +264,8 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def transform(self, texts: Iterable[str]) -> sp.csr_matrix:
         """Give the matrix of texts, as `fit_transform`; unknown n-grams are left out."""
-        check_is_fitted(self, "vocabulary_")
+        if not hasattr(self, "vocabulary_"):  # the check alone takes as long as a word
+            check_is_fitted(self, "vocabulary_")
         blocks = self._weigh_known(self._encode(check_texts(texts)))
         return blocks[0] if len(blocks) == 1 else sp.vstack(blocks, format="csr")
 
@@ -352,8 +353,11 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         self, rows: NDArray[np.integer], columns: NDArray[np.int32], n_rows: int
     ) -> list[sp.csr_matrix]:
         """Give the values, as one block, where the row and column of each n-gram are known."""
-        content = (np.ones(len(rows), dtype=np.float32), (rows, columns))
-        return [self._weigh(sp.csr_matrix(content, shape=(n_rows, len(self.vocabulary_))))]
+        width = len(self.vocabulary_)
+        cells, counts = np.unique(rows * np.int64(width) + columns, return_counts=True)
+        indptr = cells.searchsorted(np.arange(n_rows + 1) * width)
+        content = (counts.astype(np.float32), (cells % width).astype(np.int32), indptr)
+        return [self._weigh(sp.csr_matrix(content, shape=(n_rows, width)))]
 
     def _weigh_blocks(
         self, blocks: list[sp.csr_matrix], grams: NDArray[np.int64], columns: NDArray[np.int32]
