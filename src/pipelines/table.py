@@ -27,7 +27,6 @@ import functools
 import logging
 import time
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -70,14 +69,14 @@ def extract_table(
     for _, values, presence in blocks:
         if presence in columns:
             values[~columns[presence]] = np.nan
-    given = products.drop(columns=[name for name in columns if name in products])
+    again = [name for name in columns if name in products]
+    given = products.drop(columns=again) if again else products
     # Frames side by side: a dict of columns takes a product three times as long.
     parts = [*columns.values(), *(values for _, values, _ in blocks)]
     frames = [pd.DataFrame(part, dtype=part.dtype, copy=False) for part in parts]
-    given = given.reset_index(drop=True)
-    table = pd.concat([given, *frames], axis=1, ignore_index=True)
+    table = pd.concat([given.reset_index(drop=True), *frames], axis=1, ignore_index=True)
     named = tuple((extractor.name, extractor.value_names) for extractor, _, _ in blocks)
-    table.columns = _column_names((*map(str, given.columns), *columns), named)
+    table.columns = _column_names((*map(str, given.columns.tolist()), *columns), named)
     return table
 
 
@@ -85,7 +84,7 @@ def extract_table(
 def _column_names(columns: tuple[str, ...], blocks: tuple[tuple[str, tuple[str, ...]]]) -> pd.Index:
     """Return the names of a table; a thousand are not made, and indexed, anew for every product."""
     inside = [f"{block}{SEPARATOR}{value}" for block, values in blocks for value in values]
-    return pd.Index([*columns, *inside])
+    return pd.Index([*columns, *inside], dtype=object)
 
 
 def block_values(table: pd.DataFrame, block: str) -> np.ndarray:

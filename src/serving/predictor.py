@@ -155,7 +155,7 @@ class Predictor:
         try:
             products = [product for product, _ in asked]
             answers, table, proba, model = self.answer(products, top_k=top_k, language=language)
-        except Exception as e:
+        except Exception as e:  # noqa: BLE001 - raised again where its caller waits
             if len(asked) == 1:
                 asked[0][1].set_exception(e)
             else:
@@ -293,8 +293,17 @@ def as_frame(products: Sequence[Product] | pd.DataFrame) -> pd.DataFrame:
     frame = np.empty((len(products), len(COLUMNS)), dtype=object)
     for place, name in enumerate(COLUMNS):
         cells = columns[name]
-        frame[:, place] = [c if isinstance(c, bytes) and name == "image" else _text(c) for c in cells]
-    return pd.DataFrame(frame, columns=COLUMNS, dtype=object)
+        frame[:, place] = [
+            c if isinstance(c, bytes) and name == "image" else _text(c) for c in cells
+        ]
+    return pd.DataFrame(frame, columns=_frame_columns(), dtype=object)
+
+
+@functools.cache
+def _frame_columns() -> pd.Index:
+    import pandas as pd
+
+    return pd.Index(COLUMNS, dtype=object)
 
 
 def _text(value: object) -> str:
