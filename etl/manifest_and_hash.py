@@ -19,7 +19,7 @@ from src.command_line import parser, run, settings
 from src.config import Config
 from src.data import csv_files
 from src.errors import EXIT_FINE, DataError
-from src.files import write_atomically
+from src.files import is_url, write_atomically
 from src.labels import load_labels
 
 SNAPSHOT_NAME = "snapshot.json"
@@ -56,7 +56,7 @@ def write_image_manifest(cfg: Config) -> str:
 
     folders = {"train": cfg.images.train_dir, "test": cfg.images.test_dir}
     path = cfg.paths.workspace / images.MANIFEST_NAME
-    if not any(folder.is_dir() for folder in folders.values()):
+    if not any(is_url(folder) or Path(folder).is_dir() for folder in folders.values()):
         path.unlink(missing_ok=True)
         return f"no images: neither {folders['train']} nor {folders['test']} exists"
     progress = _show_progress if sys.stderr.isatty() else None

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from src.config import Config
     from src.runs.comparison import Compared
 
-KINDS = ("linear_svc", "logreg", "xgboost", "lightgbm")
+KINDS = ("linear_svc", "logreg", "sgd", "xgboost", "lightgbm")
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -17,10 +17,13 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    PlainValidator,
     Strict,
     ValidationInfo,
     field_validator,
 )
+
+from src.files import is_url, place_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
@@ -39,7 +42,16 @@ Bins = Annotated[int, Field(ge=8, le=255)]
 FilePath = Annotated[Path, Strict(False)]  # TOML has texts, not paths ...
 Device = Literal["auto", "cpu", "cuda"]
 Runtime = Literal["auto", "torch", "onnxruntime", "openvino"]
-ClassifierName = Literal["linear_svc", "logreg", "xgboost", "lightgbm"]
+ClassifierName = Literal["linear_svc", "logreg", "sgd", "xgboost", "lightgbm"]
+
+
+def _folder(given: object) -> Path | str:
+    if not isinstance(given, str | Path):
+        raise ValueError(f"found {given!r}, expected a folder or the URL of one")
+    return place_of(given) if isinstance(given, str) else given
+
+
+Folder = Annotated[Path | str, PlainValidator(_folder)]
 
 
 def _rising(pair: tuple[int, int]) -> tuple[int, int]:
@@ -103,8 +115,8 @@ class DimReduction(Section):
 
 
 class Images(Section):
-    train_dir: FilePath = Path("data/images/images/image_train")
-    test_dir: FilePath = Path("data/images/images/image_test")
+    train_dir: Folder = Path("data/images/images/image_train")
+    test_dir: Folder = Path("data/images/images/image_test")
     size: Annotated[int, Field(ge=0, le=1024)] = 0
     mode: Literal["letterbox", "stretch"] = "letterbox"
     trim: bool = False
@@ -139,6 +151,11 @@ class Chars(Section):
     max_features: Positive = 300_000
     ngram_range: NgramRange = (2, 5)
     min_df: Positive = 2
+
+
+class Hashing(Section):
+    enabled: bool = False
+    n_features: Annotated[int, Field(ge=1024, le=2**26)] = 2**20
 
 
 class Lexicon(Section):
@@ -208,6 +225,7 @@ class TextFeatures(Section):
     min_df: Positive = 2
     clean: Cleaning = Cleaning()
     char: Chars = Chars()
+    hashing: Hashing = Hashing()
     lexicon: Lexicon = Lexicon()
     svd: TextSvd = TextSvd()
     encoder: Encoder = Encoder()
@@ -303,6 +321,14 @@ class Logreg(LinearSvc):
     max_iter: Positive = 300
 
 
+class Sgd(Section):
+    alpha: Annotated[float, Field(ge=1e-9, le=1)] = 1e-5
+    learning_rate: Rate = 0.2
+    balanced: bool = False
+    passes: Positive = 3
+    partition_rows: Annotated[int, Field(ge=100)] = 20_000
+
+
 class Boosting(Section):
     n_estimators: Positive = 150
     subsample: Rate = 0.8
@@ -327,6 +353,7 @@ class Model(Section):
     late_fusion: LateFusionOptions = LateFusionOptions()
     linear_svc: LinearSvc = LinearSvc()
     logreg: Logreg = Logreg()
+    sgd: Sgd = Sgd()
     xgboost: XGBoost = XGBoost()
     lightgbm: LightGBM = LightGBM()
 
@@ -447,8 +474,9 @@ class Config(Section):
     def _find_images(cls, images: Images, info: ValidationInfo) -> Images:
         """Make the folders absolute: they lie below the workspace, which another section names."""
         workspace = info.data["paths"].workspace if "paths" in info.data else WORKSPACE_BASE
-        folders = {name: workspace / getattr(images, name) for name in ("train_dir", "test_dir")}
-        return images.model_copy(update=folders)
+        folders = {name: getattr(images, name) for name in ("train_dir", "test_dir")}
+        local = {name: workspace / place for name, place in folders.items() if not is_url(place)}
+        return images.model_copy(update=local)
 
     def digest(self) -> str:
         """Return 16 hex digits that change with any setting of `flat`."""

@@ -1,4 +1,4 @@
-"""Files written whole or not at all, lines, hashes, TOML, text for UTF-8: one of each for all."""
+"""Files written whole or not at all, other storage, lines, hashes, TOML, text for UTF-8."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
-from src.errors import ArtifactError
+from src.errors import ArtifactError, DataError, UsageError
 
 SUFFIX = ".tmp"
 """Ending of a file that is being written; one that is found later was left by a killed process."""
@@ -126,6 +126,69 @@ def _is_replaceable(path: Path) -> bool:
     if folder == Path("/dev") or folder.is_relative_to("/dev/fd") or folder.is_relative_to("/proc"):
         return False
     return path.is_file() or not os.path.lexists(os.path.realpath(path))
+
+
+def place_of(text: str) -> Path | str:
+    """Return the path that a text names; a URL of other storage stays as it is."""
+    return text if is_url(text) else Path(text)
+
+
+def is_url(place: object) -> bool:
+    """Tell a place on other storage (s3://bucket/images), which fsspec reads, from a path."""
+    return isinstance(place, str) and "://" in place
+
+
+def storage(url: str) -> tuple[Any, str]:
+    """Return the fsspec file system of a URL, and what that calls the place.
+
+    Raises
+    ------
+    UsageError
+        The package for this kind of storage is not installed, or there is none.
+    """
+    try:
+        from fsspec.core import url_to_fs
+
+        files, path = url_to_fs(url)
+    except ImportError as e:
+        package = getattr(e.__cause__ or e, "name", None) or "fsspec"
+        command = f"python -m pip install {package}"
+        raise UsageError(f"{url}: {package} is not installed", next_command=command) from e
+    except ValueError as e:
+        known = "expected a folder or a URL that fsspec knows: s3://, gs://, https:// ..."
+        raise UsageError(f"{url}: {e}; {known}") from e
+    return files, path
+
+
+def files_below(url: str, *, recursive: bool) -> dict[str, dict[str, Any]]:
+    """Return the files of a folder on other storage: path in it to what the storage says of them.
+
+    Raises
+    ------
+    DataError
+        The storage does not answer, has no such folder or keeps it to itself.
+    """
+    files, root = storage(url)
+    try:
+        files.invalidate_cache()
+        listed = {entry["name"]: entry for entry in files.ls(root, detail=True)}
+        found = files.find(root, detail=True) if recursive else listed
+    except Exception as e:  # noqa: BLE001 - each kind of storage has errors of its own
+        raise unreadable(url, e) from e
+    return {
+        name.removeprefix(root.rstrip("/")).lstrip("/"): entry
+        for name, entry in found.items()
+        if entry["type"] == "file"
+    }
+
+
+def unreadable(url: str, error: Exception) -> DataError:
+    """Return the error of a place on other storage that can't be read."""
+    code = f"import fsspec; print(fsspec.open({url!r}).fs.info({url!r}))"
+    return DataError(
+        f"{url}: can't be read ({type(error).__name__}: {error})",
+        next_command=f"python -c {shlex.quote(code)}",
+    )
 
 
 def sha256(source: Path | bytes | IO[bytes]) -> str:

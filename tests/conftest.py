@@ -23,7 +23,8 @@ from hypothesis import HealthCheck, settings
 
 from etl import postgres_server
 from src.config import REPOSITORY, Paths, load_config
-from src.data import csv_files
+from src.data import csv_files, postgres
+from src.data.database_url import APP_USER
 from src.errors import DatabaseError
 from src.labels import load_labels
 from src.log import LOGGER_NAME
@@ -75,6 +76,30 @@ def find_free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+ServeFolder = Callable[[Path], str]
+
+
+@pytest.fixture(scope="module")
+def serve_folder() -> Iterator[ServeFolder]:
+    """Serve a folder over HTTP, in a process of its own; return its address."""
+    started = []
+
+    def serve(folder: Path) -> str:
+        command = [sys.executable, "-u", "-m", "http.server", "0", "--bind", "127.0.0.1"]
+        process = subprocess.Popen(
+            command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        )
+        started.append(process)
+        assert process.stdout
+        port = process.stdout.readline().split(" port ")[1].split()[0]
+        return f"http://127.0.0.1:{port}"
+
+    yield serve
+    for process in started:
+        process.kill()
+        process.communicate()
+
+
 @pytest.fixture(scope="session")
 def server() -> Iterator[postgres_server.Server]:
     """One embedded server a worker, in a folder that the user nobody reaches: tests run as root."""
@@ -99,6 +124,12 @@ def database(server: postgres_server.Server) -> Iterator[str]:
         connection.execute(f"CREATE DATABASE {name}")
         yield server.url().removesuffix("rakuten") + name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def as_app(url: str) -> str:
+    """The address of a loaded database as service and app have it: under their own role."""
+    postgres.let_in(url, APP_USER, "s3same")
+    return f"postgres://{APP_USER}:s3same@{url.partition('@')[2]}"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -36,6 +36,7 @@ BREACHES = {
     "home of HTTP": ("streamlit_app/member.py", "import fastapi"),
     "home of the app's library": ("src/serving/predictor.py", "import streamlit"),
     "home of TOML": ("src/labels.py", "import tomllib"),
+    "home of other storage": ("src/data/images.py", "import fsspec"),
     "home of Dask": ("src/runs/saving.py", "import distributed"),
     "home of joblib": ("src/labels.py", "import joblib"),
     "home of templates": ("src/serving/predictor.py", "import jinja2"),

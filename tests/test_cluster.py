@@ -18,7 +18,7 @@ from src.config import REPOSITORY, Paths, load_config
 from src.errors import UsageError
 from src.labels import load_labels
 from src.pipeline_steps.runner import Options, run_pipeline
-from tests.conftest import SERVED_SETTINGS
+from tests.conftest import SERVED_SETTINGS, ServeFolder
 
 pytest.importorskip("distributed", reason="pip install -e '.[cluster]' brings Dask")
 
@@ -148,22 +148,29 @@ def test_no_scheduler_is_a_sentence(free_port: int, monkeypatch: pytest.MonkeyPa
 
 
 def test_a_training_and_its_answers_have_the_digits_that_they_have_here(
-    cluster: str, served_paths: Paths, tmp_path: Path
+    cluster: str, served_paths: Paths, tmp_path: Path, serve_folder: ServeFolder
 ) -> None:
-    for name in ("import", "data/images"):
-        shutil.copytree(served_paths.workspace / name, tmp_path / name)
+    """The images are read from a server, which stands for s3://."""
+    pytest.importorskip("aiohttp", reason="fsspec reads http:// with it")
+    shutil.copytree(served_paths.workspace / "import", tmp_path / "import")
+    images = served_paths.workspace / "data/images/images"
+    url = serve_folder(images)
     places = [f"paths.workspace={tmp_path}", "compute.backend=dask", f"compute.scheduler={cluster}"]
+    places += [f"images.{part}_dir={url}/image_{part}" for part in ("train", "test")]
     cfg = load_config(REPOSITORY / "config" / "smoke.toml", [*SERVED_SETTINGS, *places])
     run_pipeline(cfg, load_labels(cfg.paths.labels_map, cfg.paths.theme_map), Options())
     name = "preds_oof_late_fusion.csv"
     here, there = served_paths.results_dir / name, cfg.paths.results_dir / name
     assert there.read_bytes() == here.read_bytes()
     answers = []
+    there = f"{url}/image_test"
     for paths, options in ((served_paths, []), (cfg.paths, places[1:])):
         where = [f"paths.workspace={paths.workspace}", *options]
         command = [sys.executable, REPOSITORY / "scripts" / "predict.py"]
-        command += [paths.import_dir / "X_test_update.csv", "--images", cfg.images.test_dir]
+        command += [paths.import_dir / "X_test_update.csv"]
+        command += ["--images", there if options else images / "image_test"]
         command += [word for setting in where for word in ("--set", setting)]
         done = subprocess.run(list(map(str, command)), capture_output=True, check=True)
         answers.append(done.stdout)
     assert answers[0] == answers[1]
+    assert b",true\n" in answers[0]

@@ -48,9 +48,9 @@ def test_a_password_of_any_characters_reaches_the_database(
     server: Server,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """As compose puts it there: `${POSTGRES_PASSWORD:-mlops}` becomes the value, as it stands."""
+    """As compose puts it there: `${APP_POSTGRES_PASSWORD:-...}` becomes the value, as it stands."""
     variables = {
-        key: value.replace("${POSTGRES_PASSWORD:-mlops}", password)
+        key: value.replace("${APP_POSTGRES_PASSWORD:-rakuten_app}", password)
         for key, value in services[name]["environment"].items()
     }
     url = variables["DATABASE_URL"].replace("postgres:5432", f"localhost:{server.port}")
@@ -59,7 +59,7 @@ def test_a_password_of_any_characters_reaches_the_database(
         connection.execute(f"CREATE ROLE mlops_{name} LOGIN PASSWORD '{literal}'")  # type: ignore[arg-type]
     try:
         monkeypatch.setenv("PGPASSWORD", variables["PGPASSWORD"])
-        with postgres.connect(url.replace("mlops@", f"mlops_{name}@")) as connection:
+        with postgres.connect(url.replace("rakuten_app@", f"mlops_{name}@")) as connection:
             assert connection.execute("SELECT 1").fetchone() == (1,)
     finally:
         monkeypatch.undo()

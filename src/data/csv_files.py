@@ -5,11 +5,14 @@ another encoding, a quote that is not closed, another number of fields than the 
 fault* with its line, and so is whatever COPY and `read_records` could read differently.
 """
 
+import contextlib
 import csv
 import dataclasses
+import hashlib
 import io
 import re
 import shlex
+from array import array
 from codecs import BOM_UTF8
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -87,7 +90,7 @@ class OfficialFile:
     path: Path
     sha256: str
     n_bytes: int
-    lines: list[int]  # where each record begins; the header is line 1
+    lines: Sequence[int]  # where each record begins; the header is line 1
     rows: list[tuple[str, ...]]  # fields of each record, the row index first; missing ones are ""
 
     def column(self, at: int) -> list[str]:
@@ -106,7 +109,8 @@ def take_snapshot(import_dir: Path) -> dict[str, Any]:
         A file is missing or can't be read as what it should be, no row is there to train on, or a
         test row has no row index of its own.
     """
-    files = [read_official(import_dir / name, n_fields=1) for name in FILES]
+    # Of the rows no more is needed than the index of those that a submission has.
+    files = [read_official(import_dir / name, n_fields=int(name == X_TEST)) for name in FILES]
     stated = {
         file.path.name: {"sha256": file.sha256, "bytes": file.n_bytes, "rows": len(file.rows)}
         for file in files
@@ -148,21 +152,24 @@ def read_official(
     kept, by default all.
     """
     columns = FILES[path.name] if columns is None else columns
-    data = _bytes(path)
-    records = read_records(_lines(io.BytesIO(data), path), path, strict=True)
-    _, header = next(records, (1, [""]))
-    mark = " (a byte order mark stands before it)" if data.startswith(BOM_UTF8) else ""
-    if mark or header[0] not in INDEX_NAMES or header[1:] != list(columns):
-        found = describe_header(header if data else [])
-        expected = ",".join(("", *columns))
-        problem = f"expected the header {expected!r} and its rows, found {found}{mark}"
-        raise FileFault.of(path, problem + _conversion(path), line=1)
-    lines, rows = [], []
-    for line, row in records:
-        lines.append(line)
-        rows.append(tuple(row[:n_fields]))  # which the garbage collector need not follow
-    _check_for_copy(path, data)
-    file = OfficialFile(path, sha256(data), len(data), lines, rows)
+    lines, rows = array("q"), []
+    with _open(path) as stream:
+        head = stream.read(len(BOM_UTF8))
+        stream.seek(0)
+        records = read_records(_lines(stream, path), path, strict=True)
+        _, header = next(records, (1, [""]))
+        mark = " (a byte order mark stands before it)" if head == BOM_UTF8 else ""
+        if mark or header[0] not in INDEX_NAMES or header[1:] != list(columns):
+            found = describe_header(header if head else [])
+            expected = ",".join(("", *columns))
+            problem = f"expected the header {expected!r} and its rows, found {found}{mark}"
+            raise FileFault.of(path, problem + _conversion(path), line=1)
+        for line, row in records:
+            lines.append(line)
+            rows.append(tuple(row[:n_fields]))  # which the garbage collector need not follow
+        stream.seek(0)
+        digest, n_bytes = _check_for_copy(path, stream)
+    file = OfficialFile(path, digest, n_bytes, lines, rows)
     if path.name == X_TEST:
         _check_index(file)
     elif not rows:
@@ -170,9 +177,11 @@ def read_official(
     return file
 
 
-def _bytes(path: Path) -> bytes:
+@contextlib.contextmanager
+def _open(path: Path) -> Iterator[IO[bytes]]:
     try:
-        return path.read_bytes()
+        with path.open("rb") as stream:
+            yield stream
     except FileNotFoundError as e:
         there = sorted(p.name for p in path.parent.glob("*.csv")) if path.parent.is_dir() else []
         found = ", ".join(there) or "no CSV file at all"
@@ -182,18 +191,49 @@ def _bytes(path: Path) -> bytes:
         raise FileFault.of(path, f"not readable ({e.strerror})") from e
 
 
-def _check_for_copy(path: Path, data: bytes) -> None:
-    """Refuse what COPY would read otherwise than the csv module, which took all of it."""
-    if b"\\" in data and b"\n\\." in data and (end := _END_OF_COPY.search(data)):
+def _check_for_copy(path: Path, stream: IO[bytes]) -> tuple[str, int]:
+    """Refuse what COPY would read otherwise than the csv module, which took all of it.
+
+    Returns SHA256 and bytes of the file, of which no more than some records are held at a time.
+    """
+    digest, n_bytes, row_end, sound = hashlib.sha256(), 0, b"", True
+    for block in _whole_records(stream):
+        digest.update(block)
+        n_bytes += len(block)
+        row_end = row_end or _row_end(block)
+        rest = _WELL_QUOTED.sub(b"-", block).replace(row_end, b"")
+        ends = b"\\." in block and _END_OF_COPY.search(block) is not None
+        stray = any(byte in rest for byte in (b'"', b"\r", b"\n"))
+        sound = sound and not ends and not stray and block.endswith(b"\n")
+    if not sound:
+        stream.seek(0)
+        _say_where(path, stream.read())
+    return digest.hexdigest(), n_bytes
+
+
+def _whole_records(stream: IO[bytes]) -> Iterator[bytes]:
+    """Yield some lines at a time, so that every quoted field ends where it begins."""
+    while block := stream.read(_BLOCK_BYTES) + stream.readline():
+        parts, is_open = [block], block.count(b'"') % 2
+        while is_open and (line := stream.readline()):
+            parts.append(line)
+            is_open ^= line.count(b'"') % 2
+        yield b"".join(parts)
+
+
+def _row_end(data: bytes) -> bytes:
+    return b"\r\n" if data[: data.find(b"\n")].endswith(b"\r") else b"\n"
+
+
+def _say_where(path: Path, data: bytes) -> None:
+    """Raise what `_check_for_copy` found, with its line."""
+    if end := _END_OF_COPY.search(data):
         problem = r"expected a row, found a line of \. alone, which ends the data for COPY"
         raise FileFault.of(path, problem, line=data.count(b"\n", 0, end.start()) + 1)
     if not data.endswith(b"\n"):
         problem = "expected a complete row (is the file cut?), found the end of the file"
         raise FileFault.of(path, problem, line=data.count(b"\n") + 1)
-    row_end = b"\r\n" if data[: data.find(b"\n")].endswith(b"\r") else b"\n"
-    rest = _WELL_QUOTED.sub(b"-", data).replace(row_end, b"")
-    if not any(byte in rest for byte in (b'"', b"\r", b"\n")):
-        return
+    row_end = _row_end(data)
     # Where is it? With a NUL in place of each line of a quoted field, lines can be counted.
     marked = _QUOTED.sub(lambda field: b'"%b"' % (b"\0" * field[0].count(b"\n")), data)
     stray = next(_STRAY[row_end].finditer(marked))

@@ -16,6 +16,8 @@ from src.config_model import WORKSPACE_BASE
 from src.errors import DatabaseError, UsageError
 
 USER = "mlops"
+APP_USER = "rakuten_app"  # service and app; see sql/08_roles.sql
+APP_PASSWORD = "APP_POSTGRES_PASSWORD"  # noqa: S105  the name of the variable
 DATABASE = "rakuten"
 DEFAULT_PORT = 5433
 DEFAULT_PASSWORD = "mlops"  # noqa: S105  the brief's local default; the server listens on 127.0.0.1

@@ -24,12 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from src.errors import FileFault
+from src.files import is_url, storage, unreadable
 
 if TYPE_CHECKING:
     from PIL import Image
 
 ImageSource = str | os.PathLike[str] | bytes | None
-"""A path, the bytes of the file itself, or None where a product has no image."""
+"""A path, a URL of other storage, the bytes themselves, or None where a product has no image."""
 
 Pixels = NDArray[np.uint8]
 
@@ -66,9 +67,14 @@ class ImageFault(FileFault):
 
 
 def read_source(source: ImageSource) -> bytes:
-    """Return the bytes of an image; none, empty, over 100 MB or unreadable is an ImageFault."""
+    """Return the bytes of an image; none, empty, over 100 MB or unreadable is an ImageFault.
+
+    Other storage that does not give an image is a DataError: it may well give it the next time.
+    """
     if isinstance(source, bytes | bytearray | memoryview):
         data = bytes(source)
+    elif isinstance(source, str) and is_url(source):
+        data = _read_url(source)
     elif isinstance(source, str | os.PathLike) and str(source):
         data = _read_file(Path(source))
     else:  # None, "" and the NaN that pandas puts where a path is missing
@@ -135,6 +141,18 @@ def _read_file(path: Path) -> bytes:
         raise ImageFault(MISSING, f"{path} does not exist") from error
     except (OSError, ValueError) as error:  # ValueError: a NUL byte in the name
         raise ImageFault(UNREADABLE, f"{path}: {error}") from error
+
+
+def _read_url(url: str) -> bytes:
+    files, path = storage(url)
+    try:
+        size = files.size(path) or 0
+        data: bytes = b"" if size > MAX_FILE_BYTES else files.cat_file(path)
+    except Exception as e:  # noqa: BLE001 - each kind of storage has errors of its own
+        raise unreadable(url, e) from e
+    if size > MAX_FILE_BYTES:
+        raise ImageFault(TOO_LARGE, f"{url} has {size:,} bytes")
+    return data
 
 
 def _check_size(width_px: int, height_px: int, max_pixels: int) -> None:

@@ -1,4 +1,6 @@
-"""Images of products on disk: their names, what one file holds, and the manifest of them all.
+"""Images of products: their names, what one file holds, and the manifest of them all.
+
+They lie in folders, of this machine or of other storage (s3://bucket/images), which fsspec reads.
 
 The manifest is a JSON array with one object a line, so that SQL loads it line by line. A file whose
 size and time have not changed is not read again; its entry is taken from the manifest before.
@@ -15,17 +17,20 @@ import unicodedata
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from src.data.csv_files import NO_ID, whole_number
 from src.data.duplicates import MIN_SIDE_PX, fingerprint, representatives
 from src.data.image_decode import ImageFault, inspect_image, read_source
 from src.errors import DataError
-from src.files import encodable, sha256, write_atomically
+from src.files import encodable, files_below, is_url, sha256, write_atomically
 from src.utils.cores import available_cores
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Folder: TypeAlias = Path | str
+"""A folder of this machine, or the URL of one on other storage."""
 
 MANIFEST_NAME = "images_manifest.json"
 
@@ -35,6 +40,8 @@ _IMAGE = re.compile(
 )
 # Raised when an entry would come out differently: entries of another version are not reused.
 _VERSION = 2
+# What file systems of fsspec call what tells a changed file from the one before.
+_CHANGES = {"mtime", "created", "updated", "lastmodified", "last_modified", "modified", "etag"}
 # Files a thread takes at a time: handing one over costs as much as a tenth of reading it.
 _CHUNK = 32
 
@@ -43,12 +50,14 @@ _CHUNK = 32
 class ImageEntry:
     """One file of the manifest."""
 
-    path: str  # relative to the workspace where the file lies below it, with forward slashes
+    path: str  # relative to the workspace where the file lies below it, with forward slashes; a URL
     part: str  # "train" or "test"
     imageid: int | None  # as its name gives it, like productid
     productid: int | None
     bytes: int
-    mtime_ns: int  # with `bytes` it tells whether the file must be read again
+    # With `bytes` it tells whether the file must be read again: always, where it is 0. Of other
+    # storage it stands for the times and tags that this gives.
+    mtime_ns: int
     sha256: str | None = None
     width: int | None = None
     height: int | None = None
@@ -85,13 +94,18 @@ def is_image_name(path: str) -> bool:
     return _IMAGE.fullmatch(path.replace("\\", "/")) is not None
 
 
-def list_images(folders: Iterable[Path]) -> dict[str, str]:
-    """Return the images in some folders and below: path in its folder, with "/", to path on disk.
+def list_images(folders: Iterable[Folder]) -> dict[str, str]:
+    """Return the images in some folders and below: path in its folder, with "/", to its place.
 
-    A missing folder is empty; of two files with one path, the later folder's counts.
+    That is the path on disk or the URL. A missing folder of this machine is empty; of two files
+    with one path, the later folder's counts.
     """
     found: dict[str, str] = {}
     for folder in folders:
+        if not isinstance(folder, Path):
+            below_url = files_below(folder, recursive=True)
+            found |= {path: _url(folder, path) for path in filter(is_image_name, below_url)}
+            continue
         seen = set()
         for place, below, names in os.walk(folder, followlinks=True):
             seen.add(os.path.realpath(place))
@@ -160,15 +174,15 @@ def _id_key(text: str) -> str:
     return _file_key(text) if number in (None, NO_ID) else str(number)
 
 
-def image_paths(products: pd.DataFrame, folder: Path) -> list[str]:
+def image_paths(products: pd.DataFrame, folder: Folder) -> list[str]:
     """Return where each product's image lies in the official folder; "" where there is none."""
-    found = _official((entry.name, entry.path) for _, entry in _files({"": folder}))
+    found = _official((file.name, file.place) for file in _files(folder))
     rows = zip(products["imageid"].tolist(), products["productid"].tolist(), strict=True)
     return [found.get(ids, "") for ids in rows]
 
 
 def scan_images(
-    folders: Mapping[str, Path],
+    folders: Mapping[str, Folder],
     workspace: Path,
     known: Sequence[ImageEntry] = (),
     on_progress: Callable[[int], None] | None = None,
@@ -179,8 +193,9 @@ def scan_images(
     are taken over where the file did not change. `on_progress` is told how many files are done.
     """
     cache = {entry.path: entry for entry in known if entry.version == _VERSION}
-    stated = [_stated(*place, workspace) for place in _files(folders)]
-    jobs = [(path, entry, cache.get(entry.path)) for path, entry in stated]
+    files = [(part, file) for part, folder in folders.items() for file in _files(folder)]
+    stated = [(file.place, _stated(part, file, workspace)) for part, file in files]
+    jobs = [(place, entry, cache.get(entry.path)) for place, entry in stated]
     entries: list[ImageEntry] = []
     with ThreadPoolExecutor(available_cores()) as pool:
         chunks = (jobs[start : start + _CHUNK] for start in range(0, len(jobs), _CHUNK))
@@ -192,50 +207,73 @@ def scan_images(
     return _with_groups(entries, unchanged=entries == sorted(known, key=lambda e: e.path))
 
 
-def _files(folders: Mapping[str, Path]) -> Iterator[tuple[str, os.DirEntry[str]]]:
-    for part, folder in folders.items():
-        if folder.is_dir():
-            with os.scandir(folder) as found:
-                yield from ((part, entry) for entry in found if not entry.is_dir())
+class _File(NamedTuple):
+    """A file of a folder, and its size and time or what stands for it (`ImageEntry.mtime_ns`)."""
+
+    name: str
+    place: str  # path or URL
+    n_bytes: int
+    mtime_ns: int
 
 
-def _stated(part: str, file: os.DirEntry[str], workspace: Path) -> tuple[Path, ImageEntry]:
-    path = Path(file.path)
-    shown = path.relative_to(workspace) if path.is_relative_to(workspace) else path
-    imageid, productid = ids_of(file.name) or (None, None)
+def _files(folder: Folder) -> Iterator[_File]:
+    """Yield the files of a folder; one that is missing on this machine is empty."""
+    if not isinstance(folder, Path):
+        for name, said in files_below(folder, recursive=False).items():
+            times = {key: value for key, value in said.items() if key.lower() in _CHANGES}
+            stamp = int(sha256(repr(times).encode())[:15], 16) if times else 0
+            yield _File(name, _url(folder, name), said["size"] or 0, stamp)
+    elif folder.is_dir():
+        with os.scandir(folder) as found:
+            yield from (_on_disk(entry) for entry in found if not entry.is_dir())
+
+
+def _url(folder: str, path: str) -> str:
+    return f"{folder.rstrip('/')}/{path}"
+
+
+def _on_disk(entry: os.DirEntry[str]) -> _File:
     try:
-        status = file.stat()
-        size, mtime_ns = status.st_size, status.st_mtime_ns
+        status = entry.stat()
     except OSError:  # a link to nowhere: reading it will say so
-        size, mtime_ns = 0, 0
-    entry = ImageEntry(
-        path=shown.as_posix(),
+        return _File(entry.name, entry.path, 0, 0)
+    return _File(entry.name, entry.path, status.st_size, status.st_mtime_ns)
+
+
+def _stated(part: str, file: _File, workspace: Path) -> ImageEntry:
+    shown, path = file.place, Path(file.place)
+    if not is_url(shown):
+        shown = (path.relative_to(workspace) if path.is_relative_to(workspace) else path).as_posix()
+    imageid, productid = ids_of(file.name) or (None, None)
+    return ImageEntry(
+        path=shown,
         part=part,
         imageid=imageid,
         productid=productid,
-        bytes=size,
-        mtime_ns=mtime_ns,
+        bytes=file.n_bytes,
+        mtime_ns=file.mtime_ns,
     )
-    return path, entry
 
 
-def _read_chunk(jobs: Sequence[tuple[Path, ImageEntry, ImageEntry | None]]) -> list[ImageEntry]:
+def _read_chunk(jobs: Sequence[tuple[str, ImageEntry, ImageEntry | None]]) -> list[ImageEntry]:
     return [
         before
-        if before and (before.bytes, before.mtime_ns) == (entry.bytes, entry.mtime_ns)
-        else read_entry(path, entry)
-        for path, entry, before in jobs
+        if before
+        and entry.mtime_ns
+        and (before.bytes, before.mtime_ns) == (entry.bytes, entry.mtime_ns)
+        else read_entry(place, entry)
+        for place, entry, before in jobs
     ]
 
 
-def read_entry(path: Path, entry: ImageEntry) -> ImageEntry:
+def read_entry(place: str, entry: ImageEntry) -> ImageEntry:
     """Return the entry with what the file holds, or with the reason why that can't be read."""
     if entry.imageid is None:
         fault = "name: expected image_{imageid}_product_{productid}.jpg"
         return dataclasses.replace(entry, fault=fault)
     digest = None
     try:
-        data = read_source(path)
+        data = read_source(place)
         digest = sha256(data)
         pixels, (width, height), damaged = inspect_image(
             data, min_side_px=MIN_SIDE_PX, side="short"
@@ -268,7 +306,7 @@ def entries_beside(paths: Sequence[str], entries: Collection[ImageEntry]) -> dic
 
     The folders' entries are as `current_entries` gives them, which stay as they are.
     """
-    read = [read_entry(Path(path), ImageEntry(path, "", NO_ID, NO_ID, 0, 0)) for path in paths]
+    read = [read_entry(path, ImageEntry(path, "", NO_ID, NO_ID, 0, 0)) for path in paths]
     grouped = _with_groups([*entries, *read], unchanged=not read)
     return {entry.path: entry for entry in grouped[len(entries) :]}
 
@@ -294,7 +332,7 @@ def read_manifest(path: Path) -> list[ImageEntry]:
         ) from e
 
 
-def current_entries(folders: Mapping[str, Path], workspace: Path) -> dict[str, ImageEntry]:
+def current_entries(folders: Mapping[str, Folder], workspace: Path) -> dict[str, ImageEntry]:
     """Return the entry of every file of the folders as it is now, by the path that it has there.
 
     Files that the manifest does not know, or whose size or time has changed, are read now and the
@@ -307,4 +345,4 @@ def current_entries(folders: Mapping[str, Path], workspace: Path) -> dict[str, I
     entries = scan_images(folders, workspace, known)
     if entries != known:
         write_manifest(path, entries)
-    return {str(workspace / entry.path): entry for entry in entries}
+    return {e.path if is_url(e.path) else str(workspace / e.path): e for e in entries}

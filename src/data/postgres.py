@@ -10,14 +10,18 @@ from __future__ import annotations
 import dataclasses
 import math
 import os
+import socket
+import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from src.data.corrections import CONTENT, Correction
 from src.data.csv_files import ITEM_COLUMNS, NO_ID, Source
-from src.data.database_url import redact
+from src.data.database_url import APP_PASSWORD, APP_USER, database_url, read_settings, redact
 from src.errors import DatabaseError
 from src.files import sha256
 
@@ -26,6 +30,11 @@ if TYPE_CHECKING:
     import psycopg
 
 _CONNECT_SECONDS = 5
+ANSWER_SECONDS = 10.0
+"""Within which somebody who waits has what the database says, or hears that it says nothing."""
+SILENT_SECONDS = 60.0
+# Addresses that said nothing for so long, and until when nobody waits for them again.
+_silent_until: dict[str, float] = {}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,26 +52,55 @@ class LoadedSnapshot:
 
 
 @contextmanager
-def connect(url: str) -> Iterator[psycopg.Connection[Any]]:
+def connect(url: str, limit_s: float | None = None) -> Iterator[psycopg.Connection[Any]]:
     """Open a transaction that is committed at the end of the block, or not at all.
 
-    Whatever the driver raises, inside the block too, becomes a DatabaseError.
+    Whatever the driver raises, inside the block too, becomes a DatabaseError. So does the end of
+    `limit_s`, whatever the server does; for `SILENT_SECONDS` no other transaction with a limit is
+    then tried there.
     """
     import psycopg
 
+    started = time.monotonic()
+    if limit_s and started < _silent_until.get(url, 0.0):
+        problem = f"PostgreSQL gave no answer in time and is left alone for {SILENT_SECONDS:.0f} s"
+        raise DatabaseError(f"{shown(url)}: {problem}", next_command=_other_server())
     try:
-        with psycopg.connect(
-            url, connect_timeout=_CONNECT_SECONDS, client_encoding="UTF8"
-        ) as connection:
+        connection = psycopg.connect(url, connect_timeout=_CONNECT_SECONDS, client_encoding="UTF8")
+        with _cut(connection, limit_s), connection:
             # Whatever the database, its user or the environment say: the driver reads ISO alone.
             connection.execute("SET datestyle = ISO; SET timezone = UTC")
             yield connection
     except psycopg.errors.UndefinedTable as e:
         raise _failure(url, "nothing was loaded yet", e, "bash init.sh") from e
     except psycopg.OperationalError as e:
+        if limit_s and time.monotonic() - started >= min(limit_s, _CONNECT_SECONDS):
+            _silent_until[url] = time.monotonic() + SILENT_SECONDS
         raise _failure(url, "PostgreSQL can't be reached", e, _other_server()) from e
     except psycopg.Error as e:
         raise _failure(url, "PostgreSQL refused", e, _other_server()) from e
+
+
+@contextmanager
+def _cut(connection: psycopg.Connection[Any], limit_s: float | None) -> Iterator[None]:
+    """Shut the connection's socket after `limit_s`: libpq itself waits for an answer for ever."""
+    if limit_s is None:
+        yield
+        return
+    with socket.socket(fileno=os.dup(connection.fileno())) as line:
+
+        def shut() -> None:
+            with suppress(OSError):  # the server has closed it meanwhile
+                line.shutdown(socket.SHUT_RDWR)
+
+        timer = threading.Timer(limit_s, shut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
+            timer.join()
 
 
 def _other_server() -> str:
@@ -95,6 +133,30 @@ def without_password(url: str) -> tuple[str, str]:
     parts = conninfo_to_dict(url)
     password = parts.pop("password", None)
     return make_conninfo("", **parts), str(password or "")
+
+
+def serving_url(workspace: Path) -> str:
+    """Return the address at which service and app ask: under their own role, if it may log in."""
+    import psycopg
+    from psycopg.conninfo import make_conninfo
+
+    url = database_url(workspace)
+    secret = read_settings().get(APP_PASSWORD)
+    try:
+        return make_conninfo(url, user=APP_USER, password=secret) if secret else url
+    except psycopg.ProgrammingError:  # no address at all: `connect` says so
+        return url
+
+
+def let_in(url: str, role: str, password: str) -> None:
+    """Let a role log in with a password, of which the server learns no more than its verifier."""
+    from psycopg import sql
+
+    with connect(url) as connection:
+        encode = connection.pgconn.encrypt_password
+        verifier = encode(password.encode(), role.encode(), b"scram-sha-256").decode()
+        query = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+        connection.execute(query.format(sql.Identifier(role), sql.Literal(verifier)))
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:
@@ -138,7 +200,7 @@ def _read_products(url: str, table: str, columns: Sequence[str]) -> pd.DataFrame
     return frame.astype(kinds)
 
 
-def read_feedback(url: str) -> list[Correction]:
+def read_feedback(url: str, limit_s: float | None = None) -> list[Correction]:
     """Return what people said of labels, the earliest first."""
     import psycopg.rows
 
@@ -149,7 +211,7 @@ def read_feedback(url: str) -> list[Correction]:
         " LEFT JOIN project.feedback_items AS items USING (item_hash)"
         " ORDER BY feedback.created_at, feedback.feedback_id"
     )
-    with connect(url) as connection:
+    with connect(url, limit_s) as connection:
         cursor = connection.cursor(row_factory=psycopg.rows.class_row(Correction))
         return cursor.execute(cast("Any", query)).fetchall()
 
@@ -159,7 +221,7 @@ def write_feedback(url: str, correction: Correction) -> None:
 
     Nothing is added where the latest of its author about its product gives the same class.
     """
-    with connect(url) as connection:
+    with connect(url, ANSWER_SECONDS) as connection:
         connection.execute("SELECT pg_advisory_xact_lock(hashtext(%s))", [correction.product])
         latest = connection.execute(
             "SELECT prdtypecode FROM project.feedback WHERE (product, author) = (%s, %s)"
@@ -172,7 +234,7 @@ def write_feedback(url: str, correction: Correction) -> None:
 
 def load_feedback(url: str, corrections: Sequence[Correction]) -> None:
     """Add corrections of the file, as sql/14_load_feedback.sql does; what is there stays."""
-    with connect(url) as connection:
+    with connect(url, ANSWER_SECONDS + len(corrections) / 500) as connection:
         _add_feedback(connection, corrections)
 
 
@@ -267,7 +329,7 @@ def write_answers(url: str, rows: Sequence[Mapping[str, Any]]) -> None:
     from psycopg.types.json import Jsonb
 
     kept = [row["kept"] for row in rows if row["kept"]]
-    with connect(url) as connection:
+    with connect(url, SILENT_SECONDS) as connection:
         answers = [{k: v for k, v in row.items() if k != "kept"} for row in rows]
         _insert(connection, "predictions", answers)
         if kept:
@@ -286,7 +348,7 @@ def lease_review(
     """
     from psycopg.rows import dict_row
 
-    with connect(url) as connection:
+    with connect(url, ANSWER_SECONDS) as connection:
         filled = "SELECT EXISTS (SELECT FROM project.review_items WHERE state = %s)"
         if connection.execute(filled, [state]).fetchone() == (False,):
             connection.execute("SELECT project.fill_review(%s, %s)", [state, items])
@@ -306,7 +368,7 @@ def lease_review(
 
 def leave_review(url: str, author: str, product: str, *, skip: bool) -> None:
     """End an author's lease of a product, and note that it was skipped."""
-    with connect(url) as connection:
+    with connect(url, ANSWER_SECONDS) as connection:
         connection.execute("SELECT project.leave_review(%s, %s, %s)", [author, product, skip])
 
 

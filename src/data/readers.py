@@ -14,10 +14,18 @@ from typing import IO
 import numpy as np
 import pandas as pd
 
-from src.data.csv_files import NO_ID, whole_number
+from src.data.csv_files import NO_ID, describe_header, whole_number
+from src.data.images import Folder, find_images, list_images
 from src.data.images import file_name as image_name
-from src.data.images import find_images, list_images
-from src.data.tables import COLUMNS, Assumed, index_column, places_of, read_id, read_table
+from src.data.tables import (
+    COLUMNS,
+    Assumed,
+    Records,
+    index_column,
+    places_of,
+    read_id,
+    read_table,
+)
 from src.errors import FileFault
 from src.files import encodable
 from src.i18n import Said, translator
@@ -32,10 +40,10 @@ Upload = tuple[str, bytes]
 class ProductReader:
     """Read products from a binary stream, chunk by chunk.
 
-    Messages call it `name`; a str names what is no file, such as "stdin". Images are searched in
-    `folders` and below them; `images` are more: the path in a zip, and the file on disk. `header`
-    holds the input's own columns; `rows` and `matched` count the products so far, and those of them
-    whose image was found.
+    Messages call it `name`; a str names what is no file, such as "stdin". The files of `more` go on
+    with the same table. Images are searched in `folders` and below them; `images` are more: the
+    path in a zip, and the file on disk. `header` holds the input's own columns; `rows` and
+    `matched` count the products so far, and those of them whose image was found.
 
     Raises
     ------
@@ -47,10 +55,11 @@ class ProductReader:
         self,
         stream: IO[bytes],
         name: Path | str,
-        folders: Sequence[Path] = (),
+        folders: Sequence[Folder] = (),
         images: Mapping[str, str] | None = None,
+        more: Sequence[Path] = (),
     ) -> None:
-        self.name = name
+        self.name, self._more = name, more
         self._assumed: Assumed = []
         self.header, self._records = read_table(stream, name, "designation", self._assumed)
         self._listed = {**list_images(folders), **(images or {})}
@@ -60,16 +69,28 @@ class ProductReader:
         self.rows = self.matched = 0
 
     def chunks(self, rows: int = CHUNK_ROWS) -> Iterator[pd.DataFrame]:
-        """Yield the products, at most `rows` at a time; that there is none is a FileFault.
+        """Yield the products, at most `rows` of a file at a time; no product is a FileFault.
 
         Columns: row_index (the position where the file has none), productid, imageid (`NO_ID` where
         there is none), designation, description, image (path; "" where missing), cells (the row as
         it was read, a list of str in the order of `header`).
         """
-        while records := list(itertools.islice(self._records, rows)):
-            yield self._table(records)
+        for all_records in itertools.chain([self._records], self._others()):
+            while records := list(itertools.islice(all_records, rows)):
+                yield self._table(records)
         if not self.rows:
             raise FileFault.of(self.name, Said("reader.faults.no_rows"))
+
+    def _others(self) -> Iterator[Records]:
+        for file in self._more:
+            self.name = file
+            with open_binary(file) as stream:
+                header, records = read_table(stream, file, "designation", self._assumed)
+                if header != self.header:
+                    expected, found = describe_header(self.header), describe_header(header)
+                    problem = Said("reader.faults.other_columns", expected=expected, found=found)
+                    raise FileFault.of(file, problem, line=1)
+                yield records
 
     def _table(self, records: list[tuple[int, list[str]]]) -> pd.DataFrame:
         start, self.rows = self.rows, self.rows + len(records)
@@ -101,7 +122,7 @@ class ProductReader:
         """
         words = translator(language)
         parts = [words(f"reader.{key}", **values) for key, values in self._assumed]
-        return words("reader.read_as", what=", ".join(parts)) if parts else ""
+        return words("reader.read_as", what=", ".join(dict.fromkeys(parts))) if parts else ""
 
     @property
     def none_matched(self) -> bool:
@@ -139,7 +160,7 @@ def open_binary(path: Path | Upload) -> IO[bytes]:
 
 def read_products(
     path: Path | Upload,
-    folders: Sequence[Path] = (),
+    folders: Sequence[Folder] = (),
     say: Callable[[str], object] | None = None,
     images: Mapping[str, str] | None = None,
     language: str = "en",

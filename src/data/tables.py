@@ -37,7 +37,7 @@ Assumed = list[tuple[str, dict[str, str]]]
 
 _SEPARATOR_LINE = re.compile(r'"?sep=([^"\r\n])"?\s*')
 _INDEX = re.compile(r"(Unnamed: 0(\.[0-9]+)?)?")
-_BLOCK_BYTES = 1 << 16
+_BLOCK_BYTES, _PARQUET_ROWS = 1 << 16, 4_000
 _MOST_LINE_BYTES = 16_000_000
 # A packed file that unpacks to more than this many times its size is a bomb, not a table.
 _MOST_RATIO = 100
@@ -57,7 +57,7 @@ def read_table(
     """Return the header, which must have the wanted column once, and the rows with their lines."""
     head = _read(stream.read, 4, name)
     if head == b"PAR1":
-        records = _parquet(head + stream.read(), name)
+        records = _parquet(head, stream, name)
     elif head in (b"PK\3\4", b"\xd0\xcf\x11\xe0"):
         records = _workbook(head + stream.read(), name, wanted, assumed)
     else:
@@ -209,13 +209,23 @@ def _encoding(block: bytes) -> str:
     return "utf-8"
 
 
-def _parquet(data: bytes, name: Path | str) -> Records:
+def _parquet(head: bytes, stream: IO[bytes], name: Path | str) -> Records:
+    """Yield the records of a Parquet file, some thousands at a time; a pipe is held whole."""
+    from pyarrow.parquet import ParquetFile
+
     try:
-        table = pd.read_parquet(io.BytesIO(data))
+        file = ParquetFile(stream if stream.seekable() else io.BytesIO(head + stream.read()))
+        # The index of a table of pandas, where it has no name, is none of its columns.
+        titles = file.schema_arrow.names
+        kept = [n for n, title in enumerate(titles) if not title.startswith("__index_level_")]
+        yield 1, [titles[n] for n in kept]
+        first = 2
+        for batch in file.iter_batches(_PARQUET_ROWS):
+            columns = [batch.column(n).to_pylist() for n in kept]
+            yield from _texts(zip(*columns, strict=True), first)
+            first += len(batch)
     except _PACKED_FAULTS as e:
         raise FileFault.of(str(name), Said("reader.faults.no_parquet", reason=str(e))) from e
-    yield 1, [str(title) for title in table.columns]
-    yield from _texts(table.itertuples(index=False, name=None), first=2)
 
 
 def _workbook(data: bytes, name: Path | str, wanted: str, assumed: Assumed) -> Records:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import time
 import warnings
+from collections.abc import Iterable
 from typing import Any, TypeAlias
 
 import numpy as np
 from scipy import sparse
-from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, MetaEstimatorMixin, clone
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import get_tags
+from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from src.data.sampling import Sampling
@@ -55,6 +57,30 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
         logger.debug("fit %s on %d x %d in %.1f s", name, *X.shape, elapsed_s)
         self.classes_ = self.classifier_.classes_
         self.background_ = np.asarray(X.mean(axis=0, dtype=np.float64), dtype=np.float32).ravel()
+        return self
+
+    def fit_parts(
+        self, parts: Iterable[tuple[Matrix, np.ndarray]], y: np.ndarray, passes: int = 1
+    ) -> ModelTrainer:
+        """Fit on parts (rows and their classes) one after the other, on each `passes` times.
+
+        `y` are the classes of all. The classifier has ``partial_fit``; rows are taken as they come,
+        whatever `sampling` says.
+        """
+        started, sums, n = time.perf_counter(), 0.0, 0
+        self.classes_ = np.unique(y)
+        weights = compute_class_weight(self.classifier.class_weight, classes=self.classes_, y=y)
+        self.classifier_ = clone(self.classifier)
+        self.classifier_.set_params(class_weight=dict(zip(self.classes_, weights, strict=True)))
+        for X, codes in parts:
+            for _ in range(passes):
+                self.classifier_.partial_fit(X, codes, classes=self.classes_)
+            sums, n = sums + np.asarray(X.sum(axis=0, dtype=np.float64)).ravel(), n + len(codes)
+            logger.debug("fitted on %d of %d in %.1f s", n, len(y), time.perf_counter() - started)
+        for state in [name for name in vars(self.classifier_) if name.startswith("_")]:
+            delattr(self.classifier_, state)  # for a next step: twice the size of the coefficients
+        self.n_features_in_ = self.classifier_.n_features_in_
+        self.background_ = (sums / n).astype(np.float32)
         return self
 
     def decision_function(self, X: Matrix) -> np.ndarray:

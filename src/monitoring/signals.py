@@ -18,7 +18,7 @@ from scipy.stats import entropy
 
 from src.models.late_fusion import LateFusion
 from src.pipelines.table import block_mask, block_values
-from src.pipelines.training_range import find_word_counter, known_words, unknown_shares
+from src.pipelines.training_range import find_vocabulary, known_words, unknown_shares
 
 # Readable ones among the 157 statistics: proportions, size of the object, ground, colour, detail.
 IMAGE_NUMBERS = (
@@ -77,7 +77,7 @@ class Signals:
 class SignalReader:
     """From products to signals; `words` are those that the text expert knows.
 
-    Without a text expert there are none, and `word_pattern` is "".
+    Without a text expert, or with hashed columns, there are none, and `word_pattern` is "".
     """
 
     classes: np.ndarray
@@ -87,7 +87,7 @@ class SignalReader:
     @classmethod
     def of(cls, model: LateFusion, *, in_training: bool = False) -> SignalReader:
         """Return the reader of a model's products; those that it learned from if `in_training`."""
-        counter = find_word_counter(model)
+        counter = find_vocabulary(model)
         if counter is None:
             return cls(model.classes_, frozenset(), "")
         return cls(

@@ -14,9 +14,10 @@ from src.errors import ConfigError
 from src.features.networks.fine_tuning import FineTuned
 from src.features.networks.runtime import NetworkFeaturizer
 from src.features.tfidf.svd import CappedSVD
-from src.models.classifiers import TREES, build_classifier
+from src.models.classifiers import PARTITIONED, TREES, build_classifier
 from src.models.late_fusion import LateFusion
 from src.models.model_trainer import ModelTrainer
+from src.models.partitioned import Partitioned
 from src.pipelines.branches import Branch, BranchUnion, union_of
 from src.pipelines.extractor import Extractor
 from src.pipelines.registry import branch_weights
@@ -94,7 +95,11 @@ def build_expert(cfg: Config, branches: Sequence[Branch], kind: str) -> Pipeline
     options = cfg.sampling
     sampling = Sampling(options.cap, options.floor, cfg.compute.seed) if options.enabled else None
     union = union_of(branches, branch_weights(cfg))
-    return Pipeline([("features", union), ("classifier", ModelTrainer(classifier, sampling))])
+    steps = [("features", union), ("classifier", ModelTrainer(classifier, sampling))]
+    if kind == PARTITIONED:
+        rows, passes = cfg.model.sgd.partition_rows, cfg.model.sgd.passes
+        return Partitioned(steps, rows=rows, passes=passes, random_state=cfg.compute.seed)
+    return Pipeline(steps)
 
 
 def feature_mapping(model: LateFusion, extractors: Sequence[Extractor]) -> dict[str, object]:

@@ -159,9 +159,15 @@ def _ngrams(unit: str, *columns: str) -> Callable[[TextFeatures], BaseEstimator]
     """Return the builder of a branch that counts n-grams of words or characters."""
 
     def build_one(cfg: TextFeatures) -> BaseEstimator:
+        from src.features.tfidf.hashing import HashedChars, HashedWords
         from src.features.tfidf.vectorizers import TfidfChars, TfidfWords
 
-        kind, limits = (TfidfWords, cfg) if unit == "words" else (TfidfChars, cfg.char)
+        limits = cfg if unit == "words" else cfg.char
+        if cfg.hashing.enabled:
+            hashed = HashedWords if unit == "words" else HashedChars
+            options = {"ngram_range": limits.ngram_range, "n_features": cfg.hashing.n_features}
+            return _sparse(cfg, columns, hashed(**options, sublinear_tf=True))
+        kind = TfidfWords if unit == "words" else TfidfChars
         counter = kind(
             ngram_range=limits.ngram_range,
             max_features=limits.max_features,

@@ -45,7 +45,7 @@ class TrainingRange:
         statistics = table.loc[table["has_image"], block_mask(table, "image_stats")]
         images = statistics.astype(np.float64).agg(["mean", "std"])
         images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
-        counter = find_word_counter(model)
+        counter = find_vocabulary(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
         has_text, texts = _has_text(table, model), transformed(CLEAN_TEXT, table)
         measured = _measure(table, texts, has_text, counter, words, images)
@@ -61,7 +61,7 @@ class TrainingRange:
 
         The language is judged where the table has it, of text that is long enough to tell it.
         """
-        counter, has_text = find_word_counter(model), _has_text(table, model)
+        counter, has_text = find_vocabulary(model), _has_text(table, model)
         texts = transformed(CLEAN_TEXT, table)
         words = counter.vocabulary_ if counter else ()
         measured = _measure(table, texts, has_text, counter, words, self.images)
@@ -115,6 +115,12 @@ def find_word_counter(model: LateFusion) -> TfidfWords | None:
     """Return the fitted word TF-IDF on title and description, else on titles alone, else None."""
     counters = {branch: step for _, branch, step in model.fitted_steps(TfidfWords)}
     return counters.get("tfidf_word", counters.get("tfidf_word_title"))
+
+
+def find_vocabulary(model: LateFusion) -> TfidfWords | None:
+    """Return the same where it knows its words; hashed columns have no names."""
+    counter = find_word_counter(model)
+    return counter if hasattr(counter, "vocabulary_") else None
 
 
 def known_words(counter: TfidfWords, *, of_others: bool) -> frozenset[str]:

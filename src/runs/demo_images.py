@@ -5,12 +5,11 @@ extractor gave for them, ``data/demo_image_index.json`` the row of each file nam
 app answers for them where no network can run (see ``streamlit_app/inference_lite.py``).
 """
 
-from pathlib import Path
-
 import numpy as np
 import pandas as pd
 
 from src.artifacts.store import ArtifactStore, Run
+from src.data.image_decode import read_source
 from src.pipelines.image_pipeline import ImageExtractor
 from src.pipelines.table import block_values
 from src.runs.types import Transformed
@@ -26,14 +25,13 @@ def save_demo_images(store: ArtifactStore, run: Run, transformed: Transformed) -
     table = transformed.train
     rows = choose_images(transformed.y, table["has_image"].to_numpy(), MAX_IMAGES)
     table = table.iloc[rows]
-    paths = [Path(path) for path in table["image"]]
+    files = [path.rpartition("/")[2] for path in table["image"]]
     names = [e.name for e in transformed.extractors if isinstance(e, ImageExtractor)]
     features = {name: block_values(table, name) for name in names}
-    for path in paths:
-        copy = store.demo_images / path.name
-        store.save(copy, path.read_bytes(), run=run, stage="train")
+    for name, source in zip(files, table["image"], strict=True):
+        store.save(store.demo_images / name, read_source(source), run=run, stage="train")
     store.save(store.demo_image_features, features, run=run, stage="train")
-    index = {path.name: row for row, path in enumerate(paths)}
+    index = {name: row for row, name in enumerate(files)}
     store.save(store.demo_image_index, index, run=run, stage="train")
 
 

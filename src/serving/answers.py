@@ -1,4 +1,4 @@
-"""Answers as CSV, every column of the input before the classes and flags; reasons as JSON values.
+"""Answers as CSV or Parquet, every column of the input before ours; reasons as JSON values.
 
 A column of the input that is named as one of ours comes back as ``input_label`` and the like. The
 form "excel" is what Excel opens with a double click: semicolons, a byte-order mark, and decimal
@@ -12,6 +12,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+
+import pandas as pd
 
 from src.pipelines.neighbours import COSINE
 from src.serving.predictor import Prediction, Predictor, Product
@@ -66,18 +68,53 @@ def answers_rows(
     """
     comma = form == "excel" and language == "fr"
 
-    def values(prediction: Prediction) -> Iterator[str]:
-        for code, _, probability in prediction.top_k:
-            digits = repr(probability)
-            yield from (str(code), labels.get(code, {}).get(language, str(code)))
-            yield digits.replace(".", ",") if comma else digits
-        yield from [""] * (3 * (top_k - len(prediction.top_k)))
-        yield str(prediction.needs_review).lower()
-        yield " ".join(prediction.review_reason)
-        yield from (str(flag).lower() for flag in (prediction.known, prediction.used_image))
+    def text(value: object) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, float):
+            return repr(value).replace(".", ",") if comma else repr(value)
+        return "" if value is None else str(value)
 
     rows = zip(cells, predictions, strict=True)
-    return _to_csv(([*row, *values(prediction)] for row, prediction in rows), form)
+    return _to_csv(
+        ([*row, *map(text, _values(p, top_k, labels, language))] for row, p in rows), form
+    )
+
+
+def answers_parquet(
+    columns: Sequence[str],
+    cells: Iterable[Sequence[str]],
+    predictions: Iterable[Prediction],
+    top_k: int,
+    labels: Mapping[int, Mapping[str, str]],
+    language: str,
+) -> bytes:
+    """Return the same as a Parquet file: texts of the input, and numbers, texts and flags of ours.
+
+    Without a class their values are missing.
+    """
+    ours = answer_columns(top_k)
+    names = [*own_columns(columns, top_k), *ours]
+    rows = [
+        [*row, *_values(prediction, top_k, labels, language)]
+        for row, prediction in zip(cells, predictions, strict=True)
+    ]
+    kinds = {"prdtypecode": "Int64", "code": "Int64", "probability": "float64"}
+    kinds |= dict.fromkeys(("needs_review", "known", "used_image"), "bool")
+    table = pd.DataFrame(rows, columns=names, dtype=object)
+    types = {name: kinds.get(name.rstrip("_0123456789"), "string") for name in ours}
+    return table.astype(dict.fromkeys(names, "string") | types).to_parquet(index=False)
+
+
+def _values(
+    prediction: Prediction, top_k: int, labels: Mapping[int, Mapping[str, str]], language: str
+) -> Iterator[object]:
+    """Yield the values of `answer_columns`; None where there is no class."""
+    for code, _, probability in prediction.top_k:
+        yield from (code, labels.get(code, {}).get(language, str(code)), probability)
+    yield from [None] * (3 * (top_k - len(prediction.top_k)))
+    yield from (prediction.needs_review, " ".join(prediction.review_reason))
+    yield from (prediction.known, prediction.used_image)
 
 
 def explanation(

@@ -26,7 +26,7 @@ from src.data.corrections import current
 from src.data.csv_files import NO_ID
 from src.data.image_decode import TOO_LARGE, ImageFault, read_source
 from src.data.readers import ProductReader
-from src.errors import FileFault, ProjectError, UsageError
+from src.errors import DataError, FileFault, ProjectError, UsageError
 from src.files import encodable
 from src.serving.answers import answers_header, answers_rows, explanation, similar_products
 from src.serving.feedback import FeedbackStore, as_table, select, withdrawal
@@ -343,7 +343,7 @@ def _add_review(app: FastAPI, services: Services) -> None:
         if item is None:
             return Response(status_code=204)
         content = b""
-        with contextlib.suppress(ImageFault):
+        with contextlib.suppress(DataError):
             content = read_source(item.image)
         return {**vars(item), "image_base64": base64.b64encode(content).decode() or None}
 

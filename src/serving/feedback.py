@@ -31,9 +31,8 @@ from src.data.corrections import (
     parse_lines,
     read_feedback,
 )
-from src.data.database_url import database_url
-from src.data.image_decode import ImageFault, read_source
-from src.errors import ArtifactError, DatabaseError, UsageError
+from src.data.image_decode import read_source
+from src.errors import ArtifactError, DatabaseError, DataError, UsageError
 from src.files import appending, sha256, write_atomically
 from src.serving.predictor import Prediction, Product
 
@@ -63,7 +62,7 @@ class FeedbackStore:
     @classmethod
     def of(cls, paths: Paths, codes: Collection[int]) -> FeedbackStore:
         """Return that of a workspace."""
-        address = functools.partial(database_url, paths.workspace)
+        address = functools.partial(postgres.serving_url, paths.workspace)
         return cls(Names(paths).feedback, paths.feedback_dir, address, codes)
 
     def new(
@@ -105,7 +104,7 @@ class FeedbackStore:
             )
         return correction
 
-    def keep_image(self, image: Path | bytes | None) -> str:
+    def keep_image(self, image: Path | str | bytes | None) -> str:
         """Keep an image under its SHA256, and return that; "" where there is none.
 
         An image that can't be kept is a warning: what a person says is worth more.
@@ -119,7 +118,7 @@ class FeedbackStore:
             if not path.exists():
                 with write_atomically(path, "wb") as file:
                     file.write(content)
-        except (ArtifactError, ImageFault) as e:
+        except (ArtifactError, DataError) as e:
             logger.warning("a correction is stored without its image: %s", e.message)
             return ""
         return digest
@@ -157,7 +156,7 @@ class FeedbackStore:
         Where no database answers it is what one was last known to have.
         """
         with contextlib.suppress(DatabaseError):
-            self._seen[:] = postgres.read_feedback(self.address())
+            self._seen[:] = postgres.read_feedback(self.address(), postgres.ANSWER_SECONDS)
         every = [*read_feedback(self.file)[0], *self._seen]
         once = {(c.created_at, c.author, c.product, c.prdtypecode): c for c in every}
         return sorted(once.values(), key=lambda correction: correction.created_at)

@@ -55,7 +55,7 @@ class Product:
 
     designation: str
     description: str = ""
-    image: Path | bytes | None = None
+    image: Path | str | bytes | None = None
 
 
 @dataclasses.dataclass(frozen=True)

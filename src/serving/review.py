@@ -31,7 +31,7 @@ from src.data.corrections import Correction, author_name, current, image_file, i
 from src.data.csv_files import NO_ID
 from src.data.duplicates import normalise_text
 from src.errors import ArtifactError, DatabaseError, UsageError
-from src.files import sha256
+from src.files import place_of, sha256
 from src.serving.feedback import FeedbackStore
 from src.serving.predictor import Prediction, Product
 
@@ -58,13 +58,13 @@ class ReviewItem:
     product_group: str  # words of the title
     designation: str
     description: str
-    image: str  # a path, or ""
+    image: str  # a path, a URL or ""
     waiting: int = 0  # products in the queue of which nobody has said the class
 
     @property
     def content(self) -> Product:
         """What is known of the product itself."""
-        image = Path(self.image) if self.image else None
+        image = place_of(self.image) if self.image else None
         return Product(self.designation, self.description, image)
 
 

@@ -8,6 +8,7 @@ import streamlit as st
 
 from src.data.corrections import Correction
 from src.data.image_decode import ImageFault
+from src.files import place_of
 from src.serving.feedback import withdrawal
 from src.serving.predictor import Prediction, Predictor, Product
 from src.serving.uploads import check_image
@@ -65,7 +66,7 @@ def _form(ctx: Context, predictor: Predictor) -> Product:
     return product
 
 
-def _image(ctx: Context) -> Path | bytes | None:
+def _image(ctx: Context) -> Path | str | bytes | None:
     """Show where an image can be given, and the one that was, until it is removed."""
     given = choices.upload(ctx.words("app.predict.image"), IMAGE_TYPES, key=_UPLOAD)
     image = _readable(ctx, given[1]) if given else st.session_state.get(_IMAGE)
@@ -90,7 +91,7 @@ def _readable(ctx: Context, data: bytes) -> bytes | None:
     return data
 
 
-def _put_image(image: Path | None) -> None:
+def _put_image(image: Path | str | None) -> None:
     choices.forget_upload(_UPLOAD)
     st.session_state[_IMAGE] = image
 
@@ -123,7 +124,7 @@ def _draw_example(ctx: Context) -> None:
     """Fill the form with an unlabelled product of the catalogue and ask for it."""
     seed = st.session_state.get(_SEED, 0) + 1
     row = loaders.derive(ctx, draw_unlabelled, seed)
-    image = Path(row["image"]) if row["image"] else None
+    image = place_of(row["image"]) if row["image"] else None
     product = Product(row["designation"], row["description"], image)
     _put_image(image)
     st.session_state.update({_TITLE: product.designation, _DESCRIPTION: product.description})

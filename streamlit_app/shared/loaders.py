@@ -21,6 +21,7 @@ import streamlit as st
 
 from src.artifacts.store import ArtifactStore, ServedRun
 from src.config import Config, Paths, load_config
+from src.errors import DataError
 from src.labels import load_labels
 from streamlit_app.shared.context import Context
 
@@ -99,11 +100,11 @@ def data_uri(source: Path | str | bytes, side_px: int = THUMBNAIL_PX) -> str | N
 def _data_uri(source: str | bytes, side_px: int, stamp: Stamp | None) -> str | None:  # noqa: ARG001
     from PIL import Image
 
-    from src.data.image_decode import ImageFault, decode_image
+    from src.data.image_decode import decode_image
 
     try:
         image = Image.fromarray(decode_image(source, min_side_px=side_px))
-    except ImageFault:
+    except DataError:
         return None
     image.thumbnail((side_px, side_px))
     buffer = io.BytesIO()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib.util
 import io
 import json
 import os
@@ -10,6 +11,7 @@ import re
 import zlib
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
@@ -17,7 +19,11 @@ import pytest
 from PIL import Image
 
 from src.data import duplicates, images
-from src.errors import DataError
+from src.data.image_decode import ImageFault, read_source
+from src.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from tests.conftest import ServeFolder
 
 Folders = dict[str, Path]
 
@@ -222,3 +228,78 @@ def test_no_manifest_is_empty_and_a_broken_one_says_what_to_do(tmp_path: Path) -
         with pytest.raises(DataError, match=r"expected an image manifest") as caught:
             images.read_manifest(path)
     assert caught.value.next_command == f"rm {path} && bash init.sh"
+
+
+def test_images_behind_a_url_are_those_of_the_folder(
+    folders: Folders, tmp_path: Path, serve_folder: ServeFolder
+) -> None:
+    pytest.importorskip("aiohttp", reason="fsspec reads http:// with it")
+    for number in range(3):
+        (folders["train"] / images.file_name(number, 7)).write_bytes(
+            jpeg(number) if number else b""
+        )
+    (folders["train"] / "below").mkdir()
+    (folders["train"] / "below" / "1.jpg").write_bytes(jpeg(1))
+    there = f"{serve_folder(tmp_path)}/train"
+    products = pd.DataFrame([(2, 7), (0, 7), (9, 9)], columns=["imageid", "productid"])
+    names = [images.file_name(2, 7), images.file_name(0, 7)]
+    assert images.image_paths(products, there) == [*(f"{there}/{name}" for name in names), ""]
+    listed = images.list_images([folders["train"]])
+    assert images.list_images([there]) == {path: f"{there}/{path}" for path in listed}
+    here = images.scan_images({"train": folders["train"]}, folders["train"])
+    (tmp_path / "workspace").mkdir()
+    found = images.current_entries({"train": there}, tmp_path / "workspace")
+    assert list(found) == [f"{there}/{entry.path}" for entry in here]
+    for one, other in zip(found.values(), here, strict=True):
+        assert (one.sha256, one.fingerprint, one.fault) == (
+            other.sha256, other.fingerprint, other.fault
+        )  # fmt: skip
+    # The server says neither size nor time: what has changed there is read all the same.
+    (folders["train"] / names[1]).write_bytes(jpeg(5))
+    again = images.current_entries({"train": there}, tmp_path / "workspace")
+    assert again[f"{there}/{names[1]}"].sha256 == hashlib.sha256(jpeg(5)).hexdigest()
+
+
+def test_on_other_storage_only_what_changed_is_read_again(tmp_path: Path) -> None:
+    import fsspec
+
+    storage, folder = fsspec.filesystem("memory"), f"memory://{tmp_path.name}"
+    for number in range(2):
+        storage.pipe(f"{folder}/{images.file_name(number, 7)}", jpeg(number))
+    first, second = images.scan_images({"train": folder}, tmp_path)
+    assert first.path == f"{folder}/{images.file_name(0, 7)}"
+    assert (first.bytes, first.sha256) == (len(jpeg(0)), hashlib.sha256(jpeg(0)).hexdigest())
+    known = [images.ImageEntry(**{**entry.__dict__, "width": 1}) for entry in (first, second)]
+    storage.pipe(second.path, jpeg(2))
+    after = images.scan_images({"train": folder}, tmp_path, known)
+    assert [entry.width for entry in after] == [1, 200]
+    assert after[1].sha256 == hashlib.sha256(jpeg(2)).hexdigest()
+
+
+def test_storage_that_fails_is_no_missing_image(free_port: int) -> None:
+    """An image that a network fault took for missing would stay missing in the cache."""
+    url = f"http://127.0.0.1:{free_port}"
+    for read in (read_source, lambda place: images.list_images([place]), images_of):
+        with pytest.raises(DataError, match=rf"{url}.*: can't be read \(") as found:
+            read(f"{url}/image_1_product_2.jpg")
+        assert not isinstance(found.value, ImageFault)
+
+
+def images_of(folder: str) -> list[str]:
+    return images.image_paths(pd.DataFrame({"imageid": [1], "productid": [2]}), folder)
+
+
+@pytest.mark.parametrize(
+    ("url", "message", "command"),
+    [
+        ("s3://bucket/images", "s3://bucket/images: s3fs is not installed", "pip install s3fs"),
+        ("gs://bucket/images", "gcsfs is not installed", "python -m pip install gcsfs"),
+        ("nonsense://images", "Protocol not known: nonsense; expected a folder or a URL", ""),
+    ],
+)
+def test_storage_that_nothing_reads_names_the_package(url: str, message: str, command: str) -> None:
+    if command and importlib.util.find_spec(command.rpartition(" ")[2]):
+        pytest.skip("it is installed")
+    with pytest.raises(UsageError, match=message) as found:
+        images.list_images([url])
+    assert command in (found.value.next_command or "")

@@ -284,6 +284,43 @@ def test_parquet(tmp_path: Path) -> None:
     assert chunk["productid"].tolist() == [12, -1]
 
 
+def test_parquet_of_pandas_is_read_some_thousand_rows_at_a_time(tmp_path: Path) -> None:
+    ids = np.arange(9_000)
+    titles = [f"Lampe {number}" for number in ids]
+    table = pd.DataFrame({"designation": titles, "productid": ids}, index=ids[::-1])
+    table.to_parquet(tmp_path / "x.parquet")
+    with (tmp_path / "x.parquet").open("rb") as stream:
+        reader = ProductReader(stream, "x")
+        chunks = [*reader.chunks(5_000)]
+    assert reader.header == ["designation", "productid"]
+    assert [len(chunk) for chunk in chunks] == [5_000, 4_000]
+    assert pd.concat(chunks)["productid"].tolist() == ids.tolist()
+    cut = (tmp_path / "x.parquet").read_bytes()[:-9]
+    with pytest.raises(FileFault, match="x: expected a Parquet file, found something else"):
+        ProductReader(io.BytesIO(cut), "x")
+
+
+def test_parts_of_a_table_are_read_one_after_the_other(tmp_path: Path) -> None:
+    parts = [tmp_path / name for name in ("1.csv", "2.csv.gz", "3.parquet")]
+    rows = [["Lampe", "1"], ["Livre", "2"], ["Été", "3"]]
+    parts[0].write_text("designation,productid\nLampe,1\nLivre,2\n")
+    parts[1].write_bytes(gzip.compress("designation;productid\nÉté;3\n".encode("cp1252")))
+    pd.DataFrame({"designation": ["Jeu"], "productid": [4]}).to_parquet(parts[2])
+    with parts[0].open("rb") as stream:
+        reader = ProductReader(stream, parts[0], more=parts[1:])
+        chunks = list(reader.chunks())
+    assert [chunk["cells"].tolist() for chunk in chunks] == [rows[:2], rows[2:], [["Jeu", "4"]]]
+    assert [chunk["row_index"].tolist() for chunk in chunks] == [[0, 1], [2], [3]]
+    assert reader.assumed("en") == "Read as: fields separated by semicolons, text in Windows-1252."
+    parts[2].write_text("productid,designation\n4,Jeu\n")
+    with parts[0].open("rb") as stream, pytest.raises(FileFault) as found:
+        list(ProductReader(stream, parts[0], more=parts[1:]).chunks())
+    assert str(found.value).startswith(
+        f"{parts[2]}, line 1: expected the columns of the first file, 'designation,productid', "
+        "found 'productid,designation'"
+    )
+
+
 def workbook(path: Path, sheets: dict[str, list[list[object]]]) -> Path:
     """Write an .xlsx by hand, so that the tests need no library that the product may lack."""
     main = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"

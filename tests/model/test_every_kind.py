@@ -16,11 +16,13 @@ from src.serving.predictor import Product, load_predictor
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", ["logreg", "xgboost", "lightgbm"])
+@pytest.mark.parametrize("kind", ["logreg", "sgd", "xgboost", "lightgbm"])
 def test_it_trains_answers_and_explains(demo_shop: Path, tmp_path: Path, kind: str) -> None:
     """The smoke configuration's own kind, and late fusion, have their tests elsewhere."""
     places = [f"paths.workspace={tmp_path}", f"paths.import_dir={demo_shop}"]
     options = ["debug.sample_rows=0", "outputs.figures=false", f"model.name={kind}"]
+    if kind == "sgd":  # out of core: hashed columns, parts of the rows
+        options += ["features.text.hashing.enabled=true", "model.sgd.partition_rows=300"]
     cfg = load_config(REPOSITORY / "config" / "smoke.toml", [*places, *options])
     labels = load_labels(cfg.paths.labels_map, cfg.paths.theme_map)
     _, evaluated = run_pipeline(cfg, labels, Options())

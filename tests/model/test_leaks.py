@@ -21,7 +21,7 @@ from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
 from tools.demo_shop.catalogue import draw_catalogue
 
-KINDS = pytest.mark.parametrize("kind", ["linear_svc", "logreg", "xgboost", "lightgbm"])
+KINDS = pytest.mark.parametrize("kind", ["linear_svc", "logreg", "sgd", "xgboost", "lightgbm"])
 N_CLASSES, N_FOLDS = 5, 3
 
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import pytest
-from sklearn.linear_model import LogisticRegression
+from sklearn.linear_model import LogisticRegression, SGDClassifier
 
 from src import config_model
 from src.config import load_config
-from src.config_model import LinearSvc, Logreg
+from src.config_model import LinearSvc, Logreg, Sgd
 from src.models.boosted_trees import BoostedTrees
 from src.models.classifiers import build_classifier
 from src.models.linear_svm import ThreadedLinearSVC
@@ -28,6 +28,14 @@ def test_logreg() -> None:
     classifier = build_classifier(cfg, "logreg", seed=7, n_jobs=2)
     assert isinstance(classifier, LogisticRegression)
     assert (classifier.C, classifier.class_weight, classifier.max_iter) == (3.0, None, 5)
+
+
+def test_sgd() -> None:
+    cfg = MODEL.model_copy(update={"sgd": Sgd(alpha=1e-3, learning_rate=0.1, balanced=True)})
+    classifier = build_classifier(cfg, "sgd", seed=7, n_jobs=2)
+    assert isinstance(classifier, SGDClassifier)
+    assert (classifier.alpha, classifier.eta0, classifier.class_weight) == (1e-3, 0.1, "balanced")
+    assert (classifier.random_state, classifier.n_jobs, classifier.average) == (7, 2, True)
 
 
 XGB = config_model.XGBoost(

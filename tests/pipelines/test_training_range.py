@@ -11,6 +11,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import Pipeline, make_pipeline
 
 from src.config import load_config
+from src.features.tfidf.hashing import HashedWords
 from src.features.tfidf.vectorizers import DEFAULT_TOKEN_PATTERN, TfidfWords
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import select_columns
@@ -20,6 +21,7 @@ from src.pipelines.registry import build_branches, extractors_of
 from src.pipelines.table import extract_table
 from src.pipelines.training_range import (
     TrainingRange,
+    find_vocabulary,
     find_word_counter,
     known_words,
     unknown_shares,
@@ -58,6 +60,15 @@ def test_the_words_of_title_and_description_are_found_behind_a_reduction(kind: s
 def test_all_single_words_are_known_to_a_new_product() -> None:
     counter = TfidfWords(ngram_range=(1, 2), min_df=2).fit(TEXTS)
     assert known_words(counter, of_others=False) == {"jeu", "de", "cartes", "piscine"}
+
+
+def test_hashed_columns_name_no_words() -> None:
+    options = ["model.name=sgd", "features.text.hashing.enabled=true"]
+    cfg = load_config(overrides=options)
+    model = build_model(cfg, [b for b in build_branches(cfg) if b.name == "tfidf_word"])
+    model.experts_ = dict(model.estimators)
+    assert isinstance(find_word_counter(model), HashedWords)
+    assert find_vocabulary(model) is None
 
 
 def test_shares_and_texts_without_words() -> None:

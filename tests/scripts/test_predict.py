@@ -11,6 +11,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
 from src.config import REPOSITORY, Paths
@@ -141,7 +142,10 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
     ("words", "message"),
     [
         (["nowhere.csv"], "nowhere.csv: no such file"),
-        (["."], "Is a directory"),
+        (["nothing"], "nothing: expected parts of a table, found no file"),
+        (["good.csv", "--out", "nothing/../"], "something else than parts of answers is there"),
+        (["twice.csv", "--out", "a.parquet"], "two columns have one name"),
+        (["good.csv", "--images", "nonsense://there"], "Protocol not known: nonsense"),
         (["header.csv"], "header.csv: expected products, found none below the header"),
         (["good.csv", "--language", "de"], "argument --language: invalid choice: 'de'"),
         (["good.csv", "--kind", "xgboost"], "no run of kind 'xgboost' was promoted; expected late"),
@@ -159,6 +163,8 @@ def test_a_mistake_is_named_and_its_next_command_works(
     (tmp_path / "cut.csv").write_text("designation,b\nx\n", encoding="utf-8")
     (tmp_path / "header.csv").write_text("designation\n", encoding="utf-8")
     (tmp_path / "good.csv").write_text("designation\nx\n", encoding="utf-8")
+    (tmp_path / "twice.csv").write_text("designation,a,a\nx,,\n", encoding="utf-8")
+    (tmp_path / "nothing").mkdir()
     done = predict(*words)
     assert "Traceback" not in done.stderr
     assert message in done.stderr
@@ -199,4 +205,39 @@ def test_an_output_that_failed_leaves_the_one_before(predict: Predict, tmp_path:
     (tmp_path / "cut.csv").write_text("designation,b\nx,y\nx\n", encoding="utf-8")
     assert predict("cut.csv", "--out", out).returncode == 2
     assert out.read_text(encoding="utf-8") == "before"
+    assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_parts_become_parquet_with_the_answers_of_the_csv(
+    predict: Predict, served_paths: Paths, tmp_path: Path
+) -> None:
+    table = pd.read_csv(served_paths.import_dir / "X_train_update.csv", dtype=str)
+    table = table[["designation", "description", "productid"]].fillna("").head(60)
+    table.loc[7, ["designation", "description"]] = ""
+    (tmp_path / "given").mkdir()
+    for number, start in enumerate(range(0, 60, 25)):
+        table[start : start + 25].to_parquet(tmp_path / "given" / f"{number}.parquet")
+    table.to_csv(tmp_path / "whole.csv", index=False)
+    out = tmp_path / "out.parquet"
+    assert predict("given", "--out", out).returncode == 0
+    found = pd.read_parquet(out)
+    done = predict("whole.csv")
+    expected = pd.read_csv(io.StringIO(done.stdout), dtype=dict.fromkeys(table, str))
+    assert found.columns.tolist() == expected.columns.tolist()
+    assert [len(pd.read_parquet(part)) for part in sorted(out.iterdir())] == [25, 25, 10]
+    pd.testing.assert_frame_equal(found[[*table]], table, check_dtype=False)
+    for name in expected.columns[3:]:
+        values = expected[name].fillna("") if "reason" in name else expected[name]
+        assert [*found[name].astype(object).fillna("?")] == [*values.astype(object).fillna("?")], (
+            name
+        )
+    assert (found.loc[7, "review_reason"], found["prdtypecode"].isna().sum()) == (
+        "nothing_to_read", 1
+    )  # fmt: skip
+    # Other answers take the place of all parts; a fault leaves them as they were.
+    assert predict("whole.csv", "--out", out, "--top-k", 1).returncode == 0
+    assert [part.name for part in out.iterdir()] == ["part-00000.parquet"]
+    (tmp_path / "given" / "3.csv").write_text("designation,description,productid\nx\n")
+    assert predict("given", "--out", out).returncode == 2
+    assert "probability_2" not in pd.read_parquet(out)
     assert [path.name for path in tmp_path.glob(".*")] == []

@@ -32,7 +32,7 @@ from src.serving.feedback import (
     withdrawal,
 )
 from src.serving.predictor import Product
-from tests.conftest import Load, Shop
+from tests.conftest import Load, Shop, as_app
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
 CODES = (10, 40, 2583)
@@ -52,9 +52,10 @@ def store(tmp_path: Path) -> FeedbackStore:
 
 @pytest.fixture
 def stored(store: FeedbackStore, database: str, load: Load, shop: Shop) -> FeedbackStore:
-    """A store with a loaded database."""
+    """A store with a loaded database, under the role of the service."""
     assert load(database, shop.write_plain(6)).returncode == 0
-    return dataclasses.replace(store, address=lambda: database)
+    address = as_app(database)
+    return dataclasses.replace(store, address=lambda: address)
 
 
 def said(product: str, code: int | None, author: str = "", hours: int = 0) -> Correction:

@@ -17,7 +17,7 @@ from src.errors import DatabaseError
 from src.monitoring.signals import from_profiles
 from src.serving.prediction_log import Answered, PredictionLog, Row
 from src.serving.predictor import Predictor, Product
-from tests.conftest import Load, Shop
+from tests.conftest import Load, Shop, as_app
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def answered(predictor: Predictor) -> Answered:
 
 def test_into_the_database(answered: Answered, database: str, load: Load, shop: Shop) -> None:
     assert load(database, shop.write_plain(6)).returncode == 0
-    log = PredictionLog(partial(postgres.write_answers, database))
+    log = PredictionLog(partial(postgres.write_answers, as_app(database)))
     log.put(answered, [1003, None])
     log.close()
     with psycopg.connect(database) as connection:

@@ -36,7 +36,7 @@ from src.serving.review import (
     pace,
 )
 from src.serving.served_model import ServedModel
-from tests.conftest import Load, Shop
+from tests.conftest import Load, Shop, as_app
 
 NO_DATABASE = "postgresql://nobody@127.0.0.1:1/nowhere"
 VALUES = {10: 0.5, 40: 0.2, 2583: 0.05}
@@ -154,7 +154,7 @@ Make = Callable[..., ReviewQueue]
 
 @pytest.fixture(params=["database", "memory"])
 def address(request: pytest.FixtureRequest) -> str:
-    """Of a loaded database, or of none."""
+    """Of a loaded database under the role of the service, or of none."""
     if request.param == "memory":
         return NO_DATABASE
     shop: Shop = request.getfixturevalue("shop")
@@ -162,7 +162,7 @@ def address(request: pytest.FixtureRequest) -> str:
     load: Load = request.getfixturevalue("load")
     done = load(url, shop.write_plain(6))
     assert done.returncode == 0, done.stderr
-    return url
+    return as_app(url)
 
 
 @pytest.fixture

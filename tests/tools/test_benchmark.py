@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tools import benchmark
-from tools.benchmarks import commands
+from tests.benchmarks import __main__ as benchmark
+from tests.benchmarks import commands
 
 TINY = """
 [features.text]

@@ -147,9 +147,14 @@ def _texts(part: ExpertPart, X: pd.DataFrame, column: int) -> Iterator[_Text]:
         present, by_output = explainer.of_columns(part.parts, number)
         fused = part.fused(by_output[None, :, :])[0, :, column]
         by_column = dict(zip(present.tolist(), fused.tolist(), strict=True))
-        vocabulary = counter.vocabulary_
-        places = {gram: vocabulary[gram] for gram, _ in counted if gram in vocabulary}
-        contributions = {gram: by_column[place] for gram, place in places.items()}
+        grams = list(dict.fromkeys(gram for gram, _ in counted))
+        places = counter.columns(grams).tolist()
+        shared = Counter(places)  # hashed n-grams may share a column
+        contributions = {
+            gram: by_column[place] / shared[place]
+            for gram, place in zip(grams, places, strict=True)
+            if place in by_column
+        }
         yield _Text(columns, counted, contributions)
 
 

@@ -274,6 +274,10 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         check_is_fitted(self, "vocabulary_")
         return np.array(list(self.vocabulary_), dtype=object)
 
+    def columns(self, names: Sequence[str]) -> NDArray[np.int32]:
+        """Give the column of each n-gram, -1 where unknown."""
+        return np.fromiter(map(self.vocabulary_.get, names, repeat(-1)), dtype=np.int32)
+
     def preprocess(self, texts: Sequence[str]) -> list[str]:
         """Lower the case and drop accents, where asked."""
         return list(map(self._counter().build_preprocessor(), texts))

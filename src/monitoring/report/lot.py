@@ -11,6 +11,7 @@ import pandas as pd
 
 from src.artifacts.store import ArtifactStore, Run
 from src.config import Config
+from src.data.images import Folder
 from src.data.readers import Upload, file_name, read_labels, read_products
 from src.errors import FileFault
 from src.i18n import Said, translator
@@ -36,7 +37,7 @@ def compare_lot(
     files: tuple[Path | Upload, Path | Upload | None],
     *,
     name: str = "",
-    folders: Sequence[Path] = (),
+    folders: Sequence[Folder] = (),
     images: Mapping[str, str] | None = None,
     say: Callable[[str], object],
     language: str = "en",

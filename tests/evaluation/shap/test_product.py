@@ -11,6 +11,7 @@ from sklearn.pipeline import make_pipeline
 import src.evaluation.shap.product as product_module
 from src.errors import UsageError
 from src.evaluation.shap.product import Contributions, explain_product, highlight
+from src.features.tfidf.hashing import HashedWords
 from src.features.tfidf.vectorizers import TfidfWords
 from src.models.gating import gating_conditions
 from src.models.late_fusion import LateFusion
@@ -181,6 +182,24 @@ def test_one_expert_of_all_branches_names_what_it_read() -> None:
         total = found.base + sum(found.blocks.values())
         assert total == pytest.approx(found.margin, rel=1e-4, abs=1e-4)
     assert not X["has_image"].iloc[:12].all()
+
+
+def test_hashed_n_grams_that_share_a_column_share_its_contribution() -> None:
+    """The words are found by hashing those of the text; together they hold all that it got."""
+    X, y = draw_products(300, 0)
+    hashed = HashedWords(ngram_range=(1, 2), n_features=8)
+    steps = make_pipeline(join_text("clean_title"), hashed)
+    expert = expert_of(BranchUnion([("tfidf_word", steps)]), LogisticRegression(max_iter=500))
+    model = LateFusion([("all", expert)], n_folds=3).fit(X, y)
+    found = explain_product(model, product("lampe de bureau", ""), 20, top=100)
+    scores = found.fields["clean_title"].scores
+    fitted = model.experts_["all"]
+    row = fitted["features"].transform(product("lampe de bureau", "")).toarray()[0]
+    away = (row - fitted["classifier"].background_) * (row != 0)
+    column = model.classes_.tolist().index(20)
+    expected = away @ fitted["classifier"].classifier_.coef_[column]
+    assert scores.sum() == pytest.approx(expected, rel=1e-4)
+    assert np.count_nonzero(scores) == 3
 
 
 def test_refusals(toy_shop) -> None:  # noqa: ANN001

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from tools.benchmarks.figure import Figure, timed
+from tests.benchmarks.figure import Figure, timed
 
 NGRAMS: dict[str, Any] = {"max_features": 100_000, "min_df": 2, "sublinear_tf": True}
 LEAST_TFIDF_RATIO = 4.0

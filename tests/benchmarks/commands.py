@@ -27,7 +27,7 @@ import pandas as pd
 from src.config import REPOSITORY, Paths, load_config
 from src.data.csv_files import X_TRAIN, Y_TRAIN
 from src.errors import ProjectError
-from tools.benchmarks.figure import Figure, timed
+from tests.benchmarks.figure import Figure, timed
 
 if TYPE_CHECKING:
     from src.serving.predictor import Predictor, Product

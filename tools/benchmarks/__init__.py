@@ -1,1 +1,0 @@
-"""What `tools/benchmark.py` measures: one module a section, each a function that gives figures."""
