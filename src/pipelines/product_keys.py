@@ -1,7 +1,5 @@
 """One number a product, of its words and its image: was this very one in the training data."""
 
-import functools
-
 import numpy as np
 import pandas as pd
 
@@ -17,10 +15,8 @@ def product_keys(table: pd.DataFrame) -> np.ndarray:
     image that can't be read counts as none.
     """
     texts = zip(table["clean_title"].tolist(), table["clean_description"].tolist(), strict=True)
-    bare = functools.cache(bare_words)  # of each distinct word once
-    words = (filter(None, map(bare, f"{title} {body}".split())) for title, body in texts)
     keys = [
-        content_key(" ".join(some).encode(), digest.encode())
-        for some, digest in zip(words, image_digests(table), strict=True)
+        content_key(bare_words(f"{title} {body}").encode(), digest.encode())
+        for (title, body), digest in zip(texts, image_digests(table), strict=True)
     ]
     return np.array([int.from_bytes(key[:8], "little") for key in keys], dtype=np.uint64)

@@ -6,12 +6,8 @@ import hashlib
 from pathlib import Path
 
 import pandas as pd
-from hypothesis import given
-from hypothesis import strategies as st
 
-from src.cache import content_key
 from src.config import load_config
-from src.data.duplicates import bare_words
 from src.pipelines.product_keys import product_keys
 from src.pipelines.table import extract_table
 from src.pipelines.text_pipeline import table_extractors
@@ -44,11 +40,3 @@ def test_an_image_that_is_not_there_counts_as_none(tmp_path: Path) -> None:
 def test_the_hash_of_the_manifest_stands_for_the_file() -> None:
     digest = hashlib.sha256(b"picture").hexdigest()
     assert key("a", image="moved/away.jpg", image_sha256=digest) == key("a", image=b"picture")
-
-
-@given(st.text("aé\u0301ßＷﬁ½日_,3-<\u00a0 ", max_size=30), st.text(max_size=30))
-def test_words_are_reduced_one_by_one_as_in_the_text(title: str, body: str) -> None:
-    product = {"designation": title, "description": body, "image": ""}
-    table = extract_table(pd.DataFrame([product]), table_extractors(load_config()), cache=None)
-    whole = bare_words(f"{table['clean_title'][0]} {table['clean_description'][0]}").encode()
-    assert product_keys(table)[0] == int.from_bytes(content_key(whole, b"")[:8], "little")
