@@ -88,9 +88,9 @@ class ModelTrainer(MetaEstimatorMixin, ClassifierMixin, BaseEstimator):
 
         Those of a linear classifier have the same digits for a row alone and in a batch.
         """
-        check_is_fitted(self)
         if not (sparse.issparse(X) and X.format == "csr" and X.dtype == np.float32):
             # What a union of branches gives is right as it is; the checks cost a product 1 ms.
+            check_is_fitted(self)
             floats = [np.float32, np.float64]
             X = validate_data(self, X, accept_sparse="csr", dtype=floats, reset=False)
         if hasattr(self.classifier_, "coef_"):

@@ -11,7 +11,7 @@ import pandas as pd
 
 from src.features.tfidf.vectorizers import TfidfWords, encode_words
 from src.models.late_fusion import LateFusion
-from src.pipelines.branches import join_text
+from src.pipelines.branches import join_text, transformed
 from src.pipelines.table import block_mask, block_values
 from src.pipelines.text_pipeline import CLEAN_COLUMNS, LANGUAGE
 
@@ -47,7 +47,7 @@ class TrainingRange:
         images.loc["std"] = images.loc["std"].clip(lower=LEAST_SPREAD)
         counter = find_vocabulary(model)
         words = known_words(counter, of_others=True) if counter else frozenset()
-        has_text, texts = _has_text(table, model), CLEAN_TEXT.transform(table)
+        has_text, texts = _has_text(table, model), transformed(CLEAN_TEXT, table)
         measured = _measure(table, texts, has_text, counter, words, images)
         usual = pd.DataFrame(measured).quantile(USUAL)
         largest = usual * pd.Series(FAR)
@@ -62,7 +62,7 @@ class TrainingRange:
         The language is judged where the table has it, of text that is long enough to tell it.
         """
         counter, has_text = find_vocabulary(model), _has_text(table, model)
-        texts = CLEAN_TEXT.transform(table)
+        texts = transformed(CLEAN_TEXT, table)
         words = counter.vocabulary_ if counter else ()
         measured = _measure(table, texts, has_text, counter, words, self.images)
         found = {name: values > self.largest[name] for name, values in measured.items()}

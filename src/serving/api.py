@@ -171,7 +171,7 @@ def _add_operations(app: FastAPI, services: Services) -> None:
 def _add_predict(app: FastAPI, services: Services) -> None:
     def answer(asked: PredictRequest, image: bytes | None) -> PredictResponse:
         predictor, product = services.model.get(), _product(services, asked, image)
-        answered = predictor.answer([product], top_k=asked.top_k, language=asked.language)
+        answered = predictor.answer_one(product, top_k=asked.top_k, language=asked.language)
         if answered[0][0].code is None:
             raise HTTPException(422, NOTHING_TO_READ)
         services.keep(answered, [asked.productid])

@@ -6,6 +6,7 @@ counted, and the counts are in ``/metrics``.
 """
 
 import functools
+import itertools
 import logging
 import queue
 import threading
@@ -26,12 +27,17 @@ from src.serving.predictor import COLUMNS, Prediction, Product
 logger = logging.getLogger(__name__)
 
 REQUESTS_PER_WRITE = 500
+# Signals of one answer take 4 ms to read, half of them for whatever else is answered then; of fifty
+# hardly more.
+GATHER_S = 0.1
 # A database that is down is tried again after this long, not for every row.
 RETRY_AFTER_S = 60.0
 
 Row = Mapping[str, Any]
 Answered = tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]
 """What `Predictor.answer` returns."""
+Entry = tuple[Answered, Sequence[int | None], list[Row | None]]
+"""What was answered, the products' numbers, and what is kept of each."""
 
 
 class PredictionLog:
@@ -58,8 +64,7 @@ class PredictionLog:
         self._write = write
         self._observe = observe
         self._keep = keep
-        self._queue: queue.Queue[tuple[Answered, Sequence[int | None], list[Row | None]] | None]
-        self._queue = queue.Queue(capacity)
+        self._queue: queue.Queue[Entry | None] = queue.Queue(capacity)
         self._paused_until = 0.0
         self.written = self.lost = 0
         self._count_lock = threading.Lock()
@@ -73,8 +78,9 @@ class PredictionLog:
         if self._keep is not None and time.monotonic() >= self._paused_until:
             rows = zip(predictions, *(table[name] for name in COLUMNS), strict=True)
             kept = [self._keep(answer, Product(*product)) for answer, *product in rows]
-        # Images would fill the memory of the queue; their features are enough.
-        without_images = (predictions, table.assign(image=""), proba, model)
+        # Images would fill the memory of the queue; their features are enough. Columns that are not
+        # copied share an array with them.
+        without_images = (predictions, table.drop(columns="image").copy(), proba, model)
         try:
             self._queue.put_nowait((without_images, productids, kept))
         except queue.Full:
@@ -96,19 +102,26 @@ class PredictionLog:
         is_open = True
         while is_open:
             batch = [self._queue.get()]
+            time.sleep(GATHER_S)  # what comes meanwhile is measured in one go
             while len(batch) < REQUESTS_PER_WRITE and not self._queue.empty():
                 batch.append(self._queue.get_nowait())
             is_open = None not in batch
-            self._flush([row for entry in batch if entry is not None for row in self._rows(*entry)])
+            entries = [entry for entry in batch if entry is not None]
+            alike = itertools.groupby(entries, key=_measured_with)
+            self._flush([row for _, some in alike for row in self._rows(list(some))])
 
-    def _rows(
-        self, answered: Answered, productids: Sequence[int | None], kept: Sequence[Row | None]
-    ) -> list[Row]:
-        predictions, table, proba, model = answered
+    def _rows(self, entries: Sequence[Entry]) -> list[Row]:
+        """Return the rows of requests that one model answered, or of a part of a batch."""
+        answered, ids, kepts = zip(*entries, strict=True)
+        parts, tables, probas, models = zip(*answered, strict=True)
+        predictions, productids, kept = (
+            list(itertools.chain.from_iterable(each)) for each in (parts, ids, kepts)
+        )
+        table, proba = pd.concat(tables, ignore_index=True), np.concatenate(probas)
         known = [number for number, answer in enumerate(predictions) if answer.code is not None]
         if not known:
             return []
-        signals = _reader(model).read(table.iloc[known], proba[known])
+        signals = _reader(models[0]).read(table.iloc[known], proba[known])
         if self._observe is not None:
             self._observe(predictions[0].model, signals)
         titles = table["designation"].tolist()
@@ -131,6 +144,12 @@ class PredictionLog:
             self._lose(len(rows))
             self._paused_until = time.monotonic() + RETRY_AFTER_S
             logger.warning("predictions are not logged for %.0f s: %s", RETRY_AFTER_S, e.message)
+
+
+def _measured_with(entry: Entry) -> int:
+    """Return what is equal for requests that are measured together: single ones of a model."""
+    (*_, model), productids, _ = entry
+    return id(model if len(productids) == 1 else entry)
 
 
 def _row(

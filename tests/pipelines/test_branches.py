@@ -9,7 +9,7 @@ from scipy import sparse
 from sklearn.base import clone
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.pipeline import FeatureUnion, make_pipeline
-from sklearn.preprocessing import StandardScaler
+from sklearn.preprocessing import OneHotEncoder, StandardScaler
 from sklearn.utils.validation import check_is_fitted
 
 from src.pipelines.branches import (
@@ -21,6 +21,7 @@ from src.pipelines.branches import (
     join_text,
     select_columns,
     stack,
+    transformed,
     union_of,
 )
 
@@ -185,3 +186,22 @@ def test_a_union_has_the_weights_of_its_own_branches() -> None:
     assert union.transformer_weights == {"length": 0.5, "vector": 1.0}
     library = library_union(clone(union).transformer_list, union.transformer_weights)
     np.testing.assert_allclose(union.fit_transform(X), library.fit_transform(X), rtol=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_what_is_transformed_without_checks_has_scikit_learns_digits(dtype: type) -> None:
+    rng = np.random.default_rng(0)
+    columns = [f"values__{i}" for i in range(40)]
+    table = pd.DataFrame(rng.lognormal(3, 2, (300, 40)).astype(dtype), columns=columns)
+    table["language"] = rng.choice(["fr", "en"], 300)
+    one_hot = OneHotEncoder(sparse_output=False, dtype=np.float32)
+    for steps in (
+        make_pipeline(select_columns("values"), PresentRows(clipped_scaler())),
+        make_pipeline(select_columns("language"), one_hot, StandardScaler()),
+    ):
+        steps.fit(table[:200])
+        assert transformed(steps, table).tolist() == steps.transform(table).tolist()
+    scaler = clipped_scaler().fit(table[:200][columns].to_numpy())
+    values = table[columns].to_numpy()
+    assert transformed(scaler, values).tolist() == scaler.transform(values).tolist()
+    assert (values == table[columns].to_numpy()).all()  # left as they were

@@ -5,7 +5,10 @@ from __future__ import annotations
 import dataclasses
 import subprocess
 import sys
+import time
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -14,7 +17,7 @@ import pytest
 from src.artifacts.store import ArtifactStore
 from src.config import REPOSITORY, Paths
 from src.errors import ArtifactError, UsageError
-from src.serving.predictor import Predictor, Product, load_predictor
+from src.serving.predictor import WAITING_TOGETHER, Predictor, Product, load_predictor
 
 
 def as_items(products: list[Product]) -> pd.DataFrame:
@@ -52,6 +55,43 @@ def test_one_by_one_or_together_to_the_last_digit(
     together = predictor.predict(chosen)
     assert [predictor.predict([product])[0] for product in chosen] == together
     assert predictor.predict(as_items(chosen)) == together
+
+
+def test_callers_who_wait_together_get_what_they_get_alone(
+    predictor: Predictor, products: list[Product]
+) -> None:
+    asked = [*products[:24], *[p for p in products if p.image][:8], Product("!!!")] * 2
+    options = [(2 + row % 2, ("fr", "en")[row % 2]) for row in range(len(asked))]
+    with ThreadPoolExecutor(len(asked)) as pool:
+        with predictor._lock:  # held until all wait, but for the first few
+            futures = [
+                pool.submit(predictor.answer_one, product, top_k=top_k, language=language)
+                for product, (top_k, language) in zip(asked, options, strict=True)
+            ]
+            while sum(map(len, predictor._waiting.values())) < len(asked) - WAITING_TOGETHER:
+                time.sleep(0.01)
+        answered = [future.result() for future in futures]
+    for product, some, (answers, table, proba, model) in zip(asked, options, answered, strict=True):
+        alone, own, expected, _ = predictor.answer([product], top_k=some[0], language=some[1])
+        assert answers == alone
+        assert proba.tolist() == expected.tolist()
+        assert table["clean_title"].tolist() == own["clean_title"].tolist()
+        assert model is predictor.pipeline.model
+
+
+class Broken:
+    def __str__(self) -> str:
+        raise RuntimeError("as it is read")
+
+
+def test_a_product_that_fails_fails_alone(predictor: Predictor) -> None:
+    asked = [Product("Lampe LED"), Product(cast("str", Broken())), Product("Livre")]
+    futures: list[Future[Any]] = [Future() for _ in asked]
+    predictor._settle(list(zip(asked, futures, strict=True)), 3, "en")
+    with pytest.raises(RuntimeError, match="as it is read"):
+        futures[1].result()
+    answers = [future.result()[0] for future in (futures[0], futures[2])]
+    assert answers == [predictor.predict([product]) for product in (asked[0], asked[2])]
 
 
 def test_bytes_are_the_file(predictor: Predictor, products: list[Product]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib import metadata
 from importlib.util import find_spec
+from itertools import chain
 
 from src.features.text.language import LANGUAGES, detect_languages
 from src.features.text.markup import plain_text
@@ -146,19 +147,28 @@ class TextCleaner:
     def _clean_chunk(
         self, texts: Sequence[str], languages: Sequence[str], tables: dict[str, dict[str, str]]
     ) -> list[str]:
-        """Replace words through a table a language, which grows by the words not yet seen."""
+        """Replace words through a table a language, which grows by what was not yet seen.
+
+        Its keys stand between spaces and may hold several words: most are cut once, not at every
+        occurrence.
+        """
         if self.units and self.stop_words:
             texts = [_LOOSE_UNIT.sub("", text) for text in texts]
-        token_lists = [_WORD.findall(text) for text in texts]
+        chunk_lists = [text.split() for text in texts]
         codes = [code if code in tables else DEFAULT_LANGUAGE for code in languages]
         by_language: dict[str, set[str]] = {}
-        for code, tokens in zip(codes, token_lists, strict=True):
-            by_language.setdefault(code, set()).update(tokens)
+        for code, chunks in zip(codes, chunk_lists, strict=True):
+            by_language.setdefault(code, set()).update(chunks)
         for code, seen in by_language.items():
-            tables[code].update(self._replacements(seen - tables[code].keys(), code))
+            new = {chunk: _WORD.findall(chunk) for chunk in seen - tables[code].keys()}
+            words = self._replacements(set(chain.from_iterable(new.values())), code)
+            tables[code] |= {
+                chunk: " ".join(filter(None, map(words.__getitem__, tokens)))
+                for chunk, tokens in new.items()
+            }
         return [
-            " ".join(filter(None, map(tables[code].__getitem__, tokens)))
-            for code, tokens in zip(codes, token_lists, strict=True)
+            " ".join(filter(None, map(tables[code].__getitem__, chunks)))
+            for code, chunks in zip(codes, chunk_lists, strict=True)
         ]
 
     def _replacements(self, words: Iterable[str], language: str) -> dict[str, str]:

@@ -16,7 +16,6 @@ from sklearn.feature_extraction import FeatureHasher
 from sklearn.utils.validation import check_is_fitted
 
 from src.features.tfidf.vectorizers import (
-    FEW_CHARACTERS,
     TfidfBase,
     TfidfChars,
     TfidfWords,
@@ -24,6 +23,8 @@ from src.features.tfidf.vectorizers import (
     encode_texts,
 )
 
+# Up to this many characters n-grams are spelled by scikit-learn's own analyzer.
+FEW_CHARACTERS = 8_000
 TEXTS_PER_BATCH = 20_000  # their distinct n-grams are spelled at a time
 
 

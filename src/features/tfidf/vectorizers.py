@@ -9,12 +9,13 @@ float32. Three ideas make them fast:
   symbols are the words of the texts, or the characters of the distinct words.
 * Character n-grams never cross a word, so (n-grams x texts) is the product of two small matrices,
   (n-grams x distinct words) and (distinct words x texts).
-* A few texts, as in serving, are cut by scikit-learn's own analyzer and looked up in
-  ``vocabulary_``: NumPy pays only for many.
+* What is learned once is looked up by the same integers afterwards (``lookup.py``): no n-gram of a
+  new text is spelled.
 """
 
 from __future__ import annotations
 
+import functools
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -33,13 +34,14 @@ from sklearn.utils import Tags, sparsefuncs_fast
 from sklearn.utils.validation import check_is_fitted
 
 from src.errors import DataError
+from src.features.tfidf.lookup import NgramIndex
 from src.utils.cores import available_cores
 
 DEFAULT_TOKEN_PATTERN = r"(?u)\b\w\w+\b"  # noqa: S105 - scikit-learn's, not a password
-# Below this many characters loading Arrow costs more than it saves.
-ARROW_CHARACTERS = 1_000_000
-# Up to this many characters `transform` looks n-grams up one by one.
-FEW_CHARACTERS = 8_000
+# Below this many characters Python cuts texts as fast as Arrow.
+ARROW_CHARACTERS = 200_000
+# Up to this many words each is looked up where it stands: more, and each distinct one once.
+FEW_WORDS = 1_000
 TEXTS_PER_BLOCK = 4096  # of one sparse product
 FILLER = "\n"  # of words shorter than the shortest n-gram: as white space, it is in no word
 
@@ -95,17 +97,44 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
     """
     if sum(map(len, texts)) < ARROW_CHARACTERS:
         return encode_texts(texts, analyze)
+    # Words, characters and unknown words of one batch are cut once; of a training set nothing is
+    # kept.
+    split = _split if len(texts) <= TEXTS_PER_BLOCK else _split.__wrapped__
+    chunks, found = split(tuple(texts))
+    if analyze is str.split:
+        return chunks, found
+    tokens, parts = encode_texts(chunks, analyze)
+    rows = parts[found.indices]
+    content = (rows.data, rows.indices, rows.indptr[found.indptr])
+    return tokens, sp.csr_matrix(content, shape=(len(texts), rows.shape[1]))
+
+
+@functools.lru_cache(maxsize=2)
+def _split(texts: tuple[str, ...]) -> EncodedTexts:
+    """Cut texts at white space."""
     from pyarrow import array, compute, large_string
 
     try:
         split = compute.utf8_split_whitespace(array(texts, large_string()))
     except UnicodeEncodeError:  # a lone surrogate: Arrow holds none
-        return encode_texts(texts, analyze)
-    chunks = split.flatten().dictionary_encode()
-    tokens, parts = encode_texts(chunks.dictionary.to_pylist(), analyze)
-    rows = parts[chunks.indices.to_numpy()]
-    content = (rows.data, rows.indices, rows.indptr[split.offsets.to_numpy()])
-    return tokens, sp.csr_matrix(content, shape=(len(texts), rows.shape[1]))
+        return encode_texts(texts, str.split)
+    words = split.flatten().dictionary_encode()
+    chunks, ids = words.dictionary.to_pylist(), words.indices.to_numpy()
+    indptr = split.offsets.to_numpy()
+    if "" in chunks:  # where a text is empty, or begins or ends with white space
+        empty = chunks.index("")
+        indptr = np.append(0, np.cumsum(ids != empty))[indptr]
+        ids = ids[ids != empty]
+        ids = ids - (ids > empty)
+        del chunks[empty]
+    content = (np.ones(len(ids), dtype=np.float32), ids.astype(np.int32, copy=False), indptr)
+    return chunks, sp.csr_matrix(content, shape=(len(texts), len(chunks)))
+
+
+def text_blocks(rows: sp.csr_matrix) -> list[sp.csr_matrix]:
+    """Count each token in each text, in blocks of texts; one block at the least."""
+    starts = range(0, max(rows.shape[0], 1), TEXTS_PER_BLOCK)
+    return [sum_repeated(rows[start : start + TEXTS_PER_BLOCK]) for start in starts]
 
 
 def sum_repeated(rows: sp.csr_matrix) -> sp.csr_matrix:
@@ -214,6 +243,15 @@ class TfidfBase(TransformerMixin, BaseEstimator):
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         raise NotImplementedError
 
+    def _weigh_known(self, batch: EncodedTexts) -> list[sp.csr_matrix]:
+        """Give the values of the n-grams of the vocabulary, in blocks of texts."""
+        raise NotImplementedError
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the index behind, which the vocabulary gives again."""
+        state: dict[str, Any] = super().__getstate__()
+        return {name: value for name, value in state.items() if name != "_index"}
+
     def fit(self, texts: Iterable[str], y: object = None) -> TfidfBase:
         """Learn the n-grams and their document frequencies; `y` is ignored."""
         self._learn(check_texts(texts))
@@ -226,15 +264,10 @@ class TfidfBase(TransformerMixin, BaseEstimator):
 
     def transform(self, texts: Iterable[str]) -> sp.csr_matrix:
         """Give the matrix of texts, as `fit_transform`; unknown n-grams are left out."""
-        check_is_fitted(self, "vocabulary_")
-        rows = check_texts(texts)
-        if sum(map(len, rows)) <= FEW_CHARACTERS:
-            return self._weigh(self._count_few(rows))
-        batch = self._encode(rows)
-        paths, blocks = self._count(batch)
-        columns = self.columns(self._spell(batch, paths))
-        known = np.argsort(columns)[np.count_nonzero(columns < 0) :]
-        return self._weigh_blocks(blocks, known, columns[known])
+        if not hasattr(self, "vocabulary_"):  # the check alone takes as long as a word
+            check_is_fitted(self, "vocabulary_")
+        blocks = self._weigh_known(self._encode(check_texts(texts)))
+        return blocks[0] if len(blocks) == 1 else sp.vstack(blocks, format="csr")
 
     def get_feature_names_out(self, input_features: object = None) -> NDArray[np.object_]:
         """Give the n-gram of each column, shape (n_features,), in lexicographic order."""
@@ -284,6 +317,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
         names = self._spell(batch, paths[chosen])
         self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
+        vars(self).pop("_index", None)
         n, df = n_texts + bool(self.smooth_idf), frequency[chosen] + bool(self.smooth_idf)
         self.idf_: NDArray[np.float64] | None = np.log(n / df) + 1.0 if self.use_idf else None
         return blocks, chosen
@@ -319,13 +353,15 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             )
         return chosen
 
-    def _count_few(self, texts: list[str]) -> sp.csr_matrix:
-        tokens, encoded = encode_texts(texts, self._counter().build_analyzer())
-        rows = np.repeat(np.arange(len(texts), dtype=np.int32), np.diff(encoded.indptr))
-        columns = self.columns(tokens)[encoded.indices]
-        known = columns >= 0
-        content = (encoded.data[known], (rows[known], columns[known]))
-        return sp.csr_matrix(content, shape=(len(texts), len(self.vocabulary_)))
+    def _weigh_found(
+        self, rows: NDArray[np.integer], columns: NDArray[np.int32], n_rows: int
+    ) -> list[sp.csr_matrix]:
+        """Give the values, as one block, where the row and column of each n-gram are known."""
+        width = len(self.vocabulary_)
+        cells, counts = np.unique(rows * np.int64(width) + columns, return_counts=True)
+        indptr = cells.searchsorted(np.arange(n_rows + 1) * width)
+        content = (counts.astype(np.float32), (cells % width).astype(np.int32), indptr)
+        return [self._weigh(sp.csr_matrix(content, shape=(n_rows, width)))]
 
     def _weigh_blocks(
         self, blocks: list[sp.csr_matrix], grams: NDArray[np.int64], columns: NDArray[np.int32]
@@ -355,7 +391,9 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             counts.data += np.float32(1)
         if self.idf_ is not None:
             # One text uses some hundreds of 300,000 columns: take them, then convert.
-            counts.data *= self.idf_[counts.indices].astype(np.float32)
+            few = counts.nnz < len(self.idf_)
+            idf = self.idf_ if few else self.idf_.astype(np.float32)
+            counts.data *= idf[counts.indices].astype(np.float32, copy=False)
         # What `normalize` calls; its checks would take half of the time of one text.
         if self.norm == "l2":
             sparsefuncs_fast.inplace_csr_row_normalize_l2(counts)
@@ -363,16 +401,25 @@ class TfidfBase(TransformerMixin, BaseEstimator):
             sparsefuncs_fast.inplace_csr_row_normalize_l1(counts)
         return counts
 
-    def _in_threads(self, function: Callable[[int], Any], numbers: range) -> list[Any]:
+    def _in_threads(self, function: Callable[[Any], Any], tasks: Sequence[Any]) -> list[Any]:
+        if len(tasks) == 1:
+            return [function(tasks[0])]
         # More than four threads gain nothing: the products are bound by memory.
         with ThreadPoolExecutor(self.n_jobs or min(available_cores(), 4)) as pool:
-            return list((pool.map if len(numbers) > 1 else map)(function, numbers))
+            return list(pool.map(function, tasks))
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
         tags.input_tags.string = True
         tags.input_tags.two_d_array = False
         return tags
+
+
+def code_points(texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+    """Give the characters of texts as numbers, one text after the other, and their lengths."""
+    raw = "".join(texts).encode("utf-32-le", "surrogatepass")
+    lengths = np.fromiter(map(len, texts), dtype=np.int64, count=len(texts))
+    return np.frombuffer(raw, np.int32), lengths
 
 
 def ends(used: NDArray[np.bool_]) -> Iterator[tuple[int, int]]:
@@ -411,6 +458,23 @@ class TfidfWords(TfidfBase):
         paths, counts = count_ngrams(rows.indices, np.diff(rows.indptr), ngram_range, min_df)
         return paths, [counts]
 
+    @functools.cached_property
+    def _index(self) -> tuple[dict[str, int], NgramIndex]:
+        """Numbers of the words that n-grams have, and where to look the n-grams up."""
+        usual = self.token_pattern == DEFAULT_TOKEN_PATTERN
+        parts = [name.split(" ") if usual else [name] for name in self.vocabulary_]
+        numbers: defaultdict[str, int] = defaultdict(count().__next__)
+        symbols = np.fromiter(map(numbers.__getitem__, chain.from_iterable(parts)), dtype=np.int64)
+        return dict(numbers), NgramIndex.of(symbols, np.array(list(map(len, parts))))
+
+    def _weigh_known(self, batch: EncodedTexts) -> list[sp.csr_matrix]:
+        (tokens, rows), (numbers, index) = batch, self._index
+        of_token = np.fromiter(map(numbers.get, tokens, repeat(-1)), dtype=np.int64)
+        lengths = np.diff(rows.indptr)
+        places, columns = index.find(of_token[rows.indices], lengths)
+        texts = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)
+        return self._weigh_found(texts[places], columns, len(lengths))
+
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         used = paths >= 0
         words = np.array(batch[0], dtype=object)[paths[used]].tolist()
@@ -437,18 +501,44 @@ class TfidfChars(TfidfBase):
     def _count(
         self, batch: EncodedTexts, min_df: float = 1
     ) -> tuple[NDArray[np.int32], list[sp.csr_matrix]]:
-        # A word shorter than min_n counts once as a whole: it is filled up.
-        padded = [f" {word} ".ljust(self.ngram_range[0], FILLER) for word in batch[0]]
-        raw = "".join(padded).encode("utf-32-le", "surrogatepass")
-        lengths = np.fromiter(map(len, padded), dtype=np.int64, count=len(padded))
-        paths, of_words = count_ngrams(np.frombuffer(raw, np.int32), lengths, self.ngram_range)
-        by_text = sum_repeated(batch[1])
+        paths, of_words = count_ngrams(*self._characters(batch[0]), self.ngram_range)
+        blocks = text_blocks(batch[1])
+        return paths, self._in_threads(lambda by_text: of_words @ by_text.T.tocsr(), blocks)
 
-        def multiply_block(start: int) -> sp.csr_matrix:
-            return of_words @ by_text[start : start + TEXTS_PER_BLOCK].T.tocsr()
+    def _characters(self, words: Iterable[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """Give the code points of words with a space on both sides, and the lengths of these.
 
-        starts = range(0, max(by_text.shape[0], 1), TEXTS_PER_BLOCK)
-        return paths, self._in_threads(multiply_block, starts)
+        A word shorter than the shortest n-gram counts once as a whole: it is filled up.
+        """
+        return code_points([f" {word} ".ljust(self.ngram_range[0], FILLER) for word in words])
+
+    @functools.cached_property
+    def _index(self) -> tuple[NDArray[np.int32], NgramIndex]:
+        """The characters that n-grams have, ascending, and where to look the n-grams up."""
+        names = [name.ljust(self.ngram_range[0], FILLER) for name in self.vocabulary_]
+        characters, lengths = code_points(names)
+        alphabet, symbols = np.unique(characters, return_inverse=True)
+        return alphabet, NgramIndex.of(symbols, lengths)
+
+    def _weigh_known(self, batch: EncodedTexts) -> list[sp.csr_matrix]:
+        (tokens, rows), (alphabet, index) = batch, self._index
+        sizes, few = np.diff(rows.indptr), rows.nnz <= FEW_WORDS
+        words = map(tokens.__getitem__, rows.indices.tolist()) if few else tokens
+        characters, lengths = self._characters(words)
+        symbols = alphabet.searchsorted(characters)
+        symbols[alphabet.take(symbols, mode="clip") != characters] = -1
+        places, columns = index.find(symbols, lengths)
+        word_at = np.repeat(np.arange(len(lengths), dtype=np.int32), lengths)[places]
+        if few:
+            texts = np.repeat(np.arange(len(sizes), dtype=np.int32), sizes)
+            return self._weigh_found(texts[word_at], columns, len(sizes))
+        content = (np.ones(len(columns), dtype=np.float32), (columns, word_at))
+        of_words = sp.csr_matrix(content, shape=(len(self.vocabulary_), len(tokens)))
+
+        def weigh_block(by_text: sp.csr_matrix) -> sp.csr_matrix:
+            return self._weigh((of_words @ by_text.T.tocsr()).T.tocsr())
+
+        return self._in_threads(weigh_block, text_blocks(rows))
 
     def _spell(self, batch: EncodedTexts, paths: NDArray[np.int32]) -> list[str]:
         used = (paths >= 0) & (paths != ord(FILLER))

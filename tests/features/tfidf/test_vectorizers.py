@@ -99,9 +99,9 @@ def assert_equals_sklearn(
     names = reference.get_feature_names_out()
     assert estimator.get_feature_names_out().tolist() == names.tolist()
     assert estimator.vocabulary_ == reference.vocabulary_
-    for few in (vectorizers.FEW_CHARACTERS, -1):  # looked up one by one, and all at once
+    for few in (vectorizers.FEW_WORDS, -1):  # every word, and each distinct one once
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(vectorizers, "FEW_CHARACTERS", few)
+            patch.setattr(vectorizers, "FEW_WORDS", few)
             for texts in (unseen, *([text] for text in unseen[:3])):
                 assert_same_matrix(estimator.transform(texts), reference.transform(texts))
 
