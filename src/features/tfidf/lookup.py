@@ -65,7 +65,7 @@ class NgramIndex:
 def _places(codes: pd.Index, wanted: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return the place of each number in an ascending index, -1 where it is not there."""
     if len(wanted) >= MANY:
-        return codes.get_indexer(wanted)
+        return codes.get_indexer(pd.Index(wanted))
     ascending = codes.to_numpy()
     places = ascending.searchsorted(wanted)
     places[ascending.take(places, mode="clip") != wanted] = -1

@@ -317,7 +317,7 @@ class TfidfBase(TransformerMixin, BaseEstimator):
         chosen = self._choose(paths, (frequency >= low) & (frequency <= high), total)
         names = self._spell(batch, paths[chosen])
         self.vocabulary_: dict[str, int] = {name: column for column, name in enumerate(names)}
-        vars(self).pop("_index", None)
+        self.__dict__.pop("_index", None)
         n, df = n_texts + bool(self.smooth_idf), frequency[chosen] + bool(self.smooth_idf)
         self.idf_: NDArray[np.float64] | None = np.log(n / df) + 1.0 if self.use_idf else None
         return blocks, chosen
