@@ -12,6 +12,9 @@ from src.data.csv_files import X_COLUMNS, X_TEST, X_TRAIN, Y_TRAIN
 from src.pipelines.registry import branch_weights
 
 README = (REPOSITORY / "README.md").read_text(encoding="utf-8")
+PAGES = {p.name: p.read_text(encoding="utf-8") for p in (REPOSITORY / "docs").glob("*.md")}
+# What tells how to use it: experiments tell of what is no more.
+GUIDE = "\n".join([README, *(text for name, text in PAGES.items() if name != "experiments.md")])
 ARCHITECTURE = (REPOSITORY / "docs/architecture.md").read_text(encoding="utf-8")
 CODE = "\n".join(
     path.read_text(encoding="utf-8")
@@ -22,9 +25,20 @@ CODE = "\n".join(
 
 
 def test_every_script_it_names_exists() -> None:
-    named = set(re.findall(r"\b(?:scripts|tools|etl|sql|src|config|tests)/[\w/.]+\.\w+", README))
+    named = set(re.findall(r"\b(?:scripts|tools|etl|sql|src|config|tests)/[\w/.]+\.\w+", GUIDE))
     assert {"scripts/train_pipeline.py", "config/config.toml"} <= named
     assert sorted(name for name in named if not (REPOSITORY / name).exists()) == []
+
+
+@pytest.mark.parametrize("name", ["README.md", *(f"docs/{name}" for name in sorted(PAGES))])
+def test_every_link_leads_to_a_page(name: str) -> None:
+    page = REPOSITORY / name
+    links = re.findall(r"\]\((?!http|#)([^)#]+)", page.read_text(encoding="utf-8"))
+    assert [link for link in links if not (page.parent / link).exists()] == []
+
+
+def test_the_first_page_leads_to_every_other() -> None:
+    assert {name for name in PAGES if f"(docs/{name})" not in README} == set()
 
 
 def test_the_folder_of_the_official_files_says_what_belongs_there() -> None:
@@ -70,12 +84,12 @@ def test_the_architecture_draws_the_order_that_the_linter_holds() -> None:
 def test_every_make_target_it_names_exists() -> None:
     makefile = (REPOSITORY / "Makefile").read_text()
     targets = set(re.findall(r"^([a-z]+):", makefile, re.MULTILINE))
-    named = set(re.findall(r"(?:`|^)make ([a-z]+)", README, re.MULTILINE))
+    named = set(re.findall(r"(?:`|^)make ([a-z]+)", GUIDE, re.MULTILINE))
     assert {"demo", "test", "lint"} <= named <= targets
 
 
 def test_every_setting_it_shows_is_accepted() -> None:
-    given = [match for match in re.findall(r"--set ([\w.]+=[\w./]+)", README) if "..." not in match]
+    given = [match for match in re.findall(r"--set ([\w.]+=[\w./]+)", GUIDE) if "..." not in match]
     assert len(given) >= 3
     branch_weights(load_config(overrides=given))
 
