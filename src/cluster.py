@@ -145,7 +145,14 @@ def run_tasks(
 
 
 def _send(client: Any, shared: Sequence[Any]) -> list[Any]:  # noqa: ANN401
-    if not shared:
-        return []
-    sent: list[Any] = client.scatter(list(shared), broadcast=True, hash=False, timeout=RESTART_S)
+    """Send values to every worker; again where one dies on the way."""
+    sent: list[Any] = []
+    losses = 0
+    while shared and not sent:
+        try:
+            sent = client.scatter(list(shared), broadcast=True, hash=False, timeout=RESTART_S)
+        except OSError:  # Dask's CommClosedError
+            losses += 1
+            if losses > MOST_LOSSES or client.status != "running":
+                raise
     return sent
