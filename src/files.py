@@ -163,9 +163,7 @@ def storage(url: str) -> Iterator[tuple[Any, str]]:
         command = f"python -m pip install {package}"
         raise UsageError(f"{url}: {package} is not installed", next_command=command) from e
     except Exception as e:  # each kind of storage has errors of its own
-        code = shlex.quote(f"import fsspec; print(fsspec.open({url!r}).fs.info({url!r}))")
-        problem = f"{url}: can't be read ({type(e).__name__}: {e})"
-        raise DataError(problem, next_command=f"python -c {code}") from e
+        raise DataError(f"{url}: can't be read ({type(e).__name__}: {e})") from e
 
 
 def files_below(url: str, *, recursive: bool) -> dict[str, dict[str, Any]]:
