@@ -31,7 +31,8 @@ Loads import/X_train_update.csv, Y_train_CVw08PX.csv and X_test_update.csv into 
 The server: DATABASE_URL, else this workspace's own embedded one, else one that answers on
 localhost:5433 (PGPORT), else Docker, else a new embedded PostgreSQL 16 under data/postgres, on a
 port that is free and kept. The password is POSTGRES_PASSWORD, that of the role of service and app
-APP_POSTGRES_PASSWORD, from the environment or .env (see .env.example). Exit status: 0 loaded, 2 refused; then the database is as it was.
+APP_POSTGRES_PASSWORD, from the environment or .env (see .env.example). Exit status: 0 loaded;
+2 refused, and then the database is as it was, or loaded without the role, and then it is said.
 TEXT
 }
 
@@ -272,7 +273,6 @@ load() {
         "${files[@]}" <"$WORK/lines" >"$WORK/rejects.csv" 2>"$WORK/errors") || status=$?
     keep_rejects
     ((status == 0)) || explain_refusal
-    etl app_role ${CONFIG_OPTIONS[@]+"${CONFIG_OPTIONS[@]}"} || exit 2
 }
 
 keep_rejects() {
@@ -335,6 +335,7 @@ main() {
     step "load and check, in one transaction" load
     step "text index" index_texts
     show_checks
+    etl app_role ${CONFIG_OPTIONS[@]+"${CONFIG_OPTIONS[@]}"} || exit 2
     print_next_command
 }
 

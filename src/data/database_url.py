@@ -178,7 +178,9 @@ def _secrets(url: str) -> set[str]:
     secrets: set[str] = set()
     for value in found:
         bare = re.sub(r"\\(.)", r"\1", value.strip("'"))
-        secrets |= {value, bare, unquote(value), *re.split(r"[\s@/?#:&=,'\[\]]+", bare)}
+        # One or two characters would be hidden in every word, and be told by the gaps.
+        pieces = re.findall(r"[^\s@/?#:&=,'\[\]]{3,}", bare)
+        secrets |= {value, bare, unquote(value), *pieces}
     # The default is no secret, and it is the user's name as well.
     secrets -= {"", DEFAULT_PASSWORD}
     return secrets | {url} if secrets else secrets

@@ -149,14 +149,25 @@ def serving_url(workspace: Path) -> str:
 
 
 def let_in(url: str, role: str, password: str) -> None:
-    """Let a role log in with a password, of which the server learns no more than its verifier."""
+    """Let a role log in with a password, of which the server learns no more than its verifier.
+
+    One that somebody else made, or sets at the same moment, is as good if it has this password.
+    """
+    import psycopg
     from psycopg import sql
 
-    with connect(url) as connection:
-        encode = connection.pgconn.encrypt_password
-        verifier = encode(password.encode(), role.encode(), b"scram-sha-256").decode()
-        query = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
-        connection.execute(query.format(sql.Identifier(role), sql.Literal(verifier)))
+    try:
+        with connect(url) as connection:
+            encode = connection.pgconn.encrypt_password
+            verifier = encode(password.encode(), role.encode(), b"scram-sha-256").decode()
+            query = sql.SQL("ALTER ROLE {} LOGIN PASSWORD {}")
+            connection.execute(query.format(sql.Identifier(role), sql.Literal(verifier)))
+    except DatabaseError as e:
+        try:
+            psycopg.connect(url, user=role, password=password, connect_timeout=5).close()
+        except psycopg.Error:
+            problem = f"what was loaded stays; {role} can't log in with {APP_PASSWORD}: {e.message}"
+            raise DatabaseError(problem, next_command=f"{APP_PASSWORD}= bash init.sh") from e
 
 
 def latest_snapshot(url: str) -> LoadedSnapshot:

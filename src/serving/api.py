@@ -31,8 +31,8 @@ from src.files import encodable
 from src.serving.answers import answers_header, answers_rows, explanation, similar_products
 from src.serving.feedback import FeedbackStore, as_table, select, withdrawal
 from src.serving.metrics import Metrics
-from src.serving.prediction_log import Answered, PredictionLog
-from src.serving.predictor import NOTHING_TO_READ, Product
+from src.serving.prediction_log import PredictionLog
+from src.serving.predictor import NOTHING_TO_READ, Answered, Product
 from src.serving.request_guard import KEY_HEADER, RequestGuard, RequestLimits
 from src.serving.review import ReviewQueue
 from src.serving.schemas import (

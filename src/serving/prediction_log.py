@@ -22,7 +22,7 @@ from src.data.corrections import designation_hash
 from src.errors import DatabaseError
 from src.models.late_fusion import LateFusion
 from src.monitoring.signals import SignalReader, Signals, profile_of
-from src.serving.predictor import COLUMNS, Prediction, Product
+from src.serving.predictor import COLUMNS, Answered, Prediction, Product
 
 logger = logging.getLogger(__name__)
 
@@ -34,8 +34,6 @@ GATHER_S = 0.1
 RETRY_AFTER_S = 60.0
 
 Row = Mapping[str, Any]
-Answered = tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]
-"""What `Predictor.answer` returns."""
 Entry = tuple[Answered, Sequence[int | None], list[Row | None]]
 """What was answered, the products' numbers, and what is kept of each."""
 

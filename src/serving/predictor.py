@@ -34,8 +34,8 @@ if TYPE_CHECKING:
     from src.pipelines.neighbours import Neighbours
     from src.pipelines.product_model import FullPipeline
 
-    Answered: TypeAlias = tuple[list["Prediction"], pd.DataFrame, np.ndarray, LateFusion]
-
+Answered: TypeAlias = "tuple[list[Prediction], pd.DataFrame, np.ndarray, LateFusion]"
+"""What `Predictor.answer` returns."""
 # Products that go through the model together: bounds the memory of a large batch.
 CHUNK_ROWS = 4_000
 # The same of single ones that wait: bounds how long the first of them waits for the last.

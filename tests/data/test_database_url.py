@@ -157,4 +157,6 @@ def test_what_is_told_of_a_plain_address_is_still_of_use(free_port: int) -> None
     url = f"postgres://mlops:mlops@localhost:{free_port}/rakuten"
     assert redact(f'user "mlops" at {url}', url) == f'user "mlops" at {url}'
     assert postgres.shown(url.replace(":mlops@", ":s3cret@")) == f"localhost:{free_port}/rakuten"
+    parts = f"postgresql://localhost:{free_port}/rakuten?user=mlops&password=of%20o%27secret"
+    assert postgres.shown(parts) == f"localhost:{free_port}/rakuten"
     assert postgres.shown("postgres://[") == "the database address"

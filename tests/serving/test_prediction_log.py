@@ -15,8 +15,8 @@ import pytest
 from src.data import postgres
 from src.errors import DatabaseError
 from src.monitoring.signals import from_profiles
-from src.serving.prediction_log import Answered, PredictionLog, Row
-from src.serving.predictor import Predictor, Product
+from src.serving.prediction_log import PredictionLog, Row
+from src.serving.predictor import Answered, Predictor, Product
 from tests.conftest import Load, Shop, as_app
 
 

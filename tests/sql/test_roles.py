@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -16,6 +17,7 @@ import pytest
 from src.config import REPOSITORY
 from src.data import postgres
 from src.data.database_url import APP_USER
+from src.errors import DatabaseError
 from tests.conftest import Load, Shop, as_app
 
 pytestmark = pytest.mark.postgres
@@ -107,16 +109,35 @@ def test_an_owner_who_may_make_no_roles_loads_all_the_same(
     name = database.rpartition("/")[2]
     folder = shop.write_plain(6)
     with psycopg.connect(database, autocommit=True) as connection:
-        connection.execute(f"CREATE ROLE owner_{name} LOGIN PASSWORD 'x'")  # type: ignore[arg-type]
+        connection.execute(f"CREATE ROLE owner_{name} LOGIN PASSWORD 'secret'")  # type: ignore[arg-type]
         connection.execute(f"GRANT CREATE ON DATABASE {name} TO owner_{name}")  # type: ignore[arg-type]
         try:
-            url = f"postgres://owner_{name}:x@{database.partition('@')[2]}"
+            url = f"postgres://owner_{name}:secret@{database.partition('@')[2]}"
             done = load(url, folder)
             assert (done.returncode, done.stderr) == (0, "")
             assert len(postgres.read_items(url)) == 6
+            role = f"app_{name}"
+            with pytest.raises(DatabaseError, match="does not exist"):
+                postgres.let_in(url, role, "given")
+            # Somebody else's role: with its password it is as good, and another isn't set.
+            connection.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'given'")  # type: ignore[arg-type]
+            postgres.let_in(url, role, "given")
+            with pytest.raises(DatabaseError, match="permission denied"):
+                postgres.let_in(url, role, "other")
         finally:
             connection.execute(f"DROP OWNED BY owner_{name} CASCADE")  # type: ignore[arg-type]
-            connection.execute(f"DROP ROLE owner_{name}")  # type: ignore[arg-type]
+            connection.execute(f"DROP ROLE IF EXISTS owner_{name}, app_{name}")  # type: ignore[arg-type]
+
+
+def test_two_commands_that_set_the_password_at_once_are_both_fine(
+    app: psycopg.Connection, database: str
+) -> None:
+    for number in range(10):
+        with ThreadPoolExecutor(4) as pool:
+            several = [
+                pool.submit(postgres.let_in, database, APP_USER, f"{number}") for _ in range(4)
+            ]
+            assert [one.result() for one in several] == [None] * 4
 
 
 def test_the_password_is_set_by_a_command_and_gives_the_service_its_address(
