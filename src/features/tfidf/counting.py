@@ -13,7 +13,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 # Below this many characters Python cuts texts as fast as Arrow.
-ARROW_CHARACTERS = 200_000
+ARROW_CHARACTERS, KEPT_CHARACTERS = 200_000, 8_000_000
 TEXTS_PER_BLOCK = 4096  # of one sparse product
 
 Analyzer = Callable[[str], list[str]]
@@ -61,11 +61,13 @@ def encode_words(texts: Sequence[str], analyze: Analyzer = str.split) -> Encoded
 
     Arrow splits at white space, the same as Python's, and each distinct chunk is analyzed once.
     """
-    if sum(map(len, texts)) < ARROW_CHARACTERS:
+    n_characters = sum(map(len, texts))
+    if n_characters < ARROW_CHARACTERS:
         return encode_texts(texts, analyze)
-    # Words, characters and unknown words of one batch are cut once; of a training set nothing is
-    # kept.
-    split = _split if len(texts) <= TEXTS_PER_BLOCK else _split.__wrapped__
+    # Words, characters and unknown words of one batch are cut once; of a training set, or of long
+    # texts, nothing is kept.
+    kept = len(texts) <= TEXTS_PER_BLOCK and n_characters <= KEPT_CHARACTERS
+    split = _split if kept else _split.__wrapped__
     chunks, found = split(tuple(texts))
     if analyze is str.split:
         return chunks, found
