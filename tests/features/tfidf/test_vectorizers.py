@@ -395,3 +395,12 @@ def test_much_text_is_encoded_as_little_text_is(
     assert np.array_equal(found.indices, expected.indices)
     assert np.array_equal(found.indptr, expected.indptr)
     assert found.shape == expected.shape and found.dtype == np.float32
+
+
+def test_long_texts_are_not_kept_after_they_were_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting._split.cache_clear()
+    monkeypatch.setattr(counting, "KEPT_CHARACTERS", 300_000)
+    for words, kept in ((60_000, 0), (45_000, 1)):
+        texts = ["lampe " * words]
+        assert encode_words(texts)[1].nnz == words
+        assert counting._split.cache_info().currsize == kept
