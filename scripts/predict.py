@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from src.serving.predictor import Predictor
 
 PARQUET = "parquet"
-_PART = re.compile(r"/part-[0-9]+\.parquet$")
+_PART = re.compile(r"part-[0-9]+\.parquet")
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -85,8 +85,9 @@ def _predict(args: argparse.Namespace) -> int:
 
     if args.out and (args.out.endswith(("/", ".parquet")) or Path(args.out).is_dir()):
         args.format = PARQUET
-        if Path(args.out).resolve() == Path(args.file).resolve():
-            raise UsageError(f"--out {args.out}: expected another folder than that of the products")
+        for given in filter(None, (args.file, args.explain)):
+            if Path(given).resolve().is_relative_to(Path(args.out).resolve()):
+                raise UsageError(f"--out {args.out}: is replaced; expected no {given} in it")
     file, *more = _parts(args.file)
     with _opened(file) as stream, _images(args.images) as places:
         name = "stdin" if file == "-" else Path(file).resolve()
@@ -96,7 +97,8 @@ def _predict(args: argparse.Namespace) -> int:
         predictor = load_predictor(cfg.paths, args.kind)
         args.top_k = min(args.top_k, len(predictor.pipeline.model.classes_))
         cluster = connected(cfg.compute.backend, cfg.compute.scheduler)
-        with cluster, _output(args.out, args.format) as put:
+        # The cluster inside: its own errors are no fault of the file that is being written.
+        with _output(args.out, args.format) as put, cluster:
             n_review = _write(reader, predictor, put, args)
     where, served = args.out or "stdout", predictor.pipeline
     synthetic = ", SYNTHETIC: trained on the demo shop" if served.synthetic else ""
@@ -178,8 +180,7 @@ def _output(name: str | None, form: str) -> Iterator[Callable[[Any], object]]:
 @contextlib.contextmanager
 def _folder_of_parts(path: Path) -> Iterator[Callable[[bytes], None]]:
     """Return what writes the next part; those that were in the folder before go at the end."""
-    if path.exists() and not (path.is_dir() and all(map(_PART.search, map(str, path.iterdir())))):
-        raise FileFault.of(path, "can't be written: something else than parts of answers is there")
+    _check_replaceable(path)
     try:
         with tempfile.TemporaryDirectory(SUFFIX, ".", path.parent) as folder:
             new, numbers = Path(folder, "new"), itertools.count()
@@ -190,11 +191,22 @@ def _folder_of_parts(path: Path) -> Iterator[Callable[[bytes], None]]:
                     part.write(content)
 
             yield put
+            _check_replaceable(path)
             if path.exists():
                 path.rename(Path(folder, "before"))
             new.rename(path)
     except OSError as e:
         raise unwritable(path, e) from e
+
+
+def _check_replaceable(path: Path) -> None:
+    """Refuse a folder of answers with anything else in it, and one that has a disk of its own."""
+    if path.exists() and not (
+        path.is_dir() and all(_PART.fullmatch(p.name) and p.is_file() for p in path.iterdir())
+    ):
+        raise FileFault.of(path, "can't be written: something else than parts of answers is there")
+    if path.is_mount():
+        raise FileFault.of(path, "can't be replaced: a disk is mounted here; name a folder below")
 
 
 def _write(

@@ -79,7 +79,11 @@ def connected(backend: str, scheduler: str) -> Iterator[None]:
         token = _CLIENT.set(client)
         try:
             yield
-        except (CancelledError, KilledWorker, CommClosedError) as e:
+        except (CancelledError, KilledWorker, OSError) as e:
+            # Dask raises a bare OSError where its scheduler is gone; others are the caller's own.
+            callers = isinstance(e, OSError) and not isinstance(e, CommClosedError)
+            if callers and client.status == "running":
+                raise
             told = str(e).partition("\n")[0]
             raise fault(
                 f"the cluster was lost, or its workers' memory is too small ({told})"

@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -177,10 +178,12 @@ def files_below(url: str, *, recursive: bool) -> dict[str, dict[str, Any]]:
         if recursive:
             found = files.find(root, detail=True)
     inside = {name.removeprefix(root.rstrip("/")).lstrip("/"): e for name, e in found.items()}
+    # A server lists addresses, in which names are quoted; "::" would make two addresses of one.
+    named = unquote if url.startswith("http") else str
     return {
-        path: {**entry, "url": f"{url.rstrip('/')}/{path}"}
+        named(path): {**entry, "url": f"{url.rstrip('/')}/{path}"}
         for path, entry in inside.items()
-        if entry["type"] == "file"
+        if entry["type"] == "file" and "::" not in path
     }
 
 

@@ -46,9 +46,9 @@ class Partitioned(Pipeline):
 
     def decision_function(self, X: pd.DataFrame) -> np.ndarray:
         """Return margins, shape (n, n_classes), or (n,) for two classes."""
-        answer = super().decision_function
-        parts = self._parts(np.arange(len(X)))
-        return np.concatenate([answer(take(X, some)) for some in parts])
+        features, trainer = self[0], self[-1]
+        parts = (features.transform(take(X, some)) for some in self._parts(np.arange(len(X))))
+        return np.concatenate([trainer.decision_function(part) for part in parts])
 
     def _parts(self, order: np.ndarray) -> Iterator[np.ndarray]:
         return (order[start : start + self.rows] for start in range(0, len(order), self.rows))

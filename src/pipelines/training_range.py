@@ -9,7 +9,8 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from src.features.tfidf.vectorizers import TfidfWords, encode_words
+from src.features.tfidf.counting import encode_words
+from src.features.tfidf.vectorizers import TfidfWords
 from src.models.late_fusion import LateFusion
 from src.pipelines.branches import join_text, transformed
 from src.pipelines.table import block_mask, block_values

@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import numpy as np
 import pandas as pd
@@ -244,8 +245,11 @@ def test_images_behind_a_url_are_those_of_the_folder(
     products = pd.DataFrame([(2, 7), (0, 7), (9, 9)], columns=["imageid", "productid"])
     names = [images.file_name(2, 7), images.file_name(0, 7)]
     assert images.image_paths(products, there) == [*(f"{there}/{name}" for name in names), ""]
+    (folders["train"] / "below" / "été 50%.jpg").write_bytes(jpeg(2))
     listed = images.list_images([folders["train"]])
-    assert images.list_images([there]) == {path: f"{there}/{path}" for path in listed}
+    behind = images.list_images([there])
+    assert behind == {path: f"{there}/{quote(path)}" for path in listed}
+    assert read_source(behind["below/été 50%.jpg"]) == jpeg(2)
     here = images.scan_images({"train": folders["train"]}, folders["train"])
     (tmp_path / "workspace").mkdir()
     found = images.current_entries({"train": there}, tmp_path / "workspace")
@@ -271,6 +275,8 @@ def test_on_other_storage_only_what_changed_is_read_again(tmp_path: Path) -> Non
     assert (first.bytes, first.sha256) == (len(jpeg(0)), hashlib.sha256(jpeg(0)).hexdigest())
     known = [images.ImageEntry(**{**entry.__dict__, "width": 1}) for entry in (first, second)]
     storage.pipe(second.path, jpeg(2))
+    # fsspec takes this name for two addresses: one such file must not stop all others.
+    storage.pipe(f"{folder}/image_1_product_2::s3:/.jpg", jpeg(2))
     after = images.scan_images({"train": folder}, tmp_path, known)
     assert [entry.width for entry in after] == [1, 200]
     assert after[1].sha256 == hashlib.sha256(jpeg(2)).hexdigest()

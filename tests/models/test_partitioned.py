@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.utils.class_weight import compute_class_weight
 
 from src.data.sampling import Sampling
+from src.models.cross_validation import aligned_margins
 from src.models.model_trainer import ModelTrainer
 from src.models.partitioned import Partitioned
 
@@ -65,14 +66,16 @@ def test_equals_partial_fit(*, sampled: bool, balanced: bool) -> None:
     np.testing.assert_array_equal(ours[-1].classifier_.coef_, library.coef_)
     np.testing.assert_allclose(ours[-1].background_, given.mean(axis=0), atol=1e-6)
     margins = library.decision_function(ours[0].transform(X))
-    np.testing.assert_allclose(ours.decision_function(X), margins, rtol=1e-5, atol=1e-5)
+    # Sums of hundreds in float32: BLAS adds them up in an order of its own.
+    np.testing.assert_allclose(ours.decision_function(X), margins, rtol=1e-5, atol=1e-3)
 
 
 def test_no_more_rows_than_a_part_at_a_time() -> None:
     fitted = of().fit(X, Y)
     assert fitted[0].sizes_ == [200, 200, 200, 100]
-    fitted.decision_function(X)
-    assert max(fitted[0].sizes_) == 200
+    margins = fitted.decision_function(X)
+    np.testing.assert_array_equal(aligned_margins(fitted, X, fitted.classes_), margins)
+    assert fitted[0].sizes_[4:] == [200, 200, 100] * 2
 
 
 def test_it_keeps_nothing_that_a_next_step_would_need() -> None:

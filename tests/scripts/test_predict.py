@@ -14,9 +14,12 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from scripts.predict import PARQUET, _output
 from src.config import REPOSITORY, Paths
 from src.data.images import file_name
+from src.errors import FileFault
 from src.serving.predictor import Product, load_predictor
+from tests.test_faults import small_disk
 
 SCRIPT = REPOSITORY / "scripts" / "predict.py"
 Predict = Callable[..., "subprocess.CompletedProcess[str]"]
@@ -143,8 +146,8 @@ def next_command(done: subprocess.CompletedProcess[str]) -> str:
     [
         (["nowhere.csv"], "nowhere.csv: no such file"),
         (["nothing"], "nothing: expected parts of a table, found no file"),
-        (["good.csv", "--out", "nothing/../"], "something else than parts of answers is there"),
-        (["nothing", "--out", "nothing/"], "expected another folder than that of the products"),
+        (["good.csv", "--out", "nothing/../"], "is replaced; expected no good.csv in it"),
+        (["nothing", "--out", "nothing/"], "is replaced; expected no nothing in it"),
         (["twice.csv", "--out", "a.parquet"], "two columns have one name"),
         (["good.csv", "--images", "nonsense://there"], "Protocol not known: nonsense"),
         (["header.csv"], "header.csv: expected products, found none below the header"),
@@ -235,6 +238,11 @@ def test_parts_become_parquet_with_the_answers_of_the_csv(
     assert (found.loc[7, "review_reason"], found["prdtypecode"].isna().sum()) == (
         "nothing_to_read", 1
     )  # fmt: skip
+    # What is in the folder would be lost with the parts.
+    for words in ([out / "part-00000.parquet"], ["whole.csv", "--explain", out / "why"]):
+        done = predict(*words, "--out", out)
+        assert (done.returncode, len([*out.iterdir()])) == (2, 3)
+        assert f"--out {out}: is replaced; expected no {words[-1]} in it" in done.stderr
     # Other answers take the place of all parts; a fault leaves them as they were.
     assert predict("whole.csv", "--out", out, "--top-k", 1).returncode == 0
     assert [part.name for part in out.iterdir()] == ["part-00000.parquet"]
@@ -242,3 +250,25 @@ def test_parts_become_parquet_with_the_answers_of_the_csv(
     assert predict("given", "--out", out).returncode == 2
     assert "probability_2" not in pd.read_parquet(out)
     assert [path.name for path in tmp_path.glob(".*")] == []
+
+
+def test_a_folder_of_parts_is_replaced_where_nothing_else_is_in_it(tmp_path: Path) -> None:
+    """A file that comes while the answers are made is not theirs to delete; a disk stays."""
+    out = tmp_path / "out"
+    with _output(str(out), PARQUET) as put:
+        put(b"first")
+    strangers = pytest.raises(FileFault, match="something else than parts")
+    with strangers, _output(str(out), PARQUET) as put:
+        put(b"second")
+        (out / "notes.txt").write_text("mine")
+    assert (out / "part-00000.parquet").read_bytes() == b"first"
+    (out / "notes.txt").unlink()
+    (out / "part-00001.parquet").mkdir()
+    with pytest.raises(FileFault, match="something else than parts"), _output(str(out), PARQUET):
+        pass
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = pytest.raises(FileFault, match="a disk is mounted here")
+    with small_disk(disk, 100), mounted, _output(str(disk), PARQUET):
+        pass
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["disk", "out"]

@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from src.features.tfidf.vectorizers import TfidfWords, check_texts
+from src.features.tfidf.counting import check_texts
+from src.features.tfidf.vectorizers import TfidfWords
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags

@@ -15,13 +15,8 @@ from numpy.typing import NDArray
 from sklearn.feature_extraction import FeatureHasher
 from sklearn.utils.validation import check_is_fitted
 
-from src.features.tfidf.vectorizers import (
-    TfidfBase,
-    TfidfChars,
-    TfidfWords,
-    check_texts,
-    encode_texts,
-)
+from src.features.tfidf.counting import check_texts, encode_texts
+from src.features.tfidf.vectorizers import TfidfBase, TfidfChars, TfidfWords
 
 # Up to this many characters n-grams are spelled by scikit-learn's own analyzer.
 FEW_CHARACTERS = 8_000

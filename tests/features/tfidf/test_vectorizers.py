@@ -23,16 +23,9 @@ from sklearn.svm import LinearSVC
 from sklearn.utils.estimator_checks import check_estimator
 
 from src.errors import DataError
-from src.features.tfidf import vectorizers
-from src.features.tfidf.vectorizers import (
-    EmptyVocabularyError,
-    EncodedTexts,
-    TfidfChars,
-    TfidfWords,
-    encode_texts,
-    encode_words,
-    sum_repeated,
-)
+from src.features.tfidf import counting, vectorizers
+from src.features.tfidf.counting import EncodedTexts, encode_texts, encode_words, sum_repeated
+from src.features.tfidf.vectorizers import EmptyVocabularyError, TfidfChars, TfidfWords
 
 Kind = type[TfidfWords] | type[TfidfChars]
 
@@ -267,7 +260,7 @@ def test_codes_near_the_end_of_int64_are_counted_all_the_same() -> None:
     # With their places they do not fit in 63 bits.
     codes = np.array([2**62, 5, 2**62, 5, 5, 2**61], dtype=np.int64)
     texts = np.array([0, 0, 1, 1, 1, 3], dtype=np.int32)
-    order, sizes, counts = vectorizers._count_codes(codes, texts, 4)
+    order, sizes, counts = counting._count_codes(codes, texts, 4)
     pairs = Counter(zip(codes.tolist(), texts.tolist(), strict=True))
     assert order.tolist() == np.argsort(codes, kind="stable").tolist()
     assert sizes.tolist() == [3, 1, 2]
@@ -394,11 +387,20 @@ def many_words(last: str) -> list[str]:
 )
 @pytest.mark.parametrize("analyze", [str.split, re.compile(r"\w+").findall], ids=["split", "regex"])
 def test_much_text_is_encoded_as_little_text_is(
-    texts: list[str], analyze: vectorizers.Analyzer
+    texts: list[str], analyze: counting.Analyzer
 ) -> None:
-    assert sum(map(len, texts)) > vectorizers.ARROW_CHARACTERS
+    assert sum(map(len, texts)) > counting.ARROW_CHARACTERS
     (tokens, found), (same, expected) = encode_words(texts, analyze), encode_texts(texts, analyze)
     assert tokens == same
     assert np.array_equal(found.indices, expected.indices)
     assert np.array_equal(found.indptr, expected.indptr)
     assert found.shape == expected.shape and found.dtype == np.float32
+
+
+def test_long_texts_are_not_kept_after_they_were_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    counting._split.cache_clear()
+    monkeypatch.setattr(counting, "KEPT_CHARACTERS", 300_000)
+    for words, kept in ((60_000, 0), (45_000, 1)):
+        texts = ["lampe " * words]
+        assert encode_words(texts)[1].nnz == words
+        assert counting._split.cache_info().currsize == kept
