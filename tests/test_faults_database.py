@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -43,6 +44,7 @@ def own(demo_shop: Path) -> Iterator[postgres_server.Server]:
     assert done.returncode == 0, done.stderr
     yield server
     postgres_server.stop(server)
+    shutil.rmtree(folder)
 
 
 @contextlib.contextmanager
