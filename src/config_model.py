@@ -23,7 +23,7 @@ from pydantic import (
     field_validator,
 )
 
-from src.files import is_url, place_of
+from src.files import holds_password, is_url, place_of
 
 REPOSITORY = Path(__file__).resolve().parents[1]
 INSTALLED = REPOSITORY.name in {"site-packages", "dist-packages"}
@@ -48,6 +48,8 @@ ClassifierName = Literal["linear_svc", "logreg", "sgd", "xgboost", "lightgbm"]
 def _folder(given: object) -> Path | str:
     if not isinstance(given, str | Path):
         raise ValueError(f"found {given!r}, expected a folder or the URL of one")
+    if isinstance(given, str) and holds_password(given):
+        raise ValueError("expected a URL without a password")
     return place_of(given) if isinstance(given, str) else given
 
 

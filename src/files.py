@@ -139,6 +139,11 @@ def is_url(place: object) -> bool:
     return isinstance(place, str) and "://" in place
 
 
+def holds_password(url: str) -> bool:
+    """Tell a URL that would show a password wherever it is shown."""
+    return re.search("//[^/@]*:[^@]*@", url) is not None
+
+
 @contextlib.contextmanager
 def storage(url: str) -> Iterator[tuple[Any, str]]:
     """Return the fsspec file system of a URL, and what that calls the place.
@@ -151,7 +156,7 @@ def storage(url: str) -> Iterator[tuple[Any, str]]:
     DataError
         There is none, or the storage fails while it is in use, which is no sign of a missing file.
     """
-    if re.search("//[^/@]*:[^@]*@", url):
+    if holds_password(url):
         kind = url.partition("://")[0]
         where = f"FSSPEC_{kind.upper()}_PASSWORD, or whatever fsspec reads for {kind}"
         raise UsageError(f"{kind}://***: expected a URL without a password: {where}, holds it")

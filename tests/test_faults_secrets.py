@@ -111,14 +111,19 @@ def test_an_address_with_a_password_is_refused_without_it() -> None:
 
 @pytest.mark.parametrize("kind", ["http", "ftp", "s3"])
 def test_other_storage_with_a_password_is_refused_without_it(kind: str) -> None:
-    with pytest.raises(UsageError, match="expected a URL without a password") as caught:
-        storage(f"{kind}://u:{CANARY}/x@127.0.0.1:1/images")
+    url = f"{kind}://u:{CANARY}/x@127.0.0.1:1/images"
+    refused = "expected a URL without a password"
+    with pytest.raises(UsageError, match=refused) as caught, storage(url):
+        pass
     assert CANARY not in str(caught.value)
+    with pytest.raises(ConfigError, match=refused) as named:
+        load_config(overrides=[f"images.train_dir={url}"])
+    assert CANARY not in str(named.value)
 
 
 def test_other_storage_that_does_not_answer_is_a_sentence() -> None:
-    with pytest.raises(DataError, match="can't be read"):
-        storage("ftp://127.0.0.1:1/images")
+    with pytest.raises(DataError, match="can't be read"), storage("ftp://127.0.0.1:1/images"):
+        pass
 
 
 def test_the_key_of_the_file_env_is_the_services(tree: Path, served_paths: Paths) -> None:
