@@ -179,16 +179,16 @@ def files_below(url: str, *, recursive: bool) -> dict[str, dict[str, Any]]:
     """
     with storage(url) as (files, root):
         files.invalidate_cache()
-        found = {entry["name"]: entry for entry in files.ls(root, detail=True)}
-        if recursive:
-            found = files.find(root, detail=True)
+        found = files.find(root, maxdepth=None if recursive else 1, detail=True)
+        if not found:
+            files.ls(root)  # which says so of a folder that is not there
     inside = {name.removeprefix(root.rstrip("/")).lstrip("/"): e for name, e in found.items()}
     # A server lists addresses, in which names are quoted; "::" would make two addresses of one.
     named = unquote if url.startswith("http") else str
     return {
         named(path): {**entry, "url": f"{url.rstrip('/')}/{path}"}
         for path, entry in inside.items()
-        if entry["type"] == "file" and "::" not in path
+        if "::" not in path
     }
 
 

@@ -1,7 +1,7 @@
 """TF-IDF of n-grams whose columns are their hashes: nothing of a text need be known before.
 
 The columns are those of scikit-learn's ``HashingVectorizer`` without alternating signs; the n-grams
-are counted by ``vectorizers.py``, and each distinct one of a batch is spelled and hashed once.
+are counted as in ``vectorizers.py``, and each distinct one of a batch is spelled and hashed once.
 """
 
 from __future__ import annotations
@@ -34,18 +34,12 @@ class Hashed(TfidfBase):
 
     def fit(self, texts: Iterable[str], y: object = None) -> Hashed:
         """Learn how many of the texts have an n-gram of each column; `y` is ignored."""
-        self._check_options()
-        rows = check_texts(texts)
-        n = len(rows) + bool(self.smooth_idf)
-        df = np.bincount(self._hash(rows).indices, minlength=self.n_features)
-        df = np.maximum(df + bool(self.smooth_idf), 1)
-        self.idf_ = (np.log(n / df) + 1.0).astype(np.float32) if self.use_idf else None
+        self._learn_idf(texts)
         return self
 
     def fit_transform(self, texts: Iterable[str], y: object = None) -> sp.csr_matrix:
         """Learn from the texts and give their matrix, CSR float32."""
-        rows = check_texts(texts)
-        return self.fit(rows).transform(rows)
+        return self._weigh(self._learn_idf(texts))
 
     def transform(self, texts: Iterable[str]) -> sp.csr_matrix:
         """Give the matrix of texts, CSR float32, shape (n_texts, n_features)."""
@@ -66,6 +60,16 @@ class Hashed(TfidfBase):
         # It refuses a lone surrogate, which a catalogue may hold.
         spelled = ([name.encode("utf-8", "surrogatepass")] for name in names)
         return hasher.transform(spelled).indices
+
+    def _learn_idf(self, texts: Iterable[str]) -> sp.csr_matrix:
+        """Set `idf_`; give the counts that it was learned from."""
+        self._check_options()
+        counts = self._hash(check_texts(texts))
+        n = counts.shape[0] + bool(self.smooth_idf)
+        df = np.bincount(counts.indices, minlength=self.n_features)
+        df = np.maximum(df + bool(self.smooth_idf), 1)
+        self.idf_ = (np.log(n / df) + 1.0).astype(np.float32) if self.use_idf else None
+        return counts
 
     def _hash(self, texts: list[str]) -> sp.csr_matrix:
         """Count the n-grams of each column: CSR float32, shape (n_texts, n_features)."""
